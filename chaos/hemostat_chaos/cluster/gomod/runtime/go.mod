@@ -1,0 +1,3 @@
+module hemostat.dev/cluster/runtime
+
+go 1.21
