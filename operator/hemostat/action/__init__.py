@@ -1,0 +1,1 @@
+"""Actions: frozen objects with a pure plan; one executor does all writing."""

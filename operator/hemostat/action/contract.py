@@ -1,0 +1,151 @@
+"""What an action is. A remediation package exports `Action` objects; Hemostat never imports such a package itself."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from hemostat.api.meta import BoundTargetRef
+from hemostat.api.remediation import Effect, OpKind, PatchOp, Plan
+from hemostat.api.runbook import Parameter
+from hemostat.api.watch import HealthyRevision
+from hemostat.errors import Refused
+
+
+class Params(BaseModel):
+    """Base of an action's parameters: frozen, camelCase, nothing unknown."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An RBAC rule that the action needs in the target's namespace, beside reading the target."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a plan may look at, as read from the API server in one go."""
+
+    target: Mapping[str, Any]
+    """The live object."""
+    replicasets: Sequence[Mapping[str, Any]] = ()
+    """ReplicaSets that the target owns."""
+    healthy: Sequence[HealthyRevision] = ()
+    """Revisions of the target that a Watch observed healthy, oldest first."""
+    scalers: Sequence[Mapping[str, Any]] = ()
+    """HorizontalPodAutoscalers whose scaleTargetRef is the target."""
+
+
+P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an action's `plan` returns: the effects and what they touch."""
+
+    summary: str
+    forward: Effect
+    inverse: Effect
+    diff: str
+    replaced_pods: int
+    replicas_after: int
+    reads: Any
+    """JSON value of everything the plan depends on; when it changes, the plan is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[P]):
+    """One thing that Hemostat can do, as data.
+
+    `plan` is pure: it returns a Draft, or raises `Refused` with what stands in the way.
+    """
+
+    name: str
+    summary: str
+    kinds: frozenset[str]
+    params: type[P]
+    rules: tuple[Rule, ...]
+    plan: Callable[[World, P], Draft]
+    on_ineffective: Literal["Keep", "Undo"] = "Undo"
+
+
+def parse(action: Action[Any], parameters: Sequence[Parameter]) -> Params:
+    """Validate parameters by the action's own model. Raises `Refused` (BadParameters) naming each wrong one."""
+    try:
+        parsed: Params = action.params.model_validate({p.name: p.value for p in parameters})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'parameters'}: {e['msg']}" for e in error.errors())
+        raise Refused("BadParameters", f"action {action.name}: {wrong}") from error
+    return parsed
+
+
+def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world: World) -> Plan:
+    """Compute the plan on the live object. Raises `Refused` when the action does not apply to it."""
+    live = world.target
+    if target.kind not in action.kinds:
+        known = ", ".join(sorted(action.kinds))
+        raise Refused("WrongKind", f"action {action.name} is for {known}, not for {target.kind}")
+    if live["metadata"]["uid"] != target.uid:
+        raise Refused("TargetReplaced", f"{target.kind} {target.name} was re-created since the incident")
+    draft = action.plan(world, params)
+    return Plan(
+        summary=draft.summary,
+        forward=draft.forward,
+        inverse=draft.inverse,
+        diff=draft.diff[:16000],
+        replaced_pods=draft.replaced_pods,
+        replicas_after=draft.replicas_after,
+        on_ineffective=action.on_ineffective,
+        reads_digest=digest(draft.reads),
+    )
+
+
+def plan_hash(action: str, target: BoundTargetRef, parameters: Sequence[Parameter], plan: Plan) -> str:
+    """Return what an Approval approves: the digest of action, target, parameters and the whole plan."""
+    return digest(
+        {
+            "action": action,
+            "target": target.wire(),
+            "parameters": sorted((p.name, p.value) for p in parameters),
+            "plan": plan.wire(),
+        }
+    )
+
+
+def digest(value: Any) -> str:
+    """SHA-256 over canonical JSON (sorted keys, no spaces), as `sha256:<hex>`."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def replace(path: str, value: Any) -> PatchOp:
+    """Return a JSON Patch `replace` whose value is canonical JSON text."""
+    return PatchOp(op=OpKind.REPLACE, path=path, value=json.dumps(value, sort_keys=True))
+
+
+def effect(target: Mapping[str, Any], ops: tuple[PatchOp, ...], subresource: str = "") -> Effect:
+    """Return a write to this live object."""
+    return Effect(
+        api_version=target["apiVersion"],
+        kind=target["kind"],
+        name=target["metadata"]["name"],
+        uid=target["metadata"]["uid"],
+        subresource=subresource,
+        ops=ops,
+    )
+
+
+def unified_diff(before: Any, after: Any, name: str) -> str:
+    """Return a unified diff of two JSON values as people read them."""
+    old, new = (json.dumps(v, indent=1, sort_keys=True).splitlines() for v in (before, after))
+    return "\n".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} (after)", n=1, lineterm=""))

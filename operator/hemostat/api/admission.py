@@ -1,0 +1,159 @@
+"""ValidatingAdmissionPolicies: the first lock, held by the API server. `act` is the second.
+
+https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
+"""
+
+import json
+from typing import Any
+
+from hemostat.api import API_VERSION, GROUP, VERSION
+from hemostat.api.identity import ACT_USER, OBSERVE_USER, PROTECTED_LABEL, PROTECTED_NAMESPACES
+
+Json = dict[str, Any]
+Validation = tuple[str, str]
+
+_NAMED = "params.metadata.name != object.spec.remediation"
+
+APPROVALS: tuple[Validation, ...] = (
+    (
+        "object.spec.approver == request.userInfo.username",
+        "spec.approver must be the user who creates the Approval",
+    ),
+    (
+        "!request.userInfo.username.startsWith('system:serviceaccount:')",
+        "an Approval must be created by a person, not by a service account",
+    ),
+    (
+        "!has(object.spec.groups) || object.spec.groups.all(g, g in request.userInfo.groups)",
+        "spec.groups must be groups that the user is a member of",
+    ),
+    (
+        f"authorizer.group('{GROUP}').resource('remediations').namespace(request.namespace)"
+        ".name(object.spec.remediation).check('approve').allowed()",
+        "the user must hold the RBAC verb approve on this Remediation",
+    ),
+    (
+        f"{_NAMED} || (has(params.status) && has(params.status.planHash)"
+        " && params.status.planHash == object.spec.planHash)",
+        "spec.planHash must be the Remediation's present status.planHash: look at the plan again",
+    ),
+    (
+        f"{_NAMED} || params.spec.requestedBy != request.userInfo.username",
+        "whoever requested a Remediation must not approve it",
+    ),
+)
+PROTECTED: tuple[Validation, ...] = (
+    (
+        f"!(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
+        f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)",
+        "Hemostat must not act in a protected namespace",
+    ),
+)
+_COULD_ITSELF = (
+    "authorizer.group(object.spec.targetRef.apiVersion.contains('/') ?"
+    " object.spec.targetRef.apiVersion.split('/')[0] : '')"
+    ".resource(object.spec.targetRef.kind.lowerAscii() + 's').namespace(request.namespace)"
+    ".name(object.spec.targetRef.name).check('patch').allowed()"
+)
+REMEDIATIONS: tuple[Validation, ...] = (
+    (
+        "object.spec.requestedBy == request.userInfo.username",
+        "spec.requestedBy must be the user who creates the Remediation",
+    ),
+    (
+        f"request.userInfo.username == '{OBSERVE_USER}' || {_COULD_ITSELF}",
+        "whoever requests a Remediation must be allowed to patch its target",
+    ),
+)
+RUNBOOKS: tuple[Validation, ...] = (
+    (
+        "object.spec.state != 'Active' || authorizer.group('apps').resource('deployments')"
+        ".namespace(request.namespace).check('patch').allowed()",
+        "whoever writes an Active Runbook must be allowed to patch Deployments in its namespace;"
+        " use state: Draft and let such a person activate it",
+    ),
+)
+
+
+def _unchanged(field: str, empty: str) -> str:
+    new, old = (f"has({o}.status) && has({o}.status.{field}) ? {o}.status.{field}" for o in ("object", "oldObject"))
+    return f"({new} : {empty}) == ({old} : {empty})"
+
+
+def _conditions_unchanged(kinds: tuple[str, ...]) -> str:
+    def kept(o: str) -> str:
+        picked = f"{o}.status.conditions.filter(c, c.type in {json.dumps(kinds)})"
+        return f"(has({o}.status) && has({o}.status.conditions) ? {picked} : [])"
+
+    return f"{kept('object')} == {kept('oldObject')}"
+
+
+INCIDENT_STATUS: tuple[Validation, ...] = (
+    (
+        f"request.userInfo.username != '{OBSERVE_USER}' || "
+        + _conditions_unchanged(("Remediated", "Verified", "Resolved")),
+        "observe must not write the conditions Remediated, Verified and Resolved",
+    ),
+    (
+        f"request.userInfo.username != '{ACT_USER}' || (" + _conditions_unchanged(("Detected", "Diagnosed")) + " && "
+        + " && ".join(_unchanged(field, "[]") for field in ("signals", "evidence")) + ")",
+        "act must not write signals, evidence and the conditions Detected and Diagnosed",
+    ),
+)
+
+
+def manifests() -> list[Json]:
+    """Return every policy with its binding."""
+    own = [GROUP]
+    only_act = [{"name": "act", "expression": f"request.userInfo.username == '{ACT_USER}'"}]
+    everywhere = {
+        "resourceRules": [_rule(["*"], ["*"], ["*"], ["CREATE", "UPDATE", "DELETE", "CONNECT"], "Namespaced")],
+        "excludeResourceRules": [
+            _rule(own, ["*"], ["*"], ["CREATE", "UPDATE"], "Namespaced"),
+            _rule(["", "events.k8s.io"], ["*"], ["events"], ["CREATE", "UPDATE"], "Namespaced"),
+        ],
+    }
+    remediation = {"apiVersion": API_VERSION, "kind": "Remediation"}
+    return [
+        *_policy("hemostat-approvals", _on("approvals", "CREATE"), APPROVALS, param=remediation),
+        *_policy("hemostat-remediations", _on("remediations", "CREATE"), REMEDIATIONS),
+        *_policy("hemostat-runbooks", _on("runbooks", "CREATE", "UPDATE"), RUNBOOKS),
+        *_policy("hemostat-incident-status", _on("incidents/status", "UPDATE"), INCIDENT_STATUS),
+        *_policy("hemostat-protected-namespaces", everywhere, PROTECTED, conditions=only_act),
+    ]
+
+
+def _rule(groups: list[str], versions: list[str], resources: list[str], operations: list[str], scope: str) -> Json:
+    return {
+        "apiGroups": groups,
+        "apiVersions": versions,
+        "resources": resources,
+        "operations": operations,
+        "scope": scope,
+    }
+
+
+def _on(resource: str, *operations: str) -> Json:
+    return {"resourceRules": [_rule([GROUP], [VERSION], [resource], list(operations), "Namespaced")]}
+
+
+def _policy(
+    name: str,
+    constraints: Json,
+    validations: tuple[Validation, ...],
+    *,
+    param: Json | None = None,
+    conditions: list[Json] | None = None,
+) -> list[Json]:
+    meta = {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat"}}
+    spec: Json = {"failurePolicy": "Fail", "matchConstraints": constraints}
+    spec |= {"paramKind": param} if param else {}
+    spec |= {"matchConditions": conditions} if conditions else {}
+    spec["validations"] = [{"expression": e, "message": m, "reason": "Forbidden"} for e, m in validations]
+    binding: Json = {"policyName": name, "validationActions": ["Deny"]}
+    binding |= {"paramRef": {"selector": {}, "parameterNotFoundAction": "Deny"}} if param else {}
+    api = "admissionregistration.k8s.io/v1"
+    return [
+        {"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": meta, "spec": spec},
+        {"apiVersion": api, "kind": "ValidatingAdmissionPolicyBinding", "metadata": meta, "spec": binding},
+    ]

@@ -1,0 +1,78 @@
+"""`GatePolicy`: what may happen without a person, and what may not happen at all. Cluster-scoped."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from hemostat.api.meta import SET, Conditions, Count, Label, Model, ObjectMeta, Percent
+from hemostat.api.runbook import Risk
+
+
+class Decision(StrEnum):
+    """What a policy says of an action it matches; of several policies the strictest wins."""
+
+    AUTO = "Auto"
+    APPROVE = "Approve"
+    DENY = "Deny"
+
+
+class BlastRadius(Model):
+    """The most that one action may touch. Beyond it a person decides."""
+
+    max_pods_percent: Percent = 100
+    """Share of the target's ready pods that the action may replace or remove."""
+    max_replicas: Annotated[int, Field(ge=1, le=10000)] = 10
+    """The most replicas the action may leave."""
+    max_callers: Annotated[int, Field(ge=0, le=10000)] | None = None
+    """The most callers of the target in the traced call graph; unset does not look."""
+
+
+class Budget(Model):
+    """A rolling limit on how often Hemostat acts in one namespace without a person."""
+
+    max_actions: Annotated[int, Field(ge=0, le=1000)] = 3
+    """How many unattended actions."""
+    window_seconds: Annotated[int, Field(ge=60, le=604800)] = 3600
+    """Within this time."""
+
+
+Names = Annotated[tuple[Label, ...], Field(max_length=64, json_schema_extra=SET)]
+
+
+class GatePolicySpec(Model):
+    """Which actions it is about and what it says of them. No policy that matches: a person decides."""
+
+    namespaces: Names = ()
+    """Namespaces it is about; none means all."""
+    actions: Names = ()
+    """Actions it is about; none means all."""
+    risks: Annotated[tuple[Risk, ...], Field(max_length=3, json_schema_extra=SET)] = ()
+    """Runbook risks it is about; none means all."""
+    decision: Decision = Decision.APPROVE
+    """Auto, Approve (a person decides) or Deny."""
+    blast_radius: BlastRadius = BlastRadius()
+    """What an Auto action may touch at most."""
+    cooldown_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
+    """How long the same target is left alone after an unattended action."""
+    budget: Budget = Budget()
+    """How often it may be automatic."""
+    min_confidence_percent: Percent = 50
+    """Below this confidence a person decides."""
+
+
+class GatePolicyStatus(Model):
+    """Whether it is in force."""
+
+    observed_generation: Count = 0
+    """The generation these conditions are about."""
+    conditions: Conditions = ()
+    """Ready."""
+
+
+class GatePolicy(Model):
+    """What may happen without a person."""
+
+    metadata: ObjectMeta
+    spec: GatePolicySpec
+    status: GatePolicyStatus = GatePolicyStatus()

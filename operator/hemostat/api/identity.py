@@ -1,0 +1,15 @@
+"""Who is who in the cluster: namespaces and service accounts, named once."""
+
+NAMESPACE = "hemostat-system"
+OBSERVE = "hemostat-observe"
+ACT = "hemostat-act"
+OBSERVE_USER = f"system:serviceaccount:{NAMESPACE}:{OBSERVE}"
+ACT_USER = f"system:serviceaccount:{NAMESPACE}:{ACT}"
+
+TARGET_ROLE = "hemostat-act-target"
+"""ClusterRole that a namespace binds to opt in."""
+
+PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage", NAMESPACE)
+"""Never acted in, by admission policy and by the gate, whatever RoleBindings say."""
+PROTECTED_LABEL = "hemostat.dev/protected"
+"""Namespaces bearing this label are protected too."""

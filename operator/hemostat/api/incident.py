@@ -1,0 +1,216 @@
+"""`Incident`: what is wrong now, the evidence, and how far the loop has come."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from hemostat.api.meta import (
+    IMMUTABLE,
+    SET,
+    BoundTargetRef,
+    Conditions,
+    Count,
+    Decimal,
+    LocalRef,
+    Model,
+    Name,
+    ObjectMeta,
+    Percent,
+    Short,
+    Text,
+    Time,
+    Word,
+    keyed,
+    rules,
+)
+from hemostat.api.watch import SignalKind
+
+DETECTED, DIAGNOSED, REMEDIATED, VERIFIED, RESOLVED = (
+    "Detected",
+    "Diagnosed",
+    "Remediated",
+    "Verified",
+    "Resolved",
+)
+"""Condition types. `observe` writes the first two, `act` the others (an admission policy sees to it)."""
+
+MAX_EVIDENCE = 64
+MAX_TIMELINE = 100
+MAX_SIGNALS = 32
+
+EvidenceId = Annotated[str, Field(pattern=r"^E[1-9][0-9]{0,3}$", max_length=5)]
+
+
+class Severity(StrEnum):
+    """How bad it is for users."""
+
+    CRITICAL = "Critical"
+    WARNING = "Warning"
+    INFO = "Info"
+
+
+class SignalState(StrEnum):
+    """What the last observation of a signal said."""
+
+    FIRING = "Firing"
+    CLEAR = "Clear"
+    NO_DATA = "NoData"
+
+
+class SignalSource(StrEnum):
+    """Where a signal's samples come from. Only the first two corroborate an unattended action."""
+
+    PROMETHEUS = "Prometheus"
+    WORKLOAD = "Workload"
+    TRACES = "Traces"
+
+
+class SignalStatus(Model):
+    """The latest observation of one signal of the incident."""
+
+    key: Annotated[str, Field(min_length=1, max_length=512)]
+    """Stable identity: Watch signal and subject."""
+    name: Short
+    """Name of the signal in the Watch."""
+    kind: SignalKind
+    """What it says is wrong."""
+    source: SignalSource
+    """Where its samples come from."""
+    subject: Short
+    """What it is about: an edge `checkout -> payment`, a pod, the target."""
+    state: SignalState
+    """Firing, Clear, or NoData when nothing fresh arrived."""
+    value: Decimal | None = None
+    """The latest value."""
+    threshold: Decimal | None = None
+    """The bound it was compared with."""
+    unit: Annotated[str, Field(max_length=16)] = ""
+    """Unit of value and threshold."""
+    samples: Count = 0
+    """How many requests or series the latest value rests on."""
+    first_fired_time: Time
+    """When it began to fire."""
+    state_time: Time
+    """When `state` last changed."""
+    observed_time: Time
+    """When it was last observed."""
+
+
+class EvidenceKind(StrEnum):
+    """What an item of evidence is."""
+
+    SIGNAL = "Signal"
+    CHANGE = "Change"
+    WORKLOAD = "Workload"
+    EXEMPLAR = "Exemplar"
+
+
+class Evidence(Model):
+    """One numbered fact. Hypotheses cite these ids and nothing else."""
+
+    id: EvidenceId
+    """E1, E2, ... in the order of discovery."""
+    key: Annotated[str, Field(min_length=1, max_length=512)]
+    """Stable identity, so that the same fact is not listed twice."""
+    kind: EvidenceKind
+    """What sort of fact it is."""
+    subject: Short
+    """What it is about."""
+    summary: Text
+    """The fact in one sentence, with its numbers."""
+    observed_time: Time
+    """When it was observed."""
+
+
+class Hypothesis(Model):
+    """A possible cause, the runbook that answers it, and the evidence for it."""
+
+    runbook: Name
+    """The Runbook whose symptoms it rests on."""
+    cause: Text
+    """The cause in one sentence."""
+    confidence_percent: Percent
+    """Share of the Runbook's symptom weight that was found."""
+    cites: Annotated[tuple[EvidenceId, ...], Field(max_length=MAX_EVIDENCE, json_schema_extra=SET)] = ()
+    """The evidence it rests on."""
+    ruled_out: Text | None = None
+    """Why it was not chosen, if it was not."""
+
+
+class Diagnosis(Model):
+    """What was concluded and by whom."""
+
+    by: Word
+    """Matcher (deterministic) or Model."""
+    runbook_ref: LocalRef | None = None
+    """The Runbook chosen."""
+    hypotheses: Annotated[
+        tuple[Hypothesis, ...], Field(max_length=16, json_schema_extra=keyed("runbook"))
+    ] = ()
+    """Everything that was considered, the best first."""
+
+
+class TimelineEntry(Model):
+    """Something that happened, told once."""
+
+    id: Annotated[str, Field(min_length=1, max_length=253)]
+    """Deterministic, so that a restart does not tell it twice."""
+    time: Time
+    """When it happened."""
+    by: Short
+    """Which process or person did it."""
+    message: Text
+    """What happened."""
+
+
+class IncidentSpec(Model):
+    """What was found wrong, and where. Never changes."""
+
+    model_config = {"json_schema_extra": rules(IMMUTABLE)}
+
+    watch_ref: LocalRef
+    """The Watch whose signals opened it."""
+    target_ref: BoundTargetRef
+    """The workload that is blamed."""
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", max_length=16)]
+    """Identity of the trouble: while an Incident with it is open, no second one is made."""
+    severity: Severity
+    """How bad it is."""
+    title: Short
+    """What is wrong, in one line."""
+    started_time: Time
+    """First sample that was wrong."""
+    opened_time: Time
+    """When the first signal fired."""
+
+
+class IncidentStatus(Model):
+    """How far the loop has come."""
+
+    conditions: Conditions = ()
+    """Detected, Diagnosed, Remediated, Verified and the summary Resolved."""
+    signals: Annotated[
+        tuple[SignalStatus, ...], Field(max_length=MAX_SIGNALS, json_schema_extra=keyed("key"))
+    ] = ()
+    """The signals of this incident as last observed."""
+    evidence: Annotated[
+        tuple[Evidence, ...], Field(max_length=MAX_EVIDENCE, json_schema_extra=keyed("id"))
+    ] = ()
+    """Numbered facts, at most 64."""
+    diagnosis: Diagnosis | None = None
+    """The conclusion."""
+    remediation_ref: LocalRef | None = None
+    """The Remediation proposed last."""
+    timeline: Annotated[
+        tuple[TimelineEntry, ...], Field(max_length=MAX_TIMELINE, json_schema_extra=keyed("id"))
+    ] = ()
+    """What happened, oldest first, at most 100 entries."""
+
+
+class Incident(Model):
+    """What is wrong now."""
+
+    metadata: ObjectMeta
+    spec: IncidentSpec
+    status: IncidentStatus = IncidentStatus()

@@ -1,0 +1,98 @@
+"""RBAC from code: what each process may do, and what the catalogue's actions add for `act`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from hemostat.action.contract import Rule
+from hemostat.api import GROUP
+from hemostat.api.identity import ACT, NAMESPACE, OBSERVE, TARGET_ROLE
+
+Json = dict[str, Any]
+READ = ("get", "list", "watch")
+
+_KOPF = (
+    Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("list", "watch")),
+    Rule("", ("namespaces",), READ),
+)
+_EVENTS = Rule("", ("events",), ("create", "patch"))
+
+OBSERVE_RULES = (
+    *_KOPF,
+    _EVENTS,
+    Rule(GROUP, ("watches", "runbooks", "incidents", "remediations"), READ),
+    Rule(GROUP, ("watches/status", "runbooks/status", "incidents/status"), ("patch",)),
+    Rule(GROUP, ("incidents", "remediations"), ("create",)),
+    Rule("apps", ("deployments", "replicasets"), READ),
+    Rule("", ("pods",), READ),
+)
+ACT_RULES = (
+    *_KOPF,
+    _EVENTS,
+    Rule(GROUP, ("watches", "runbooks", "gatepolicies", "incidents", "remediations", "approvals"), READ),
+    Rule(GROUP, ("incidents/status",), ("patch",)),
+    Rule(GROUP, ("remediations/status",), ("update",)),
+    Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",)),
+)
+TARGET_RULES = (Rule("apps", ("deployments",), ("get",)), Rule("", ("pods",), ("list",)))
+"""What `act` reads of any target; the actions' own rules come on top."""
+APPROVER_RULES = (
+    Rule(GROUP, ("remediations",), ("approve",)),
+    Rule(GROUP, ("approvals",), ("create",)),
+)
+VIEWER_RULES = (Rule(GROUP, ("*",), READ),)
+
+
+def manifests(action_rules: Iterable[Rule]) -> list[Json]:
+    """Return every ClusterRole and binding, in the order in which they are applied."""
+    target = (*TARGET_RULES, *sorted(set(action_rules), key=lambda r: (r.group, r.resources)))
+    viewer = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
+    return [
+        cluster_role(OBSERVE, OBSERVE_RULES),
+        _cluster_binding(OBSERVE),
+        cluster_role(ACT, ACT_RULES),
+        _cluster_binding(ACT),
+        cluster_role(TARGET_ROLE, target),
+        cluster_role("hemostat-viewer", VIEWER_RULES, viewer),
+        cluster_role("hemostat-approver", (*VIEWER_RULES, *APPROVER_RULES)),
+    ]
+
+
+def opt_in(namespace: str) -> Json:
+    """Return the RoleBinding by which a namespace lets `act` act on its workloads."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": TARGET_ROLE, "namespace": namespace},
+        "roleRef": _role_ref(TARGET_ROLE),
+        "subjects": [_subject(ACT)],
+    }
+
+
+def cluster_role(name: str, rules: Iterable[Rule], labels: dict[str, str] | None = None) -> Json:
+    """Return a ClusterRole."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat", **(labels or {})}},
+        "rules": [
+            {"apiGroups": [r.group], "resources": list(r.resources), "verbs": list(r.verbs)} for r in rules
+        ],
+    }
+
+
+def _cluster_binding(name: str) -> Json:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat"}},
+        "roleRef": _role_ref(name),
+        "subjects": [_subject(name)],
+    }
+
+
+def _role_ref(name: str) -> Json:
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+
+
+def _subject(name: str) -> Json:
+    return {"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}

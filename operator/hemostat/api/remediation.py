@@ -1,0 +1,232 @@
+"""`Remediation`: one proposed action, its plan, and what became of it."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from hemostat.api.meta import (
+    ATOMIC,
+    IMMUTABLE,
+    SET,
+    BoundTargetRef,
+    Conditions,
+    Count,
+    Digest,
+    Label,
+    LocalRef,
+    Long,
+    Model,
+    Name,
+    ObjectMeta,
+    Percent,
+    Short,
+    Text,
+    Time,
+    Uid,
+    Word,
+    keyed,
+    rules,
+)
+from hemostat.api.runbook import Parameters
+
+PLANNED, ADMITTED, APPLIED, RELEASED, VERIFIED, UNDONE, FINISHED = (
+    "Planned",
+    "Admitted",
+    "Applied",
+    "Released",
+    "Verified",
+    "Undone",
+    "Finished",
+)
+"""Condition types, in the order in which they become True. `Finished` is the summary."""
+
+
+class OpKind(StrEnum):
+    """The JSON Patch operations that plans may use (RFC 6902)."""
+
+    ADD = "add"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+class PatchOp(Model):
+    """One operation of a JSON Patch (RFC 6902)."""
+
+    op: OpKind
+    """add, replace or remove."""
+    path: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^/")]
+    """JSON pointer into the object."""
+    value: Annotated[str, Field(max_length=131072)] | None = None
+    """The new value as JSON text (so that the schema stays closed and the plan immutable); absent for remove."""
+
+
+class Effect(Model):
+    """One write to one object, applied only if the object is still at the resourceVersion it was planned on."""
+
+    api_version: Annotated[str, Field(min_length=1, max_length=253)]
+    """API version of the object."""
+    kind: Word
+    """Kind of the object."""
+    name: Name
+    """Name of the object."""
+    uid: Uid
+    """uid of the object."""
+    subresource: Annotated[str, Field(max_length=63, pattern="^(|scale)$")] = ""
+    """Subresource that is patched, or empty for the object itself."""
+    ops: Annotated[tuple[PatchOp, ...], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)]
+    """The JSON Patch."""
+
+
+class Plan(Model):
+    """What would be done and how it would be undone. Computed by `act` alone, written once."""
+
+    model_config = {"json_schema_extra": rules(IMMUTABLE)}
+
+    summary: Text
+    """The action in one sentence."""
+    forward: Effect
+    """The write that is meant to heal."""
+    inverse: Effect
+    """The write that undoes it."""
+    diff: Long
+    """What changes, for people (unified diff)."""
+    replaced_pods: Count
+    """How many of the target's pods the action replaces or removes."""
+    replicas_after: Count
+    """How many replicas the target has afterwards."""
+    on_ineffective: Annotated[str, Field(pattern="^(Keep|Undo)$")]
+    """What to do when it applied but did not help."""
+    reads_digest: Digest
+    """Digest of everything the plan depends on; when it changes, approvals are void."""
+
+
+class CheckOutcome(StrEnum):
+    """What one check of the gate says."""
+
+    PASS = "Pass"  # noqa: S105 - not a password
+    ASK = "Ask"
+    HOLD = "Hold"
+    DENY = "Deny"
+
+
+class Check(Model):
+    """One check of the gate and its reason."""
+
+    name: Word
+    """Which check."""
+    outcome: CheckOutcome
+    """Pass, Ask (a person decides), Hold (not now) or Deny."""
+    message: Text
+    """Why."""
+
+
+class GateOutcome(StrEnum):
+    """What the whole chain says: the strictest of its checks."""
+
+    ALLOW = "Allow"
+    NEEDS_APPROVAL = "NeedsApproval"
+    HOLD = "Hold"
+    DENY = "Deny"
+
+
+class GateDecision(Model):
+    """The gate's verdict with every check's reason."""
+
+    outcome: GateOutcome
+    """Allow, NeedsApproval, Hold (asked again later) or Deny."""
+    checks: Annotated[tuple[Check, ...], Field(max_length=32, json_schema_extra=keyed("name"))]
+    """Every check, in order."""
+    policies: Annotated[tuple[Name, ...], Field(max_length=16, json_schema_extra=SET)] = ()
+    """The GatePolicies that matched."""
+    time: Time
+    """When it was decided."""
+
+
+class Intent(Model):
+    """Written before an effect: what is about to be written, and on which version of the object."""
+
+    effect: Annotated[str, Field(pattern="^(Forward|Inverse)$")]
+    """Which of the plan's effects."""
+    attempt: Annotated[int, Field(ge=1, le=100)]
+    """1 for the first try; a lost race on resourceVersion begins the next."""
+    uid: Uid
+    """uid of the object."""
+    resource_version: Annotated[str, Field(min_length=1, max_length=64)]
+    """The only version of the object the effect may land on."""
+    generation: Count
+    """`metadata.generation` of that version."""
+    time: Time
+    """When it was written."""
+
+
+class Result(Model):
+    """What an effect did, as read back from the object."""
+
+    effect: Annotated[str, Field(pattern="^(Forward|Inverse)$")]
+    """Which of the plan's effects."""
+    time: Time
+    """When the API server accepted it."""
+    resource_version: Annotated[str, Field(min_length=1, max_length=64)]
+    """Version of the object afterwards."""
+    generation: Count
+    """Generation of the object afterwards."""
+
+
+class RemediationSpec(Model):
+    """What is proposed. Never changes."""
+
+    model_config = {"json_schema_extra": rules(IMMUTABLE)}
+
+    incident_ref: LocalRef
+    """The Incident it is meant to heal."""
+    runbook_ref: LocalRef
+    """The Runbook it comes from."""
+    step: Annotated[int, Field(ge=0, le=7)] = 0
+    """Which of the Runbook's remediations."""
+    attempt: Annotated[int, Field(ge=1, le=20)] = 1
+    """Counts proposals of the same step (drift of the target voids one)."""
+    action: Label
+    """Name of a registered action."""
+    target_ref: BoundTargetRef
+    """The workload to act on."""
+    parameters: Parameters = ()
+    """Parameters of the action, as the Runbook gives them."""
+    requested_by: Short
+    """User name of whoever created it; the API server checks that it is true."""
+    confidence_percent: Percent = 0
+    """How sure the diagnosis is."""
+
+
+class RemediationStatus(Model):
+    """What became of it. Written by `act` alone."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            ("!has(oldSelf.plan) || has(self.plan)", "plan must not be removed"),
+            ("!has(oldSelf.planHash) || has(self.planHash)", "planHash must not be removed"),
+        )
+    }
+
+    conditions: Conditions = ()
+    """Planned, Admitted, Applied, Released, Verified, Undone and the summary Finished."""
+    plan: Plan | None = None
+    """What would be done."""
+    plan_hash: Annotated[Digest, Field(json_schema_extra=rules(IMMUTABLE))] | None = None
+    """Digest of the plan: what an Approval approves."""
+    decision: GateDecision | None = None
+    """What the gate said last."""
+    approvals: Annotated[tuple[Name, ...], Field(max_length=16, json_schema_extra=SET)] = ()
+    """Names of the Approvals that let it through."""
+    intents: Annotated[tuple[Intent, ...], Field(max_length=40, json_schema_extra=ATOMIC)] = ()
+    """Every attempt, oldest first."""
+    results: Annotated[tuple[Result, ...], Field(max_length=2, json_schema_extra=keyed("effect"))] = ()
+    """Effects that took place: at most one forward and one inverse."""
+
+
+class Remediation(Model):
+    """One proposed action."""
+
+    metadata: ObjectMeta
+    spec: RemediationSpec
+    status: RemediationStatus = RemediationStatus()

@@ -1,0 +1,156 @@
+"""The seven kinds: names, scope, printer columns and models, in one list."""
+
+from dataclasses import dataclass
+
+from hemostat.api import GROUP, VERSION
+from hemostat.api.approval import Approval
+from hemostat.api.chaosexperiment import ChaosExperiment
+from hemostat.api.gatepolicy import GatePolicy
+from hemostat.api.incident import Incident
+from hemostat.api.meta import Model
+from hemostat.api.remediation import Remediation
+from hemostat.api.runbook import Runbook
+from hemostat.api.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`. Priority 1 shows only with `-o wide`."""
+
+    name: str
+    path: str
+    type: str = "string"
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of the API group."""
+
+    model: type[Model]
+    plural: str
+    short: str
+    columns: tuple[Column, ...]
+    namespaced: bool = True
+
+    @property
+    def kind(self) -> str:
+        """CamelCase kind, equal to the model's name."""
+        return self.model.__name__
+
+    @property
+    def crd_name(self) -> str:
+        """Name of its CustomResourceDefinition."""
+        return f"{self.plural}.{GROUP}"
+
+    @property
+    def has_status(self) -> bool:
+        """Whether it has a status subresource."""
+        return "status" in self.model.model_fields
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """Return the URL path of the collection, the object or its subresource."""
+        parts = ["/apis", GROUP, VERSION]
+        if self.namespaced and namespace is not None:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        parts += [part for part in (name, subresource) if part]
+        return "/".join(parts)
+
+
+def _condition(kind: str, field: str = "status") -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{field}'
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+WATCH = Resource(
+    Watch,
+    "watches",
+    "hwatch",
+    (
+        Column("Target", ".spec.target.name"),
+        Column("Healthy", _condition("Healthy")),
+        Column("Watching", ".status.watching", "integer"),
+        Column("Firing", ".status.firing", "integer"),
+        Column("Last-Signal", ".status.lastSignal"),
+        Column("Ready", _condition("Ready", "reason"), priority=1),
+        AGE,
+    ),
+)
+RUNBOOK = Resource(
+    Runbook,
+    "runbooks",
+    "rb",
+    (
+        Column("State", ".spec.state"),
+        Column("Ready", _condition("Ready", "reason")),
+        Column("Risk", ".spec.risk"),
+        Column("Cause", ".spec.cause", priority=1),
+        AGE,
+    ),
+)
+GATEPOLICY = Resource(
+    GatePolicy,
+    "gatepolicies",
+    "gp",
+    (
+        Column("Decision", ".spec.decision"),
+        Column("Actions", ".spec.actions"),
+        Column("Namespaces", ".spec.namespaces"),
+        AGE,
+    ),
+    namespaced=False,
+)
+INCIDENT = Resource(
+    Incident,
+    "incidents",
+    "inc",
+    (
+        Column("Severity", ".spec.severity"),
+        Column("Target", ".spec.targetRef.name"),
+        Column("Runbook", ".status.diagnosis.runbookRef.name"),
+        Column("Resolved", _condition("Resolved", "reason")),
+        Column("Remediation", ".status.remediationRef.name", priority=1),
+        Column("Title", ".spec.title", priority=1),
+        AGE,
+    ),
+)
+REMEDIATION = Resource(
+    Remediation,
+    "remediations",
+    "rem",
+    (
+        Column("Action", ".spec.action"),
+        Column("Target", ".spec.targetRef.name"),
+        Column("Gate", ".status.decision.outcome"),
+        Column("Finished", _condition("Finished", "reason")),
+        Column("Plan", ".status.planHash", priority=1),
+        Column("Incident", ".spec.incidentRef.name", priority=1),
+        AGE,
+    ),
+)
+APPROVAL = Resource(
+    Approval,
+    "approvals",
+    "appr",
+    (
+        Column("Remediation", ".spec.remediation"),
+        Column("Decision", ".spec.decision"),
+        Column("Approver", ".spec.approver"),
+        AGE,
+    ),
+)
+CHAOSEXPERIMENT = Resource(
+    ChaosExperiment,
+    "chaosexperiments",
+    "chaos",
+    (
+        Column("Target", ".spec.target.name"),
+        Column("Passed", _condition("Passed")),
+        Column("Incident", ".status.incident", priority=1),
+        AGE,
+    ),
+)
+
+RESOURCES = (WATCH, RUNBOOK, GATEPOLICY, INCIDENT, REMEDIATION, APPROVAL, CHAOSEXPERIMENT)

@@ -1,0 +1,1 @@
+"""From an Incident to a Runbook: evidence is gathered, numbered and matched."""

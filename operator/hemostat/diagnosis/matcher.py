@@ -1,0 +1,143 @@
+"""The deterministic matcher: which Runbook's symptoms does the evidence show? (pure)
+
+It always answers, with or without a model. Symptoms are CEL; a symptom that cannot be evaluated counts as absent
+and is reported, so that a broken runbook never wins.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cel
+
+from hemostat.api.incident import Diagnosis, Evidence, EvidenceKind, Hypothesis
+from hemostat.api.meta import LocalRef
+from hemostat.api.runbook import Runbook, RunbookState, Symptom
+from hemostat.diagnosis.evidence import CEL_VARIABLES, Facts
+
+BY = "Matcher"
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What the matcher says, with a reason for the Incident's `Diagnosed` condition."""
+
+    diagnosis: Diagnosis
+    reason: str
+    """RunbookMatched, NoRunbookMatches or RunbooksTie."""
+    message: str
+
+    @property
+    def matched(self) -> bool:
+        """Whether exactly one runbook was chosen."""
+        return self.diagnosis.runbook_ref is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    runbook: Runbook
+    percent: int
+    weight: int
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    absent_required: tuple[str, ...]
+
+    @property
+    def matches(self) -> bool:
+        return not self.absent_required and self.weight > 0
+
+
+def expression_error(symptom: Symptom) -> str | None:
+    """Return why the expression cannot be used, or None. Unknown variables are errors."""
+    try:
+        program = _compile(symptom.expression)
+    except ValueError as error:
+        return f"symptom {symptom.name}: {str(error).splitlines()[0]}"
+    unknown = sorted(set(program.variables) - CEL_VARIABLES)
+    if unknown:
+        known = ", ".join(sorted(CEL_VARIABLES))
+        return f"symptom {symptom.name}: unknown variable {', '.join(unknown)}; there are {known}"
+    return None
+
+
+def match(runbooks: Sequence[Runbook], kind: str, facts: Facts, evidence: Sequence[Evidence]) -> Conclusion:
+    """Return the one runbook whose symptoms weigh most, with every alternative and why it was ruled out."""
+    variables = facts.cel()
+    candidates = [r for r in runbooks if r.spec.state is RunbookState.ACTIVE and kind in r.spec.kinds]
+    scores = sorted(
+        (_score(r, variables) for r in candidates),
+        key=lambda s: (s.matches, s.weight, s.percent),
+        reverse=True,
+    )
+    matching = [s for s in scores if s.matches]
+    if not matching:
+        reason = "NoRunbookMatches"
+        message = f"no active Runbook for a {kind} matches the evidence; {len(candidates)} considered"
+        return _conclude(scores, None, evidence, reason, message)
+    best = matching[0]
+    ties = [s for s in matching if (s.weight, s.percent) == (best.weight, best.percent)]
+    if len(ties) > 1:
+        names = " and ".join(sorted(s.runbook.metadata.name for s in ties))
+        message = f"Runbooks {names} match equally (weight {best.weight}); make one more specific or weigh it higher"
+        return _conclude(scores, None, evidence, "RunbooksTie", message)
+    message = f"{best.runbook.spec.cause} (symptoms: {', '.join(best.found)})"
+    return _conclude(scores, best, evidence, "RunbookMatched", message)
+
+
+def _conclude(
+    scores: Sequence[_Score], best: _Score | None, evidence: Sequence[Evidence], reason: str, message: str
+) -> Conclusion:
+    cites = tuple(e.id for e in evidence if e.kind in (EvidenceKind.SIGNAL, EvidenceKind.CHANGE))
+    hypotheses = tuple(
+        Hypothesis(
+            runbook=s.runbook.metadata.name,
+            cause=s.runbook.spec.cause,
+            confidence_percent=s.percent if s.matches else 0,
+            cites=cites if s.matches else (),
+            ruled_out=None if s is best else _why_not(s, best),
+        )
+        for s in scores[:16]
+    )
+    ref = None
+    if best is not None:
+        meta = best.runbook.metadata
+        ref = LocalRef(name=meta.name, uid=meta.uid or None)
+    return Conclusion(Diagnosis(by=BY, runbook_ref=ref, hypotheses=hypotheses), reason, message[:2048])
+
+
+def _why_not(score: _Score, best: _Score | None) -> str:
+    if score.absent_required:
+        return f"required symptom not found: {', '.join(score.absent_required)}"[:1024]
+    if best is not None:
+        return f"weighs {score.weight}, less than {best.runbook.metadata.name} with {best.weight}"
+    return "matches equally with another Runbook" if score.matches else "no symptom found"
+
+
+def _score(runbook: Runbook, variables: Mapping[str, Any]) -> _Score:
+    found, missing, required = [], [], []
+    weight = 0
+    for symptom in runbook.spec.symptoms:
+        if _holds(symptom, variables):
+            found.append(symptom.name)
+            weight += symptom.weight
+        else:
+            missing.append(symptom.name)
+            if symptom.necessity == "Required":
+                required.append(symptom.name)
+    total = sum(s.weight for s in runbook.spec.symptoms)
+    return _Score(runbook, 100 * weight // total, weight, tuple(found), tuple(missing), tuple(required))
+
+
+def _holds(symptom: Symptom, variables: Mapping[str, Any]) -> bool:
+    if expression_error(symptom) is not None:
+        return False
+    try:
+        return _compile(symptom.expression).execute(dict(variables)) is True
+    except (ValueError, RuntimeError, TypeError, ArithmeticError):
+        return False  # a question the evidence cannot answer is not a symptom that was found
+
+
+@lru_cache(maxsize=512)
+def _compile(expression: str) -> Any:
+    return cel.compile(expression)

@@ -1,0 +1,68 @@
+"""What people said about a plan (pure). The API server checked it at the door; `act` checks it again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hemostat.api.approval import Approval, Word
+
+SERVICE_ACCOUNT = "system:serviceaccount:"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The outcome of all Approvals of one Remediation."""
+
+    decision: Word | None
+    """None while nobody has validly spoken."""
+    by: str = ""
+    names: tuple[str, ...] = ()
+    reason: str = ""
+    ignored: tuple[str, ...] = ()
+    """Why other Approvals do not count."""
+
+
+def hear(
+    approvals: Sequence[Approval],
+    may_approve: Mapping[str, bool | None],
+    plan_hash: str,
+    requester: str,
+    now: datetime,
+) -> Spoken:
+    """Weigh the Approvals. One valid Deny outweighs every Approve.
+
+    :param may_approve: per Approval name, whether its person holds the verb `approve` on this Remediation now
+        (SubjectAccessReview); None or missing: could not be asked, and does not count.
+    :param now: the API server's time.
+    """
+    ignored, valid = [], []
+    for approval in approvals:
+        why = _invalid(approval, may_approve, plan_hash, requester, now)
+        if why is None:
+            valid.append(approval)
+        else:
+            ignored.append(f"{approval.metadata.name}: {why}")
+    valid.sort(key=lambda a: a.spec.decision is not Word.DENY)
+    if not valid:
+        return Spoken(None, ignored=tuple(ignored))
+    first = valid[0]
+    names = tuple(a.metadata.name for a in valid if a.spec.decision is first.spec.decision)
+    return Spoken(first.spec.decision, first.spec.approver, names, first.spec.reason, tuple(ignored))
+
+
+def _invalid(
+    approval: Approval, may_approve: Mapping[str, bool | None], plan_hash: str, requester: str, now: datetime
+) -> str | None:
+    spec, created = approval.spec, approval.metadata.creation_timestamp
+    checks = (
+        (spec.plan_hash != plan_hash, "it is about another plan"),
+        (spec.approver == requester, "the requester cannot approve"),
+        (spec.approver.startswith(SERVICE_ACCOUNT), "a service account cannot approve"),
+        (created is None, "it has no creation time"),
+        (
+            created is not None and now > created + timedelta(seconds=spec.valid_for_seconds),
+            f"it expired {spec.valid_for_seconds} s after its creation",
+        ),
+        (may_approve.get(approval.metadata.name) is not True, f"{spec.approver} does not hold the verb approve"),
+    )
+    return next((why for failed, why in checks if failed), None)

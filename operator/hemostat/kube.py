@@ -1,0 +1,183 @@
+"""A small JSON client of the API server over the official client's connection handling (shell).
+
+Hemostat reads and writes plain JSON objects: its own kinds are Pydantic models, and other people's objects must pass
+through unchanged, which typed clients do not guarantee.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from hemostat.errors import HemostatError, Refused, Retry
+
+Json = dict[str, Any]
+TIMEOUT_SECONDS = 10.0
+PAGE = 500
+MERGE, JSON_PATCH, APPLY = (
+    "application/merge-patch+json",
+    "application/json-patch+json",
+    "application/apply-patch+yaml",
+)
+
+PATCH_TEST_FAILED = "the server rejected our request due to an error in our request"
+"""All that the API server says when a `test` of a JSON Patch does not hold; invalid results are explained instead."""
+
+
+class NotFound(HemostatError):
+    """The object does not exist (404)."""
+
+
+class Conflict(HemostatError):
+    """Somebody was faster: it exists already, or is at another resourceVersion (409, or 422 of a patch's test)."""
+
+
+class Kube:
+    """Requests as one identity. Thread-safe; every request has a deadline of ten seconds."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> "Kube":
+        """Connect by the pod's service account where there is one, else by kubeconfig.
+
+        Raises `Refused` (NoCluster) that says where was looked.
+        """
+        configuration = client.Configuration()
+        configuration.retries = urllib3.Retry(total=0)
+        try:
+            if kubeconfig is None and context is None:
+                try:
+                    config.load_incluster_config(configuration)
+                    return cls(client.ApiClient(configuration))
+                except config.ConfigException:
+                    pass  # not in a pod: the ordinary kubeconfig rules apply
+            config.load_kube_config(kubeconfig, context, configuration)
+        except (config.ConfigException, OSError) as error:
+            raise Refused(
+                "NoCluster", f"no cluster to talk to: {error}; set KUBECONFIG or give --context"
+            ) from error
+        return cls(client.ApiClient(configuration))
+
+    def get(self, path: str, **query: str) -> Json:
+        """Read one object."""
+        return self._request("GET", path, query)
+
+    def list(self, path: str, **query: str) -> list[Json]:
+        """Read a whole collection, page by page. Items carry apiVersion and kind."""
+        return list(self._pages(path, query))
+
+    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Json]:
+        token = ""
+        while True:
+            page = self._request("GET", path, {**query, "limit": str(PAGE), "continue": token})
+            kind = page["kind"].removesuffix("List")
+            for item in page["items"]:
+                yield {"apiVersion": page["apiVersion"], "kind": kind, **item}
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    def create(self, path: str, body: Json, manager: str) -> Json:
+        """Create an object; `Conflict` when the name is taken."""
+        return self._request("POST", path, {"fieldManager": manager}, body)
+
+    def replace(self, path: str, body: Json, manager: str) -> Json:
+        """Write a whole object if it is still at `body.metadata.resourceVersion` (compare and set)."""
+        return self._request("PUT", path, {"fieldManager": manager}, body)
+
+    def apply(self, path: str, body: Json, manager: str, *, force: bool = False) -> Json:
+        """Server-side apply. For our own objects only; see operator/designs."""
+        query = {"fieldManager": manager, "force": str(force).lower()}
+        return self._request("PATCH", path, query, body, APPLY)
+
+    def json_patch(
+        self, path: str, ops: Sequence[Mapping[str, Any]], manager: str, *, dry_run: bool = False
+    ) -> Json:
+        """Send a JSON Patch; `Conflict` when one of its tests fails."""
+        query = {"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {})
+        return self._request("PATCH", path, query, list(ops), JSON_PATCH)
+
+    def merge_patch(self, path: str, body: Json, manager: str) -> Json:
+        """Send a JSON merge patch."""
+        return self._request("PATCH", path, {"fieldManager": manager}, body, MERGE)
+
+    def delete(self, path: str, uid: str) -> None:
+        """Delete the object with this uid and no other of the same name."""
+        self._request("DELETE", path, {}, {"preconditions": {"uid": uid}})
+
+    def server_now(self) -> datetime:
+        """Return the API server's own time (one-second resolution): expiry is measured by its clock, not ours."""
+        response = self._send("GET", "/version", {}, None, "")
+        return parsedate_to_datetime(response.getheaders()["Date"])
+
+    def user(self) -> tuple[str, tuple[str, ...]]:
+        """Return the user name and groups that the API server sees in us (SelfSubjectReview)."""
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        info = self._request("POST", path, {}, body)["status"]["userInfo"]
+        return info["username"], tuple(info.get("groups", ()))
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, str], body: Any = None, content: str = "application/json"
+    ) -> Json:
+        response = self._send(method, path, query, body, content)
+        parsed: Json = json.loads(response.data)
+        return parsed
+
+    def _send(self, method: str, path: str, query: Mapping[str, str], body: Any, content: str) -> Any:
+        headers = {"Accept": "application/json"} | ({"Content-Type": content} if body is not None else {})
+        parts = self._api.param_serialize(
+            method,
+            path,
+            query_params=[(k, v) for k, v in query.items() if v],
+            header_params=headers,
+            auth_settings=["BearerToken"],
+        )
+        _, url, sent_headers, _, _ = parts
+        try:
+            response = self._api.call_api(method, url, sent_headers, body, _request_timeout=TIMEOUT_SECONDS)
+            response.read()
+            if not 200 <= response.status <= 299:
+                raise ApiException(status=response.status, reason=response.reason, body=response.data)
+        except ApiException as error:
+            raise _mapped(error, method, path) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Retry(f"{method} {path}: API server did not answer: {error}") from error
+        return response
+
+
+def _mapped(error: ApiException, method: str, path: str) -> HemostatError:
+    message = f"{method} {path}: {_message(error)}"
+    if error.status == 404:
+        return NotFound(message)
+    if error.status == 409:
+        return Conflict(message)
+    if error.status == 422 and PATCH_TEST_FAILED in message:
+        return Conflict(message)
+    if error.status in (429, 500, 502, 503, 504):
+        return Retry(message)
+    if error.status in (401, 403):
+        return Refused("Forbidden", message)
+    return Refused("Invalid", message)
+
+
+def _message(error: ApiException) -> str:
+    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or "")
+    try:
+        return str(json.loads(body).get("message", body))[:2000]
+    except (ValueError, AttributeError):
+        return body[:2000] or str(error.reason)
+
+
+def path_of(api_version: str, kind: str, namespace: str, name: str, subresource: str = "") -> str:
+    """Return the URL path of a namespaced object of a built-in or custom kind, by the usual plural."""
+    prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    path = f"{prefix}/namespaces/{namespace}/{kind.lower()}s/{name}"
+    return f"{path}/{subresource}" if subresource else path

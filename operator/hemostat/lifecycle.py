@@ -1,0 +1,120 @@
+"""The next step of a Remediation and the conditions of an Incident, from what conditions say (pure, level-based)."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from hemostat.api.incident import REMEDIATED, RESOLVED, Incident, SignalState
+from hemostat.api.incident import VERIFIED as INCIDENT_VERIFIED
+from hemostat.api.meta import Condition, find, is_false, is_true, set_condition
+from hemostat.api.remediation import (
+    ADMITTED,
+    APPLIED,
+    FINISHED,
+    PLANNED,
+    RELEASED,
+    UNDONE,
+    VERIFIED,
+    Remediation,
+)
+
+SELF_HEALED_AFTER = timedelta(seconds=30)
+"""How long every signal must stay clear before an incident nobody acted on is resolved."""
+
+
+class Step(StrEnum):
+    """What `act` does next with a Remediation."""
+
+    PLAN = "Plan"
+    DECIDE = "Decide"
+    APPLY = "Apply"
+    RELEASE = "Release"
+    VERIFY = "Verify"
+    UNDO = "Undo"
+    FINISH = "Finish"
+    NOTHING = "Nothing"
+
+
+def next_step(remediation: Remediation) -> Step:
+    """Return the first step whose condition is not met. Safe to ask again after a kill at any instruction."""
+    conditions = remediation.status.conditions
+    for kind, step in ((PLANNED, Step.PLAN), (ADMITTED, Step.DECIDE), (APPLIED, Step.APPLY)):
+        if is_true(conditions, FINISHED):
+            return Step.NOTHING
+        if not is_true(conditions, kind):
+            return step
+    if is_false(conditions, VERIFIED) and needs_undo(remediation) and not is_true(conditions, UNDONE):
+        return Step.UNDO
+    if not is_true(conditions, RELEASED):
+        return Step.RELEASE
+    verified = find(conditions, VERIFIED)
+    if verified is None or verified.status == "Unknown":
+        return Step.VERIFY
+    return Step.FINISH
+
+
+def needs_undo(remediation: Remediation) -> bool:
+    """Tell whether the verdict asks for the inverse: Worse always, Ineffective if the action says so."""
+    verified = find(remediation.status.conditions, VERIFIED)
+    if verified is None or verified.status != "False" or remediation.status.plan is None:
+        return False
+    if verified.reason == "Worse":
+        return True
+    return verified.reason == "Ineffective" and remediation.status.plan.on_ineffective == "Undo"
+
+
+def all_clear_since(incident: Incident) -> datetime | None:
+    """Return since when every signal is Clear, or None."""
+    signals = incident.status.signals
+    if not signals or any(s.state is not SignalState.CLEAR for s in signals):
+        return None
+    return max(s.state_time for s in signals)
+
+
+def incident_conditions(
+    incident: Incident, remediations: Sequence[Remediation], now: datetime
+) -> tuple[Condition, ...]:
+    """Return the three conditions that `act` owns: Remediated, Verified, Resolved."""
+    kept: tuple[Condition, ...] = tuple(
+        c for c in incident.status.conditions if c.type in (REMEDIATED, INCIDENT_VERIFIED, RESOLVED)
+    )
+    if is_true(kept, RESOLVED):
+        return kept
+    if not remediations:
+        return _without_action(incident, kept, now)
+    last = max(remediations, key=lambda r: (r.spec.step, r.spec.attempt))
+    conditions = last.status.conditions
+    applied, verified, finished = (find(conditions, k) for k in (APPLIED, VERIFIED, FINISHED))
+    name = last.metadata.name
+    if is_true(conditions, APPLIED):
+        kept = set_condition(kept, REMEDIATED, True, "Applied", f"{name}: {applied.message if applied else ''}", now)
+    else:
+        waiting = find(conditions, ADMITTED)
+        reason, message = (waiting.reason, waiting.message) if waiting else ("Proposed", "")
+        kept = set_condition(kept, REMEDIATED, "Unknown", reason, f"{name}: {message}", now)
+    if verified is not None:
+        status: bool | str = True if verified.status == "True" else False if verified.status == "False" else "Unknown"
+        kept = set_condition(kept, INCIDENT_VERIFIED, status, verified.reason, verified.message, now)  # type: ignore[arg-type]
+    else:
+        kept = set_condition(kept, INCIDENT_VERIFIED, "Unknown", "NotYet", "", now)
+    if finished is not None and finished.reason == "Healed":
+        return set_condition(kept, RESOLVED, True, "Healed", f"{name} healed it", now)
+    if finished is not None:
+        return _without_action(incident, kept, now, finished.reason, f"{name}: {finished.message}")
+    return set_condition(kept, RESOLVED, False, "InProgress", f"{name} is at work", now)
+
+
+def _without_action(
+    incident: Incident,
+    kept: tuple[Condition, ...],
+    now: datetime,
+    reason: str = "Open",
+    message: str = "no action has been proposed",
+) -> tuple[Condition, ...]:
+    since = all_clear_since(incident)
+    for kind in (REMEDIATED, INCIDENT_VERIFIED):
+        if find(kept, kind) is None:
+            kept = set_condition(kept, kind, "Unknown", "NotYet", "", now)
+    if since is not None and now - since >= SELF_HEALED_AFTER:
+        return set_condition(kept, RESOLVED, True, "ClearedByItself", "all signals are clear", now)
+    return set_condition(kept, RESOLVED, False, reason, message, now)

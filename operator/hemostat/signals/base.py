@@ -1,0 +1,129 @@
+"""What detectors say: an `Observation` per look, debounced into a `SignalStatus`."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from hemostat.api.incident import SignalSource, SignalState, SignalStatus
+from hemostat.api.watch import SignalKind
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look at one subject said."""
+
+    key: str
+    """Stable identity: `<signal>/<aspect>/<subject>`."""
+    name: str
+    """Name of the signal in the Watch."""
+    kind: SignalKind
+    source: SignalSource
+    subject: str
+    wrong: bool | None
+    """None: nothing fresh to judge by."""
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+    samples: int = 0
+    """How many calls or series the value rests on."""
+    note: str = ""
+    """More for a person, for example trace ids of failed calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a signal must be wrong to fire and right to clear, in seconds."""
+
+    for_seconds: float
+    clear_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Debounced:
+    """State of one signal between looks."""
+
+    state: SignalState = SignalState.CLEAR
+    state_time: datetime | None = None
+    wrong_since: datetime | None = None
+    right_since: datetime | None = None
+    silent_since: datetime | None = None
+    first_fired: datetime | None = None
+
+
+STALE_SECONDS = 20.0
+"""A signal without fresh samples for this long says NoData instead of its last word."""
+
+
+def step(timing: Timing, old: Debounced, seen: Observation, now: datetime) -> Debounced:
+    """Take one look into account. Pure.
+
+    Firing needs `for_seconds` of wrong looks, Clear needs `clear_seconds` of right ones, and neither is kept alive
+    by silence: after `STALE_SECONDS` without data the state is NoData.
+    """
+    if seen.wrong is None:
+        silent = old.silent_since or now
+        stale = now - silent >= timedelta(seconds=STALE_SECONDS)
+        state = SignalState.NO_DATA if stale else old.state
+        return _moved(replace(old, wrong_since=None, right_since=None, silent_since=silent), state, now)
+    if seen.wrong:
+        since = old.wrong_since or now
+        due = now - since >= timedelta(seconds=timing.for_seconds)
+        state = SignalState.FIRING if due else old.state
+        fresh = state is SignalState.FIRING and (old.state is SignalState.CLEAR or old.first_fired is None)
+        new = replace(old, wrong_since=since, right_since=None, silent_since=None)
+        return _moved(replace(new, first_fired=now if fresh else old.first_fired), state, now)
+    since = old.right_since or now
+    due = now - since >= timedelta(seconds=timing.clear_seconds)
+    new = replace(old, wrong_since=None, right_since=since, silent_since=None)
+    return _moved(new, SignalState.CLEAR if due else old.state, now)
+
+
+def resumed(status: SignalStatus) -> tuple[Debounced, Observation]:
+    """Take up a signal of an open incident again after a restart, as it was last published."""
+    debounced = Debounced(
+        state=status.state, state_time=status.state_time, first_fired=status.first_fired_time
+    )
+    observation = Observation(
+        key=status.key,
+        name=status.name,
+        kind=status.kind,
+        source=status.source,
+        subject=status.subject,
+        wrong=None,
+        threshold=float(status.threshold) if status.threshold is not None else None,
+        unit=status.unit,
+    )
+    return debounced, observation
+
+
+def publish(seen: Observation, state: Debounced, now: datetime) -> SignalStatus:
+    """Return the signal in the form that an Incident shows."""
+    return SignalStatus(
+        key=seen.key[:512],
+        name=seen.name,
+        kind=seen.kind,
+        source=seen.source,
+        subject=seen.subject[:256],
+        state=state.state,
+        value=decimal(seen.value),
+        threshold=decimal(seen.threshold),
+        unit=seen.unit,
+        samples=seen.samples,
+        first_fired_time=state.first_fired or now,
+        state_time=state.state_time or now,
+        observed_time=now,
+    )
+
+
+def decimal(value: float | None) -> str | None:
+    """Format a number for the API: fixed point, six significant digits, bounded to what the schema takes."""
+    if value is None:
+        return None
+    bounded = max(-1e14, min(1e14, value))
+    text = f"{bounded:.6f}" if abs(bounded) < 1000 else f"{bounded:.3f}"
+    return text.rstrip("0").rstrip(".") or "0"
+
+
+def _moved(new: Debounced, state: SignalState, now: datetime) -> Debounced:
+    if new.state is state and new.state_time is not None:
+        return new
+    return replace(new, state=state, state_time=now)

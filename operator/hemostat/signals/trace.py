@@ -1,0 +1,102 @@
+"""Incoming calls of the target, edge by edge: share of failures and the 95th percentile (pure)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hemostat.api.incident import SignalSource
+from hemostat.api.watch import SignalKind, TraceSignal
+from hemostat.signals.base import Observation, Timing
+from hemostat.telemetry.window import EdgeStats
+
+WARM_UP_LOOKS = 3
+"""Looks before a learned latency is trusted."""
+_WEIGHT = 0.05
+"""Weight of a new look in the learned latency (exponential average of its logarithm)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """What is normal for one edge: learned from looks that were not wrong."""
+
+    log_seconds: float
+    looks: int
+    observed_time: datetime
+
+
+TIMING = Timing(for_seconds=4, clear_seconds=8)
+"""The window itself already smooths; these only keep a single look from deciding."""
+
+
+def judge(
+    name: str, signal: TraceSignal, edges: Sequence[EdgeStats], normal: dict[str, Normal], now: datetime
+) -> tuple[list[Observation], dict[str, Normal]]:
+    """Return the observations of every edge and what is normal from now on.
+
+    `normal` maps the key of a latency observation to what was learned. Nothing is learned from a window with a
+    wrong latency or failing calls, so a fault does not become normal.
+    """
+    observations: list[Observation] = []
+    learned = dict(normal)
+    for edge in edges:
+        failures = _failures(name, signal, edge)
+        latency = _latency(name, signal, edge, normal)
+        observations += [failures, latency]
+        if edge.calls >= signal.min_requests and not failures.wrong and not latency.wrong:
+            learned[latency.key] = _learn(normal.get(latency.key), edge.p95_seconds, now)
+    return observations, learned
+
+
+def _failures(name: str, signal: TraceSignal, edge: EdgeStats) -> Observation:
+    enough = edge.calls >= signal.min_requests
+    share = 100 * edge.failures / edge.calls if edge.calls else 0.0
+    return Observation(
+        key=f"{name}/errors/{edge.caller}->{edge.callee}",
+        name=name,
+        kind=SignalKind.ERROR_RATE,
+        source=SignalSource.TRACES,
+        subject=f"{edge.caller} -> {edge.callee}",
+        wrong=share > signal.error_percent_above if enough else None,
+        value=share,
+        threshold=float(signal.error_percent_above),
+        unit="%",
+        samples=edge.calls,
+        note="traces " + ", ".join(edge.failed_traces) if edge.failed_traces else "",
+    )
+
+
+def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, Normal]) -> Observation:
+    key = f"{name}/latency/{edge.caller}->{edge.callee}"
+    known = normal.get(key)
+    bound = None
+    if known is not None and known.looks >= WARM_UP_LOOKS:
+        usual = math.exp(known.log_seconds) * 1000
+        bound = max(signal.latency_floor_milliseconds, usual * signal.latency_percent_of_baseline / 100)
+    enough = edge.calls >= signal.min_requests
+    p95 = edge.p95_seconds * 1000
+    return Observation(
+        key=key,
+        name=name,
+        kind=SignalKind.LATENCY,
+        source=SignalSource.TRACES,
+        subject=f"{edge.caller} -> {edge.callee}",
+        wrong=(p95 > bound if bound is not None else False) if enough else None,
+        value=p95,
+        threshold=bound,
+        unit="ms",
+        samples=edge.calls,
+    )
+
+
+def _learn(old: Normal | None, p95: float, now: datetime) -> Normal:
+    log = math.log(max(p95, 1e-5))
+    if old is None:
+        return Normal(log, 1, now)
+    weight = max(_WEIGHT, 1 / (old.looks + 1))
+    return Normal(old.log_seconds + weight * (log - old.log_seconds), old.looks + 1, now)
+
+
+def fresh(normal: Normal, now: datetime) -> bool:
+    """Tell whether what was learned is recent enough to be used after a restart (a day)."""
+    return now - normal.observed_time < timedelta(days=1)

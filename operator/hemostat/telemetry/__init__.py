@@ -1,0 +1,1 @@
+"""Telemetry in: OTLP spans and Prometheus vectors become samples in bounded windows."""

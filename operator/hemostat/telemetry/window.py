@@ -1,0 +1,139 @@
+"""Bounded sliding windows of calls per caller -> callee edge (pure: time is an argument).
+
+Durations go into logarithmic buckets with a relative error of about 5 % (the idea of DDSketch, Masson et al.,
+VLDB 2019): mergeable, and a quantile costs a walk over at most a few hundred buckets.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from hemostat.telemetry.otlp import Call
+
+BUCKET_SECONDS = 1.0
+KEEP_SECONDS = 600.0
+MAX_EDGES = 5_000
+MAX_EXEMPLARS = 5
+_GAMMA = 1.1
+_SMALLEST = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeStats:
+    """What one edge did in a window."""
+
+    caller: str
+    callee: str
+    calls: int
+    failures: int
+    p95_seconds: float
+    """95th percentile of the duration; 0 when there were no calls."""
+    failed_traces: tuple[str, ...]
+    """Up to five trace ids of failed calls, newest last."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    start: float
+    calls: int = 0
+    failures: int = 0
+    durations: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Edge:
+    buckets: deque[_Bucket] = field(default_factory=deque)
+    failed: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MAX_EXEMPLARS))
+
+
+class EdgeWindows:
+    """The live call graph. Times are seconds of any monotonic or wall clock, always of arrival, not of the span:
+    a client's skewed clock cannot hide its calls.
+    """
+
+    def __init__(self, max_edges: int = MAX_EDGES) -> None:
+        self._edges: dict[tuple[str, str], _Edge] = {}
+        self._max_edges = max_edges
+        self.dropped = 0
+        """Calls not counted because the edge would have been one too many."""
+        self.newest = -math.inf
+        """Arrival time of the newest call."""
+
+    def add(self, calls: Iterable[Call], now: float) -> int:
+        """Count calls that arrived at `now`; return how many were accepted."""
+        accepted = 0
+        for call in calls:
+            edge = self._edge(call.caller, call.callee, now)
+            if edge is None:
+                self.dropped += 1
+                continue
+            _count(edge, call, now)
+            accepted += 1
+        if accepted:
+            self.newest = max(self.newest, now)
+        return accepted
+
+    def into(self, callee: str, seconds: float, now: float) -> list[EdgeStats]:
+        """Return the statistics of every edge that ends in `callee` over the last `seconds`."""
+        return [
+            _stats(caller, name, edge, now - seconds)
+            for (caller, name), edge in sorted(self._edges.items())
+            if name == callee
+        ]
+
+    def _edge(self, caller: str, callee: str, now: float) -> _Edge | None:
+        found = self._edges.get((caller, callee))
+        if found is not None:
+            return found
+        if len(self._edges) >= self._max_edges:
+            self._forget(now)
+        if len(self._edges) >= self._max_edges:
+            return None
+        return self._edges.setdefault((caller, callee), _Edge())
+
+    def _forget(self, now: float) -> None:
+        for key in [k for k, e in self._edges.items() if not e.buckets or e.buckets[-1].start < now - KEEP_SECONDS]:
+            del self._edges[key]
+
+
+def _count(edge: _Edge, call: Call, now: float) -> None:
+    start = math.floor(now / BUCKET_SECONDS) * BUCKET_SECONDS
+    if not edge.buckets or edge.buckets[-1].start < start:
+        edge.buckets.append(_Bucket(start))
+        while edge.buckets[0].start < start - KEEP_SECONDS:
+            edge.buckets.popleft()
+    bucket = edge.buckets[-1]
+    bucket.calls += 1
+    index = math.ceil(math.log(max(call.seconds, _SMALLEST) / _SMALLEST, _GAMMA))
+    bucket.durations[index] = bucket.durations.get(index, 0) + 1
+    if call.failed:
+        bucket.failures += 1
+        edge.failed.append((now, call.trace_id))
+
+
+def _stats(caller: str, callee: str, edge: _Edge, since: float) -> EdgeStats:
+    recent = [b for b in edge.buckets if b.start > since - BUCKET_SECONDS]
+    durations: dict[int, int] = {}
+    for bucket in recent:
+        for index, count in bucket.durations.items():
+            durations[index] = durations.get(index, 0) + count
+    return EdgeStats(
+        caller=caller,
+        callee=callee,
+        calls=sum(b.calls for b in recent),
+        failures=sum(b.failures for b in recent),
+        p95_seconds=_quantile(durations, 0.95),
+        failed_traces=tuple(trace for at, trace in edge.failed if at > since),
+    )
+
+
+def _quantile(durations: dict[int, int], q: float) -> float:
+    total = sum(durations.values())
+    rank = math.ceil(q * total)
+    seen = 0
+    for index in sorted(durations):
+        seen += durations[index]
+        if seen >= rank:
+            return _SMALLEST * _GAMMA ** (index - 0.5)
+    return 0.0

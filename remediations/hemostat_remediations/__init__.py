@@ -1,0 +1,1 @@
+"""The catalogue of actions. One file an action; see `hemostat.action.contract`."""
