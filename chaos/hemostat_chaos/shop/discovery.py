@@ -1,0 +1,82 @@
+"""`python -m hemostat_chaos.shop.discovery NAMESPACE...`: tells the Prometheus beside it what to scrape.
+
+Prometheus can ask the API server itself, but not in every build: Debian's is without that part. HTTP service
+discovery is in all of them, so this asks in its place, on the loopback address of the same pod only.
+"""
+
+import asyncio
+import os
+import signal
+import ssl
+import sys
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+
+from hemostat_chaos.shop.targets import TargetGroup, target_groups
+
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_PORT = 9091
+_SECONDS = 3.0
+_MOST_PODS = 500
+
+
+class Pods:
+    """Lists pods with the pod's own service account."""
+
+    def __init__(self, session: ClientSession, api: str, account: Path) -> None:
+        self._session = session
+        self._api = api
+        self._account = account
+
+    async def targets(self, namespace: str) -> list[TargetGroup]:
+        """Return what to scrape in one namespace."""
+        token = (self._account / "token").read_text()  # read each time, because it is replaced when it ages
+        url = f"{self._api}/api/v1/namespaces/{namespace}/pods"
+        headers = {"Authorization": f"Bearer {token}"}
+        query = {"limit": str(_MOST_PODS), "resourceVersion": "0"}
+        async with self._session.get(url, headers=headers, params=query) as response:
+            response.raise_for_status()
+            return target_groups((await response.json())["items"])
+
+
+def application(pods: Pods, namespaces: list[str]) -> web.Application:
+    """Answer `/targets`; 503 when the API server does not, for then Prometheus keeps what it has."""
+
+    async def targets(_: web.Request) -> web.Response:
+        try:
+            found = await asyncio.gather(*(pods.targets(namespace) for namespace in namespaces))
+        except (ClientError, OSError) as error:
+            print(f"discovery: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            return web.Response(status=503, text="the API server does not answer\n")
+        return web.json_response([group for groups in found for group in groups])
+
+    app = web.Application()
+    app.router.add_get("/targets", targets)
+    return app
+
+
+async def serve(namespaces: list[str]) -> None:
+    """Serve until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    host = os.environ["KUBERNETES_SERVICE_HOST"]
+    api = f"https://{f'[{host}]' if ':' in host else host}:{os.environ['KUBERNETES_SERVICE_PORT']}"
+    trust = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
+    async with ClientSession(
+        connector=TCPConnector(ssl=trust, limit=4), timeout=ClientTimeout(total=_SECONDS)
+    ) as session:
+        runner = web.AppRunner(
+            application(Pods(session, api, _ACCOUNT), namespaces), access_log=None, shutdown_timeout=1
+        )
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", _PORT).start()
+        print(f"discovery: serving the pods of {', '.join(namespaces)}", flush=True)
+        await stop.wait()
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("discovery: name at least one namespace")
+    asyncio.run(serve(sys.argv[1:]))
