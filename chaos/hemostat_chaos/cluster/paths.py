@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 STATE_ROOT = Path("/var/lib/hemostat/clusters")
-LOCK_ROOT = Path("/run/hemostat")
+
+
+def lock_root() -> Path:
+    """Return the folder of locks that all checkouts on this machine share."""
+    return Path("/run/hemostat") if os.geteuid() == 0 else cache_root() / "locks"
 
 
 def cache_root() -> Path:

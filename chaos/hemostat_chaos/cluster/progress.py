@@ -91,9 +91,12 @@ class Progress:
         while True:
             with self._lock:
                 self._wake.wait(interval)
-                if not self._running:
+                now = time.monotonic()
+                # What began only just now has had its own line.
+                old = [step for step in self._running.values() if now - step[1] >= interval / 2]
+                if not old:
                     continue
-                line = running_line(list(self._running.values()), time.monotonic())
+                line = running_line(old, now)
                 if self._tty:
                     self._draw(line)
                 else:

@@ -1,0 +1,89 @@
+"""What kind is told, and each node's pod network where kindnet cannot be had."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hemostat_chaos.cluster.constants import API_PORT, NODE_IMAGE, POD_CIDR, SERVICE_CIDR
+
+CNI_TARGET = "/etc/cni/net.d/10-bridge.conflist"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the user chose about a cluster."""
+
+    workers: int = 0
+    published: tuple[int, ...] = ()
+
+
+def pod_subnet(index: int) -> str:
+    """Return the /24 of the node with that number; the control plane is number 0."""
+    network = ipaddress.IPv4Network(POD_CIDR)
+    return str(ipaddress.IPv4Network((int(network.network_address) + (index << 8), 24)))
+
+
+def node_names(cluster: str, workers: int) -> list[str]:
+    """Return the container names that kind gives its nodes, in the order of their numbers."""
+    numbered = ["" if index == 0 else str(index + 1) for index in range(workers)]
+    return [f"{cluster}-control-plane", *(f"{cluster}-worker{suffix}" for suffix in numbered)]
+
+
+def conflist(index: int) -> str:
+    """Render a node's pod network: a bridge with addresses from its own subnet."""
+    return json.dumps({
+        "cniVersion": "0.4.0",
+        "name": "kindbr",
+        "plugins": [
+            {
+                "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
+                "ipam": {
+                    "type": "host-local",
+                    "ranges": [[{"subnet": pod_subnet(index)}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                },
+            },
+            {"type": "portmap", "capabilities": {"portMappings": True}},
+        ],
+    }, indent=1)
+
+
+def ordinary(shape: Shape) -> str:
+    """Render the configuration for a kind that pulls its images."""
+    return _render(shape, {"podSubnet": POD_CIDR, "serviceSubnet": SERVICE_CIDR}, "127.0.0.1", [])
+
+
+def offline(shape: Shape, address: str, conflists: Sequence[Path]) -> str:
+    """Render the configuration for a kind without kindnet, whose API server is at ``address``."""
+    networking = {
+        "podSubnet": POD_CIDR,
+        "serviceSubnet": SERVICE_CIDR,
+        "disableDefaultCNI": True,
+        "apiServerAddress": address,
+        # kind would look for a free port on this machine, but the address is elsewhere.
+        "apiServerPort": API_PORT,
+    }
+    return _render(shape, networking, address, conflists)
+
+
+def _render(shape: Shape, networking: dict[str, Any], listen: str, conflists: Sequence[Path]) -> str:
+    nodes: list[dict[str, Any]] = []
+    for index in range(shape.workers + 1):
+        node: dict[str, Any] = {"role": "worker" if index else "control-plane", "image": NODE_IMAGE}
+        if conflists:
+            node["extraMounts"] = [{"hostPath": str(conflists[index]), "containerPath": CNI_TARGET}]
+        nodes.append(node)
+    nodes[0]["extraPortMappings"] = [
+        {"containerPort": port, "hostPort": port, "listenAddress": listen} for port in shape.published
+    ]
+    return json.dumps({
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "networking": networking,
+        "nodes": nodes,
+    }, indent=1)

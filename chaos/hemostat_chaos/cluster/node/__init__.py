@@ -1,0 +1,1 @@
+"""The node image, made from Debian packages and Go programs where none can be pulled."""
