@@ -25,8 +25,8 @@ from hemostat_chaos.shop.service import Service
 from hemostat_chaos.shop.settings import Settings
 from hemostat_chaos.shop.workers import WorkerPool
 
-_DRAIN = 3.0
-_FLUSH = 1.0
+DRAIN = 3.0
+FLUSH = 1.0
 _LOAD_DRAIN = 0.4
 _LOAD_FLUSH = 0.4
 
@@ -44,7 +44,7 @@ async def run(settings: Settings, say: Callable[[str], None]) -> None:
         flushed = tracing.close(_LOAD_FLUSH)
     else:
         await _run_service(settings, tracing, stop, say)
-        flushed = tracing.close(_FLUSH)
+        flushed = tracing.close(FLUSH)
     say("stopped" if flushed else "stopped, the last spans could not be sent in time")
 
 
@@ -63,7 +63,7 @@ async def _run_service(
         service = Service(pool, Faults(settings), caller, tracing, metrics)
         for route in settings.role.routes:
             service.add_route(app, route)
-        await _listen(app, settings, stack, _DRAIN)
+        await _listen(app, settings, stack, DRAIN)
         readiness.ready = True
         say(f"ready on port {settings.port}")
         await _until(stop, leak(settings.leak_mb_per_second) if settings.leak_mb_per_second else None)
