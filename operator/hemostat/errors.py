@@ -1,9 +1,9 @@
 """The exceptions of Hemostat. Each says what the caller must do with it.
 
-    HemostatError
-    ├── Retry      the world was not ready; do the same again later (`delay_seconds`)
-    ├── Refused    asked for something that must not be done; a person has to change something
-    └── Broken     our own configuration or code is wrong; stop and say so
+HemostatError
+├── Retry      the world was not ready; do the same again later (`delay_seconds`)
+├── Refused    asked for something that must not be done; a person has to change something
+└── Broken     our own configuration or code is wrong; stop and say so
 """
 
 

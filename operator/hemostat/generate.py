@@ -1,6 +1,6 @@
 """Writes everything that is generated from code: crds/, RBAC and admission policies. `--check` only compares.
 
-    python -m hemostat.generate [--check]
+python -m hemostat.generate [--check]
 """
 
 import sys

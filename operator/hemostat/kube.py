@@ -54,15 +54,13 @@ class Kube:
         try:
             if kubeconfig is None and context is None:
                 try:
-                    config.load_incluster_config(configuration)
+                    config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
                     return cls(client.ApiClient(configuration))
                 except config.ConfigException:
                     pass  # not in a pod: the ordinary kubeconfig rules apply
-            config.load_kube_config(kubeconfig, context, configuration)
+            config.load_kube_config(kubeconfig, context, configuration)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
-            raise Refused(
-                "NoCluster", f"no cluster to talk to: {error}; set KUBECONFIG or give --context"
-            ) from error
+            raise Refused("NoCluster", f"no cluster to talk to: {error}; set KUBECONFIG or give --context") from error
         return cls(client.ApiClient(configuration))
 
     def get(self, path: str, **query: str) -> Json:
@@ -97,9 +95,7 @@ class Kube:
         query = {"fieldManager": manager, "force": str(force).lower()}
         return self._request("PATCH", path, query, body, APPLY)
 
-    def json_patch(
-        self, path: str, ops: Sequence[Mapping[str, Any]], manager: str, *, dry_run: bool = False
-    ) -> Json:
+    def json_patch(self, path: str, ops: Sequence[Mapping[str, Any]], manager: str, *, dry_run: bool = False) -> Json:
         """Send a JSON Patch; `Conflict` when one of its tests fails."""
         query = {"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {})
         return self._request("PATCH", path, query, list(ops), JSON_PATCH)
@@ -143,7 +139,7 @@ class Kube:
         _, url, sent_headers, _, _ = parts
         try:
             response = self._api.call_api(method, url, sent_headers, body, _request_timeout=TIMEOUT_SECONDS)
-            response.read()
+            response.read()  # type: ignore[no-untyped-call]
             if not 200 <= response.status <= 299:
                 raise ApiException(status=response.status, reason=response.reason, body=response.data)
         except ApiException as error:

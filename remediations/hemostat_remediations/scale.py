@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from hemostat.action.contract import Action, Draft, Params, Rule, World, effect, replace
+from hemostat.action.contract import Action, Draft, Params, Rule, World, effect, replace, unified_diff
 from hemostat.errors import Refused
 
 
@@ -42,7 +42,7 @@ def _draft(target: Mapping[str, Any], now: int, wanted: int) -> Draft:
         summary=f"Scale Deployment {name} from {now} to {wanted} replicas",
         forward=effect(target, (replace("/spec/replicas", wanted),), "scale"),
         inverse=effect(target, (replace("/spec/replicas", now),), "scale"),
-        diff=f"--- Deployment/{name} (now)\n+++ Deployment/{name} (after)\n-spec.replicas: {now}\n+spec.replicas: {wanted}",
+        diff=unified_diff({"replicas": now}, {"replicas": wanted}, f"Deployment/{name} spec"),
         replaced_pods=0,
         replicas_after=wanted,
         reads={"replicas": now},

@@ -28,13 +28,17 @@ APPROVALS: tuple[Validation, ...] = (
         "spec.groups must be groups that the user is a member of",
     ),
     (
-        f"authorizer.group('{GROUP}').resource('remediations').namespace(request.namespace)"
-        ".name(object.spec.remediation).check('approve').allowed()",
+        (
+            f"authorizer.group('{GROUP}').resource('remediations').namespace(request.namespace)"
+            ".name(object.spec.remediation).check('approve').allowed()"
+        ),
         "the user must hold the RBAC verb approve on this Remediation",
     ),
     (
-        f"{_NAMED} || (has(params.status) && has(params.status.planHash)"
-        " && params.status.planHash == object.spec.planHash)",
+        (
+            f"{_NAMED} || (has(params.status) && has(params.status.planHash)"
+            " && params.status.planHash == object.spec.planHash)"
+        ),
         "spec.planHash must be the Remediation's present status.planHash: look at the plan again",
     ),
     (
@@ -44,8 +48,10 @@ APPROVALS: tuple[Validation, ...] = (
 )
 PROTECTED: tuple[Validation, ...] = (
     (
-        f"!(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
-        f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)",
+        (
+            f"!(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
+            f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)"
+        ),
         "Hemostat must not act in a protected namespace",
     ),
 )
@@ -67,10 +73,14 @@ REMEDIATIONS: tuple[Validation, ...] = (
 )
 RUNBOOKS: tuple[Validation, ...] = (
     (
-        "object.spec.state != 'Active' || authorizer.group('apps').resource('deployments')"
-        ".namespace(request.namespace).check('patch').allowed()",
-        "whoever writes an Active Runbook must be allowed to patch Deployments in its namespace;"
-        " use state: Draft and let such a person activate it",
+        (
+            "object.spec.state != 'Active' || authorizer.group('apps').resource('deployments')"
+            ".namespace(request.namespace).check('patch').allowed()"
+        ),
+        (
+            "whoever writes an Active Runbook must be allowed to patch Deployments in its namespace;"
+            " use state: Draft and let such a person activate it"
+        ),
     ),
 )
 
@@ -95,8 +105,11 @@ INCIDENT_STATUS: tuple[Validation, ...] = (
         "observe must not write the conditions Remediated, Verified and Resolved",
     ),
     (
-        f"request.userInfo.username != '{ACT_USER}' || (" + _conditions_unchanged(("Detected", "Diagnosed")) + " && "
-        + " && ".join(_unchanged(field, "[]") for field in ("signals", "evidence")) + ")",
+        f"request.userInfo.username != '{ACT_USER}' || ("
+        + _conditions_unchanged(("Detected", "Diagnosed"))
+        + " && "
+        + " && ".join(_unchanged(field, "[]") for field in ("signals", "evidence"))
+        + ")",
         "act must not write signals, evidence and the conditions Detected and Diagnosed",
     ),
 )

@@ -1,6 +1,5 @@
 """`ChaosExperiment`: a fault and what the loop must do about it."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -93,9 +92,7 @@ class ChaosExperimentStatus(Model):
 
     conditions: Conditions = ()
     """SteadyState, Injected, Passed, CleanedUp."""
-    milestones: Annotated[
-        tuple[Milestone, ...], Field(max_length=50, json_schema_extra=ATOMIC)
-    ] = ()
+    milestones: Annotated[tuple[Milestone, ...], Field(max_length=50, json_schema_extra=ATOMIC)] = ()
     """What happened, oldest first."""
     incident: Name | None = None
     """The Incident that the fault opened."""

@@ -145,9 +145,7 @@ class Diagnosis(Model):
     """Matcher (deterministic) or Model."""
     runbook_ref: LocalRef | None = None
     """The Runbook chosen."""
-    hypotheses: Annotated[
-        tuple[Hypothesis, ...], Field(max_length=16, json_schema_extra=keyed("runbook"))
-    ] = ()
+    hypotheses: Annotated[tuple[Hypothesis, ...], Field(max_length=16, json_schema_extra=keyed("runbook"))] = ()
     """Everything that was considered, the best first."""
 
 
@@ -190,21 +188,15 @@ class IncidentStatus(Model):
 
     conditions: Conditions = ()
     """Detected, Diagnosed, Remediated, Verified and the summary Resolved."""
-    signals: Annotated[
-        tuple[SignalStatus, ...], Field(max_length=MAX_SIGNALS, json_schema_extra=keyed("key"))
-    ] = ()
+    signals: Annotated[tuple[SignalStatus, ...], Field(max_length=MAX_SIGNALS, json_schema_extra=keyed("key"))] = ()
     """The signals of this incident as last observed."""
-    evidence: Annotated[
-        tuple[Evidence, ...], Field(max_length=MAX_EVIDENCE, json_schema_extra=keyed("id"))
-    ] = ()
+    evidence: Annotated[tuple[Evidence, ...], Field(max_length=MAX_EVIDENCE, json_schema_extra=keyed("id"))] = ()
     """Numbered facts, at most 64."""
     diagnosis: Diagnosis | None = None
     """The conclusion."""
     remediation_ref: LocalRef | None = None
     """The Remediation proposed last."""
-    timeline: Annotated[
-        tuple[TimelineEntry, ...], Field(max_length=MAX_TIMELINE, json_schema_extra=keyed("id"))
-    ] = ()
+    timeline: Annotated[tuple[TimelineEntry, ...], Field(max_length=MAX_TIMELINE, json_schema_extra=keyed("id"))] = ()
     """What happened, oldest first, at most 100 entries."""
 
 

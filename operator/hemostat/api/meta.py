@@ -154,7 +154,7 @@ def is_false(conditions: Iterable[Condition], kind: str) -> bool:
     return found is not None and found.status is ConditionStatus.FALSE
 
 
-def set_condition(  # noqa: PLR0913 - a condition has this many parts
+def set_condition(
     conditions: Sequence[Condition],
     kind: str,
     status: bool | Literal["Unknown"],  # noqa: FBT001 - True/False/Unknown are the domain's own words

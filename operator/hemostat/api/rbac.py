@@ -74,9 +74,7 @@ def cluster_role(name: str, rules: Iterable[Rule], labels: dict[str, str] | None
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat", **(labels or {})}},
-        "rules": [
-            {"apiGroups": [r.group], "resources": list(r.resources), "verbs": list(r.verbs)} for r in rules
-        ],
+        "rules": [{"apiGroups": [r.group], "resources": list(r.resources), "verbs": list(r.verbs)} for r in rules],
     }
 
 

@@ -19,6 +19,7 @@ from hemostat.api.meta import (
     keyed,
 )
 
+
 class Parameter(Model):
     """A parameter of an action. Values are text; the action's own model parses and bounds them."""
 
@@ -85,19 +86,13 @@ class RunbookSpec(Model):
     """Active runbooks are used, drafts are not."""
     cause: Short
     """The cause these symptoms point to, in one sentence."""
-    kinds: Annotated[tuple[Word, ...], Field(min_length=1, max_length=8, json_schema_extra=SET)] = (
-        "Deployment",
-    )
+    kinds: Annotated[tuple[Word, ...], Field(min_length=1, max_length=8, json_schema_extra=SET)] = ("Deployment",)
     """Kinds of target it is meant for."""
-    symptoms: Annotated[
-        tuple[Symptom, ...], Field(min_length=1, max_length=32, json_schema_extra=keyed("name"))
-    ]
+    symptoms: Annotated[tuple[Symptom, ...], Field(min_length=1, max_length=32, json_schema_extra=keyed("name"))]
     """What must or may be seen."""
     guidance: Long = ""
     """Markdown for the person on call (and for a model)."""
-    remediations: Annotated[
-        tuple[RunbookRemediation, ...], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)
-    ]
+    remediations: Annotated[tuple[RunbookRemediation, ...], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)]
     """What to try, in order; the next is proposed when one was ineffective."""
     verify: Verify = Verify()
     """When it counts as healed."""
@@ -120,5 +115,3 @@ class Runbook(Model):
     metadata: ObjectMeta
     spec: RunbookSpec
     status: RunbookStatus = RunbookStatus()
-
-

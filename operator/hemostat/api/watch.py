@@ -13,7 +13,6 @@ from hemostat.api.meta import (
     Model,
     Name,
     ObjectMeta,
-    Percent,
     Seconds,
     Short,
     TargetRef,
@@ -39,9 +38,7 @@ class MetricSignal(Model):
     """A PromQL expression compared with a fixed bound; of several series the worst one counts."""
 
     model_config = {
-        "json_schema_extra": rules(
-            ("has(self.above) != has(self.below)", "must set exactly one of above and below")
-        )
+        "json_schema_extra": rules(("has(self.above) != has(self.below)", "must set exactly one of above and below"))
     }
 
     kind: SignalKind = SignalKind.OTHER
@@ -177,5 +174,3 @@ DEFAULT_SIGNALS = (
 def effective_signals(spec: WatchSpec) -> tuple[WatchSignal, ...]:
     """Return the signals to evaluate: those of the spec, or the defaults when it names none."""
     return spec.signals or DEFAULT_SIGNALS
-
-

@@ -42,9 +42,7 @@ class Facts:
         return {
             "target": dict(self.target),
             "signals": [_signal(s) for s in self.signals],
-            "changes": [
-                {"kind": c.kind, "subject": c.subject, "ageSeconds": c.age_seconds} for c in self.changes
-            ],
+            "changes": [_change(c) for c in self.changes],
             "workload": _workload(self.workload, self.troubles),
         }
 
@@ -125,9 +123,7 @@ def gather(
     )
 
 
-def number(
-    known: Sequence[Evidence], facts: Facts, notes: Mapping[str, str], now: datetime
-) -> tuple[Evidence, ...]:
+def number(known: Sequence[Evidence], facts: Facts, notes: Mapping[str, str], now: datetime) -> tuple[Evidence, ...]:
     """Append facts that are not listed yet, with the next free numbers. At most 64 in all."""
     listed = {e.key for e in known}
     fresh = [item for item in _items(facts, notes) if item[0] not in listed]
@@ -180,6 +176,10 @@ def _signal(s: SignalStatus) -> dict[str, Any]:
         "value": float(s.value) if s.value is not None else 0.0,
         "threshold": float(s.threshold) if s.threshold is not None else 0.0,
     }
+
+
+def _change(c: Change) -> dict[str, Any]:
+    return {"kind": c.kind, "subject": c.subject, "ageSeconds": c.age_seconds}
 
 
 def _workload(state: WorkloadState | None, troubles: tuple[str, ...]) -> dict[str, Any]:

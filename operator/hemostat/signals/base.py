@@ -79,9 +79,7 @@ def step(timing: Timing, old: Debounced, seen: Observation, now: datetime) -> De
 
 def resumed(status: SignalStatus) -> tuple[Debounced, Observation]:
     """Take up a signal of an open incident again after a restart, as it was last published."""
-    debounced = Debounced(
-        state=status.state, state_time=status.state_time, first_fired=status.first_fired_time
-    )
+    debounced = Debounced(state=status.state, state_time=status.state_time, first_fired=status.first_fired_time)
     observation = Observation(
         key=status.key,
         name=status.name,

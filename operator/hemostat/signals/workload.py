@@ -49,7 +49,7 @@ def state_of(deployment: Mapping[str, Any]) -> WorkloadState:
     updated, total = int(status.get("updatedReplicas", 0)), int(status.get("replicas", 0))
     available = int(status.get("availableReplicas", 0))
     seen = int(status.get("observedGeneration", 0)) >= int(deployment["metadata"].get("generation", 0))
-    progressing = next((c for c in status.get("conditions", ()) if c["type"] == "Progressing"), {})
+    progressing: Mapping[str, Any] = next((c for c in status.get("conditions", ()) if c["type"] == "Progressing"), {})
     return WorkloadState(
         desired=desired,
         ready=int(status.get("readyReplicas", 0)),
@@ -60,16 +60,14 @@ def state_of(deployment: Mapping[str, Any]) -> WorkloadState:
     )
 
 
-def judge(
-    name: str, deployment: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]
-) -> list[Observation]:
+def judge(name: str, deployment: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]) -> list[Observation]:
     """Return one observation about the target's pods; None for the deployment means it is not there."""
     if deployment is None:
-        return [_observation(name, "the target does not exist", 0)]
+        return [_observation(name, "the target does not exist", None, 0)]
     troubles = sorted(trouble for pod in pods for trouble in pod_troubles(pod))
     if state_of(deployment).stuck:
         troubles.append("rollout exceeded its progress deadline")
-    return [_observation(name, "; ".join(troubles[:5]), len(troubles))]
+    return [_observation(name, "; ".join(troubles[:5]), len(troubles), len(pods))]
 
 
 def pod_troubles(pod: Mapping[str, Any]) -> Iterable[str]:
@@ -87,17 +85,16 @@ def pod_troubles(pod: Mapping[str, Any]) -> Iterable[str]:
             yield f"{pod_name}: OOMKilled"
 
 
-def _observation(name: str, note: str, count: int) -> Observation:
-    missing = note == "the target does not exist"
+def _observation(name: str, note: str, count: int | None, pods: int) -> Observation:
     return Observation(
         key=f"{name}/pods",
         name=name,
         kind=SignalKind.WORKLOAD,
         source=SignalSource.WORKLOAD,
         subject="pods",
-        wrong=None if missing else count > 0,
-        value=float(count),
+        wrong=None if count is None else count > 0,
+        value=None if count is None else float(count),
         threshold=0.0,
-        samples=count,
+        samples=pods,
         note=note,
     )

@@ -32,9 +32,7 @@ class Prometheus:
         self._url = url
         self._timeout = timeout_seconds
         self._client = PrometheusConnect(url=url, retry=requests.adapters.Retry(total=0))
-        self._breaker = pybreaker.CircuitBreaker(
-            fail_max=5, reset_timeout=15, exclude=[Refused], name="prometheus"
-        )
+        self._breaker = pybreaker.CircuitBreaker(fail_max=5, reset_timeout=15, exclude=[Refused], name="prometheus")
 
     def instant(self, query: str) -> list[Series]:
         """Evaluate PromQL now. NaN values are left out.
@@ -53,7 +51,7 @@ class Prometheus:
     def _ask(self, query: str) -> list[dict[str, Any]]:
         try:
             result = self._client.custom_query(
-                query, params={"timeout": f"{self._timeout:g}s"}, timeout=int(math.ceil(self._timeout))
+                query, params={"timeout": f"{self._timeout:g}s"}, timeout=math.ceil(self._timeout)
             )
         except PrometheusApiClientException as error:
             if "400" in str(error) or "bad_data" in str(error):

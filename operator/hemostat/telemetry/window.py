@@ -135,5 +135,5 @@ def _quantile(durations: dict[int, int], q: float) -> float:
     for index in sorted(durations):
         seen += durations[index]
         if seen >= rank:
-            return _SMALLEST * _GAMMA ** (index - 0.5)
+            return float(_SMALLEST * _GAMMA ** (index - 0.5))
     return 0.0

@@ -1,0 +1,72 @@
+# Two commands for a newcomer: `make demo` and `make test`. `make help` lists all.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLUSTER ?= kind
+LAB := $(BIN)/python -m hemostat_chaos.cluster
+export HEMOSTAT_ROOT := $(CURDIR)
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: tests/requirements.lock pyproject.toml
+	@echo "[venv] installing the locked dependencies into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@time $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/.ready ## Install the locked dependencies into .venv
+
+.PHONY: demo
+demo: venv ## From nothing to healed incidents on real pods
+	@$(LAB) up --name demo --cluster $(CLUSTER)
+	@$(LAB) image --name demo --cluster $(CLUSTER)
+	@$(LAB) run --name demo -- $(BIN)/python -m hemostat_chaos.demo
+
+.PHONY: down
+down: venv ## Remove every trace of the clusters of this project
+	@$(LAB) down --all
+
+.PHONY: test
+test: lint unit api loop ## From nothing to all tests green
+
+.PHONY: lint
+lint: venv ## ruff, mypy strict, layers, generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m hemostat.generate --check
+
+.PHONY: unit
+unit: venv ## Pure tests, no I/O, seconds
+	@$(BIN)/python -m pytest tests/unit
+
+.PHONY: api
+api: venv ## CRDs, CEL, admission and RBAC against a real API server
+	@$(LAB) binaries
+	@$(BIN)/python -m pytest tests/api
+
+.PHONY: loop
+loop: venv ## The whole loop on real pods
+	@$(LAB) up --name test --cluster $(CLUSTER)
+	@$(LAB) image --name test --cluster $(CLUSTER)
+	@$(LAB) run --name test -- $(BIN)/python -m pytest tests/loop
+
+.PHONY: generate
+generate: venv ## Write crds/, RBAC and admission policies from the code
+	@$(BIN)/python -m hemostat.generate
+
+.PHONY: lock
+lock: venv ## Resolve the dependencies again and pin them with hashes
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra chaos pyproject.toml -o operator/requirements.lock
+	@$(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra chaos --group dev pyproject.toml -o tests/requirements.lock

@@ -1,0 +1,183 @@
+"""Gathers what plans and gate checks may know, by `act`'s own eyes: API server and Prometheus (shell)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hemostat.act.store import Store
+from hemostat.action.contract import Action, World
+from hemostat.api.approval import Approval
+from hemostat.api.gatepolicy import GatePolicy
+from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
+from hemostat.api.incident import Incident, SignalState
+from hemostat.api.meta import BoundTargetRef, find, is_true
+from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, Plan, Remediation
+from hemostat.api.runbook import Runbook
+from hemostat.api.watch import MetricSignal
+from hemostat.clock import Clock
+from hemostat.errors import HemostatError, Refused
+from hemostat.gate.checks import GateInput, PastAction
+from hemostat.kube import Json, Kube, NotFound, path_of
+from hemostat.signals import metric
+from hemostat.signals.workload import pod_troubles
+from hemostat.telemetry.prometheus import Prometheus
+
+UNATTENDED = "AllowedByPolicy"
+"""Reason of the condition Admitted when no person was asked."""
+
+
+class Facts:
+    """Reads the world for one decision at a time."""
+
+    def __init__(self, kube: Kube, store: Store, prometheus: Prometheus, clock: Clock) -> None:
+        self._kube = kube
+        self._store = store
+        self._prometheus = prometheus
+        self._clock = clock
+
+    def target(self, namespace: str, ref: BoundTargetRef) -> Json:
+        """Return the live target. Raises `Refused` (TargetMissing) when there is none."""
+        try:
+            return self._kube.get(path_of(ref.api_version, ref.kind, namespace, ref.name))
+        except NotFound as error:
+            raise Refused("TargetMissing", f"{ref.kind} {ref.name} does not exist in {namespace}") from error
+
+    def world(self, namespace: str, ref: BoundTargetRef, action: Action[Any]) -> World:
+        """Return what the action's plan may look at: the target, and what its own RBAC rules name."""
+        live = self.target(namespace, ref)
+        named = {resource for rule in action.rules for resource in rule.resources}
+        return World(
+            target=live,
+            replicasets=self._owned(namespace, live) if "replicasets" in named else (),
+            healthy=[
+                revision
+                for watch in self._store.watches(namespace)
+                if watch.spec.target.name == ref.name and watch.spec.target.kind == ref.kind
+                for revision in watch.status.revisions
+            ],
+            scalers=self._scalers(namespace, ref) if "horizontalpodautoscalers" in named else (),
+        )
+
+    def gate(self, remediation: Remediation, plan: Plan, live: Json) -> GateInput:
+        """Gather for the gate. What cannot be read is None and never helps."""
+        namespace = remediation.metadata.namespace or ""
+        spec = remediation.spec
+        incident = self._store.incident(namespace, spec.incident_ref.name)
+        return GateInput(
+            remediation=remediation,
+            plan=plan,
+            incident=incident,
+            runbook=self._runbook(namespace, spec.runbook_ref.name),
+            policies=self._policies(),
+            protected=self._protected(namespace),
+            ready_pods=int(live.get("status", {}).get("readyReplicas", 0)),
+            corroboration=self._corroboration(namespace, incident, live),
+            past=self._past(remediation),
+            now=self._clock.now(),
+        )
+
+    def may_approve(self, approvals: Sequence[Approval], remediation: Remediation) -> dict[str, bool | None]:
+        """Ask the API server, per Approval, whether its person holds `approve` on this Remediation now."""
+        return {a.metadata.name: self._review(a, remediation) for a in approvals}
+
+    def _review(self, approval: Approval, remediation: Remediation) -> bool | None:
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": approval.spec.approver,
+                "groups": [*approval.spec.groups, "system:authenticated"],
+                "resourceAttributes": {
+                    "group": "hemostat.dev",
+                    "resource": "remediations",
+                    "verb": "approve",
+                    "namespace": remediation.metadata.namespace,
+                    "name": remediation.metadata.name,
+                },
+            },
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        try:
+            return bool(self._kube.create(path, body, "hemostat-act")["status"]["allowed"])
+        except HemostatError:
+            return None
+
+    def _owned(self, namespace: str, live: Json) -> list[Json]:
+        uid = live["metadata"]["uid"]
+        found = self._kube.list(f"/apis/apps/v1/namespaces/{namespace}/replicasets")
+        return [o for o in found if any(r["uid"] == uid for r in o["metadata"].get("ownerReferences", ()))]
+
+    def _scalers(self, namespace: str, ref: BoundTargetRef) -> list[Json]:
+        found = self._kube.list(f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers")
+        wanted = (ref.kind, ref.name)
+        return [
+            o for o in found if (o["spec"]["scaleTargetRef"]["kind"], o["spec"]["scaleTargetRef"]["name"]) == wanted
+        ]
+
+    def _runbook(self, namespace: str, name: str) -> Runbook | None:
+        try:
+            return self._store.runbook(namespace, name)
+        except HemostatError:
+            return None
+
+    def _policies(self) -> tuple[GatePolicy, ...] | None:
+        try:
+            return tuple(self._store.policies())
+        except (HemostatError, ValueError):
+            return None
+
+    def _protected(self, namespace: str) -> bool | None:
+        try:
+            labels = self._kube.get(f"/api/v1/namespaces/{namespace}")["metadata"].get("labels", {})
+        except HemostatError:
+            return None
+        return namespace in PROTECTED_NAMESPACES or PROTECTED_LABEL in labels
+
+    def _past(self, remediation: Remediation) -> tuple[PastAction, ...] | None:
+        try:
+            others = self._store.remediations(remediation.metadata.namespace or "")
+        except (HemostatError, ValueError):
+            return None
+        return tuple(
+            PastAction(
+                name=r.metadata.name,
+                target_uid=r.spec.target_ref.uid,
+                time=applied.last_transition_time if applied and applied.status == "True" else None,
+                finished=is_true(r.status.conditions, FINISHED),
+                unattended=bool(admitted and admitted.reason == UNATTENDED),
+            )
+            for r in others
+            if r.metadata.uid != remediation.metadata.uid and is_true(r.status.conditions, ADMITTED)
+            for applied, admitted in [(find(r.status.conditions, APPLIED), find(r.status.conditions, ADMITTED))]
+        )
+
+    def _corroboration(self, namespace: str, incident: Incident | None, live: Json) -> str | None:
+        """Look for the trouble without `observe`: pods in the API server, the Watch's own queries in Prometheus."""
+        if incident is None:
+            return None
+        try:
+            return self._pods_say(namespace, live) or self._prometheus_says(namespace, incident)
+        except HemostatError:
+            return None
+
+    def _pods_say(self, namespace: str, live: Json) -> str | None:
+        labels = live["spec"]["selector"].get("matchLabels", {})
+        selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+        pods = self._kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+        troubles = sorted(t for pod in pods for t in pod_troubles(pod))
+        return f"the API server confirms: {troubles[0]}" if troubles else None
+
+    def _prometheus_says(self, namespace: str, incident: Incident) -> str | None:
+        watch = self._store.watch(namespace, incident.spec.watch_ref.name)
+        if watch is None:
+            return None
+        firing = {s.name for s in incident.status.signals if s.state is SignalState.FIRING}
+        for signal in watch.spec.signals:
+            if signal.metric is not None and signal.name in firing and (said := self._ask(signal.name, signal.metric)):
+                return said
+        return None
+
+    def _ask(self, name: str, signal: MetricSignal) -> str | None:
+        seen = metric.judge(name, signal, self._prometheus.instant(signal.query))
+        if not seen.wrong:
+            return None
+        return f"Prometheus confirms: {name} is {seen.value:.4g}, limit {seen.threshold:g}"

@@ -1,0 +1,66 @@
+"""`hemostat act`: kopf tells which objects changed; queues do the work (shell, composition root)."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from hemostat.act.facts import Facts
+from hemostat.act.reconcile import Key, Reconciler
+from hemostat.act.store import Store
+from hemostat.action.execute import Executor
+from hemostat.action.registry import discover
+from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
+from hemostat.clock import SystemClock
+from hemostat.events import Events
+from hemostat.handlers import key_of, on_change
+from hemostat.kube import Kube
+from hemostat.settings import Settings
+from hemostat.telemetry.prometheus import Prometheus
+from hemostat.workqueue import WorkQueue
+
+
+class Act:
+    """The process: what it is made of, and how events reach it."""
+
+    def __init__(self, kube: Kube, settings: Settings) -> None:
+        clock = SystemClock()
+        store = Store(kube)
+        prometheus = Prometheus(settings.prometheus_url, settings.prometheus_timeout_seconds)
+        reconciler = Reconciler(
+            store=store,
+            facts=Facts(kube, store, prometheus, clock),
+            executor=Executor(kube),
+            catalogue=discover(settings.actions),
+            events=Events(kube, "hemostat-act", clock),
+            clock=clock,
+            server_now=kube.server_now,
+        )
+        self.remediations: WorkQueue[Key] = WorkQueue("remediations", reconciler.remediation)
+        self.incidents: WorkQueue[Key] = WorkQueue("incidents", reconciler.incident)
+
+    def queues(self) -> tuple[WorkQueue[Any], ...]:
+        """The queues, for the liveness probe."""
+        return (self.remediations, self.incidents)
+
+    def start(self) -> list[threading.Thread]:
+        """Start one worker per queue. One, so that two actions are never admitted at once."""
+        threads = [threading.Thread(target=q.run, name=q.name, daemon=True) for q in self.queues()]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def register(self, registry: kopf.OperatorRegistry) -> None:
+        """Have kopf tell us what changed."""
+        on_change(registry, REMEDIATION, self._remediation)
+        on_change(registry, APPROVAL, self._approval)
+        on_change(registry, INCIDENT, lambda body: self.incidents.add(key_of(body)))
+
+    def _remediation(self, body: Mapping[str, Any]) -> None:
+        key = key_of(body)
+        self.remediations.add(key)
+        self.incidents.add((key[0], body["spec"]["incidentRef"]["name"]))
+
+    def _approval(self, body: Mapping[str, Any]) -> None:
+        self.remediations.add((body["metadata"]["namespace"], body["spec"]["remediation"]))

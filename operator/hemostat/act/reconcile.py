@@ -1,0 +1,301 @@
+"""One step of one Remediation, or the summary of one Incident (shell around `lifecycle`)."""
+
+from collections.abc import Callable
+
+from hemostat.act.facts import UNATTENDED, Facts
+from hemostat.act.store import Store
+from hemostat.act.timeline import entries, merged
+from hemostat.action.contract import make_plan, parse, plan_hash
+from hemostat.action.execute import Executor, Landed, Lost, NewIntent, Which, manager, next_move, still_ours
+from hemostat.action.registry import Catalogue
+from hemostat.api.approval import Word
+from hemostat.api.incident import RESOLVED
+from hemostat.api.meta import find, is_true, set_condition
+from hemostat.api.remediation import (
+    ADMITTED,
+    APPLIED,
+    FINISHED,
+    PLANNED,
+    RELEASED,
+    UNDONE,
+    VERIFIED,
+    GateOutcome,
+    Plan,
+    Remediation,
+    RemediationStatus,
+)
+from hemostat.clock import Clock
+from hemostat.errors import HemostatError, Refused
+from hemostat.events import Events
+from hemostat.gate.approvals import hear
+from hemostat.gate.checks import decide
+from hemostat.lifecycle import SELF_HEALED_AFTER, Step, all_clear_since, incident_conditions, next_step
+from hemostat.metrics import EFFECTS, GATE
+from hemostat.metrics import FINISHED as FINISHED_METRIC
+from hemostat.signals.workload import state_of
+from hemostat.verify import Verdict, VerifyInput, verdict
+
+SOON, WAIT = 0.0, 1.0
+Key = tuple[str, str]
+"""(namespace, name)."""
+
+
+class Reconciler:
+    """Does the next step of a Remediation; called again until there is none."""
+
+    def __init__(
+        self,
+        store: Store,
+        facts: Facts,
+        executor: Executor,
+        catalogue: Catalogue,
+        events: Events,
+        clock: Clock,
+        server_now: Callable[[], object],
+    ) -> None:
+        self._store = store
+        self._facts = facts
+        self._executor = executor
+        self._catalogue = catalogue
+        self._events = events
+        self._clock = clock
+        self._server_now = server_now
+        self._steps: dict[Step, Callable[[Remediation], float | None]] = {
+            Step.PLAN: self._plan,
+            Step.DECIDE: self._decide,
+            Step.APPLY: lambda r: self._effect(r, "Forward"),
+            Step.RELEASE: self._release,
+            Step.VERIFY: self._verify,
+            Step.UNDO: lambda r: self._effect(r, "Inverse"),
+            Step.FINISH: self._finish,
+        }
+
+    def remediation(self, key: Key) -> float | None:
+        """Do one step. Returns the seconds until the next look, or None when there is nothing left to do."""
+        found = self._store.remediation(*key)
+        if found is None:
+            return None
+        step = next_step(found)
+        if step is Step.NOTHING:
+            return None
+        try:
+            return self._steps[step](found)
+        except Refused as error:
+            self._end(found, error.reason, str(error))
+            return None
+
+    def incident(self, key: Key) -> float | None:
+        """Bring `act`'s part of an Incident's status up to date."""
+        found = self._store.incident(*key)
+        if found is None or is_true(found.status.conditions, RESOLVED):
+            return None
+        now = self._clock.now()
+        own = [r for r in self._store.remediations(key[0]) if r.spec.incident_ref.uid == found.metadata.uid]
+        conditions = incident_conditions(found, own, now)
+        timeline = merged(found, entries(own))
+        if any(find(found.status.conditions, c.type) != c for c in conditions) or any(
+            entry not in found.status.timeline for entry in timeline
+        ):
+            self._store.write_incident(found, conditions, timeline)
+        resolved = find(conditions, RESOLVED)
+        if resolved is not None and resolved.status == "True":
+            self._events.emit("Incident", found.metadata, "Resolved", f"{resolved.reason}: {resolved.message}")
+            return None
+        return WAIT
+
+    # --- steps ---------------------------------------------------------------------------------------------
+
+    def _plan(self, remediation: Remediation) -> float:
+        plan = self._compute(remediation)
+        spec = remediation.spec
+        digest = plan_hash(spec.action, spec.target_ref, spec.parameters, plan)
+        status = remediation.status.model_copy(update={"plan": plan, "plan_hash": digest})
+        self._write(remediation, status, PLANNED, "Planned", plan.summary)
+        return SOON
+
+    def _decide(self, remediation: Remediation) -> float | None:
+        plan = self._compute(remediation)
+        spec, status = remediation.spec, remediation.status
+        if plan_hash(spec.action, spec.target_ref, spec.parameters, plan) != status.plan_hash:
+            raise Refused("Drifted", "the target changed since it was planned; approvals of this plan are void")
+        live = self._facts.target(remediation.metadata.namespace or "", spec.target_ref)
+        gathered = self._facts.gate(remediation, plan, live)
+        decision = decide(gathered)
+        if status.decision is None or (decision.outcome, decision.checks) != (
+            status.decision.outcome,
+            status.decision.checks,
+        ):
+            GATE.labels(decision.outcome.value).inc()
+            status = status.model_copy(update={"decision": decision})
+        reasons = "; ".join(c.message for c in decision.checks if c.outcome != "Pass")
+        if decision.outcome is GateOutcome.DENY:
+            remediation = self._store.write(remediation, status)
+            raise Refused("Denied", reasons)
+        since = all_clear_since(gathered.incident) if gathered.incident is not None else None
+        if since is not None and self._clock.now() - since >= SELF_HEALED_AFTER:
+            raise Refused("NotNeeded", "all signals cleared before anything was done")
+        if decision.outcome is GateOutcome.ALLOW:
+            self._write(remediation, status, ADMITTED, UNATTENDED, f"policies: {', '.join(decision.policies)}")
+            return SOON
+        if decision.outcome is GateOutcome.HOLD:
+            self._note(remediation, status, "Held", reasons)
+            return WAIT
+        return self._listen(remediation, status, reasons)
+
+    def _listen(self, remediation: Remediation, status: RemediationStatus, reasons: str) -> float:
+        """See whether a person has decided."""
+        namespace, name = remediation.metadata.namespace or "", remediation.metadata.name
+        approvals = self._store.approvals(namespace, name)
+        spoken = hear(
+            approvals,
+            self._facts.may_approve(approvals, remediation),
+            status.plan_hash or "",
+            remediation.spec.requested_by,
+            self._server_now(),  # type: ignore[arg-type]
+        )
+        if spoken.decision is Word.DENY:
+            raise Refused("DeniedByPerson", f"{spoken.by}: {spoken.reason or 'no reason given'}")
+        if spoken.decision is Word.APPROVE:
+            status = status.model_copy(update={"approvals": spoken.names})
+            self._write(remediation, status, ADMITTED, "Approved", f"by {spoken.by} ({', '.join(spoken.names)})")
+            return SOON
+        told = "; ".join((reasons, *(f"ignored {i}" for i in spoken.ignored)))
+        if self._note(remediation, status, "NeedsApproval", told):
+            hint = f"kubectl hemostat approve -n {namespace} {name}"
+            self._events.emit("Remediation", remediation.metadata, "NeedsApproval", f"{told}; approve: {hint}")
+        return WAIT
+
+    def _effect(self, remediation: Remediation, which: Which) -> float:
+        """Bring about one effect, exactly once."""
+        plan, namespace = self._planned(remediation), remediation.metadata.namespace or ""
+        effect = plan.forward if which == "Forward" else plan.inverse
+        ours = manager(remediation, which)
+        live = self._executor.read(effect, namespace)
+        move = next_move(remediation, which, live, self._clock.now())
+        if isinstance(move, Landed):
+            results = (*remediation.status.results, move.result)
+            status = remediation.status.model_copy(update={"results": results})
+            return self._landed(remediation, status, which, plan)
+        if isinstance(move, Lost):
+            raise Refused("Drifted" if which == "Forward" else "UndoBlocked", move.message)
+        if isinstance(move, NewIntent):
+            if which == "Forward":
+                self._unchanged(remediation)
+            elif not still_ours(plan.forward, live):
+                raise Refused("UndoBlocked", "somebody changed the target since; nothing of ours is left to undo")
+            self._executor.dry_run(effect, namespace, move.intent.resource_version, ours)
+            intents = (*remediation.status.intents, move.intent)
+            status = remediation.status.model_copy(update={"intents": intents})
+            remediation = self._store.write(remediation, status)
+        self._executor.send(effect, namespace, move.intent, ours)
+        EFFECTS.labels(remediation.spec.action, which).inc()
+        return SOON
+
+    def _landed(self, remediation: Remediation, status: RemediationStatus, which: Which, plan: Plan) -> float:
+        if which == "Forward":
+            self._write(remediation, status, APPLIED, "Applied", plan.summary)
+            return SOON
+        conditions = set_condition(status.conditions, RELEASED, "Unknown", "InverseApplied", "", self._clock.now())
+        status = status.model_copy(update={"conditions": conditions})
+        self._write(remediation, status, UNDONE, "Undone", f"undid: {plan.summary}")
+        return SOON
+
+    def _release(self, remediation: Remediation) -> float:
+        plan, namespace = self._planned(remediation), remediation.metadata.namespace or ""
+        managers = frozenset({manager(remediation, "Forward"), manager(remediation, "Inverse")})
+        try:
+            self._executor.release(plan.forward, namespace, managers)
+            message = "the owner's next apply needs no force"
+        except Refused as error:
+            message = f"nothing to let go of: {error}"
+        self._write(remediation, remediation.status, RELEASED, "Released", message)
+        return SOON
+
+    def _verify(self, remediation: Remediation) -> float:
+        namespace, spec = remediation.metadata.namespace or "", remediation.spec
+        incident = self._store.incident(namespace, spec.incident_ref.name)
+        runbook = self._store.runbook(namespace, spec.runbook_ref.name)
+        if incident is None or runbook is None:
+            missing = "Incident" if incident is None else "Runbook"
+            return self._verdict(remediation, Verdict.UNKNOWN, f"the {missing} was deleted")
+        try:
+            workload = state_of(self._facts.target(namespace, spec.target_ref))
+        except HemostatError:
+            workload = None
+        applied = next(r.time for r in remediation.status.results if r.effect == "Forward")
+        found, message = verdict(
+            VerifyInput(
+                applied=applied,
+                wanted=runbook.spec.verify,
+                signals=incident.status.signals,
+                workload=workload,
+                now=self._clock.now(),
+            )
+        )
+        if found is Verdict.WAIT:
+            self._note(remediation, remediation.status, "Verifying", message, VERIFIED)
+            return WAIT / 2
+        return self._verdict(remediation, found, message)
+
+    def _verdict(self, remediation: Remediation, found: Verdict, message: str) -> float:
+        now = self._clock.now()
+        conditions = set_condition(
+            remediation.status.conditions, VERIFIED, found is Verdict.HEALED, found.value, message, now
+        )
+        self._store.write(remediation, remediation.status.model_copy(update={"conditions": conditions}))
+        return SOON
+
+    def _finish(self, remediation: Remediation) -> None:
+        verified = find(remediation.status.conditions, VERIFIED)
+        if verified is None:
+            raise Refused("NoVerdict", "the condition Verified is missing")
+        self._end(remediation, verified.reason, verified.message)
+
+    # --- writing -------------------------------------------------------------------------------------------
+
+    def _compute(self, remediation: Remediation) -> Plan:
+        spec = remediation.spec
+        action = self._catalogue.get(spec.action)
+        if action is None:
+            known = ", ".join(sorted(self._catalogue))
+            raise Refused("UnknownAction", f"no action {spec.action} is registered; there are {known}")
+        world = self._facts.world(remediation.metadata.namespace or "", spec.target_ref, action)
+        return make_plan(action, spec.target_ref, parse(action, spec.parameters), world)
+
+    def _unchanged(self, remediation: Remediation) -> None:
+        spec = remediation.spec
+        if plan_hash(spec.action, spec.target_ref, spec.parameters, self._compute(remediation)) != (
+            remediation.status.plan_hash
+        ):
+            raise Refused("Drifted", "the target changed between approval and execution; the approval is void")
+
+    def _planned(self, remediation: Remediation) -> Plan:
+        if remediation.status.plan is None:
+            raise Refused("NoPlan", "the plan is missing from the status")
+        return remediation.status.plan
+
+    def _write(self, remediation: Remediation, status: RemediationStatus, kind: str, reason: str, message: str) -> None:
+        conditions = set_condition(status.conditions, kind, True, reason, message, self._clock.now())
+        self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
+        self._events.emit("Remediation", remediation.metadata, reason, message)
+
+    def _note(
+        self, remediation: Remediation, status: RemediationStatus, reason: str, message: str, kind: str = ADMITTED
+    ) -> bool:
+        """Say why something waits; writes only what is new. Returns whether it was."""
+        old = find(status.conditions, kind)
+        fresh = old is None or (old.reason, old.message) != (reason, message[:2048])
+        if fresh or status is not remediation.status:
+            conditions = set_condition(status.conditions, kind, "Unknown", reason, message, self._clock.now())
+            self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
+        return fresh
+
+    def _end(self, remediation: Remediation, reason: str, message: str) -> None:
+        level = "Normal" if reason in ("Healed", "NotNeeded") else "Warning"
+        current = self._store.remediation(remediation.metadata.namespace or "", remediation.metadata.name)
+        if current is None:
+            return
+        conditions = set_condition(current.status.conditions, FINISHED, True, reason, message, self._clock.now())
+        self._store.write(current, current.status.model_copy(update={"conditions": conditions}))
+        FINISHED_METRIC.labels(current.spec.action, reason).inc()
+        self._events.emit("Remediation", current.metadata, reason, message, level)  # type: ignore[arg-type]

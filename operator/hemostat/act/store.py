@@ -1,0 +1,102 @@
+"""Reads and writes of Hemostat's own objects for `act` (shell)."""
+
+from typing import TypeVar
+
+from hemostat.api.approval import Approval
+from hemostat.api.gatepolicy import GatePolicy
+from hemostat.api.incident import Incident, TimelineEntry
+from hemostat.api.meta import Condition, Model
+from hemostat.api.remediation import Remediation, RemediationStatus
+from hemostat.api.resources import APPROVAL, GATEPOLICY, INCIDENT, REMEDIATION, RUNBOOK, WATCH
+from hemostat.api.runbook import Runbook
+from hemostat.api.watch import Watch
+from hemostat.errors import Retry
+from hemostat.kube import Conflict, Kube, NotFound
+
+MANAGER = "hemostat-act"
+
+
+M = TypeVar("M", bound=Model)
+
+
+class Store:
+    """Typed access. Nothing is cached: every decision rests on what the API server says now."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    def remediation(self, namespace: str, name: str) -> Remediation | None:
+        """Return the Remediation, or None."""
+        return self._one(REMEDIATION.path(namespace, name), Remediation)
+
+    def incident(self, namespace: str, name: str) -> Incident | None:
+        """Return the Incident, or None."""
+        return self._one(INCIDENT.path(namespace, name), Incident)
+
+    def runbook(self, namespace: str, name: str) -> Runbook | None:
+        """Return the Runbook, or None."""
+        return self._one(RUNBOOK.path(namespace, name), Runbook)
+
+    def watch(self, namespace: str, name: str) -> Watch | None:
+        """Return the Watch, or None."""
+        return self._one(WATCH.path(namespace, name), Watch)
+
+    def remediations(self, namespace: str) -> list[Remediation]:
+        """Return all Remediations of a namespace."""
+        return [Remediation.model_validate(o) for o in self._kube.list(REMEDIATION.path(namespace))]
+
+    def approvals(self, namespace: str, remediation: str) -> list[Approval]:
+        """Return the Approvals that name this Remediation."""
+        found = [Approval.model_validate(o) for o in self._kube.list(APPROVAL.path(namespace))]
+        return [a for a in found if a.spec.remediation == remediation]
+
+    def policies(self) -> list[GatePolicy]:
+        """Return all GatePolicies."""
+        return [GatePolicy.model_validate(o) for o in self._kube.list(GATEPOLICY.path(None))]
+
+    def watches(self, namespace: str) -> list[Watch]:
+        """Return all Watches of a namespace."""
+        return [Watch.model_validate(o) for o in self._kube.list(WATCH.path(namespace))]
+
+    def write(self, remediation: Remediation, status: RemediationStatus) -> Remediation:
+        """Write the status if nobody else did since it was read (compare and set). Raises `Retry` otherwise."""
+        meta = remediation.metadata
+        body = {
+            "apiVersion": "hemostat.dev/v1alpha1",
+            "kind": "Remediation",
+            "metadata": {
+                "name": meta.name,
+                "namespace": meta.namespace,
+                "uid": meta.uid,
+                "resourceVersion": meta.resource_version,
+            },
+            "spec": remediation.spec.wire(),
+            "status": status.wire(),
+        }
+        try:
+            written = self._kube.replace(REMEDIATION.path(meta.namespace, meta.name, "status"), body, MANAGER)
+        except (Conflict, NotFound) as error:
+            raise Retry(f"Remediation {meta.name} changed while it was worked on", 0.1) from error
+        return Remediation.model_validate(written)
+
+    def write_incident(
+        self, incident: Incident, conditions: tuple[Condition, ...], timeline: tuple[TimelineEntry, ...]
+    ) -> None:
+        """Apply `act`'s part of the Incident's status."""
+        meta = incident.metadata
+        body = {
+            "apiVersion": "hemostat.dev/v1alpha1",
+            "kind": "Incident",
+            "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
+            "status": {
+                "conditions": [c.wire() for c in conditions],
+                "timeline": [t.wire() for t in timeline],
+            },
+        }
+        self._kube.apply(INCIDENT.path(meta.namespace, meta.name, "status"), body, MANAGER, force=True)
+
+    def _one(self, path: str, model: type[M]) -> M | None:
+        try:
+            return model.model_validate(self._kube.get(path))
+        except NotFound:
+            return None

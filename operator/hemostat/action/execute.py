@@ -1,0 +1,164 @@
+"""The one executor: everything that Hemostat writes on other people's objects goes through here (shell).
+
+Exactly once, without a lock: before the effect an intent {uid, resourceVersion} is written to the Remediation by
+compare-and-set; the effect is a JSON Patch that tests that resourceVersion, under a field manager unique to the
+Remediation. After a kill the next process looks at the object: either our manager stands in its managedFields (the
+effect took place), or the object is still at the intent's version (send it again: only one can land), or the version
+moved on without us (the old request can never land any more, so a new intent is safe).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from hemostat.api.remediation import Effect, Intent, OpKind, Remediation, Result
+from hemostat.errors import Refused, Retry
+from hemostat.kube import Conflict, Json, Kube, NotFound, path_of
+
+Which = Literal["Forward", "Inverse"]
+MAX_ATTEMPTS = 20
+"""Lost races on resourceVersion before a person is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The effect has taken place."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The intent stands and the object is still at its version: send the patch."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class NewIntent:
+    """The effect has not taken place and no earlier request can land: write this intent first."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The object was changed under us in a way that leaves open what happened; a person or a new plan decides."""
+
+    message: str
+
+
+def manager(remediation: Remediation, which: Which) -> str:
+    """Return the field manager that only this effect of this Remediation uses."""
+    return f"hemostat-{remediation.metadata.uid}-{which.lower()}"
+
+
+def next_move(
+    remediation: Remediation, which: Which, live: Mapping[str, Any], now: datetime
+) -> Landed | Send | NewIntent | Lost:
+    """Decide from the live object what an unfinished effect needs (pure)."""
+    meta = live["metadata"]
+    ours = manager(remediation, which)
+    version, generation = meta["resourceVersion"], int(meta.get("generation", 0))
+    if any(entry.get("manager") == ours for entry in meta.get("managedFields", ())):
+        return Landed(Result(effect=which, time=now, resource_version=version, generation=generation))
+    tries = [i for i in remediation.status.intents if i.effect == which]
+    if tries and tries[-1].resource_version == version:
+        return Send(tries[-1])
+    if tries and tries[-1].generation != generation:
+        return Lost("its spec was changed while the action was in flight")
+    if len(tries) >= MAX_ATTEMPTS:
+        return Lost(f"its status changes faster than it can be patched ({MAX_ATTEMPTS} attempts)")
+    return NewIntent(
+        Intent(
+            effect=which,
+            attempt=len(tries) + 1,
+            uid=meta["uid"],
+            resource_version=version,
+            generation=generation,
+            time=now,
+        )
+    )
+
+
+class Executor:
+    """Reads targets and sends guarded patches."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    def read(self, effect: Effect, namespace: str) -> Json:
+        """Return the live object. Raises `Refused` (TargetReplaced) when it is gone or another one."""
+        try:
+            live = self._kube.get(path_of(effect.api_version, effect.kind, namespace, effect.name))
+        except NotFound as error:
+            raise Refused("TargetReplaced", f"{effect.kind} {effect.name} is gone") from error
+        if live["metadata"]["uid"] != effect.uid:
+            raise Refused("TargetReplaced", f"{effect.kind} {effect.name} was re-created")
+        return live
+
+    def dry_run(self, effect: Effect, namespace: str, version: str, field_manager: str) -> None:
+        """Have the API server check the patch without doing it. Raises `Refused` with its words, or `Retry`."""
+        self._patch(effect, namespace, version, field_manager, dry_run=True)
+
+    def send(self, effect: Effect, namespace: str, intent: Intent, field_manager: str) -> None:
+        """Send the patch; it lands only on the intent's version. Raises `Retry` when the race was lost."""
+        self._patch(effect, namespace, intent.resource_version, field_manager, dry_run=False)
+
+    def release(self, effect: Effect, namespace: str, managers: frozenset[str]) -> None:
+        """Let go of the fields: take our managedFields entries away, so that the owner's next apply needs no force."""
+        live = self.read(effect, namespace)
+        meta = live["metadata"]
+        entries = meta.get("managedFields", [])
+        ours = [i for i, entry in enumerate(entries) if entry.get("manager") in managers]
+        if not ours:
+            return
+        ops: list[Json] = [{"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}]
+        ops += [{"op": "remove", "path": f"/metadata/managedFields/{i}"} for i in reversed(ours)]
+        path = path_of(effect.api_version, effect.kind, namespace, effect.name)
+        try:
+            self._kube.json_patch(path, ops, "hemostat-release")
+        except Conflict as error:
+            raise Retry(f"{effect.kind} {effect.name} changed while our fields were let go", 0.2) from error
+
+    def _patch(self, effect: Effect, namespace: str, version: str, field_manager: str, *, dry_run: bool) -> None:
+        path = path_of(effect.api_version, effect.kind, namespace, effect.name, effect.subresource)
+        ops: list[Json] = [
+            {"op": "test", "path": "/metadata/uid", "value": effect.uid},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            *(_wire(op) for op in effect.ops),
+        ]
+        try:
+            self._kube.json_patch(path, ops, field_manager, dry_run=dry_run)
+        except NotFound as error:
+            raise Refused("TargetReplaced", f"{effect.kind} {effect.name} is gone") from error
+        except Conflict as error:
+            raise Retry(f"{effect.kind} {effect.name} moved on from version {version}", 0.2) from error
+
+
+def still_ours(effect: Effect, live: Mapping[str, Any]) -> bool:
+    """Tell whether the live object still holds what the effect wrote (pure): else there is nothing of ours to undo."""
+    return all(_at(live, op.path) == _value(op) for op in effect.ops)
+
+
+def _at(live: Any, pointer: str) -> Any:
+    for part in pointer.strip("/").split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(live, Mapping) and key in live:
+            live = live[key]
+        elif isinstance(live, list) and key.isdigit() and int(key) < len(live):
+            live = live[int(key)]
+        else:
+            return None
+    return live
+
+
+def _value(op: Any) -> Any:
+    return json.loads(op.value) if op.value is not None else None
+
+
+def _wire(op: Any) -> Json:
+    out: Json = {"op": op.op.value, "path": op.path}
+    return out if op.op is OpKind.REMOVE else out | {"value": _value(op)}

@@ -1,0 +1,124 @@
+"""Starts a process: kopf's watches, workers, HTTP servers, and an orderly end (shell)."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any, Protocol
+
+import kopf
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from hemostat.errors import HemostatError
+from hemostat.kube import Kube
+from hemostat.metrics import REGISTRY
+from hemostat.settings import Settings
+from hemostat.workqueue import WorkQueue
+
+LOG = logging.getLogger("hemostat")
+STUCK_SECONDS = 120.0
+"""A queue whose workers finished nothing for this long makes the liveness probe fail."""
+GRACE_SECONDS = 8.0
+
+
+class Process(Protocol):
+    """What `observe` and `act` have in common."""
+
+    def queues(self) -> tuple[WorkQueue[Any], ...]:
+        """The work queues."""
+        ...
+
+    def start(self) -> list[threading.Thread]:
+        """Start the workers."""
+        ...
+
+    def register(self, registry: kopf.OperatorRegistry) -> None:
+        """Register kopf handlers."""
+        ...
+
+
+def observe() -> int:
+    """Run `hemostat observe` until SIGTERM."""
+    from hemostat.observe.process import Observe
+
+    settings = Settings.read()
+    process = Observe(Kube.connect(), settings)
+    sites = {settings.http_port: own_pages(process), settings.otlp_port: process.receiver.application()}
+    return asyncio.run(_serve("observe", process, sites))
+
+
+def act() -> int:
+    """Run `hemostat act` until SIGTERM."""
+    from hemostat.act.process import Act
+
+    settings = Settings.read()
+    process = Act(Kube.connect(), settings)
+    return asyncio.run(_serve("act", process, {settings.http_port: own_pages(process)}))
+
+
+def own_pages(process: Process) -> web.Application:
+    """Return /healthz, /readyz and /metrics."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        stuck = [q.name for q in process.queues() if q.stuck_for() > STUCK_SECONDS]
+        return web.Response(status=503 if stuck else 200, text=f"stuck: {', '.join(stuck)}" if stuck else "ok")
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", healthz)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+async def _serve(name: str, process: Process, sites: dict[int, web.Application]) -> int:
+    logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    registry = kopf.OperatorRegistry()
+    process.register(registry)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runners = [await _listen(app, port) for port, app in sites.items()]
+    threads = process.start()
+    LOG.info("hemostat %s is up", name)
+    try:
+        await kopf.operator(
+            registry=registry, settings=_kopf_settings(), clusterwide=True, standalone=True, stop_flag=stop
+        )
+    finally:
+        for queue in process.queues():
+            queue.stop()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for thread in threads:
+            await asyncio.to_thread(thread.join, max(0.0, deadline - time.monotonic()))
+        for runner in runners:
+            await runner.cleanup()
+    LOG.info("hemostat %s ended", name)
+    return 0
+
+
+async def _listen(app: web.Application, port: int) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - a pod's port
+    except OSError as error:
+        raise HemostatError(f"port {port} cannot be opened: {error}") from error
+    return runner
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.connect_timeout = 10
+    settings.scanning.disabled = False
+    return settings

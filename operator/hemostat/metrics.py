@@ -1,0 +1,32 @@
+"""Every metric that Hemostat exposes about itself, named once. Dashboards are checked against this module."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+SPANS = Counter("hemostat_otlp_calls_total", "Outgoing calls taken from OTLP spans", registry=REGISTRY)
+OTLP_REQUESTS = Counter(
+    "hemostat_otlp_requests_total", "OTLP export requests by HTTP status code", ["code"], registry=REGISTRY
+)
+CALLS_DROPPED = Gauge(
+    "hemostat_otlp_calls_dropped", "Calls not counted because there were too many edges", registry=REGISTRY
+)
+LOOKS = Counter("hemostat_looks_total", "Evaluations of a Watch by outcome", ["outcome"], registry=REGISTRY)
+LOOK_SECONDS = Histogram(
+    "hemostat_look_duration_seconds",
+    "How long one evaluation of a Watch took",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+    registry=REGISTRY,
+)
+FIRING = Gauge("hemostat_signals_firing", "Signals that fire now", ["namespace", "watch"], registry=REGISTRY)
+INCIDENTS = Counter("hemostat_incidents_total", "Incidents opened by severity", ["severity"], registry=REGISTRY)
+DIAGNOSES = Counter("hemostat_diagnoses_total", "Diagnoses by reason", ["reason"], registry=REGISTRY)
+GATE = Counter("hemostat_gate_decisions_total", "Gate decisions that changed", ["outcome"], registry=REGISTRY)
+EFFECTS = Counter("hemostat_effects_total", "Writes to targets", ["action", "effect"], registry=REGISTRY)
+FINISHED = Counter(
+    "hemostat_remediations_finished_total",
+    "Remediations by action and outcome",
+    ["action", "reason"],
+    registry=REGISTRY,
+)
+RETRIES = Counter("hemostat_retries_total", "Steps put off, by queue", ["queue"], registry=REGISTRY)

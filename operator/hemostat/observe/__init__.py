@@ -1,0 +1,1 @@
+"""`hemostat observe`: receives telemetry, detects, diagnoses, proposes. Writes only Hemostat's own resources."""

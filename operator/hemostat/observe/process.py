@@ -1,0 +1,115 @@
+"""`hemostat observe`: kopf tells which Watches there are; a queue looks at them (shell, composition root)."""
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from hemostat.action.contract import parse
+from hemostat.action.registry import Catalogue, discover
+from hemostat.api.meta import set_condition
+from hemostat.api.resources import REMEDIATION, RUNBOOK, WATCH
+from hemostat.api.runbook import Runbook, RunbookStatus
+from hemostat.clock import SystemClock
+from hemostat.diagnosis.matcher import expression_error
+from hemostat.errors import Refused
+from hemostat.events import Events
+from hemostat.handlers import key_of, on_change
+from hemostat.kube import Kube
+from hemostat.observe.incident import IncidentKeeper
+from hemostat.observe.look import Key, Observer
+from hemostat.observe.store import Store
+from hemostat.settings import Settings
+from hemostat.telemetry.prometheus import Prometheus
+from hemostat.telemetry.receiver import Receiver
+from hemostat.telemetry.window import EdgeWindows
+from hemostat.workqueue import WorkQueue
+
+LOG = logging.getLogger(__name__)
+
+
+class Observe:
+    """The process: what it is made of, and how events reach it."""
+
+    def __init__(self, kube: Kube, settings: Settings) -> None:
+        self._clock = SystemClock()
+        self._store = Store(kube)
+        self._events = Events(kube, "hemostat-observe", self._clock)
+        self._catalogue = discover(settings.actions)
+        self._settings = settings
+        windows, lock = EdgeWindows(), threading.Lock()
+        self.receiver = Receiver(windows, lock, settings.otlp_max_bytes)
+        user, _ = kube.user()
+        self._observer = Observer(
+            store=self._store,
+            prometheus=Prometheus(settings.prometheus_url, settings.prometheus_timeout_seconds),
+            windows=windows,
+            lock=lock,
+            keeper=IncidentKeeper(self._store, self._events, user),
+            events=self._events,
+            clock=self._clock,
+        )
+        self.watches: WorkQueue[Key] = WorkQueue("watches", self._observer.look)
+
+    def queues(self) -> tuple[WorkQueue[Any], ...]:
+        """The queues, for the liveness probe."""
+        return (self.watches,)
+
+    def start(self) -> list[threading.Thread]:
+        """Start the workers; a Watch is looked at by one of them at a time."""
+        threads = [
+            threading.Thread(target=self.watches.run, name=f"watches-{i}", daemon=True)
+            for i in range(self._settings.workers)
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def register(self, registry: kopf.OperatorRegistry) -> None:
+        """Have kopf tell us what changed."""
+        on_change(registry, WATCH, lambda body: self.watches.add(key_of(body)))
+        on_change(registry, REMEDIATION, self._remediation)
+        on_change(registry, RUNBOOK, lambda body: self._check(Runbook.model_validate(body)))
+
+    def _remediation(self, body: Mapping[str, Any]) -> None:
+        namespace, spec = body["metadata"]["namespace"], body["spec"]
+        for key in self._observer.watching(namespace, spec["targetRef"]["name"]):
+            self.watches.add(key)
+
+    def _check(self, runbook: Runbook) -> None:
+        """Say in the Runbook's status whether it can be used."""
+        problems = runbook_problems(runbook, self._catalogue)
+        reason, message = ("Invalid", "; ".join(problems)) if problems else ("Valid", "")
+        status = RunbookStatus(
+            observed_generation=runbook.metadata.generation,
+            conditions=set_condition(
+                runbook.status.conditions,
+                "Ready",
+                not problems,
+                reason,
+                message,
+                self._clock.now(),
+                runbook.metadata.generation,
+            ),
+        )
+        if status != runbook.status:
+            self._store.write_runbook(runbook, status)
+            if problems:
+                self._events.emit("Runbook", runbook.metadata, reason, message, "Warning")
+
+
+def runbook_problems(runbook: Runbook, catalogue: Catalogue) -> list[str]:
+    """Return what keeps a runbook from being used (pure): expressions, unknown actions, bad parameters."""
+    problems = [e for s in runbook.spec.symptoms if (e := expression_error(s)) is not None]
+    for step, wanted in enumerate(runbook.spec.remediations):
+        action = catalogue.get(wanted.action)
+        if action is None:
+            problems.append(f"step {step}: no action {wanted.action}; there are {', '.join(sorted(catalogue))}")
+            continue
+        try:
+            parse(action, wanted.parameters)
+        except Refused as error:
+            problems.append(f"step {step}: {error}")
+    return problems

@@ -1,0 +1,107 @@
+"""Reads and writes of Hemostat's own objects for `observe` (shell)."""
+
+from typing import Any
+
+from hemostat.api.incident import Incident, IncidentStatus
+from hemostat.api.remediation import Remediation
+from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
+from hemostat.api.runbook import Runbook, RunbookStatus
+from hemostat.api.watch import Watch, WatchStatus
+from hemostat.diagnosis.propose import Proposal
+from hemostat.kube import Conflict, Json, Kube, NotFound
+from hemostat.signals.correlate import Draft
+
+MANAGER = "hemostat-observe"
+OWN_CONDITIONS = ("Detected", "Diagnosed")
+BY = "observe"
+
+
+class Store:
+    """Typed access to what `observe` may read and write."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    def watch(self, namespace: str, name: str) -> Watch | None:
+        """Return the Watch, or None."""
+        try:
+            return Watch.model_validate(self._kube.get(WATCH.path(namespace, name)))
+        except NotFound:
+            return None
+
+    def incidents(self, namespace: str) -> list[Incident]:
+        """Return all Incidents of a namespace."""
+        return [Incident.model_validate(o) for o in self._kube.list(INCIDENT.path(namespace))]
+
+    def runbooks(self, namespace: str) -> list[Runbook]:
+        """Return all Runbooks of a namespace."""
+        return [Runbook.model_validate(o) for o in self._kube.list(RUNBOOK.path(namespace))]
+
+    def remediations(self, incident: Incident) -> list[Remediation]:
+        """Return the Remediations of an Incident."""
+        found = self._kube.list(REMEDIATION.path(incident.metadata.namespace))
+        parsed = [Remediation.model_validate(o) for o in found]
+        return [r for r in parsed if r.spec.incident_ref.uid == incident.metadata.uid]
+
+    def deployment(self, namespace: str, name: str) -> Json | None:
+        """Return the live Deployment, or None."""
+        try:
+            return self._kube.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+        except NotFound:
+            return None
+
+    def pods(self, namespace: str, deployment: Json) -> list[Json]:
+        """Return the pods that the Deployment's selector names."""
+        labels = deployment["spec"]["selector"].get("matchLabels", {})
+        selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+        return self._kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+
+    def replicasets(self, namespace: str, deployment: Json) -> list[Json]:
+        """Return the ReplicaSets that the Deployment owns."""
+        uid = deployment["metadata"]["uid"]
+        found = self._kube.list(f"/apis/apps/v1/namespaces/{namespace}/replicasets")
+        return [o for o in found if any(r["uid"] == uid for r in o["metadata"].get("ownerReferences", ()))]
+
+    def open(self, namespace: str, draft: Draft) -> Incident:
+        """Create the Incident, or return the one that an earlier process created."""
+        body = _object("Incident", namespace, draft.name) | {"spec": draft.spec.wire()}
+        try:
+            return Incident.model_validate(self._kube.create(INCIDENT.path(namespace), body, MANAGER))
+        except Conflict:
+            return Incident.model_validate(self._kube.get(INCIDENT.path(namespace, draft.name)))
+
+    def propose(self, namespace: str, proposal: Proposal) -> None:
+        """Create the Remediation if it does not exist."""
+        body = _object("Remediation", namespace, proposal.name) | {"spec": proposal.spec.wire()}
+        try:
+            self._kube.create(REMEDIATION.path(namespace), body, MANAGER)
+        except Conflict:
+            return  # the name says all that the spec says: it is this one
+
+    def write_incident(self, incident: Incident, status: IncidentStatus) -> None:
+        """Apply `observe`'s part of the status: everything but what `act` owns."""
+        part = status.wire()
+        part["conditions"] = [c for c in part["conditions"] if c["type"] in OWN_CONDITIONS]
+        part["timeline"] = [t for t in part["timeline"] if t["by"] == BY]
+        self._apply("Incident", incident, INCIDENT, part)
+
+    def write_watch(self, watch: Watch, status: WatchStatus) -> None:
+        """Apply the whole status."""
+        self._apply("Watch", watch, WATCH, status.wire())
+
+    def write_runbook(self, runbook: Runbook, status: RunbookStatus) -> None:
+        """Apply the whole status."""
+        self._apply("Runbook", runbook, RUNBOOK, status.wire())
+
+    def _apply(self, kind: str, owner: Any, resource: Any, status: Json) -> None:
+        meta = owner.metadata
+        body = _object(kind, meta.namespace, meta.name) | {"status": status}
+        self._kube.apply(resource.path(meta.namespace, meta.name, "status"), body, MANAGER, force=True)
+
+
+def _object(kind: str, namespace: str | None, name: str) -> Json:
+    return {
+        "apiVersion": "hemostat.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+    }

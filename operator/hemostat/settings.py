@@ -1,0 +1,55 @@
+"""Settings of both processes, from environment variables. Each has a default that works on a laptop."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hemostat.errors import Broken
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be set from outside."""
+
+    prometheus_url: str = "http://prometheus.monitoring:9090"
+    """HEMOSTAT_PROMETHEUS_URL: any Prometheus-compatible API."""
+    prometheus_timeout_seconds: float = 3.0
+    """HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS: deadline of one query."""
+    http_port: int = 8080
+    """HEMOSTAT_HTTP_PORT: /healthz, /readyz and /metrics."""
+    otlp_port: int = 4318
+    """HEMOSTAT_OTLP_PORT: OTLP/HTTP."""
+    otlp_max_bytes: int = 8 * 1024 * 1024
+    """HEMOSTAT_OTLP_MAX_BYTES: largest request, after decompression."""
+    workers: int = 4
+    """HEMOSTAT_WORKERS: how many Watches are looked at, at once."""
+    actions: tuple[str, ...] | None = None
+    """HEMOSTAT_ACTIONS: comma-separated allow-list of action names; unset allows every installed one."""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read the environment. Raises `Broken` naming the variable that cannot be understood."""
+        env = os.environ if environment is None else environment
+        names = env.get("HEMOSTAT_ACTIONS")
+        return cls(
+            prometheus_url=env.get("HEMOSTAT_PROMETHEUS_URL", cls.prometheus_url),
+            prometheus_timeout_seconds=_number(env, "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS", 3.0, 0.1, 60),
+            http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
+            otlp_port=int(_number(env, "HEMOSTAT_OTLP_PORT", 4318, 1, 65535)),
+            otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", 8 * 1024 * 1024, 1024, 1 << 28)),
+            workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
+            actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
+        )
+
+
+def _number(env: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:
+    text = env.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise Broken(f"{name} must be a number, not {text!r}") from None
+    if not least <= value <= most:
+        raise Broken(f"{name} must be between {least:g} and {most:g}, not {value:g}")
+    return value
