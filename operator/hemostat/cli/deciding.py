@@ -1,0 +1,100 @@
+"""The commands by which a person decides: approve, deny."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hemostat.cli.options import Context, Kubeconfig, Namespace
+from hemostat.cli.session import Scope, Session
+
+if TYPE_CHECKING:
+    from hemostat.api.approval import Word
+    from hemostat.api.remediation import Remediation
+
+MANAGER = "kubectl-hemostat"
+RemediationName = Annotated[str, typer.Argument(metavar="REMEDIATION", help="Name of the Remediation.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def approve(
+    ctx: typer.Context,
+    remediation: RemediationName,
+    reason: Reason = "",
+    yes: Yes = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Approve the present plan of a remediation, after showing it."""
+    from hemostat.api.approval import Word
+
+    session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
+    _decide(session, session.remediation(remediation), Word.APPROVE, reason, yes)
+
+
+def deny(
+    ctx: typer.Context,
+    remediation: RemediationName,
+    reason: Reason = "",
+    yes: Yes = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Deny the present plan of a remediation. One denial outweighs every approval."""
+    from hemostat.api.approval import Word
+
+    session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
+    _decide(session, session.remediation(remediation), Word.DENY, reason, yes)
+
+
+def _decide(session: Session, found: Remediation, word: Word, reason: str, yes: bool) -> None:
+    from hemostat.api.approval import Word
+    from hemostat.cli.approval import caution, check_open
+    from hemostat.cli.render_explanation import plan_and_gate
+    from hemostat.cli.text import emit, words
+
+    plan_hash = check_open(found)
+    emit(plan_and_gate(found))
+    warning = caution(found)
+    if warning and word is Word.APPROVE:
+        emit(words(f"Note: {warning}", "yellow"))
+    user, groups = session.kube.user()
+    if not yes and not _confirmed(f"{word} plan {plan_hash[:19]}... as {user}?"):
+        print("Nothing was decided.", file=sys.stderr)
+        raise typer.Exit(1)
+    name = _create(session, found, word, reason, user, groups)
+    done = "Approved" if word is Word.APPROVE else "Denied"
+    emit(words(f"{done} by {user} as Approval {name}.", "bold green"))
+    incident = found.spec.incident_ref.name
+    emit(words(f"Follow it: kubectl hemostat watch {incident} -n {session.namespace}", "dim"))
+
+
+def _create(session: Session, found: Remediation, word: Word, reason: str, user: str, groups: tuple[str, ...]) -> str:
+    import secrets
+
+    from hemostat.api.resources import APPROVAL
+    from hemostat.cli.approval import advice, body, build, server_words
+    from hemostat.errors import Refused
+
+    approval = build(found, word, user, groups, reason, secrets.token_hex(3))
+    try:
+        session.kube.create(APPROVAL.path(session.namespace), body(approval), MANAGER)
+    except Refused as error:
+        said = server_words(error)
+        todo = advice(said, user, session.namespace, found.metadata.name)
+        print(f"error: refused by the API server: {said}\nwhat to do: {todo}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    return approval.metadata.name
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, default=False)
+    except typer.Abort:
+        print("\nThere is nobody to ask: give --yes to decide without a question.", file=sys.stderr)
+        return False

@@ -1,0 +1,22 @@
+"""Commands that run a process of Hemostat, and the one that says which version this is."""
+
+
+def observe() -> None:
+    """Run the process that detects and diagnoses; settings come from the environment."""
+    from hemostat import app
+
+    app.observe()
+
+
+def act() -> None:
+    """Run the process that gates, acts and verifies; settings come from the environment."""
+    from hemostat import app
+
+    app.act()
+
+
+def version() -> None:
+    """Print the version."""
+    from hemostat import __version__
+
+    print(f"hemostat {__version__}")

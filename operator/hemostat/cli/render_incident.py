@@ -1,0 +1,121 @@
+"""One Incident from beginning to end, as a person on call reads it (pure)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from hemostat.api.approval import Approval
+from hemostat.api.incident import Diagnosis, Incident, SignalStatus
+from hemostat.api.meta import find
+from hemostat.api.remediation import Remediation
+from hemostat.cli import render_remediation
+from hemostat.cli.state import is_resolved, seconds_to_resolve, state
+from hemostat.cli.text import age, grid, offset, outcome, words
+from hemostat.cli.timeline import Line, timeline, waiting_for_a_person
+
+
+def page(
+    incident: Incident, remediations: Sequence[Remediation], approvals: Sequence[Approval], now: datetime
+) -> RenderableType:
+    """Return everything that is known about the Incident."""
+    start = incident.spec.opened_time
+    parts: list[RenderableType] = [header(incident, now)]
+    parts += _section("Timeline (seconds since opening)", lines(timeline(incident, remediations), start))
+    parts += _section("Signals", signals(incident.status.signals))
+    parts += _section("Evidence", evidence(incident))
+    if incident.status.diagnosis is not None:
+        parts += _section(f"Diagnosis by {incident.status.diagnosis.by}", diagnosis(incident.status.diagnosis))
+    diagnosed = find(incident.status.conditions, "Diagnosed")
+    if diagnosed is not None and diagnosed.status != "True":
+        parts += _section("Not diagnosed", words(f"  {diagnosed.reason}: {diagnosed.message}", "yellow"))
+    if remediations:
+        blocks = [render_remediation.block(r, approvals, start) for r in remediations]
+        parts += _section("Remediations", Group(*blocks))
+    parts += [next_steps(incident, remediations)]
+    return Group(*parts)
+
+
+def header(incident: Incident, now: datetime) -> RenderableType:
+    """Return the title, where it is and how it stands."""
+    spec = incident.spec
+    said, style = state(incident)
+    took = seconds_to_resolve(incident)
+    first = words(f"Incident {incident.metadata.name}  ", "bold")
+    first.append_text(outcome(spec.severity))
+    first.append_text(words(f"  {said}" + (f" after {took:.1f} s" if took is not None else ""), style))
+    where = f"namespace {incident.metadata.namespace}, {spec.target_ref.kind} {spec.target_ref.name}"
+    opened = f"opened {spec.opened_time:%Y-%m-%d %H:%M:%SZ}, {age(spec.opened_time, now)} ago"
+    return Group(first, words(spec.title), words(f"{where}, Watch {spec.watch_ref.name}, {opened}", "dim"))
+
+
+def lines(entries: Sequence[Line], start: datetime) -> RenderableType:
+    """Return the timeline."""
+    out = grid()
+    for entry in entries:
+        when = words(f"{offset(entry.time, start):>9}")
+        out.add_row("", when, words(_who(entry.by), "cyan"), words(entry.message))
+    return out
+
+
+def line(entry: Line, start: datetime) -> Text:
+    """Return one entry of the timeline on one line, for live output."""
+    out = words(f"{offset(entry.time, start):>9}  ")
+    out.append_text(words(f"{_who(entry.by):<8} ", "cyan"))
+    out.append_text(words(entry.message))
+    return out
+
+
+def signals(found: Sequence[SignalStatus]) -> RenderableType:
+    """Return the signals as last observed."""
+    out = grid()
+    for s in found:
+        value = f"{s.value}{s.unit}" if s.value is not None else "no value"
+        limit = f" (limit {s.threshold}{s.unit})" if s.threshold is not None else ""
+        said = f"{value}{limit}, {s.samples} samples from {s.source}"
+        out.add_row("", outcome(s.state), words(s.kind), words(s.subject), words(said))
+    return out
+
+
+def evidence(incident: Incident) -> RenderableType:
+    """Return the numbered facts."""
+    out = grid()
+    for item in incident.status.evidence:
+        out.add_row("", words(item.id, "bold"), words(item.kind), words(item.summary))
+    return out
+
+
+def diagnosis(found: Diagnosis) -> RenderableType:
+    """Return every hypothesis: the chosen one marked, the others with why they were ruled out."""
+    out = grid()
+    chosen = found.runbook_ref.name if found.runbook_ref else None
+    for h in found.hypotheses:
+        mine = h.runbook == chosen
+        cites = f" (cites {', '.join(h.cites)})" if h.cites else ""
+        why = f"ruled out: {h.ruled_out}" if h.ruled_out else f"{h.cause}{cites}"
+        mark = words("=>", "bold green") if mine else words("")
+        out.add_row("", mark, words(h.runbook, "bold" if mine else ""), words(f"{h.confidence_percent} %"), words(why))
+    return out
+
+
+def next_steps(incident: Incident, remediations: Sequence[Remediation]) -> RenderableType:
+    """Return what a person can do now, if anything waits for one."""
+    namespace = incident.metadata.namespace
+    waiting = [r.metadata.name for r in remediations if waiting_for_a_person(r)]
+    if waiting and not is_resolved(incident):
+        name = waiting[-1]
+        return Group(
+            words("A person must decide:", "bold yellow"),
+            words(f"  kubectl hemostat approve {name} -n {namespace}"),
+            words(f"  kubectl hemostat deny {name} -n {namespace} --reason ..."),
+        )
+    return words("")
+
+
+def _section(title: str, body: RenderableType) -> list[RenderableType]:
+    return [words(""), words(title, "bold underline"), body]
+
+
+def _who(by: str) -> str:
+    return by.removeprefix("hemostat-")

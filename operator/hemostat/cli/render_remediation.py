@@ -1,0 +1,102 @@
+"""A Remediation: what would be done, what the gate says of it, who said what, what became of it (pure)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from hemostat.api.approval import Approval
+from hemostat.api.meta import find
+from hemostat.api.remediation import ADMITTED, FINISHED, GateDecision, Remediation
+from hemostat.cli.text import grid, offset, outcome, words
+
+_DIFF_STYLE = {"-": "red", "+": "green", "@": "cyan"}
+
+
+def block(remediation: Remediation, approvals: Sequence[Approval], start: datetime) -> RenderableType:
+    """Return everything about a Remediation, times counted from `start`."""
+    name = remediation.metadata.name
+    mine = [a for a in approvals if a.spec.remediation == name]
+    parts: list[RenderableType] = [heading(remediation), plan(remediation)]
+    if remediation.status.decision is not None:
+        parts += [words("gate", "bold"), gate(remediation.status.decision)]
+    if mine:
+        parts += [words("approvals", "bold"), said(mine, remediation, start)]
+    if remediation.status.results:
+        parts += [words("results", "bold"), results(remediation, start)]
+    return Padding(Group(*parts), (0, 0, 1, 2), expand=False)
+
+
+def heading(remediation: Remediation) -> Text:
+    """Return its name, what it does and how it ended."""
+    spec = remediation.spec
+    parameters = " ".join(f"{p.name}={p.value}" for p in spec.parameters)
+    finished = find(remediation.status.conditions, FINISHED)
+    admitted = find(remediation.status.conditions, ADMITTED)
+    line = words(remediation.metadata.name, "bold")
+    line.append_text(
+        words(f"  {spec.action} {parameters}".rstrip() + f"  (step {spec.step}, attempt {spec.attempt})  ")
+    )
+    last = finished if finished is not None and finished.status != "Unknown" else admitted
+    if last is not None:
+        line.append_text(outcome(last.reason))
+        line.append_text(words(f": {last.message}" if last.message else ""))
+    return line
+
+
+def plan(remediation: Remediation) -> RenderableType:
+    """Return the plan: summary, reach, hash and diff."""
+    found = remediation.status.plan
+    if found is None:
+        planned = find(remediation.status.conditions, "Planned")
+        why = f": {planned.reason}: {planned.message}" if planned is not None else ""
+        return words(f"no plan{why}", "yellow")
+    out = grid()
+    out.add_row("", words("plan", "bold"), words(found.summary))
+    reach = f"replaces {found.replaced_pods} pods, leaves {found.replicas_after} replicas"
+    out.add_row("", words("reach", "bold"), words(f"{reach}; if it does not help: {found.on_ineffective}"))
+    out.add_row("", words("hash", "bold"), words(remediation.status.plan_hash or "-"))
+    out.add_row("", words("diff", "bold"), diff(found.diff))
+    return out
+
+
+def diff(text: str) -> Text:
+    """Return a unified diff in colours."""
+    lines = [words(line, _DIFF_STYLE.get(line[:1], "")) for line in text.splitlines()]
+    return Text("\n").join(lines)
+
+
+def gate(decision: GateDecision) -> RenderableType:
+    """Return the chain of checks in order, each with its outcome and reason."""
+    out = grid()
+    for check in decision.checks:
+        out.add_row("", outcome(check.outcome), words(check.name), words(check.message))
+    policies = ", ".join(decision.policies) or "no GatePolicy"
+    out.add_row("", outcome(decision.outcome), words("=> together", "bold"), words(f"by {policies}"))
+    return out
+
+
+def said(approvals: Sequence[Approval], remediation: Remediation, start: datetime) -> RenderableType:
+    """Return what people said, and whether it counted."""
+    out = grid()
+    for approval in approvals:
+        spec, created = approval.spec, approval.metadata.creation_timestamp
+        counted = "counted" if approval.metadata.name in remediation.status.approvals else "not counted"
+        if spec.plan_hash != remediation.status.plan_hash:
+            counted = "about another plan"
+        when = offset(created, start) if created is not None else "?"
+        reason = f": {spec.reason}" if spec.reason else ""
+        out.add_row("", words(when), outcome(spec.decision), words(spec.approver), words(f"{counted}{reason}"))
+    return out
+
+
+def results(remediation: Remediation, start: datetime) -> RenderableType:
+    """Return the effects that took place."""
+    out = grid()
+    for result in remediation.status.results:
+        tries = sum(1 for i in remediation.status.intents if i.effect == result.effect)
+        where = f"target at generation {result.generation}, resourceVersion {result.resource_version}"
+        out.add_row("", words(offset(result.time, start)), words(result.effect), words(f"{where}; {tries} tried"))
+    return out

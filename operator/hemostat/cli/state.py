@@ -1,0 +1,36 @@
+"""How an Incident stands, in a few words (pure)."""
+
+from hemostat.api.incident import REMEDIATED, RESOLVED, VERIFIED, Incident
+from hemostat.api.meta import find, is_true
+from hemostat.cli.timeline import NEEDS_APPROVAL
+
+
+def is_resolved(incident: Incident) -> bool:
+    """Tell whether it is over."""
+    return is_true(incident.status.conditions, RESOLVED)
+
+
+def state(incident: Incident) -> tuple[str, str]:
+    """Return what a person on call must know first, and the style to print it in."""
+    conditions = incident.status.conditions
+    resolved, remediated, verified = (find(conditions, k) for k in (RESOLVED, REMEDIATED, VERIFIED))
+    if resolved is not None and is_resolved(incident):
+        return f"Resolved: {resolved.reason}", "green"
+    if remediated is None:
+        return "Open", "bold red"
+    if remediated.status == "True":
+        why = verified.reason if verified is not None else "NotYet"
+        return f"Open: applied, verifying ({why})", "yellow"
+    if remediated.reason == NEEDS_APPROVAL:
+        return "Open: NEEDS APPROVAL", "bold yellow"
+    if resolved is not None and resolved.reason not in ("Open", "InProgress"):
+        return f"Open: {resolved.reason}", "bold red"
+    return ("Open" if remediated.reason == "NotYet" else f"Open: {remediated.reason}"), "bold red"
+
+
+def seconds_to_resolve(incident: Incident) -> float | None:
+    """Return how long it was open, once it is resolved."""
+    resolved = find(incident.status.conditions, RESOLVED)
+    if resolved is None or not is_resolved(incident):
+        return None
+    return (resolved.last_transition_time - incident.spec.opened_time).total_seconds()

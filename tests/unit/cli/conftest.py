@@ -1,0 +1,52 @@
+"""An incident in the middle of its life, as `observe` and `act` would have written it."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console, RenderableType
+
+from hemostat.api.approval import Approval
+from hemostat.api.incident import Incident
+from hemostat.api.remediation import Remediation
+
+SAMPLES = Path(__file__).parent / "samples.yaml"
+
+
+def _load() -> dict[str, Any]:
+    return {item["kind"]: item for item in yaml.safe_load_all(SAMPLES.read_text(encoding="utf-8"))}
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    return _load()
+
+
+@pytest.fixture
+def incident(raw) -> Incident:
+    return Incident.model_validate(raw["Incident"])
+
+
+@pytest.fixture
+def remediation(raw) -> Remediation:
+    return Remediation.model_validate(raw["Remediation"])
+
+
+@pytest.fixture
+def approval(raw) -> Approval:
+    return Approval.model_validate(raw["Approval"])
+
+
+@pytest.fixture
+def plain() -> Callable[[RenderableType], str]:
+    """Print as into a pipe."""
+
+    def render(what: RenderableType) -> str:
+        out = io.StringIO()
+        Console(file=out, width=300, markup=False, highlight=False).print(what)
+        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+    return render
