@@ -80,6 +80,7 @@ async def _serve(name: str, process: Process, sites: dict[int, web.Application])
     logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(_login)
     process.register(registry)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -112,6 +113,11 @@ async def _listen(app: web.Application, port: int) -> web.AppRunner:
     except OSError as error:
         raise HemostatError(f"port {port} cannot be opened: {error}") from error
     return runner
+
+
+def _login(**event: Any) -> kopf.ConnectionInfo | None:
+    """The pod's service account, else kubeconfig: the same order as `Kube.connect`."""
+    return kopf.login_with_service_account(**event) or kopf.login_with_kubeconfig(**event)
 
 
 def _kopf_settings() -> kopf.OperatorSettings:

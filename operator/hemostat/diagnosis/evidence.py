@@ -56,7 +56,8 @@ def changes(
     """Return the rollouts of the last half hour before `opened`, newest first, with what they changed.
 
     A ReplicaSet that a rollback reuses keeps its creation time; `newest_since` says when the newest revision was
-    really seen to begin, where that is known. Values of environment variables are never told, only their names: they may be secrets.
+    really seen to begin, where that is known. Values of environment variables are never told, only their names:
+    they may be secrets.
     """
     ordered = sorted(replicasets, key=revision_of)
     found = []

@@ -1,0 +1,83 @@
+"""The Grafana dashboard of Hemostat itself, generated from the metrics that `metrics` names (pure)."""
+
+from typing import Any
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from hemostat import metrics as m
+
+Json = dict[str, Any]
+WIDTH, HEIGHT, COLUMNS = 8, 7, 3
+
+
+def name(metric: MetricWrapperBase) -> str:
+    """Return the name under which Prometheus stores the metric."""
+    (family,) = metric.describe()
+    return f"{family.name}_total" if family.type == "counter" else family.name
+
+
+def _rate(metric: MetricWrapperBase, by: str = "") -> str:
+    grouped = f" by ({by})" if by else ""
+    return f"sum{grouped}(rate({name(metric)}[1m]))"
+
+
+PANELS: tuple[tuple[str, str, str, str], ...] = (
+    ("Signals firing", f"sum by (namespace, watch)({name(m.FIRING)})", "short", "{{namespace}}/{{watch}}"),
+    ("Incidents opened", f"sum by (severity)(increase({name(m.INCIDENTS)}[5m]))", "short", "{{severity}}"),
+    ("Diagnoses by reason", f"sum by (reason)(increase({name(m.DIAGNOSES)}[5m]))", "short", "{{reason}}"),
+    ("Gate decisions", f"sum by (outcome)(increase({name(m.GATE)}[5m]))", "short", "{{outcome}}"),
+    (
+        "Writes to targets",
+        f"sum by (action, effect)(increase({name(m.EFFECTS)}[5m]))",
+        "short",
+        "{{action}} {{effect}}",
+    ),
+    ("Remediations finished", f"sum by (action, reason)(increase({name(m.FINISHED)}[5m]))", "short", "{{reason}}"),
+    ("Calls taken from OTLP", _rate(m.SPANS), "cps", "calls/s"),
+    ("OTLP requests by status", _rate(m.OTLP_REQUESTS, "code"), "reqps", "{{code}}"),
+    ("Calls dropped (too many edges)", f"sum({name(m.CALLS_DROPPED)})", "short", "dropped"),
+    ("Looks by outcome", _rate(m.LOOKS, "outcome"), "ops", "{{outcome}}"),
+    (
+        "Look duration, 95th percentile",
+        f"histogram_quantile(0.95, sum by (le)(rate({name(m.LOOK_SECONDS)}_bucket[5m])))",
+        "s",
+        "p95",
+    ),
+    ("Steps put off", _rate(m.RETRIES, "queue"), "ops", "{{queue}}"),
+)
+
+
+def dashboard() -> Json:
+    """Return the dashboard in Grafana's JSON model (schema 39)."""
+    return {
+        "uid": "hemostat",
+        "title": "Hemostat",
+        "tags": ["hemostat"],
+        "schemaVersion": 39,
+        "editable": True,
+        "refresh": "10s",
+        "time": {"from": "now-1h", "to": "now"},
+        "templating": {
+            "list": [{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
+        },
+        "panels": [_panel(i, *panel) for i, panel in enumerate(PANELS)],
+    }
+
+
+def _panel(index: int, title: str, expression: str, unit: str, legend: str) -> Json:
+    source = {"type": "prometheus", "uid": "${datasource}"}
+    return {
+        "id": index + 1,
+        "type": "timeseries",
+        "title": title,
+        "datasource": source,
+        "gridPos": {
+            "x": WIDTH * (index % COLUMNS),
+            "y": HEIGHT * (index // COLUMNS),
+            "w": WIDTH,
+            "h": HEIGHT,
+        },
+        "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
+        "options": {"legend": {"displayMode": "list", "placement": "bottom"}},
+        "targets": [{"refId": "A", "datasource": source, "expr": expression, "legendFormat": legend}],
+    }
