@@ -79,7 +79,9 @@ class ApiServer:
     def start(self) -> None:
         """Start everything and wait until the API server says that it is ready."""
         names = ["kube-apiserver", "etcd", "kubectl"]
-        self._bin = binaries([*names, "kube-controller-manager"] if self._controllers else names, self._progress)
+        if self._controllers:
+            names.append("kube-controller-manager")
+        self._bin = binaries(names, self._progress)
         self.directory = Path(tempfile.mkdtemp(prefix="hemostat-api-"))
         try:
             self._prepare()

@@ -67,7 +67,8 @@ def kill_all(group: str, *, deadline: float = 20.0) -> None:
     end = time.monotonic() + deadline
     while pids := members(group):
         if time.monotonic() > end:
-            raise ClusterError(f"processes {sorted(pids)} do not end", hint="try again, or restart the machine")
+            raise ClusterError(f"processes {sorted(pids)} do not end",
+                               hint="try again, or restart the machine")
         _kill(group, pids)
         time.sleep(0.05)
     _remove(group, end)

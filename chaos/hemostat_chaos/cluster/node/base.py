@@ -66,7 +66,10 @@ def stored() -> NodeBase | None:
         digests = json.loads((folder() / "digests.json").read_text())
     except FileNotFoundError:
         return None
-    return NodeBase(Layer(folder() / "root.tar", digests["root"]), Layer(folder() / "proxy.tar", digests["proxy"]))
+    return NodeBase(
+        root=Layer(folder() / "root.tar", digests["root"]),
+        proxy=Layer(folder() / "proxy.tar", digests["proxy"]),
+    )
 
 
 def make(progress: Progress, logs: Path) -> NodeBase:
@@ -75,10 +78,11 @@ def make(progress: Progress, logs: Path) -> NodeBase:
     found = stored()
     if found is not None:
         return found
-    with (
-        progress.step("node image: Debian packages"),
-        locks.held(lock, busy=lambda holder: progress.say(f"the node base is being built by {holder}; waiting")),
-    ):
+
+    def busy(holder: str) -> None:
+        progress.say(f"the node base is being built by {holder}; waiting")
+
+    with progress.step("node image: Debian packages"), locks.held(lock, busy=busy):
         if stored() is None:
             with atomic.publish(folder()) as partial, atomic.scratch(folder().parent, "root") as scratch:
                 partial.mkdir()

@@ -59,10 +59,11 @@ def make(lower: base.NodeBase, progress: Progress, logs: Path) -> Image:
     found = stored()
     if found is not None:
         return found
-    with (
-        progress.step("node image: Kubernetes and its images"),
-        locks.held(lock, busy=lambda holder: progress.say(f"the node image is being built by {holder}; waiting")),
-    ):
+
+    def busy(holder: str) -> None:
+        progress.say(f"the node image is being built by {holder}; waiting")
+
+    with progress.step("node image: Kubernetes and its images"), locks.held(lock, busy=busy):
         if stored() is None:
             with atomic.publish(folder()) as partial, atomic.scratch(folder().parent, "work") as work:
                 partial.mkdir()

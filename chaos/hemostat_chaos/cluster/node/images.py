@@ -51,7 +51,9 @@ def all_images(programs: Path, proxy: Layer, root: Path, work: Path) -> list[Ima
     return images
 
 
-def _program(programs: Path, name: str, work: Path, where: str, extra: Mapping[str, Path] | None = None) -> Layer:
+def _program(
+    programs: Path, name: str, work: Path, where: str, extra: Mapping[str, Path] | None = None,
+) -> Layer:
     tree = work / name
     for folder in (where, "etc", "tmp"):
         (tree / folder).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,110 @@
+"""The ``image`` command: build what has changed, load what is not loaded yet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from hemostat_chaos.cluster import atomic, kindconfig, offline, ordinary, run, state
+from hemostat_chaos.cluster.archive import Image
+from hemostat_chaos.cluster.binaries import in_parallel
+from hemostat_chaos.cluster.constants import (
+    BUILD_DEADLINE,
+    OPERATOR_IMAGE,
+    PACKAGES_DEADLINE,
+    PROMETHEUS_IMAGE,
+    PROMETHEUS_LOCAL,
+)
+from hemostat_chaos.cluster.errors import ClusterError
+from hemostat_chaos.cluster.images import base, context, dockerfile, layers, load, prometheus
+from hemostat_chaos.cluster.names import ClusterName
+from hemostat_chaos.cluster.paths import cache_root, kubeconfig_path, log_dir, project_root
+from hemostat_chaos.cluster.progress import Progress
+from hemostat_chaos.cluster.state import State
+
+_REGISTRY_VARIABLE = "IMAGE_REGISTRY"
+
+
+def deliver(name: ClusterName, progress: Progress) -> None:
+    """Build the images and bring them to where the cluster finds them."""
+    logs = log_dir(str(name))
+    record = state.load(name)
+    if record is not None:
+        _offline(name, record, progress, logs)
+        return
+    kind = ordinary.kind_command(progress, logs)
+    if ordinary.exists(name, kind):
+        _docker_build(progress, logs)
+        with progress.step("loading the images"):
+            run.logged([kind, "load", "docker-image", OPERATOR_IMAGE, PROMETHEUS_LOCAL, "--name", name.kind],
+                       logs / "load.log", deadline=BUILD_DEADLINE)
+    elif kubeconfig_path(str(name)).exists():
+        _push(progress, logs)
+    else:
+        raise ClusterError(f"cluster {name} is not up",
+                           hint=f"python -m hemostat_chaos.cluster up --name {name}")
+
+
+def build_offline(progress: Progress, logs: Path) -> list[Image]:
+    """Build all images from packages."""
+    root = project_root()
+    recipe = dockerfile.parse((root / context.DOCKERFILE).read_text())
+    site: list[context.Part] = []
+    bottom: list[base.Tree] = []
+    in_parallel(
+        lambda: bottom.append(base.make(progress, logs)),
+        lambda: site.append(context.site(progress, logs)),
+    )
+    parts = {"site": site[0], "app": context.app(progress, logs)}
+    return [
+        layers.build(OPERATOR_IMAGE, recipe, bottom[0], parts, progress, logs / "image.log"),
+        prometheus.image(bottom[0], progress, logs),
+    ]
+
+
+def _offline(name: ClusterName, record: State, progress: Progress, logs: Path) -> None:
+    images = build_offline(progress, logs)
+    environment = offline.docker_environment(name)
+    nodes = kindconfig.node_names(name.kind, record.workers)
+    work = {node: load.outdated(node, images, environment) for node in nodes}
+    work = {node: todo for node, todo in work.items() if todo}
+    if not work:
+        progress.say("all images are loaded already")
+        return
+    names = sorted({image.name for todo in work.values() for image in todo})
+    with progress.step(f"loading {', '.join(names)} into {len(work)} node(s)"):
+        load.load_everywhere(work, environment)
+
+
+def _docker_build(progress: Progress, logs: Path) -> None:
+    """Build and pull with Docker itself."""
+    root = project_root()
+    parts = {"site": context.site(progress, logs), "app": context.app(progress, logs)}
+    folder = cache_root() / "images"
+    with progress.step(f"building {OPERATOR_IMAGE}"), atomic.scratch(folder, "context") as work:
+        for part_name, part in parts.items():
+            shutil.copytree(part.folder, work / part_name, symlinks=True, copy_function=os.link)
+        run.logged(["docker", "build", "--tag", OPERATOR_IMAGE, "--file", root / context.DOCKERFILE, work],
+                   logs / "image.log", deadline=BUILD_DEADLINE)
+    if not run.succeeds(["docker", "image", "inspect", PROMETHEUS_LOCAL]):
+        with progress.step(f"pulling {PROMETHEUS_IMAGE}"):
+            run.logged(["docker", "pull", PROMETHEUS_IMAGE], logs / "prometheus.log", deadline=PACKAGES_DEADLINE)
+            run.output(["docker", "tag", PROMETHEUS_IMAGE, PROMETHEUS_LOCAL])
+
+
+def _push(progress: Progress, logs: Path) -> None:
+    registry = os.environ.get(_REGISTRY_VARIABLE, "").rstrip("/")
+    if not registry:
+        raise ClusterError(
+            "the cluster that kubectl points at must get the images from a registry",
+            hint=f"set {_REGISTRY_VARIABLE} to one that you may push to and that its nodes can pull from",
+        )
+    if not run.succeeds(["docker", "info"], deadline=10):
+        raise ClusterError("no Docker daemon answers, so no image can be pushed", hint="start Docker")
+    _docker_build(progress, logs)
+    for image in (OPERATOR_IMAGE, PROMETHEUS_LOCAL):
+        target = f"{registry}/{image}"
+        with progress.step(f"pushing {target}"):
+            run.output(["docker", "tag", image, target])
+            run.logged(["docker", "push", target], logs / "push.log", deadline=PACKAGES_DEADLINE, append=True)
