@@ -22,7 +22,8 @@ from hemostat.signals.base import Debounced, Observation, decimal, resumed
 from hemostat.signals.correlate import draft, fingerprint, open_incident
 from hemostat.signals.evaluate import Inputs, Look, WatchState, look
 from hemostat.signals.workload import state_of
-from hemostat.telemetry.prometheus import Prometheus, Series
+from hemostat.telemetry.prometheus import Prometheus
+from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats, EdgeWindows
 
 LOG = logging.getLogger(__name__)

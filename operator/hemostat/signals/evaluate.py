@@ -9,7 +9,7 @@ from hemostat.api.incident import SignalState, SignalStatus
 from hemostat.api.watch import WatchSpec, effective_signals
 from hemostat.signals import metric, trace, workload
 from hemostat.signals.base import Debounced, Observation, Timing, publish, step
-from hemostat.telemetry.prometheus import Series
+from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats
 
 MAX_TRACKED = 256

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hemostat.api.incident import SignalSource
 from hemostat.api.watch import MetricSignal
 from hemostat.signals.base import Observation, Timing
-from hemostat.telemetry.prometheus import Series
+from hemostat.telemetry.sample import Series
 
 
 def timing(signal: MetricSignal) -> Timing:

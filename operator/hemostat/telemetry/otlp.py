@@ -4,7 +4,6 @@ Specification: https://opentelemetry.io/docs/specs/otlp/ (ExportTraceServiceRequ
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
@@ -13,27 +12,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanProto
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from hemostat.errors import Refused
+from hemostat.telemetry.sample import Call
 
 MAX_NAME = 253
 """Longer service and peer names are cut: hostile labels must not move memory."""
 
 _CALLING = (SpanProto.SPAN_KIND_CLIENT, SpanProto.SPAN_KIND_PRODUCER)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One outgoing call as its caller saw it."""
-
-    trace_id: str
-    """32 hex digits."""
-    caller: str
-    """`service.name` of the caller."""
-    callee: str
-    """`peer.service`, else the first label of `server.address`."""
-    seconds: float
-    """Duration, never negative."""
-    failed: bool
-    """Status ERROR (for HTTP clients: 4xx, 5xx and no reply)."""
 
 
 def decode(body: bytes, *, json: bool = False) -> ExportTraceServiceRequest:

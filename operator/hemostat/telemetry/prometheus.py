@@ -1,7 +1,6 @@
 """Instant queries to any Prometheus-compatible API, with a deadline and a breaker."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import pybreaker
@@ -10,14 +9,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from hemostat.errors import Refused, Retry
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One element of an instant vector."""
-
-    labels: tuple[tuple[str, str], ...]
-    value: float
+from hemostat.telemetry.sample import Series
 
 
 class Prometheus:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hemostat.telemetry.otlp import Call
+from hemostat.telemetry.sample import Call
 
 BUCKET_SECONDS = 1.0
 KEEP_SECONDS = 600.0

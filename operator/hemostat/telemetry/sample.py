@@ -1,0 +1,27 @@
+"""What telemetry is made of once it is decoded: calls and series (pure, no transport)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One outgoing call as its caller saw it."""
+
+    trace_id: str
+    """32 hex digits."""
+    caller: str
+    """`service.name` of the caller."""
+    callee: str
+    """`peer.service`, else the first label of `server.address`."""
+    seconds: float
+    """Duration, never negative."""
+    failed: bool
+    """Status ERROR (for HTTP clients: 4xx, 5xx and no reply)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One element of an instant vector."""
+
+    labels: tuple[tuple[str, str], ...]
+    value: float
