@@ -29,6 +29,8 @@ class Caller:
             connector=TCPConnector(force_close=True, limit=_CONNECTIONS),
             timeout=ClientTimeout(total=timeout),
         )
+        # aiohttp repeats a GET whose connection was lost, unasked and unseen: that would hide a pod that dies.
+        self._session._retry_connection = False  # noqa: SLF001 - there is no public switch
 
     async def __aenter__(self) -> Self:
         return self

@@ -55,9 +55,7 @@ async def _run_service(
     metrics = Metrics(settings.role, pool)
     readiness = Readiness()
     async with AsyncExitStack() as stack:
-        caller = await stack.enter_async_context(
-            Caller(settings.peers, settings.call_timeout, tracing, metrics)
-        )
+        caller = await stack.enter_async_context(Caller(settings.peers, settings.call_timeout, tracing, metrics))
         app = web.Application()
         add_probes(app, readiness, metrics)
         service = Service(pool, Faults(settings), caller, tracing, metrics)
@@ -81,9 +79,7 @@ async def _run_load(
         app = web.Application()
         add_probes(app, readiness, metrics)
         await _listen(app, settings, stack, 0.1)
-        caller = await stack.enter_async_context(
-            Caller(settings.peers, settings.call_timeout, tracing, metrics)
-        )
+        caller = await stack.enter_async_context(Caller(settings.peers, settings.call_timeout, tracing, metrics))
         load = Load(settings, caller, metrics)
         readiness.ready = True
         say(f"sending {settings.rps:g} requests per second")

@@ -16,9 +16,7 @@ from hemostat_chaos.shop.workers import Saturated, WorkerPool
 class Service:
     """Answers the routes of one role."""
 
-    def __init__(
-        self, pool: WorkerPool, faults: Faults, caller: Caller, tracing: Tracing, metrics: Metrics
-    ) -> None:
+    def __init__(self, pool: WorkerPool, faults: Faults, caller: Caller, tracing: Tracing, metrics: Metrics) -> None:
         self._pool = pool
         self._faults = faults
         self._caller = caller

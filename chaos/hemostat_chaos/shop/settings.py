@@ -163,9 +163,7 @@ def _urls(role: Role, env: Mapping[str, str], problems: list[str]) -> dict[str, 
     for variable, peer in _PEER_URLS.items():
         text = env.get(variable, f"http://{peer}:8080")
         if not _is_base_url(text):
-            problems.append(
-                f"{variable}={text!r} is refused: must be like http://{peer}:8080, without a path"
-            )
+            problems.append(f"{variable}={text!r} is refused: must be like http://{peer}:8080, without a path")
         elif peer in needed:
             urls[peer] = text.rstrip("/")
     return urls

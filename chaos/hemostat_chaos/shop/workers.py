@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 
-class Saturated(Exception):  # noqa: N818 - a state of the pool, not a mistake
+class Saturated(Exception):
     """No worker came free: the queue is full, or the wait in it was too long."""
 
 

@@ -43,10 +43,7 @@ def test_the_program_accepts_what_the_manifest_sets(role):
     assert settings.port == container(role)["ports"][0]["containerPort"]
     for peer in peers(ROLES[role]):
         (service,) = (d for d in documents(f"{peer}.yaml") if d["kind"] == "Service")
-        assert (
-            settings.peers[peer]
-            == f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
-        )
+        assert settings.peers[peer] == f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
 
 
 @pytest.mark.parametrize("role", ROLES)

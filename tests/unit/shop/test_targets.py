@@ -36,9 +36,7 @@ def test_pods_that_cannot_be_asked_are_left_out():
 def test_a_bare_pod_and_an_ipv6_address():
     bare = {
         "metadata": {"name": "x", "namespace": "n"},
-        "spec": {
-            "containers": [{}, {"ports": [{"containerPort": 1}, {"name": "metrics", "containerPort": 9}]}]
-        },
+        "spec": {"containers": [{}, {"ports": [{"containerPort": 1}, {"name": "metrics", "containerPort": 9}]}]},
         "status": {"podIP": "fd00::1", "phase": "Running"},
     }
     assert target_groups([bare]) == [
