@@ -4,6 +4,7 @@ It always answers, with or without a model. Symptoms are CEL; a symptom that can
 and is reported, so that a broken runbook never wins.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,8 @@ from hemostat.api.runbook import Runbook, RunbookState, Symptom
 from hemostat.diagnosis.evidence import CEL_VARIABLES, Facts
 
 BY = "Matcher"
+_BOUND = re.compile(r"\.(?:all|exists|exists_one|filter|map)\(\s*([A-Za-z_]\w*)\s*,")
+"""Variables that CEL's macros bind: `s` in `signals.exists(s, ...)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def expression_error(symptom: Symptom) -> str | None:
         program = _compile(symptom.expression)
     except ValueError as error:
         return f"symptom {symptom.name}: {str(error).splitlines()[0]}"
-    unknown = sorted(set(program.variables) - CEL_VARIABLES)
+    unknown = sorted(set(program.variables()) - set(_BOUND.findall(symptom.expression)) - CEL_VARIABLES)
     if unknown:
         known = ", ".join(sorted(CEL_VARIABLES))
         return f"symptom {symptom.name}: unknown variable {', '.join(unknown)}; there are {known}"
@@ -65,8 +68,9 @@ def match(runbooks: Sequence[Runbook], kind: str, facts: Facts, evidence: Sequen
     """Return the one runbook whose symptoms weigh most, with every alternative and why it was ruled out."""
     variables = facts.cel()
     candidates = [r for r in runbooks if r.spec.state is RunbookState.ACTIVE and kind in r.spec.kinds]
+    by_name = sorted(candidates, key=lambda r: r.metadata.name)
     scores = sorted(
-        (_score(r, variables) for r in candidates),
+        (_score(r, variables) for r in by_name),
         key=lambda s: (s.matches, s.weight, s.percent),
         reverse=True,
     )
@@ -134,7 +138,7 @@ def _holds(symptom: Symptom, variables: Mapping[str, Any]) -> bool:
         return False
     try:
         return _compile(symptom.expression).execute(dict(variables)) is True
-    except (ValueError, RuntimeError, TypeError, ArithmeticError):
+    except (ValueError, RuntimeError, TypeError, ArithmeticError, LookupError):
         return False  # a question the evidence cannot answer is not a symptom that was found
 
 
