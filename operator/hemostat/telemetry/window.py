@@ -55,6 +55,7 @@ class EdgeWindows:
     def __init__(self, max_edges: int = MAX_EDGES) -> None:
         self._edges: dict[tuple[str, str], _Edge] = {}
         self._max_edges = max_edges
+        self._searched = -math.inf
         self.dropped = 0
         """Calls not counted because the edge would have been one too many."""
         self.newest = -math.inf
@@ -86,7 +87,8 @@ class EdgeWindows:
         found = self._edges.get((caller, callee))
         if found is not None:
             return found
-        if len(self._edges) >= self._max_edges:
+        if len(self._edges) >= self._max_edges and now - self._searched >= BUCKET_SECONDS:
+            self._searched = now  # once a second: a flood of new names must not cost a search each
             self._forget(now)
         if len(self._edges) >= self._max_edges:
             return None
