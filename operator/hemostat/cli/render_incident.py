@@ -23,8 +23,10 @@ def page(
     start = incident.spec.opened_time
     parts: list[RenderableType] = [header(incident, now)]
     parts += _section("Timeline (seconds since opening)", lines(timeline(incident, remediations), start))
-    parts += _section("Signals", signals(incident.status.signals))
-    parts += _section("Evidence", evidence(incident))
+    if incident.status.signals:
+        parts += _section("Signals", signals(incident.status.signals))
+    if incident.status.evidence:
+        parts += _section("Evidence", evidence(incident))
     if incident.status.diagnosis is not None:
         parts += _section(f"Diagnosis by {incident.status.diagnosis.by}", diagnosis(incident.status.diagnosis))
     diagnosed = find(incident.status.conditions, "Diagnosed")

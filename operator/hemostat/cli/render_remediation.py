@@ -11,6 +11,7 @@ from hemostat.api.approval import Approval
 from hemostat.api.meta import find
 from hemostat.api.remediation import ADMITTED, FINISHED, GateDecision, Remediation
 from hemostat.cli.text import grid, offset, outcome, words
+from hemostat.cli.timeline import waiting_for_a_person
 
 _DIFF_STYLE = {"-": "red", "+": "green", "@": "cyan"}
 
@@ -83,13 +84,19 @@ def said(approvals: Sequence[Approval], remediation: Remediation, start: datetim
     out = grid()
     for approval in approvals:
         spec, created = approval.spec, approval.metadata.creation_timestamp
-        counted = "counted" if approval.metadata.name in remediation.status.approvals else "not counted"
-        if spec.plan_hash != remediation.status.plan_hash:
-            counted = "about another plan"
-        when = offset(created, start) if created is not None else "?"
+        counted = _weight(approval, remediation)
+        when = f"{(created - start).total_seconds():+.0f} s" if created is not None else "?"
         reason = f": {spec.reason}" if spec.reason else ""
         out.add_row("", words(when), outcome(spec.decision), words(spec.approver), words(f"{counted}{reason}"))
     return out
+
+
+def _weight(approval: Approval, remediation: Remediation) -> str:
+    if approval.metadata.name in remediation.status.approvals:
+        return "counted"
+    if approval.spec.plan_hash != remediation.status.plan_hash:
+        return "about another plan"
+    return "not heard yet" if waiting_for_a_person(remediation) else "not counted"
 
 
 def results(remediation: Remediation, start: datetime) -> RenderableType:

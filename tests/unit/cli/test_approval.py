@@ -1,0 +1,77 @@
+import pytest
+
+from hemostat.api.approval import Word
+from hemostat.api.meta import set_condition
+from hemostat.api.remediation import GateOutcome
+from hemostat.cli.approval import advice, body, build, caution, check_open, groups_to_record, server_words
+from hemostat.errors import Refused
+from hemostat.kube import Conflict
+
+
+def test_what_is_created_says_who_and_which_plan(remediation):
+    made = build(remediation, Word.APPROVE, "Sre@Example.com", ("system:authenticated", "sre"), "seen", "00ff00")
+    assert made.metadata.name == "payment-1a2b3c4d-rollback-0-1-sre-example-com-00ff00"
+    wire = body(made)
+    assert wire["metadata"]["namespace"] == "shop"
+    assert wire["spec"]["planHash"] == remediation.status.plan_hash
+    assert wire["spec"]["approver"] == "Sre@Example.com"
+    assert wire["spec"]["groups"] == ["sre"]
+    assert wire["spec"]["reason"] == "seen"
+
+
+def test_names_stay_within_bounds(remediation):
+    long = remediation.model_copy(update={"metadata": remediation.metadata.model_copy(update={"name": "x" * 250})})
+    assert len(build(long, Word.DENY, "???", (), "", "abcdef").metadata.name) == 253
+
+
+def test_only_groups_that_carry_rights_are_recorded():
+    assert groups_to_record(("system:authenticated", "b", "a", "system:masters")) == ("a", "b", "system:masters")
+
+
+def _status(remediation, **changes):
+    return remediation.model_copy(update={"status": remediation.status.model_copy(update=changes)})
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("Finished", "Finished"), ("Admitted", "Admitted")])
+def test_what_is_decided_cannot_be_decided_again(remediation, kind, reason):
+    conditions = set_condition(
+        remediation.status.conditions, kind, True, "Healed", "", remediation.status.decision.time
+    )
+    with pytest.raises(Refused) as refused:
+        check_open(_status(remediation, conditions=conditions))
+    assert refused.value.reason == reason
+
+
+def test_without_a_plan_there_is_nothing_to_decide(remediation):
+    with pytest.raises(Refused, match="no plan yet"):
+        check_open(_status(remediation, plan_hash=None))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [("Deny", "forbids"), ("Hold", "holds"), ("Allow", "without a person"), ("NeedsApproval", None)],
+)
+def test_caution(remediation, outcome, said):
+    decision = remediation.status.decision.model_copy(update={"outcome": GateOutcome(outcome)})
+    found = caution(_status(remediation, decision=decision))
+    assert found is None if said is None else said in found
+
+
+def test_the_servers_own_words():
+    error = Conflict('POST /apis/x/y: approvals "a" is forbidden: no')
+    assert server_words(error) == 'approvals "a" is forbidden: no'
+
+
+@pytest.mark.parametrize(
+    ("message", "todo"),
+    [
+        ('User "a" cannot create resource "approvals"', "--clusterrole=hemostat-approver --user=a@b"),
+        ("the user must hold the RBAC verb approve on this Remediation", "create rolebinding -n shop"),
+        ("spec.planHash must be the Remediation's present status.planHash: look", "the plan has changed"),
+        ("whoever requested a Remediation must not approve it", "somebody else"),
+        ("an Approval must be created by a person, not by a service account", "log in as a person"),
+        ("a webhook says no", "whoever administers"),
+    ],
+)
+def test_advice_names_what_has_to_change(message, todo):
+    assert todo in advice(message, "a@b", "shop", "r")

@@ -1,0 +1,75 @@
+from datetime import timedelta
+
+import pytest
+
+from hemostat.api.meta import set_condition
+from hemostat.cli import render_explanation, render_incident, render_incidents
+
+
+@pytest.fixture
+def now(incident):
+    return incident.spec.opened_time + timedelta(minutes=3)
+
+
+def test_a_page_has_everything_a_person_on_call_needs(incident, remediation, approval, now, plain):
+    text = plain(render_incident.page(incident, [remediation], [approval], now))
+    for part in (
+        "Incident payment-1a2b3c4d  Critical  Open: NEEDS APPROVAL",
+        "opened 2026-11-21 06:00:00Z, 3m ago",
+        "+1.0 s  observe  Runbook bad-rollout matches",
+        "Firing  ErrorRate  checkout -> payment  58.3% (limit 5%), 36 samples from Traces",
+        "E2  Change    Rollout of revision 2 9 s before the incident",
+        "=>  bad-rollout  100 %  The newest rollout broke it. (cites E1, E2)",
+        "saturation   0 %    ruled out: required symptom not found: saturated",
+        "Roll Deployment payment back to template 5d4f8c",
+        '-   "SHOP_FAIL_PERCENT"',
+        "sha256:" + "a" * 64,
+        "Ask            Policy",
+        "+5 s  Approve  sre@example.com  not heard yet: seen it",
+        "kubectl hemostat approve payment-1a2b3c4d-rollback-0-1 -n shop",
+    ):
+        assert part in text
+
+
+def test_text_from_telemetry_is_no_markup_and_no_control(incident, now, plain):
+    text = plain(render_incident.page(incident, [], [], now))
+    assert "[bold]traces?[31m" in text
+    assert "\x1b" not in text
+
+
+def test_a_resolved_incident_asks_nobody(incident, remediation, now, plain):
+    conditions = set_condition(incident.status.conditions, "Resolved", True, "Healed", "", now)
+    over = incident.model_copy(update={"status": incident.status.model_copy(update={"conditions": conditions})})
+    text = plain(render_incident.page(over, [remediation], [], now))
+    assert "Resolved: Healed after 180.0 s" in text
+    assert "kubectl hemostat approve" not in text
+
+
+def test_the_table_puts_open_incidents_first(incident, now, plain):
+    conditions = set_condition((), "Resolved", True, "Healed", "", now)
+    over = incident.model_copy(
+        update={
+            "metadata": incident.metadata.model_copy(update={"name": "old"}),
+            "status": incident.status.model_copy(update={"conditions": conditions}),
+        }
+    )
+    lines = plain(render_incidents.table([over, incident], now, everywhere=True)).splitlines()
+    assert lines[0].split()[:3] == ["NAMESPACE", "NAME", "SEVERITY"]
+    assert [line.split()[1] for line in lines[1:]] == ["payment-1a2b3c4d", "old"]
+    assert "NAMESPACE" not in plain(render_incidents.table([], now, everywhere=False))
+
+
+def test_explain_tells_every_check_and_what_to_do(remediation, approval, plain):
+    text = plain(render_explanation.page(remediation, [approval]))
+    assert "Policy               Ask    GatePolicy approve-rollbacks wants a person to decide" in text
+    assert (
+        "Together: NeedsApproval (a person must approve or deny it; GatePolicies that match: approve-rollbacks)" in text
+    )
+    assert "Decide: kubectl hemostat approve" in text
+
+
+def test_explain_before_the_gate_has_looked(remediation, plain):
+    status = remediation.status.model_copy(update={"decision": None, "plan": None, "plan_hash": None})
+    text = plain(render_explanation.page(remediation.model_copy(update={"status": status}), []))
+    assert "no plan" in text
+    assert "the gate has not looked at it yet" in text
