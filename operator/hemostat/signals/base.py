@@ -47,6 +47,8 @@ class Debounced:
     right_since: datetime | None = None
     silent_since: datetime | None = None
     first_fired: datetime | None = None
+    begun: bool = False
+    """Whether it fired and has not been Clear since: silence in between does not end it."""
 
 
 STALE_SECONDS = 20.0
@@ -68,18 +70,24 @@ def step(timing: Timing, old: Debounced, seen: Observation, now: datetime) -> De
         since = old.wrong_since or now
         due = now - since >= timedelta(seconds=timing.for_seconds)
         state = SignalState.FIRING if due else old.state
-        fresh = state is SignalState.FIRING and (old.state is SignalState.CLEAR or old.first_fired is None)
-        new = replace(old, wrong_since=since, right_since=None, silent_since=None)
-        return _moved(replace(new, first_fired=now if fresh else old.first_fired), state, now)
+        fires = state is SignalState.FIRING
+        first = now if fires and not old.begun else old.first_fired
+        new = replace(old, wrong_since=since, right_since=None, silent_since=None, first_fired=first)
+        return _moved(replace(new, begun=old.begun or fires), state, now)
     since = old.right_since or now
     due = now - since >= timedelta(seconds=timing.clear_seconds)
-    new = replace(old, wrong_since=None, right_since=since, silent_since=None)
+    new = replace(old, wrong_since=None, right_since=since, silent_since=None, begun=old.begun and not due)
     return _moved(new, SignalState.CLEAR if due else old.state, now)
 
 
 def resumed(status: SignalStatus) -> tuple[Debounced, Observation]:
     """Take up a signal of an open incident again after a restart, as it was last published."""
-    debounced = Debounced(state=status.state, state_time=status.state_time, first_fired=status.first_fired_time)
+    debounced = Debounced(
+        state=status.state,
+        state_time=status.state_time,
+        first_fired=status.first_fired_time,
+        begun=status.state is not SignalState.CLEAR,
+    )
     observation = Observation(
         key=status.key,
         name=status.name,
