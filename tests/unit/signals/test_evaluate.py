@@ -1,0 +1,127 @@
+"""One look of a Watch over all its signals."""
+
+import pytest
+from tests.unit.builders import at, deployment, pod, watch
+
+from hemostat.api.incident import SignalState
+from hemostat.signals import trace
+from hemostat.signals.evaluate import MAX_TRACKED, Inputs, WatchState, look
+from hemostat.telemetry.sample import Series
+from hemostat.telemetry.window import EdgeStats
+
+SPEC = watch().spec
+FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
+
+
+def bad(caller="checkout", failures=50):
+    return EdgeStats(caller, "payment", 100, failures, 0.1, ("trace1",) if failures else ())
+
+
+def inputs(edges=(), pods=(), vectors=None, target=True):
+    return Inputs(vectors or {}, {"calls": list(edges)}, deployment() if target else None, list(pods) or [pod()])
+
+
+def looks(given, seconds, state=None, start=0):
+    state, seen = state or WatchState(), None
+    for i in range(seconds):
+        seen = look(SPEC, given, state, at(start + i))
+        state = seen.state
+    return seen
+
+
+def states(seen):
+    return {s.key: s.state for s in seen.signals}
+
+
+def test_a_watch_with_only_a_target_looks_at_calls_and_pods():
+    seen = look(SPEC, inputs([bad()]), WatchState(), at(0))
+    assert set(states(seen)) == {"calls/errors/checkout->payment", "calls/latency/checkout->payment", "pods/pods"}
+    assert seen.notes == {"calls/errors/checkout->payment": "traces trace1"}
+    assert seen.dropped == 0
+
+
+def test_named_signals_replace_the_defaults():
+    spec = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5", "forSeconds": 0}}]).spec
+    seen = look(spec, inputs(vectors={"errors": [Series((), 9.0)]}), WatchState(), at(0))
+    assert states(seen) == {"errors/metric": FIRING}
+    assert [s.key for s in seen.firing] == ["errors/metric"]
+
+
+def test_a_query_that_failed_is_silence():
+    spec = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5"}}]).spec
+    state = WatchState()
+    for i in range(30):
+        seen = look(spec, inputs(vectors={"errors": None}), state, at(i))
+        state = seen.state
+    assert states(seen) == {"errors/metric": NO_DATA}
+    assert not seen.fresh
+
+
+def test_a_fault_fires_and_heals():
+    fault = looks(inputs([bad()]), 6)
+    assert [s.key for s in fault.firing] == ["calls/errors/checkout->payment"]
+    healed = looks(inputs([bad(failures=0)]), 10, fault.state, start=6)
+    assert healed.firing == ()
+
+
+def test_an_edge_that_vanished_while_it_fired_is_silent_and_not_well():
+    fault = looks(inputs([bad()]), 6)
+    gone = looks(inputs(), 60, fault.state, start=6)
+    assert states(gone)["calls/errors/checkout->payment"] is NO_DATA
+    (errors,) = (s for s in gone.signals if s.key.startswith("calls/errors"))
+    assert errors.samples == 0
+
+
+def test_an_edge_that_vanished_while_it_was_well_is_forgotten():
+    well = looks(inputs([bad(failures=0)]), 3)
+    gone = look(SPEC, inputs(), well.state, at(3))
+    assert set(states(gone)) == {"pods/pods"}
+    assert set(gone.state.signals) == {"pods/pods"}
+
+
+def test_a_vanished_edge_that_comes_back_goes_on_where_it_stood():
+    fault = looks(inputs([bad()]), 6)
+    began = fault.firing[0].first_fired_time
+    gone = looks(inputs(), 30, fault.state, start=6)
+    back = looks(inputs([bad()]), 6, gone.state, start=36)
+    assert [s.first_fired_time for s in back.firing] == [began]
+
+
+def test_signals_beyond_the_bound_are_dropped_and_counted():
+    edges = [bad(f"caller{i:04}") for i in range(MAX_TRACKED)]
+    seen = look(SPEC, inputs(edges), WatchState(), at(0))
+    assert len(seen.signals) == MAX_TRACKED
+    assert len(seen.state.signals) == MAX_TRACKED
+    assert seen.dropped == MAX_TRACKED + 1
+    assert set(seen.notes) <= {s.key for s in seen.signals}
+
+
+def test_vanished_edges_do_not_push_out_live_ones():
+    old = looks(inputs([bad(f"old{i:04}") for i in range(MAX_TRACKED)]), 6)
+    now = looks(inputs([bad("new")]), 6, old.state, start=6)
+    assert "calls/errors/new->payment" in {s.key for s in now.firing}
+    assert len(now.state.signals) <= MAX_TRACKED
+
+
+def test_what_is_normal_is_carried_along():
+    state = looks(inputs([bad(failures=0)]), 5).state
+    assert state.normal["calls/latency/checkout->payment"].looks == 5
+    slow = EdgeStats("checkout", "payment", 100, 0, 5.0, ())
+    seen = looks(inputs([slow]), 6, state, start=5)
+    assert [s.key for s in seen.firing] == ["calls/latency/checkout->payment"]
+    assert seen.state.normal == state.normal
+
+
+@pytest.mark.parametrize(
+    ("given", "fresh"),
+    [(inputs([bad()]), True), (inputs(target=False), False), (inputs(pods=[pod()]), True)],
+)
+def test_whether_anything_rests_on_data(given, fresh):
+    assert looks(given, 25).fresh is fresh
+
+
+def test_a_resumed_state_is_used():
+    first = looks(inputs([bad()]), 6)
+    again = look(SPEC, inputs([bad()]), WatchState(first.state.signals, first.state.normal), at(6))
+    assert again.firing[0].first_fired_time == first.firing[0].first_fired_time
+    assert trace.WARM_UP_LOOKS > 0

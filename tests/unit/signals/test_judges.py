@@ -1,0 +1,237 @@
+"""What metric, trace and workload detectors say of one look."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.builders import T0, at, deployment, pod
+
+from hemostat.api.incident import SignalSource
+from hemostat.api.watch import MetricSignal, SignalKind, TraceSignal, WorkloadSignal
+from hemostat.signals import metric, trace, workload
+from hemostat.signals.trace import WARM_UP_LOOKS, Normal
+from hemostat.signals.workload import WAITING_TROUBLE, pod_troubles, state_of
+from hemostat.telemetry.sample import Series
+from hemostat.telemetry.window import EdgeStats
+
+# --- metric ------------------------------------------------------------------------------------------------
+
+
+def vector(*values):
+    return [Series((("pod", str(i)),), v) for i, v in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("bound", "values", "wrong", "worst"),
+    [
+        ({"above": "5"}, (6,), True, 6),
+        ({"above": "5"}, (5,), False, 5),
+        ({"above": "5"}, (1, 9, 2), True, 9),
+        ({"below": "5"}, (4,), True, 4),
+        ({"below": "5"}, (5,), False, 5),
+        ({"below": "5"}, (9, 1, 8), True, 1),
+        ({"below": "0"}, (-1,), True, -1),
+        ({"above": "-1"}, (math.inf,), True, math.inf),
+        ({"above": "5"}, (), None, None),
+        ({"above": "5"}, None, None, None),
+    ],
+)
+def test_the_worst_series_is_compared_with_the_bound(bound, values, wrong, worst):
+    found = metric.judge("errors", MetricSignal(query="q", **bound), None if values is None else vector(*values))
+    assert (found.wrong, found.value, found.samples) == (wrong, worst, len(values or ()))
+    assert (found.key, found.source) == ("errors/metric", SignalSource.PROMETHEUS)
+    assert found.threshold == float(next(iter(bound.values())))
+
+
+def test_a_metric_brings_its_own_kind_and_times():
+    signal = MetricSignal(query="q", above="1", kind=SignalKind.SATURATION, for_seconds=3, clear_seconds=7)
+    assert metric.judge("cpu", signal, vector(2)).kind is SignalKind.SATURATION
+    assert metric.timing(signal) == (metric.Timing(3, 7))
+
+
+# --- trace -------------------------------------------------------------------------------------------------
+
+SIGNAL = TraceSignal()
+LATENCY, ERRORS = "calls/latency/checkout->payment", "calls/errors/checkout->payment"
+
+
+def edge(calls=100, failures=0, p95=0.1, traces=()):
+    return EdgeStats("checkout", "payment", calls, failures, p95, tuple(traces))
+
+
+def look(stats, normal=None, now=T0, signal=SIGNAL):
+    observations, learned = trace.judge("calls", signal, [stats], normal or {}, now)
+    return {o.key: o for o in observations}, learned
+
+
+def learn(p95s, normal=None):
+    normal = normal or {}
+    for i, p95 in enumerate(p95s):
+        _, normal = look(edge(p95=p95), normal, at(i))
+    return normal
+
+
+@pytest.mark.parametrize(
+    ("calls", "failures", "wrong"),
+    [(100, 5, False), (100, 6, True), (100, 0, False), (9, 9, None), (10, 10, True), (0, 0, None)],
+)
+def test_the_share_of_failures_is_judged_when_there_is_traffic(calls, failures, wrong):
+    found = look(edge(calls, failures, traces=("t1", "t2")))[0][ERRORS]
+    assert (found.wrong, found.samples, found.unit) == (wrong, calls, "%")
+    assert found.note == "traces t1, t2"
+    assert found.source is SignalSource.TRACES
+
+
+def test_latency_is_not_judged_before_it_is_known():
+    normal = {}
+    for i in range(WARM_UP_LOOKS):
+        found, normal = look(edge(p95=0.1 if i else 50.0), normal, at(i))
+        assert (found[LATENCY].wrong, found[LATENCY].threshold) == (False, None)
+    assert look(edge(p95=0.1), normal)[0][LATENCY].threshold is not None
+
+
+@pytest.mark.parametrize(("p95", "wrong"), [(0.1, False), (0.29, False), (0.31, True), (9.0, True)])
+def test_latency_is_judged_against_what_is_usual(p95, wrong):
+    found = look(edge(p95=p95), learn([0.1] * 5))[0][LATENCY]
+    assert found.threshold == pytest.approx(300, rel=0.01)
+    assert (found.wrong, found.value) == (wrong, pytest.approx(p95 * 1000))
+
+
+def test_below_the_floor_latency_is_never_wrong():
+    normal = learn([0.001] * 5)
+    assert look(edge(p95=0.049), normal)[0][LATENCY].wrong is False
+    assert look(edge(p95=0.051), normal)[0][LATENCY].wrong is True
+
+
+def test_latency_without_traffic_says_nothing():
+    assert look(edge(calls=9, p95=9.0), learn([0.1] * 5))[0][LATENCY].wrong is None
+
+
+def test_a_fault_does_not_become_normal():
+    before = learn([0.1] * 20)
+    normal = before
+    for i in range(500):
+        found, normal = look(edge(p95=2.0), normal, at(i))
+        assert found[LATENCY].wrong
+    assert normal == before
+
+
+def test_the_latency_of_failing_calls_does_not_become_normal():
+    before = learn([0.1] * 20)
+    _, after = look(edge(failures=50, p95=0.001), before)
+    assert after == before
+
+
+def test_nothing_is_learned_from_too_little_traffic():
+    assert look(edge(calls=9))[1] == {}
+    before = learn([0.1] * 5)
+    assert look(edge(calls=9, p95=0.2), before)[1] == before
+
+
+def test_a_slow_drift_becomes_normal():
+    normal = learn([0.1] * 20)
+    normal = learn([0.2] * 200, normal)
+    assert math.exp(normal[LATENCY].log_seconds) == pytest.approx(0.2, rel=0.05)
+
+
+@given(st.lists(st.floats(0, 1e4, allow_nan=False), min_size=1, max_size=30))
+def test_what_is_learned_lies_between_what_was_seen(p95s):
+    normal = learn(p95s)
+    usual = math.exp(normal[LATENCY].log_seconds)
+    assert max(min(p95s), 1e-5) * 0.999 <= usual <= max(max(p95s), 1e-5) * 1.001
+
+
+def test_what_was_given_is_left_alone():
+    given_ = {}
+    look(edge(), given_)
+    assert given_ == {}
+
+
+def test_a_restart_during_an_incident_judges_by_the_remembered_baseline():
+    resumed = {LATENCY: Normal(math.log(0.1), WARM_UP_LOOKS, T0)}
+    found, after = look(edge(p95=2.0), resumed, at(60))
+    assert found[LATENCY].wrong
+    assert after == resumed
+
+
+@pytest.mark.parametrize(("age", "usable"), [(0, True), (23 * 3600, True), (25 * 3600, False)])
+def test_a_baseline_is_usable_for_a_day(age, usable):
+    assert trace.fresh(Normal(0.0, 9, T0), at(age)) is usable
+
+
+# --- workload ----------------------------------------------------------------------------------------------
+
+
+def test_a_quiet_workload_is_right():
+    (found,) = workload.judge("pods", deployment(), [pod("a"), pod("b")])
+    assert (found.wrong, found.value, found.samples, found.note) == (False, 0.0, 2, "")
+
+
+def test_a_missing_target_is_no_data():
+    (found,) = workload.judge("pods", None, [])
+    assert (found.wrong, found.value) == (None, None)
+    assert "does not exist" in found.note
+
+
+@pytest.mark.parametrize("reason", sorted(WAITING_TROUBLE))
+def test_a_container_that_waits_for_what_does_not_come_is_trouble(reason):
+    (found,) = workload.judge("pods", deployment(), [pod("payment-a", waiting=reason)])
+    assert (found.wrong, found.note) == (True, f"payment-a: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("given_", "said"),
+    [
+        (pod("p", waiting="ContainerCreating"), []),
+        (pod("p", waiting="PodInitializing"), []),
+        (pod("p", killed="OOMKilled", ready=True), []),
+        (pod("p", killed="OOMKilled", ready=False), ["p: OOMKilled"]),
+        (pod("p", killed="Error", ready=False), []),
+        (pod("p", waiting="CrashLoopBackOff", killed="OOMKilled"), ["p: OOMKilled"]),
+        (pod("p", waiting="CrashLoopBackOff", deletionTimestamp="2026-03-01T12:00:00Z"), []),
+        ({"metadata": {"name": "p"}}, []),
+        ({"metadata": {"name": "p"}, "status": {"containerStatuses": [{"name": "a"}]}}, []),
+        (
+            {
+                "metadata": {"name": "p"},
+                "status": {"initContainerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]},
+            },
+            ["p: ErrImagePull"],
+        ),
+    ],
+)
+def test_what_a_pod_says(given_, said):
+    assert list(pod_troubles(given_)) == said
+
+
+def stuck():
+    return deployment(conditions=[{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}])
+
+
+def test_a_stuck_rollout_is_trouble():
+    (found,) = workload.judge("pods", stuck(), [pod()])
+    assert (found.wrong, found.note) == (True, "rollout exceeded its progress deadline")
+    assert workload.timing(WorkloadSignal(for_seconds=9)).for_seconds == 9
+
+
+@pytest.mark.parametrize(
+    ("changed", "complete"),
+    [
+        ({}, True),
+        ({"updatedReplicas": 2}, False),
+        ({"replicas": 4}, False),
+        ({"availableReplicas": 2}, False),
+        ({"observedGeneration": 0}, False),
+    ],
+)
+def test_a_rollout_is_complete_as_kubectl_says(changed, complete):
+    given_ = deployment()
+    given_["status"] |= changed
+    assert state_of(given_).complete is complete
+
+
+def test_a_deployment_that_no_controller_has_seen_is_not_complete():
+    found = state_of({"metadata": {"generation": 1}, "spec": {}})
+    assert (found.desired, found.ready, found.complete, found.stuck) == (1, 0, False, False)
+    assert state_of(stuck()).stuck
