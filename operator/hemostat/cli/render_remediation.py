@@ -8,11 +8,21 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hemostat.api.approval import Approval
-from hemostat.api.meta import find
-from hemostat.api.remediation import ADMITTED, FINISHED, GateDecision, Remediation
+from hemostat.api.meta import Condition, find
+from hemostat.api.remediation import (
+    ADMITTED,
+    APPLIED,
+    FINISHED,
+    PLANNED,
+    UNDONE,
+    VERIFIED,
+    GateDecision,
+    Remediation,
+)
 from hemostat.cli.text import grid, offset, outcome, words
 from hemostat.cli.timeline import waiting_for_a_person
 
+_ORDER = (PLANNED, ADMITTED, APPLIED, VERIFIED, UNDONE, FINISHED)
 _DIFF_STYLE = {"-": "red", "+": "green", "@": "cyan"}
 
 
@@ -34,17 +44,20 @@ def heading(remediation: Remediation) -> Text:
     """Return its name, what it does and how it ended."""
     spec = remediation.spec
     parameters = " ".join(f"{p.name}={p.value}" for p in spec.parameters)
-    finished = find(remediation.status.conditions, FINISHED)
-    admitted = find(remediation.status.conditions, ADMITTED)
     line = words(remediation.metadata.name, "bold")
-    line.append_text(
-        words(f"  {spec.action} {parameters}".rstrip() + f"  (step {spec.step}, attempt {spec.attempt})  ")
-    )
-    last = finished if finished is not None and finished.status != "Unknown" else admitted
+    line.append_text(words(f"  {spec.action} {parameters}".rstrip() + f"  (step {spec.step}, attempt {spec.attempt})"))
+    last = furthest(remediation)
     if last is not None:
+        line.append_text(words(f"  {last.type}: "))
         line.append_text(outcome(last.reason))
         line.append_text(words(f": {last.message}" if last.message else ""))
     return line
+
+
+def furthest(remediation: Remediation) -> Condition | None:
+    """Return the condition that says how far it has come: the last one about which anything is known."""
+    known = [c for k in _ORDER if (c := find(remediation.status.conditions, k)) and c.reason != "NotYet"]
+    return known[-1] if known else None
 
 
 def plan(remediation: Remediation) -> RenderableType:
