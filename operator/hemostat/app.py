@@ -78,7 +78,8 @@ def own_pages(process: Process) -> web.Application:
 
 async def _serve(name: str, process: Process, sites: dict[int, web.Application]) -> int:
     logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for chatty in ("aiohttp.access", "kopf.objects"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
     process.register(registry)
@@ -91,7 +92,12 @@ async def _serve(name: str, process: Process, sites: dict[int, web.Application])
     LOG.info("hemostat %s is up", name)
     try:
         await kopf.operator(
-            registry=registry, settings=_kopf_settings(), clusterwide=True, standalone=True, stop_flag=stop
+            registry=registry,
+            settings=_kopf_settings(),
+            clusterwide=True,
+            standalone=True,
+            stop_flag=stop,
+            identity=f"hemostat-{name}",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
         )
     finally:
         for queue in process.queues():

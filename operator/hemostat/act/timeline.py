@@ -21,10 +21,13 @@ def entries(remediations: Sequence[Remediation]) -> tuple[TimelineEntry, ...]:
 def _of(remediation: Remediation) -> list[TimelineEntry]:
     out = []
     name = remediation.metadata.name
+    verified = find(remediation.status.conditions, VERIFIED)
     for kind in _TOLD:
         condition = find(remediation.status.conditions, kind)
         if condition is None or (condition.status == "Unknown" and condition.reason != "NeedsApproval"):
             continue
+        if kind == FINISHED and verified is not None and verified.reason == condition.reason:
+            continue  # the verdict was the end: told already
         out.append(
             TimelineEntry(
                 id=f"{BY}/{name}/{kind}/{condition.reason}"[:253],

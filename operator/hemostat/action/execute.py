@@ -2,9 +2,10 @@
 
 Exactly once, without a lock: before the effect an intent {uid, resourceVersion} is written to the Remediation by
 compare-and-set; the effect is a JSON Patch that tests that resourceVersion, under a field manager unique to the
-Remediation. After a kill the next process looks at the object: either our manager stands in its managedFields (the
-effect took place), or the object is still at the intent's version (send it again: only one can land), or the version
-moved on without us (the old request can never land any more, so a new intent is safe).
+Remediation. After a kill the next process looks at the object: either our manager stands in its managedFields, or the
+spec moved on to just what the effect writes (a patch that only removes fields leaves no managedFields entry: seen on a
+real API server), and the effect took place; or the object is still at the intent's version (send it again: only one
+can land); or only its status moved on (the old request can never land any more, so a new intent is safe).
 """
 
 import json
@@ -60,11 +61,12 @@ def next_move(
 ) -> Landed | Send | NewIntent | Lost:
     """Decide from the live object what an unfinished effect needs (pure)."""
     meta = live["metadata"]
-    ours = manager(remediation, which)
     version, generation = meta["resourceVersion"], int(meta.get("generation", 0))
-    if any(entry.get("manager") == ours for entry in meta.get("managedFields", ())):
-        return Landed(Result(effect=which, time=now, resource_version=version, generation=generation))
     tries = [i for i in remediation.status.intents if i.effect == which]
+    proof = _proof(remediation, which, live, tries[-1] if tries else None)
+    if proof is not None:
+        result = Result(effect=which, time=now, resource_version=version, generation=generation, proof=proof)
+        return Landed(result)
     if tries and tries[-1].resource_version == version:
         return Send(tries[-1])
     if tries and tries[-1].generation != generation:
@@ -81,6 +83,20 @@ def next_move(
             time=now,
         )
     )
+
+
+def _proof(
+    remediation: Remediation, which: Which, live: Mapping[str, Any], last: Intent | None
+) -> Literal["ManagedFields", "Content"] | None:
+    """Return by what the live object shows that the effect took place, or None."""
+    ours, plan = manager(remediation, which), remediation.status.plan
+    if last is None or plan is None:
+        return None
+    if any(entry.get("manager") == ours for entry in live["metadata"].get("managedFields", ())):
+        return "ManagedFields"
+    moved = int(live["metadata"].get("generation", 0)) > last.generation
+    effect = plan.forward if which == "Forward" else plan.inverse
+    return "Content" if moved and still_ours(effect, live) else None
 
 
 class Executor:

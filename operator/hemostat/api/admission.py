@@ -46,13 +46,16 @@ APPROVALS: tuple[Validation, ...] = (
         "whoever requested a Remediation must not approve it",
     ),
 )
+_A_NAMESPACE = "(request.resource.group == '' && request.resource.resource == 'namespaces')"
 PROTECTED: tuple[Validation, ...] = (
     (
-        (
-            f"!(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
-            f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)"
-        ),
+        f"{_A_NAMESPACE} || !(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
+        f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)",
         "Hemostat must not act in a protected namespace",
+    ),
+    (
+        f"!{_A_NAMESPACE}",
+        "Hemostat must not change Namespaces: their labels say which are protected",
     ),
 )
 _COULD_ITSELF = (
@@ -120,9 +123,12 @@ def manifests() -> list[Json]:
     own = [GROUP]
     only_act = [{"name": "act", "expression": f"request.userInfo.username == '{ACT_USER}'"}]
     everywhere = {
-        "resourceRules": [_rule(["*"], ["*"], ["*"], ["CREATE", "UPDATE", "DELETE", "CONNECT"], "Namespaced")],
+        "resourceRules": [  # "*" alone leaves out subresources: scale, eviction, exec
+            _rule(["*"], ["*"], ["*/*"], ["CREATE", "UPDATE", "DELETE", "CONNECT"], "Namespaced"),
+            _rule([""], ["*"], ["namespaces", "namespaces/*"], ["CREATE", "UPDATE", "DELETE"], "Cluster"),
+        ],
         "excludeResourceRules": [
-            _rule(own, ["*"], ["*"], ["CREATE", "UPDATE"], "Namespaced"),
+            _rule(own, ["*"], ["*/*"], ["CREATE", "UPDATE"], "Namespaced"),
             _rule(["", "events.k8s.io"], ["*"], ["events"], ["CREATE", "UPDATE"], "Namespaced"),
         ],
     }

@@ -1,6 +1,6 @@
 """`ChaosExperiment`: a fault and what the loop must do about it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -44,7 +44,7 @@ class Fault(Model):
 
     rollout: Rollout
     """Roll out a changed template."""
-    cleanup: Annotated[str, Field(pattern="^(Restore|Leave)$")] = "Restore"
+    cleanup: Literal["Restore", "Leave"] = "Restore"
     """Restore puts the recorded template back at the end; Leave trusts the loop."""
 
 

@@ -130,7 +130,7 @@ class Condition(Model):
     """Why, and what to do, for people."""
     last_transition_time: Time
     """When `status` last changed."""
-    observed_generation: Annotated[int, Field(ge=0)] = 0
+    observed_generation: Count = 0
     """The `metadata.generation` this observation is about."""
 
 

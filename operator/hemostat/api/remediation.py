@@ -1,7 +1,7 @@
 """`Remediation`: one proposed action, its plan, and what became of it."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -72,7 +72,7 @@ class Effect(Model):
     """Name of the object."""
     uid: Uid
     """uid of the object."""
-    subresource: Annotated[str, Field(max_length=63, pattern="^(|scale)$")] = ""
+    subresource: Literal["", "scale"] = ""
     """Subresource that is patched, or empty for the object itself."""
     ops: Annotated[tuple[PatchOp, ...], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)]
     """The JSON Patch."""
@@ -95,7 +95,7 @@ class Plan(Model):
     """How many of the target's pods the action replaces or removes."""
     replicas_after: Count
     """How many replicas the target has afterwards."""
-    on_ineffective: Annotated[str, Field(pattern="^(Keep|Undo)$")]
+    on_ineffective: Literal["Keep", "Undo"]
     """What to do when it applied but did not help."""
     reads_digest: Digest
     """Digest of everything the plan depends on; when it changes, approvals are void."""
@@ -146,7 +146,7 @@ class GateDecision(Model):
 class Intent(Model):
     """Written before an effect: what is about to be written, and on which version of the object."""
 
-    effect: Annotated[str, Field(pattern="^(Forward|Inverse)$")]
+    effect: Literal["Forward", "Inverse"]
     """Which of the plan's effects."""
     attempt: Annotated[int, Field(ge=1, le=100)]
     """1 for the first try; a lost race on resourceVersion begins the next."""
@@ -163,7 +163,7 @@ class Intent(Model):
 class Result(Model):
     """What an effect did, as read back from the object."""
 
-    effect: Annotated[str, Field(pattern="^(Forward|Inverse)$")]
+    effect: Literal["Forward", "Inverse"]
     """Which of the plan's effects."""
     time: Time
     """When the API server accepted it."""
@@ -171,6 +171,8 @@ class Result(Model):
     """Version of the object afterwards."""
     generation: Count
     """Generation of the object afterwards."""
+    proof: Literal["ManagedFields", "Content"]
+    """How it was seen: our field manager stands in managedFields, or the fields are as the effect writes them."""
 
 
 class RemediationSpec(Model):
@@ -226,6 +228,15 @@ class RemediationStatus(Model):
 
 class Remediation(Model):
     """One proposed action."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            (
+                "!has(oldSelf.status) || !has(oldSelf.status.planHash) || has(self.status)",
+                "status must not be removed once it holds a plan",
+            )
+        )
+    }
 
     metadata: ObjectMeta
     spec: RemediationSpec

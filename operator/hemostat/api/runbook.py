@@ -1,7 +1,7 @@
 """`Runbook`: how a failure looks and what may be done about it."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -57,7 +57,7 @@ class Symptom(Model):
     Example: signals.exists(s, s.kind == "ErrorRate" && s.state == "Firing")"""
     weight: Annotated[int, Field(ge=1, le=100)] = 1
     """How much it counts."""
-    necessity: Annotated[str, Field(pattern="^(Required|Supporting)$")] = "Supporting"
+    necessity: Literal["Required", "Supporting"] = "Supporting"
     """Required: without it the runbook does not match."""
 
 

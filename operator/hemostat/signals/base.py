@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import SignalKind
@@ -121,11 +122,12 @@ def publish(seen: Observation, state: Debounced, now: datetime) -> SignalStatus:
 
 
 def decimal(value: float | None) -> str | None:
-    """Format a number for the API: fixed point, six significant digits, bounded to what the schema takes."""
+    """Format a number for the API: five significant digits, no exponent, bounded to what the schema takes."""
     if value is None:
         return None
     bounded = max(-1e14, min(1e14, value))
-    text = f"{bounded:.6f}" if abs(bounded) < 1000 else f"{bounded:.3f}"
+    rounded = Decimal(f"{bounded:.5g}") if abs(bounded) >= 1e-8 else Decimal(0)
+    text = f"{rounded:.9f}"
     return text.rstrip("0").rstrip(".") or "0"
 
 
