@@ -127,20 +127,24 @@ def gather(
 def number(known: Sequence[Evidence], facts: Facts, notes: Mapping[str, str], now: datetime) -> tuple[Evidence, ...]:
     """Append facts that are not listed yet, with the next free numbers. At most 64 in all."""
     listed = {e.key for e in known}
-    fresh = [item for item in _items(facts, notes) if item[0] not in listed]
+    fresh: dict[str, Item] = {}
+    for item in _items(facts, notes):
+        key = item[0][:512]
+        if key not in listed:
+            fresh.setdefault(key, item)
     room = MAX_EVIDENCE - len(known)
     return (
         *known,
         *(
             Evidence(
                 id=f"E{len(known) + i}",
-                key=key[:512],
+                key=key,
                 kind=kind,
                 subject=subject[:256],
                 summary=summary[:1024],
                 observed_time=time or now,
             )
-            for i, (key, kind, subject, summary, time) in enumerate(fresh[:room], start=1)
+            for i, (key, (_, kind, subject, summary, time)) in enumerate(list(fresh.items())[:room], start=1)
         ),
     )
 
