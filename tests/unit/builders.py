@@ -24,7 +24,13 @@ def at(seconds: float) -> datetime:
 
 
 def meta(name: str, **more: Any) -> Json:
-    return {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", "resourceVersion": "1", "generation": 1} | more
+    return {
+        "name": name,
+        "namespace": NAMESPACE,
+        "uid": f"uid-{name}"[:64],
+        "resourceVersion": "1",
+        "generation": 1,
+    } | more
 
 
 TARGET = BoundTargetRef(name="payment", uid="uid-payment")

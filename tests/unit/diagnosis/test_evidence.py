@@ -1,0 +1,217 @@
+"""Evidence is numbered once, bounded, and tells no secrets."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.builders import T0, at, deployment, pod, replicaset, signal, template
+
+from hemostat.api.incident import MAX_EVIDENCE, EvidenceKind
+from hemostat.diagnosis.evidence import Change, Facts, changes, gather, number, template_difference
+
+TARGET = {"kind": "Deployment", "name": "payment"}
+NEW = {"MODE": "canary-new", "TOKEN": "canary-token"}
+OLD = {"MODE": "canary-old", "GONE": "canary-gone"}
+
+
+def facts(signals=(), found=(), troubles=()):
+    return Facts(TARGET, tuple(signals), tuple(found), None, tuple(troubles))
+
+
+def change(i):
+    return Change("Rollout", f"revision {i}", at(-60), 60.0, "image a -> b")
+
+
+def test_facts_are_numbered_in_the_order_in_which_they_are_found():
+    found = number((), facts([signal("a"), signal("b")], [change(2)], ["p: OOMKilled"]), {"a": "traces t1"}, T0)
+    assert [(e.id, e.key, e.kind) for e in found] == [
+        ("E1", "signal/a", EvidenceKind.SIGNAL),
+        ("E2", "note/a", EvidenceKind.EXEMPLAR),
+        ("E3", "signal/b", EvidenceKind.SIGNAL),
+        ("E4", "change/Rollout/revision 2", EvidenceKind.CHANGE),
+        ("E5", "pod/p: OOMKilled", EvidenceKind.WORKLOAD),
+    ]
+
+
+KEYS = st.lists(st.integers(0, 120).map(lambda i: f"k{i}"), max_size=50)
+
+
+@given(
+    st.lists(st.tuples(KEYS, st.lists(st.sampled_from(["p: OOMKilled", "q: ErrImagePull"]), max_size=4)), max_size=5)
+)
+def test_nothing_is_ever_renumbered_listed_twice_or_beyond_the_bound(rounds):
+    known = ()
+    for i, (keys, troubles) in enumerate(rounds):
+        before = known
+        known = number(known, facts([signal(k) for k in dict.fromkeys(keys)], troubles=troubles), {}, at(i))
+        assert known[: len(before)] == before
+        assert [e.id for e in known] == [f"E{n}" for n in range(1, len(known) + 1)]
+        assert len({e.key for e in known}) == len(known) <= MAX_EVIDENCE
+
+
+def test_the_same_facts_again_add_nothing():
+    given_ = facts([signal("a")], [change(2)], ["p: OOMKilled"])
+    once = number((), given_, {"a": "note"}, T0)
+    assert number(once, given_, {"a": "another note"}, at(60)) == once
+
+
+def test_two_containers_with_the_same_trouble_are_one_fact():
+    both = pod("p", waiting="CrashLoopBackOff")
+    both["status"]["containerStatuses"] *= 2
+    gathered = gather(TARGET, [], None, [], [both], T0)
+    assert [e.key for e in number((), gathered, {}, T0)] == ["pod/p: CrashLoopBackOff"]
+
+
+def test_a_fact_with_a_very_long_name_is_listed_once():
+    given_ = facts([signal("k" * 512)])
+    once = number((), given_, {}, T0)
+    assert number(once, given_, {}, T0) == once
+    assert len(once) == 1
+
+
+def test_long_texts_are_cut_to_what_the_schema_takes():
+    (found,) = number((), facts(troubles=["p" * 4000]), {}, T0)
+    assert (len(found.key), len(found.subject), len(found.summary)) == (512, 256, 1024)
+
+
+def test_the_full_list_takes_nothing_more():
+    full = number((), facts([signal(f"k{i}") for i in range(100)]), {}, T0)
+    assert len(full) == MAX_EVIDENCE
+    assert number(full, facts([signal("late")]), {}, T0) == full
+
+
+def test_a_signal_is_told_with_its_numbers_and_an_exemplar_with_its_note():
+    told, note = number((), facts([signal("a")]), {"a": "traces t1"}, at(9))
+    assert told.summary == "ErrorRate of checkout -> payment is 40%, limit 5%, over 100 samples from Traces"
+    assert (told.observed_time, note.observed_time, note.summary) == (T0, at(9), "traces t1")
+
+
+# --- changes -----------------------------------------------------------------------------------------------
+
+
+def history(*created, env=None):
+    return [replicaset(i, template(str(i), env), when) for i, when in enumerate(created, start=1)]
+
+
+def test_a_rollout_shortly_before_is_a_change_with_its_age():
+    (found,) = changes(history(-9000, -120), T0)
+    assert (found.kind, found.subject, found.age_seconds, found.time) == ("Rollout", "revision 2", 120, at(-120))
+    assert found.detail == "image shop:1 -> shop:2"
+
+
+@pytest.mark.parametrize(("age", "count"), [(1799, 1), (1800, 1), (1801, 0)])
+def test_old_rollouts_are_no_evidence(age, count):
+    assert len(changes(history(-9000, -age), T0)) == count
+
+
+def test_the_first_revision_changed_nothing():
+    assert changes(history(-60), T0) == ()
+    assert changes([], T0) == ()
+
+
+def test_the_newest_comes_first_whatever_the_order_of_reading():
+    sets = history(-9000, -600, -60)
+    assert [c.subject for c in changes(sets, T0)] == ["revision 3", "revision 2"]
+    assert changes(sets[::-1], T0) == changes(sets, T0)
+
+
+def test_revisions_are_ordered_as_numbers():
+    sets = [replicaset(i, template(str(i)), -60 if i > 8 else -9000) for i in (8, 9, 10)]
+    assert [c.detail for c in changes(sets, T0)] == ["image shop:9 -> shop:10", "image shop:8 -> shop:9"]
+
+
+def test_a_reused_replicaset_is_as_old_as_its_revision():
+    sets = history(-9000, -9000)
+    assert changes(sets, T0) == ()
+    (found,) = changes(sets, T0, newest_since=at(-30))
+    assert (found.subject, found.age_seconds) == ("revision 2", 30)
+
+
+def test_the_time_of_the_newest_revision_says_nothing_about_older_ones():
+    found = changes(history(-9000, -9000, -60), T0, newest_since=at(-30))
+    assert [(c.subject, c.age_seconds) for c in found] == [("revision 3", 30)]
+
+
+def test_what_is_known_later_than_the_creation_never_makes_a_change_older():
+    (found,) = changes(history(-9000, -60), T0, newest_since=at(-8000))
+    assert found.age_seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (template("1"), template("2"), "image shop:1 -> shop:2"),
+        (template(env={}), template(env={"A": "1"}), "env A added"),
+        (template(env={"A": "1"}), template(env={}), "env A removed"),
+        (template(env={"A": "1"}), template(env={"A": "2"}), "env A changed"),
+        (template(), template(resources={"limits": {"cpu": "1"}}), "resources changed"),
+        (template(), template(args=["--x"]), "template changed"),
+        (template("1", {"A": "1"}), template("2", {"B": "1"}), "image shop:1 -> shop:2; env B added; env A removed"),
+    ],
+)
+def test_what_a_rollout_changed_is_said(before, after, said):
+    assert template_difference(before, after) == said
+
+
+def test_a_new_container_is_told():
+    sidecar = template()
+    sidecar["spec"]["containers"].append({"name": "sidecar", "image": "proxy:1"})
+    assert template_difference(template(), sidecar) == "image none -> proxy:1"
+
+
+def test_values_of_environment_variables_are_in_no_text_at_all():
+    sets = [replicaset(1, template(env=OLD), -9000), replicaset(2, template(env=NEW), -60)]
+    gathered = gather(TARGET, [signal()], deployment(template(env=NEW)), sets, [pod(waiting="ErrImagePull")], T0)
+    told = number((), gathered, {}, T0)
+    assert "env TOKEN added; env GONE removed; env MODE changed" in told[1].summary
+    for text in (json.dumps([e.wire() for e in told]), json.dumps(gathered.cel()), repr(gathered)):
+        assert "canary" not in text
+
+
+def test_values_from_secrets_are_compared_by_reference_alone():
+    def by(ref):
+        return template() | {
+            "spec": {"containers": [{"name": "app", "env": [{"name": "T", "valueFrom": {"secretKeyRef": ref}}]}]}
+        }
+
+    said = template_difference(by({"name": "canary-a", "key": "k"}), by({"name": "canary-b", "key": "k"}))
+    assert said == "env T changed"
+
+
+def test_hundreds_of_changed_variables_stay_one_bounded_text():
+    many = {f"VARIABLE_{i}": "canary" for i in range(500)}
+    said = template_difference(template(), template(env=many))
+    assert len(said) == 900
+
+
+def test_a_runbook_sees_plain_values_alone():
+    gathered = gather(TARGET, [signal()], deployment(), history(-9000, -60), [pod(waiting="ErrImagePull")], T0)
+    assert gathered.cel() == {
+        "target": TARGET,
+        "signals": [
+            {
+                "name": "calls",
+                "kind": "ErrorRate",
+                "source": "Traces",
+                "subject": "checkout -> payment",
+                "state": "Firing",
+                "value": 40.0,
+                "threshold": 5.0,
+            }
+        ],
+        "changes": [{"kind": "Rollout", "subject": "revision 2", "ageSeconds": 60.0}],
+        "workload": {
+            "desired": 3,
+            "ready": 3,
+            "complete": True,
+            "stuck": False,
+            "troubles": ["payment-a: ErrImagePull"],
+        },
+    }
+
+
+def test_without_a_deployment_the_same_variables_exist():
+    none, some = (gather(TARGET, [], d, [], [], T0).cel() for d in (None, deployment()))
+    assert none["workload"].keys() == some["workload"].keys()
+    assert none["workload"]["complete"] is False

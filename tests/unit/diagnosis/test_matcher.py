@@ -1,0 +1,185 @@
+"""The matcher picks the one runbook that the evidence shows, or says why none."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.builders import T0, runbook, signal, symptom
+
+from hemostat.api.runbook import Symptom
+from hemostat.diagnosis.evidence import Change, Facts, number
+from hemostat.diagnosis.matcher import expression_error, match
+
+TRUE, FALSE = "signals.exists(s, s.kind == 'ErrorRate')", "signals.exists(s, s.kind == 'Latency')"
+BROKEN = [
+    "signals.exists(s",
+    "signals",
+    "1",
+    "'true'",
+    "nonsense > 1",
+    "nonsense(1) == 1",
+    "target.missing == 'x'",
+    "target['missing'] == 'x'",
+    "signals[9].kind == 'x'",
+    "signals[0].missing == 1",
+    "signals.all(s, s.missing == 1)",
+    "1 / 0 == 1",
+    "9223372036854775807 + 1 > 0",
+    "target.name + 1 == 'x'",
+    "target.name.matches('(')",
+    "duration('x') > duration('y')",
+    "int('x') == 1",
+]
+CHANGE = Change("Rollout", "revision 2", T0, 60.0, "image a -> b")
+FACTS = Facts({"kind": "Deployment", "name": "payment"}, (signal(),), (CHANGE,), None, ())
+EVIDENCE = number((), FACTS, {"calls/errors/checkout->payment": "traces t"}, T0)
+
+
+def said(*runbooks, kind="Deployment", facts=FACTS):
+    return match(runbooks, kind, facts, EVIDENCE)
+
+
+def chosen(conclusion):
+    ref = conclusion.diagnosis.runbook_ref
+    return ref.name if ref else None
+
+
+def test_the_runbook_whose_symptoms_show_is_chosen_and_cites_signals_and_changes():
+    found = said(runbook("yes"), runbook("no", symptoms=[symptom("slow", FALSE)]))
+    assert (found.matched, found.reason) == (True, "RunbookMatched")
+    assert "the cause yes is about" in found.message
+    assert "errors" in found.message
+    assert found.diagnosis.runbook_ref.uid == "uid-yes"
+    best, other = found.diagnosis.hypotheses
+    assert (best.runbook, best.confidence_percent, best.cites, best.ruled_out) == ("yes", 100, ("E1", "E3"), None)
+    assert (other.runbook, other.confidence_percent, other.cites) == ("no", 0, ())
+    assert other.ruled_out
+
+
+@pytest.mark.parametrize(
+    ("symptoms", "confidence"),
+    [
+        ([symptom("a", TRUE, 3), symptom("b", FALSE, 1)], 75),
+        ([symptom("a", TRUE, 1), symptom("b", FALSE, 2)], 33),
+        ([symptom("a", TRUE, 1, "Required"), symptom("b", FALSE, 1)], 50),
+        ([symptom("a", FALSE, 1, "Required"), symptom("b", TRUE, 99)], None),
+        ([symptom("a", FALSE)], None),
+    ],
+)
+def test_confidence_is_the_share_of_the_weight_and_required_is_required(symptoms, confidence):
+    found = said(runbook(symptoms=symptoms))
+    assert found.matched == (confidence is not None)
+    assert found.diagnosis.hypotheses[0].confidence_percent == (confidence or 0)
+
+
+def test_a_missing_required_symptom_is_named():
+    found = said(runbook(symptoms=[symptom("rollout", FALSE, necessity="Required"), symptom("b", TRUE)]))
+    assert found.diagnosis.hypotheses[0].ruled_out == "required symptom not found: rollout"
+
+
+def test_the_heavier_runbook_wins_and_the_other_is_told_why():
+    found = said(runbook("light"), runbook("heavy", symptoms=[symptom("a", TRUE, 2)]))
+    assert chosen(found) == "heavy"
+    assert found.diagnosis.hypotheses[1].ruled_out == "weighs 1, less than heavy with 2"
+
+
+def test_of_equal_weight_the_more_complete_one_wins():
+    found = said(runbook("half", symptoms=[symptom("a", TRUE), symptom("b", FALSE)]), runbook("whole"))
+    assert chosen(found) == "whole"
+
+
+def test_a_tie_chooses_nobody_and_names_both():
+    found = said(runbook("b"), runbook("a"))
+    assert (found.matched, found.reason) == (False, "RunbooksTie")
+    assert "a and b match equally" in found.message
+    assert {h.ruled_out for h in found.diagnosis.hypotheses} == {"matches equally with another Runbook"}
+
+
+@pytest.mark.parametrize(
+    "runbooks",
+    [
+        [],
+        [runbook(state="Draft")],
+        [runbook(kinds=["StatefulSet"])],
+        [runbook(symptoms=[symptom("slow", FALSE)])],
+    ],
+)
+def test_when_none_matches_a_person_is_told(runbooks):
+    found = said(*runbooks)
+    assert (found.matched, found.reason, found.diagnosis.runbook_ref) == (False, "NoRunbookMatches", None)
+    assert found.message.startswith("no active Runbook for a Deployment matches the evidence")
+
+
+def test_a_runbook_is_for_its_kinds():
+    assert chosen(said(runbook(kinds=["StatefulSet"]), kind="StatefulSet")) == "bad-release"
+
+
+@pytest.mark.parametrize("expression", BROKEN)
+def test_a_broken_expression_never_wins_and_never_stops_the_others(expression):
+    broken = runbook("broken", symptoms=[symptom("broken", expression, 100)])
+    assert not said(broken).matched
+    assert chosen(said(broken, runbook("sound"))) == "sound"
+
+
+@pytest.mark.parametrize("expression", BROKEN)
+def test_a_broken_required_symptom_rules_the_runbook_out(expression):
+    symptoms = [symptom("broken", expression, necessity="Required"), symptom("a", TRUE, 100)]
+    assert not said(runbook(symptoms=symptoms)).matched
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_symptom_that_is_absent_or_an_expression(text):
+    found = said(
+        runbook("sound", symptoms=[symptom("a", TRUE, 2)]), runbook("any", symptoms=[symptom("x", text or "?")])
+    )
+    assert chosen(found) == "sound"
+
+
+@pytest.mark.parametrize(
+    ("expression", "error"),
+    [
+        (TRUE, None),
+        ("changes.exists(c, c.ageSeconds < 300)", None),
+        ("changes.size() > 0 && changes[0].ageSeconds < 300", None),
+        ("workload.ready < workload.desired && target.name.startsWith('p')", None),
+        ("signals.filter(s, s.kind == 'Latency').map(x, x.value).all(v, v > 1.0)", None),
+        ("signals.exists_one(s, changes.all( c , c.kind == s.kind))", None),
+        ("signal.exists(s, true)", "unknown variable signal"),
+        ("signals.exists(s, s.kind == kind)", "unknown variable kind"),
+        ("a == b", "unknown variable a, b"),
+        ("signals.exists(s", "symptom x: "),
+    ],
+)
+def test_what_cannot_be_used_is_said_beforehand(expression, error):
+    found = expression_error(Symptom(name="x", expression=expression))
+    assert found is None if error is None else error in found
+    if error and "unknown" in error:
+        assert found == f"symptom x: {error}; there are changes, signals, target, workload"
+
+
+@pytest.mark.parametrize("expression", ["changes.exists(c, c.ageSeconds < 300)", "changes[0].kind == 'Rollout'"])
+def test_changes_can_be_asked_about(expression):
+    assert said(runbook(symptoms=[symptom("rollout", expression)])).matched
+
+
+def test_the_order_of_reading_changes_nothing():
+    runbooks = [
+        runbook("a"),
+        runbook("b", symptoms=[symptom("x", TRUE, 2), symptom("y", FALSE, 1)]),
+        runbook("c", symptoms=[symptom("x", TRUE, 2), symptom("y", FALSE, 1)]),
+        runbook("d", symptoms=[symptom("x", FALSE)]),
+    ]
+    for some in (runbooks, runbooks[:2], runbooks[1:3]):
+        assert len({str(said(*order)) for order in itertools.permutations(some)}) == 1
+
+
+def test_many_runbooks_stay_within_the_schema():
+    found = said(*(runbook(f"r{i:03}", symptoms=[symptom("a", TRUE, i % 50 + 1)]) for i in range(50)))
+    assert len(found.diagnosis.hypotheses) == 16
+    assert chosen(found) == "r049"
+    assert found.diagnosis.hypotheses[0].runbook == "r049"
+
+
+def test_a_tie_of_very_many_is_a_bounded_message():
+    assert len(said(*(runbook(f"{'r' * 200}{i:03}") for i in range(50))).message) <= 2048

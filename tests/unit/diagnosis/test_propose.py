@@ -1,0 +1,102 @@
+"""What is proposed next, after everything that a Remediation can end as."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.builders import condition, incident, remediation, runbook
+
+from hemostat.diagnosis.propose import MAX_ATTEMPTS, NothingToPropose, Proposal, propose
+
+BOOK = runbook(
+    remediations=[
+        {"action": "rollback"},
+        {"action": "scale", "parameters": [{"name": "factorPercent", "value": "200"}]},
+    ]
+)
+REQUESTER = "system:serviceaccount:hemostat-system:hemostat-observe"
+
+
+def ended(reason, step=0, attempt=1):
+    status = {"conditions": [condition("Finished", True, reason, message="because")]}
+    return remediation(f"r-{step}-{attempt}", status, step=step, attempt=attempt)
+
+
+def next_(*done, book=BOOK, case=None):
+    return propose(case or incident(), book, 80, done, REQUESTER)
+
+
+def test_the_first_proposal_is_the_first_step_and_says_all():
+    found = next_()
+    assert isinstance(found, Proposal)
+    assert found.name == "payment-1-rollback-0-1"
+    spec = found.spec
+    assert (spec.step, spec.attempt, spec.action, spec.confidence_percent) == (0, 1, "rollback", 80)
+    assert (spec.incident_ref.uid, spec.runbook_ref.uid) == ("uid-payment-1", "uid-bad-release")
+    assert (spec.target_ref.uid, spec.requested_by) == ("uid-payment", REQUESTER)
+
+
+def test_proposing_is_repeatable():
+    assert next_() == next_()
+    assert next_(ended("Drifted")) == next_(ended("Drifted"))
+
+
+def test_after_an_ineffective_step_comes_the_next_with_its_parameters():
+    found = next_(ended("Ineffective"))
+    assert (found.name, found.spec.step, found.spec.attempt) == ("payment-1-scale-1-1", 1, 1)
+    assert found.spec.parameters == BOOK.spec.remediations[1].parameters
+
+
+def test_after_the_last_step_there_is_nothing_more():
+    found = next_(ended("Ineffective"), ended("Ineffective", step=1))
+    assert found == NothingToPropose("Exhausted", "every remediation of bad-release was tried")
+
+
+def test_drift_is_tried_again_a_bounded_number_of_times():
+    done, names = [], []
+    while isinstance(found := next_(*done), Proposal):
+        names.append(found.name)
+        done.append(ended("Drifted", attempt=found.spec.attempt))
+    assert names == [f"payment-1-rollback-0-{i}" for i in range(1, MAX_ATTEMPTS + 1)]
+    assert found.reason == "PersonNeeded"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Worse",
+        "NoData",
+        "Denied",
+        "DeniedByPerson",
+        "UndoBlocked",
+        "NoHealthyRevision",
+        "Forbidden",
+        "NotNeeded",
+        "New",
+    ],
+)
+def test_after_everything_else_a_person_decides(reason):
+    found = next_(ended(reason))
+    assert isinstance(found, NothingToPropose)
+    assert found.reason == "PersonNeeded"
+    assert reason in found.message
+    assert "because" in found.message
+
+
+def test_what_healed_needs_nothing_more():
+    assert next_(ended("Healed")).reason == "Healed"
+
+
+@pytest.mark.parametrize("conditions", [[], [condition("Applied")], [condition("Finished", False, "Ineffective")]])
+def test_one_thing_at_a_time(conditions):
+    assert next_(remediation(status={"conditions": conditions})).reason == "InProgress"
+
+
+@given(st.permutations([ended("Drifted"), ended("Ineffective", attempt=2), ended("Drifted", step=1)]))
+def test_the_order_of_reading_changes_nothing(done):
+    assert next_(*done).name == "payment-1-scale-1-2"
+
+
+def test_names_of_long_incidents_stay_within_the_bound():
+    found = next_(case=incident("i" * 253))
+    assert len(found.name) <= 253
+    assert found.name.endswith("-rollback-0-1")
