@@ -21,6 +21,8 @@ NODE_CIDR: Final = "10.243.0.0/16"
 API_PORT: Final = 6443
 # Each cluster's link to its host is a /30 of this link-local range.
 LINK_RANGE: Final = "169.254.224.0/20"
+# Kept for documentation, so never anyone's: whom an offline CoreDNS asks for names outside.
+NO_NAME_SERVER: Final = "198.51.100.53"
 # Metric of the catch-all routes: any route that the machine already has wins.
 GUARD_METRIC: Final = 4000
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hemostat_chaos.cluster.constants import API_PORT, NODE_IMAGE, POD_CIDR, SERVICE_CIDR
+from hemostat_chaos.cluster.constants import API_PORT, NO_NAME_SERVER, NODE_IMAGE, POD_CIDR, SERVICE_CIDR
 
 CNI_TARGET = "/etc/cni/net.d/10-bridge.conflist"
+PATCHES_TARGET = "/kind/patches"
+COREDNS_PATCH = "corednsdeployment+strategic.json"  # the name tells kubeadm what to patch
+
+Node = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,23 @@ def conflist(index: int) -> str:
     }, indent=1)
 
 
+def coredns_patch() -> str:
+    """Render kubeadm's patch for CoreDNS.
+
+    Names outside cannot be resolved: asked through Docker's own resolver they would take
+    seconds to fail, asked here they are refused at once.
+    """
+    pod = {"dnsPolicy": "None", "dnsConfig": {"nameservers": [NO_NAME_SERVER]}}
+    return json.dumps({"spec": {"template": {"spec": pod}}})
+
+
 def ordinary(shape: Shape) -> str:
     """Render the configuration for a kind that pulls its images."""
-    return _render(shape, {"podSubnet": POD_CIDR, "serviceSubnet": SERVICE_CIDR}, "127.0.0.1", [])
+    return _render(shape, {"podSubnet": POD_CIDR, "serviceSubnet": SERVICE_CIDR}, "127.0.0.1",
+                   [{} for _ in range(shape.workers + 1)])
 
 
-def offline(shape: Shape, address: str, conflists: Sequence[Path]) -> str:
+def offline(shape: Shape, address: str, conflists: Sequence[Path], patches: Path) -> str:
     """Render the configuration for a kind without kindnet, whose API server is at ``address``."""
     networking = {
         "podSubnet": POD_CIDR,
@@ -68,16 +83,22 @@ def offline(shape: Shape, address: str, conflists: Sequence[Path]) -> str:
         # kind would look for a free port on this machine, but the address is elsewhere.
         "apiServerPort": API_PORT,
     }
-    return _render(shape, networking, address, conflists)
+    nodes: list[Node] = [{"extraMounts": [_mount(conflist, CNI_TARGET)]} for conflist in conflists]
+    nodes[0]["extraMounts"].append(_mount(patches, PATCHES_TARGET))
+    nodes[0]["kubeadmConfigPatches"] = [json.dumps({
+        "kind": "InitConfiguration",
+        "patches": {"directory": PATCHES_TARGET},
+    })]
+    return _render(shape, networking, address, nodes)
 
 
-def _render(shape: Shape, networking: dict[str, Any], listen: str, conflists: Sequence[Path]) -> str:
-    nodes: list[dict[str, Any]] = []
-    for index in range(shape.workers + 1):
-        node: dict[str, Any] = {"role": "worker" if index else "control-plane", "image": NODE_IMAGE}
-        if conflists:
-            node["extraMounts"] = [{"hostPath": str(conflists[index]), "containerPath": CNI_TARGET}]
-        nodes.append(node)
+def _mount(source: Path, target: str) -> dict[str, str]:
+    return {"hostPath": str(source), "containerPath": target}
+
+
+def _render(shape: Shape, networking: Mapping[str, Any], listen: str, nodes: Sequence[Node]) -> str:
+    for index, node in enumerate(nodes):
+        node |= {"role": "worker" if index else "control-plane", "image": NODE_IMAGE}
     nodes[0]["extraPortMappings"] = [
         {"containerPort": port, "hostPort": port, "listenAddress": listen} for port in shape.published
     ]

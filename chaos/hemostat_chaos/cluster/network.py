@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from hemostat_chaos.cluster import run
+from hemostat_chaos.cluster import debian, run
 from hemostat_chaos.cluster.addresses import Link, unguarded
 from hemostat_chaos.cluster.constants import GUARD_METRIC, NODE_CIDR, POD_CIDR, SERVICE_CIDR
 from hemostat_chaos.cluster.names import ClusterName
 
+_NOWHERE = "nowhere"
 GUARDED = (POD_CIDR, SERVICE_CIDR, NODE_CIDR)
 
 
@@ -39,6 +40,21 @@ def create(name: ClusterName, link: Link) -> None:
     run.output([*within, "address", "add", f"{link.inner}/{link.prefix}", "dev", name.inner_link])
     run.output([*within, "link", "set", name.inner_link, "up"])
     run.output([*within, "route", "add", "unreachable", "default", "metric", str(GUARD_METRIC)])
+    # The kernel rations the answers of an unreachable route. A link that leads nowhere lets the
+    # packet filter answer instead (see refuse_outside), every time; the route stays as the last resort.
+    run.output([*within, "link", "add", _NOWHERE, "type", "veth", "peer", "name", f"{_NOWHERE}-end"])
+    run.output([*within, "link", "set", _NOWHERE, "up", "arp", "off"])
+    run.output([*within, "route", "add", "default", "dev", _NOWHERE])
+    run.output([*inside(name), "sh", "-c", "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit"])
+
+
+def refuse_outside(name: ClusterName) -> None:
+    """Answer whatever wants to leave the namespace with an error at once. Docker must be up."""
+    for chain in ("DOCKER-USER", "OUTPUT"):
+        for protocol, answer in (("all", "icmp-host-unreachable"), ("udp", "icmp-port-unreachable")):
+            run.output([*inside(name), debian.which("iptables") or "iptables", "--wait", "--insert", chain,
+                        "--out-interface", _NOWHERE, "--protocol", protocol,
+                        "--jump", "REJECT", "--reject-with", answer])
 
 
 def destroy(name: ClusterName) -> None:

@@ -46,6 +46,8 @@ def up(name: ClusterName, shape: Shape, progress: Progress, *, fresh: bool) -> N
             progress.say(f"cluster {name} is already up since {record.since}; reusing it")
             network.guard()
             return
+        if record.phase == state.UP and record.key != key:
+            progress.say(f"cluster {name} is up with another configuration; making it anew")
     if record is not None or any_remains(name):
         with progress.step(f"removing what is left of cluster {name}"):
             remove(name)
@@ -149,6 +151,7 @@ def _create(name: ClusterName, shape: Shape, image: Image, progress: Progress) -
         identity = dockerd.start(name, logs / "dockerd.log")
         record = record.with_dockerd(str(identity))
         dockerd.wait(name, identity, logs / "dockerd.log")
+        network.refuse_outside(name)
     with progress.step("loading the node image"):
         dockerd.load(name, image)
     with progress.step(f"creating the cluster: {shape.workers + 1} node(s)"):
@@ -178,7 +181,9 @@ def _kind_create(name: ClusterName, shape: Shape, address: str, logs: Path) -> N
         conflists.append(folder / f"node-{index}.conflist")
         atomic.write(conflists[index], kindconfig.conflist(index))
     config = folder / "kind.yaml"
-    atomic.write(config, kindconfig.offline(shape, address, conflists))
+    patches = folder / "patches"
+    atomic.write(patches / kindconfig.COREDNS_PATCH, kindconfig.coredns_patch())
+    atomic.write(config, kindconfig.offline(shape, address, conflists, patches))
     kubeconfig_path(str(name)).unlink(missing_ok=True)
     run.logged(
         [binaries.stored("kind"), "create", "cluster", "--name", name.kind, "--config", config, "--retain",
