@@ -1,0 +1,334 @@
+"""Objects of every kind, minimal and maximal, and small ways to change them."""
+
+import copy
+from typing import Any
+
+from hemostat.api import API_VERSION
+from hemostat.api.resources import RESOURCES, Resource
+
+Json = dict[str, Any]
+
+KINDS: dict[str, Resource] = {resource.kind: resource for resource in RESOURCES}
+TIME = "2026-03-01T12:00:00.250000Z"
+UID = "6a2f8a3e-0a4e-4f8e-9f6c-0d6a1b2c3d4e"
+HASH_A, HASH_B = (f"sha256:{digit * 64}" for digit in "ab")
+TARGET: Json = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "payment"}
+BOUND: Json = {**TARGET, "uid": UID}
+
+
+def named(kind: str, spec: Json, name: str = "example", namespace: str = "default") -> Json:
+    """Return an object with this spec, as a client sends it."""
+    metadata = {"name": name} | ({"namespace": namespace} if KINDS[kind].namespaced else {})
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": copy.deepcopy(spec)}
+
+
+def deployment(name: str = "payment", namespace: str = "default", replicas: int = 2) -> Json:
+    """Return a Deployment with one container."""
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "main", "image": "example/app:1"}]},
+            },
+        },
+    }
+
+
+def approval(remediation: str, plan_hash: str, approver: str, name: str = "word", **fields: Any) -> Json:
+    """Return an Approval, in the default namespace until it is moved."""
+    spec = {"remediation": remediation, "planHash": plan_hash, "approver": approver, **fields}
+    return named("Approval", spec, name)
+
+
+def remediation(name: str, requested_by: str, target: str = "payment") -> Json:
+    """Return a Remediation for a Deployment."""
+    spec = {**MINIMAL["Remediation"], "requestedBy": requested_by, "targetRef": {**BOUND, "name": target}}
+    return named("Remediation", spec, name)
+
+
+def moved(body: Json, namespace: str) -> Json:
+    """Return a copy of the object in another namespace."""
+    return {**body, "metadata": {**body["metadata"], "namespace": namespace}}
+
+
+def changed(body: Json, path: str, value: Any) -> Json:
+    """Return a copy with the value at a dotted path set, or taken away when it is `GONE`. Numbers index lists."""
+    out = copy.deepcopy(body)
+    node: Any = out
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in way:
+        node = node.setdefault(part, {}) if isinstance(node, dict) else node[part]
+    if value is GONE:
+        del node[last]
+    else:
+        node[last] = value
+    return out
+
+
+GONE: Any = object()
+
+
+def condition(kind: str, status: str = "True", reason: str = "Tested") -> Json:
+    """Return a condition with every field set."""
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": "as seen",
+        "lastTransitionTime": TIME,
+        "observedGeneration": 1,
+    }
+
+
+def effect(subresource: str = "", value: str = "4") -> Json:
+    """Return one write of a plan."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "name": "payment",
+        "uid": UID,
+        "subresource": subresource,
+        "ops": [{"op": "replace", "path": "/spec/replicas", "value": value}],
+    }
+
+
+PLAN: Json = {
+    "summary": "Scale Deployment payment from 2 to 4 replicas",
+    "forward": effect("scale"),
+    "inverse": effect("scale", "2"),
+    "diff": "-spec.replicas: 2\n+spec.replicas: 4",
+    "replacedPods": 0,
+    "replicasAfter": 4,
+    "onIneffective": "Undo",
+    "readsDigest": HASH_B,
+}
+
+MINIMAL: dict[str, Json] = {
+    "Watch": {"target": {"name": "payment"}},
+    "Runbook": {
+        "cause": "a bad rollout",
+        "symptoms": [{"name": "errors", "expression": "true"}],
+        "remediations": [{"action": "rollback"}],
+    },
+    "GatePolicy": {},
+    "Incident": {
+        "watchRef": {"name": "payment"},
+        "targetRef": {"name": "payment", "uid": UID},
+        "fingerprint": "0123456789abcdef",
+        "severity": "Critical",
+        "title": "payment fails",
+        "startedTime": TIME,
+        "openedTime": TIME,
+    },
+    "Remediation": {
+        "incidentRef": {"name": "payment-1"},
+        "runbookRef": {"name": "bad-rollout"},
+        "action": "rollback",
+        "targetRef": {"name": "payment", "uid": UID},
+        "requestedBy": "admin",
+    },
+    "Approval": {"remediation": "one", "planHash": HASH_A, "approver": "admin"},
+    "ChaosExperiment": {
+        "target": {"name": "payment"},
+        "watch": "payment",
+        "fault": {"rollout": {}},
+        "expect": {"signal": "ErrorRate", "runbook": "bad-rollout", "action": "rollback"},
+    },
+}
+"""Specs with nothing but what is required; the schema's defaults fill the rest."""
+
+_REF: Json = {"name": "payment", "uid": UID}
+_METRIC: Json = {"kind": "ErrorRate", "query": "sum(rate(errors[1m]))", "forSeconds": 5, "clearSeconds": 7}
+_PARAMETERS: list[Json] = [{"name": "factorPercent", "value": "200"}, {"name": "maxReplicas", "value": "8"}]
+
+MAXIMAL: dict[str, Json] = {
+    "Watch": {
+        "target": TARGET,
+        "service": "payment.shop.svc",
+        "intervalSeconds": 3,
+        "healthyAfterSeconds": 30,
+        "signals": [
+            {"name": "errors", "metric": {**_METRIC, "above": "0.05"}},
+            {"name": "traffic", "metric": {**_METRIC, "below": "-1.5"}},
+            {
+                "name": "calls",
+                "trace": {
+                    "errorPercentAbove": 4,
+                    "latencyPercentOfBaseline": 250,
+                    "latencyFloorMilliseconds": 20,
+                    "minRequests": 5,
+                    "windowSeconds": 10,
+                },
+            },
+            {"name": "pods", "workload": {"forSeconds": 4}},
+        ],
+    },
+    "Runbook": {
+        "state": "Active",
+        "cause": "a bad rollout",
+        "kinds": ["Deployment", "StatefulSet"],
+        "symptoms": [
+            {
+                "name": "errors",
+                "expression": 'signals.exists(s, s.kind == "ErrorRate")',
+                "weight": 3,
+                "necessity": "Required",
+            },
+        ],
+        "guidance": "# Look\nat the diff.",
+        "remediations": [{"action": "rollback", "parameters": []}, {"action": "scale", "parameters": _PARAMETERS}],
+        "verify": {"timeoutSeconds": 60, "stableSeconds": 5},
+        "risk": "Low",
+    },
+    "GatePolicy": {
+        "namespaces": ["shop", "bank"],
+        "actions": ["rollback", "scale"],
+        "risks": ["Low", "Medium", "High"],
+        "decision": "Auto",
+        "blastRadius": {"maxPodsPercent": 50, "maxReplicas": 20, "maxCallers": 7},
+        "cooldownSeconds": 60,
+        "budget": {"maxActions": 2, "windowSeconds": 600},
+        "minConfidencePercent": 70,
+    },
+    "Incident": {
+        "watchRef": _REF,
+        "targetRef": BOUND,
+        "fingerprint": "0123456789abcdef",
+        "severity": "Warning",
+        "title": "payment fails",
+        "startedTime": TIME,
+        "openedTime": TIME,
+    },
+    "Remediation": {
+        "incidentRef": _REF,
+        "runbookRef": _REF,
+        "step": 1,
+        "attempt": 2,
+        "action": "scale",
+        "targetRef": BOUND,
+        "parameters": _PARAMETERS,
+        "requestedBy": "admin",
+        "confidencePercent": 80,
+    },
+    "Approval": {
+        "remediation": "one",
+        "planHash": HASH_A,
+        "decision": "Deny",
+        "approver": "admin",
+        "groups": ["system:masters"],
+        "reason": "not now",
+        "validForSeconds": 60,
+    },
+    "ChaosExperiment": {
+        "target": TARGET,
+        "watch": "payment",
+        "fault": {
+            "rollout": {"env": [{"name": "FAIL_PERCENT", "value": "30"}], "image": "example/app:bad"},
+            "cleanup": "Leave",
+        },
+        "expect": {
+            "signal": "ErrorRate",
+            "signalDeadlineSeconds": 30,
+            "runbook": "bad-rollout",
+            "action": "rollback",
+            "resolvedDeadlineSeconds": 90,
+        },
+    },
+}
+"""Specs in which every field of the schema occurs."""
+
+MAXIMAL_STATUS: dict[str, Json] = {
+    "Watch": {
+        "observedGeneration": 1,
+        "conditions": [condition("Ready"), condition("Healthy", "Unknown")],
+        "watching": 4,
+        "firing": 1,
+        "lastSignal": "errors",
+        "revisions": [{"templateHash": "5d4f8c7b9", "targetUid": UID, "observedTime": TIME}],
+        "baselines": [{"signal": "calls checkout -> payment", "value": "12.5", "observedTime": TIME}],
+    },
+    "Runbook": {"observedGeneration": 1, "conditions": [condition("Ready")]},
+    "GatePolicy": {"observedGeneration": 1, "conditions": [condition("Ready", "False", "BadWindow")]},
+    "Incident": {
+        "conditions": [condition("Detected"), condition("Resolved", "False", "Verifying")],
+        "signals": [
+            {
+                "key": "calls/checkout",
+                "name": "calls",
+                "kind": "ErrorRate",
+                "source": "Traces",
+                "subject": "checkout -> payment",
+                "state": "Firing",
+                "value": "30.5",
+                "threshold": "5",
+                "unit": "%",
+                "samples": 120,
+                "firstFiredTime": TIME,
+                "stateTime": TIME,
+                "observedTime": TIME,
+            },
+        ],
+        "evidence": [
+            {
+                "id": "E1",
+                "key": "signal/calls/checkout",
+                "kind": "Signal",
+                "subject": "checkout -> payment",
+                "summary": "30.5 % of 120 calls fail",
+                "observedTime": TIME,
+            },
+        ],
+        "diagnosis": {
+            "by": "Matcher",
+            "runbookRef": _REF,
+            "hypotheses": [
+                {
+                    "runbook": "bad-rollout",
+                    "cause": "a bad rollout",
+                    "confidencePercent": 80,
+                    "cites": ["E1"],
+                    "ruledOut": "not at all",
+                },
+            ],
+        },
+        "remediationRef": _REF,
+        "timeline": [{"id": "detected", "time": TIME, "by": "hemostat-observe", "message": "payment fails"}],
+    },
+    "Remediation": {
+        "conditions": [condition("Planned"), condition("Finished", "Unknown")],
+        "plan": PLAN,
+        "planHash": HASH_A,
+        "decision": {
+            "outcome": "NeedsApproval",
+            "checks": [{"name": "Policy", "outcome": "Ask", "message": "no policy matches"}],
+            "policies": ["default"],
+            "time": TIME,
+        },
+        "approvals": ["word"],
+        "intents": [
+            {
+                "effect": "Forward",
+                "attempt": 1,
+                "uid": UID,
+                "resourceVersion": "17",
+                "generation": 3,
+                "time": TIME,
+            },
+        ],
+        "results": [
+            {"effect": "Forward", "time": TIME, "resourceVersion": "18", "generation": 4, "proof": "ManagedFields"},
+        ],
+    },
+    "ChaosExperiment": {
+        "conditions": [condition("Passed")],
+        "milestones": [{"id": "injected", "time": TIME, "message": "the fault is in"}],
+        "incident": "payment-1",
+    },
+}
+"""Statuses in which every field of the schema occurs."""
