@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hemostat.api.approval import Approval, Word
 
 SERVICE_ACCOUNT = "system:serviceaccount:"
+MAX_NAMES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Spoken:
     """None while nobody has validly spoken."""
     by: str = ""
     names: tuple[str, ...] = ()
+    """Of the Approvals that count, as many as a Remediation's status holds."""
     reason: str = ""
     ignored: tuple[str, ...] = ()
     """Why other Approvals do not count."""
@@ -46,7 +48,7 @@ def hear(
     if not valid:
         return Spoken(None, ignored=tuple(ignored))
     first = valid[0]
-    names = tuple(a.metadata.name for a in valid if a.spec.decision is first.spec.decision)
+    names = tuple(a.metadata.name for a in valid if a.spec.decision is first.spec.decision)[:MAX_NAMES]
     return Spoken(first.spec.decision, first.spec.approver, names, first.spec.reason, tuple(ignored))
 
 

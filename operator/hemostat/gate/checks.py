@@ -126,7 +126,7 @@ def _runbook(facts: GateInput) -> Verdict:
 
 def _policy(facts: GateInput) -> Verdict:
     if facts.policies is None:
-        return ASK, "GatePolicies could not be read; a person decides"
+        return HOLD, "GatePolicies could not be read; one of them may forbid it"
     found = matching(facts)
     if not found:
         return ASK, "no GatePolicy matches; a person decides"
@@ -194,7 +194,7 @@ def _budget(facts: GateInput) -> Verdict:
     for policy in matching(facts):
         budget = policy.spec.budget
         since = facts.now - timedelta(seconds=budget.window_seconds)
-        used = sum(1 for p in facts.past or () if p.unattended and p.time and p.time > since)
+        used = sum(1 for p in facts.past or () if p.unattended and (p.time > since if p.time else not p.finished))
         if used >= budget.max_actions:
             return ASK, f"{policy.metadata.name}: {used} unattended actions in {budget.window_seconds} s are enough"
     return PASS, "the budget of unattended actions is not used up"
