@@ -1,0 +1,303 @@
+"""The gate: every check's every outcome, and what holds for the whole chain."""
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.unit.builders import (
+    HASH,
+    NAMESPACE,
+    T0,
+    TARGET,
+    at,
+    condition,
+    deployment,
+    incident,
+    parameter,
+    policy,
+    remediation,
+    runbook,
+    signal,
+    template,
+)
+
+from hemostat.action.contract import effect
+from hemostat.action.contract import replace as patch
+from hemostat.api.incident import SignalState
+from hemostat.api.remediation import CheckOutcome, GateOutcome, Plan
+from hemostat.gate.checks import CHAIN, GateInput, PastAction, decide, matching
+
+PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
+WRITE = effect(deployment(), (patch("/spec/template", template("2")),))
+PLAN = Plan(
+    summary="roll back",
+    forward=WRITE,
+    inverse=WRITE,
+    diff="",
+    replaced_pods=3,
+    replicas_after=3,
+    on_ineffective="Undo",
+    reads_digest=HASH,
+)
+FIRING = incident(signals=(signal(),))
+OTHER_TARGET = TARGET.model_copy(update={"uid": "uid-other"}).wire()
+GOOD = GateInput(
+    remediation=remediation(),
+    plan=PLAN,
+    incident=FIRING,
+    runbook=runbook(),
+    policies=(policy(),),
+    protected=False,
+    ready_pods=3,
+    corroboration="the API server confirms it",
+    past=(),
+    now=T0,
+)
+
+
+def given_(**changed):
+    return replace(GOOD, **changed)
+
+
+def past(name="before", *, target="uid-payment", when=-10.0, finished=True, unattended=True):
+    return PastAction(name, target, None if when is None else at(when), finished, unattended)
+
+
+def outcome(name, facts):
+    return dict(CHAIN)[name](facts)[0]
+
+
+def test_everything_known_and_allowed_is_allowed():
+    decision = decide(GOOD)
+    assert decision.outcome is GateOutcome.ALLOW
+    assert {c.outcome for c in decision.checks} == {PASS}
+    assert [c.name for c in decision.checks] == [name for name, _ in CHAIN]
+    assert (decision.policies, decision.time) == (("allow",), T0)
+    assert all(c.message for c in decision.checks)
+
+
+BIG = {"blastRadius": {"maxPodsPercent": 50}}
+FEW = {"blastRadius": {"maxReplicas": 2}}
+CALLERS = {"blastRadius": {"maxCallers": 5}}
+RESOLVED = incident(signals=(signal(),), conditions=(condition("Resolved", True),))
+QUIET = incident(signals=(signal(state=SignalState.CLEAR),))
+SILENT = incident(signals=(signal(state=SignalState.NO_DATA),))
+BUDGET = (policy(budget={"maxActions": 2, "windowSeconds": 600}),)
+TWO = tuple(past(f"p{i}", target="uid-elsewhere", when=-60) for i in range(2))
+PLANNED = {"action": "scale", "parameters": [{"name": "factorPercent", "value": "200"}]}
+
+TABLE = [
+    ("ProtectedNamespace", {}, PASS),
+    ("ProtectedNamespace", {"protected": True}, DENY),
+    ("ProtectedNamespace", {"protected": None}, DENY),
+    ("IncidentOpen", {}, PASS),
+    ("IncidentOpen", {"incident": None}, DENY),
+    ("IncidentOpen", {"incident": incident("another", signals=(signal(),))}, DENY),
+    ("IncidentOpen", {"incident": RESOLVED}, DENY),
+    ("IncidentOpen", {"remediation": remediation(targetRef=OTHER_TARGET)}, DENY),
+    ("IncidentOpen", {"incident": QUIET}, HOLD),
+    ("IncidentOpen", {"incident": SILENT}, HOLD),
+    ("IncidentOpen", {"incident": incident()}, HOLD),
+    ("RunbookLists", {}, PASS),
+    ("RunbookLists", {"runbook": None}, DENY),
+    ("RunbookLists", {"runbook": runbook("another")}, DENY),
+    ("RunbookLists", {"runbook": runbook(state="Draft")}, DENY),
+    ("RunbookLists", {"remediation": remediation(step=1)}, DENY),
+    ("RunbookLists", {"remediation": remediation(action="scale")}, DENY),
+    ("RunbookLists", {"remediation": remediation(parameters=[parameter("x", "1").wire()])}, DENY),
+    ("RunbookLists", {"runbook": runbook(remediations=[PLANNED]), "remediation": remediation(**PLANNED)}, PASS),
+    ("RunbookLists", {"runbook": runbook(remediations=[PLANNED]), "remediation": remediation(action="scale")}, DENY),
+    ("Policy", {}, PASS),
+    ("Policy", {"policies": ()}, ASK),
+    ("Policy", {"policies": None}, HOLD),
+    ("Policy", {"policies": (policy(decision="Approve"),)}, ASK),
+    ("Policy", {"policies": (policy(decision="Deny"),)}, DENY),
+    ("Policy", {"policies": (policy(), policy("ask", decision="Approve"))}, ASK),
+    ("Policy", {"policies": (policy(), policy("ask", decision="Approve"), policy("no", decision="Deny"))}, DENY),
+    ("Policy", {"policies": (policy(), policy("no", decision="Deny", namespaces=["elsewhere"]))}, PASS),
+    ("Confidence", {"remediation": remediation(confidencePercent=50)}, PASS),
+    ("Confidence", {"remediation": remediation(confidencePercent=49)}, ASK),
+    ("Confidence", {"policies": (policy(), policy("b", minConfidencePercent=100))}, PASS),
+    (
+        "Confidence",
+        {
+            "remediation": remediation(confidencePercent=99),
+            "policies": (policy(), policy("b", minConfidencePercent=100)),
+        },
+        ASK,
+    ),
+    ("Confidence", {"remediation": remediation(confidencePercent=99), "policies": ()}, ASK),
+    ("BlastRadius", {}, PASS),
+    ("BlastRadius", {"ready_pods": None}, ASK),
+    ("BlastRadius", {"policies": ()}, ASK),
+    ("BlastRadius", {"policies": (policy(**BIG),)}, ASK),
+    ("BlastRadius", {"policies": (policy(**BIG),), "ready_pods": 6}, PASS),
+    ("BlastRadius", {"policies": (policy(**BIG),), "ready_pods": 5}, ASK),
+    ("BlastRadius", {"policies": (policy(**BIG),), "ready_pods": 0}, ASK),
+    (
+        "BlastRadius",
+        {"policies": (policy(**BIG),), "ready_pods": 0, "plan": PLAN.model_copy(update={"replaced_pods": 0})},
+        PASS,
+    ),
+    ("BlastRadius", {"policies": (policy(), policy("b", **BIG))}, ASK),
+    ("BlastRadius", {"policies": (policy(**FEW),)}, ASK),
+    ("BlastRadius", {"policies": (policy(), policy("b", **CALLERS))}, ASK),
+    ("Corroboration", {}, PASS),
+    ("Corroboration", {"corroboration": None}, ASK),
+    ("OneAtATime", {}, PASS),
+    ("OneAtATime", {"past": None}, HOLD),
+    ("OneAtATime", {"past": (past(finished=False),)}, HOLD),
+    ("OneAtATime", {"past": (past(when=None, finished=False),)}, HOLD),
+    ("OneAtATime", {"past": (past(finished=False, target="uid-elsewhere"),)}, PASS),
+    ("OneAtATime", {"past": (past(finished=True),)}, PASS),
+    ("Cooldown", {}, PASS),
+    ("Cooldown", {"past": (past(when=-299),)}, ASK),
+    ("Cooldown", {"past": (past(when=-301),)}, PASS),
+    ("Cooldown", {"past": (past(unattended=False),)}, PASS),
+    ("Cooldown", {"past": (past(target="uid-elsewhere"),)}, PASS),
+    ("Cooldown", {"past": (past(when=-400),), "policies": (policy(), policy("b", cooldownSeconds=500))}, ASK),
+    ("Budget", {}, PASS),
+    ("Budget", {"policies": BUDGET, "past": TWO[:1]}, PASS),
+    ("Budget", {"policies": BUDGET, "past": TWO}, ASK),
+    ("Budget", {"policies": BUDGET, "past": (*TWO[:1], past(when=-601))}, PASS),
+    ("Budget", {"policies": BUDGET, "past": (*TWO[:1], past(unattended=False))}, PASS),
+    ("Budget", {"policies": BUDGET, "past": (*TWO[:1], past(when=None, finished=False))}, ASK),
+    ("Budget", {"policies": BUDGET, "past": (*TWO[:1], past(when=None, finished=True))}, PASS),
+    ("Budget", {"policies": (policy(budget={"maxActions": 0}),)}, ASK),
+    ("Budget", {"policies": (policy(), policy("b", budget={"maxActions": 2})), "past": TWO}, ASK),
+]
+
+
+@pytest.mark.parametrize(("name", "changed", "wanted"), TABLE)
+def test_check(name, changed, wanted):
+    assert outcome(name, given_(**changed)) is wanted
+
+
+def test_every_check_is_in_the_table_with_every_outcome_it_can_have():
+    assert {name for name, _, _ in TABLE} == {name for name, _ in CHAIN}
+    for name, _ in CHAIN:
+        assert {PASS} < {o for n, _, o in TABLE if n == name}
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted"),
+    [
+        ({"policies": ()}, GateOutcome.NEEDS_APPROVAL),
+        ({"corroboration": None}, GateOutcome.NEEDS_APPROVAL),
+        ({"policies": (), "past": None}, GateOutcome.HOLD),
+        ({"policies": (), "past": None, "protected": True}, GateOutcome.DENY),
+        ({"policies": (policy(), policy("no", decision="Deny"))}, GateOutcome.DENY),
+    ],
+)
+def test_the_strictest_check_decides(changed, wanted):
+    assert decide(given_(**changed)).outcome is wanted
+
+
+@pytest.mark.parametrize(
+    ("spec", "matches"),
+    [
+        ({}, True),
+        ({"namespaces": [NAMESPACE]}, True),
+        ({"namespaces": ["elsewhere"]}, False),
+        ({"actions": ["rollback", "scale"]}, True),
+        ({"actions": ["scale"]}, False),
+        ({"risks": ["Medium"]}, True),
+        ({"risks": ["Low", "High"]}, False),
+        ({"namespaces": [NAMESPACE], "actions": ["scale"]}, False),
+    ],
+)
+def test_a_policy_matches_what_it_names_and_empty_means_all(spec, matches):
+    assert bool(matching(given_(policies=(policy(**spec),)))) is matches
+
+
+# --- properties --------------------------------------------------------------------------------------------
+
+DECISIONS = st.sampled_from(["Auto", "Approve", "Deny"])
+POLICIES = st.lists(
+    st.builds(
+        policy,
+        st.sampled_from(["a", "b", "c"]),
+        decision=DECISIONS,
+        namespaces=st.sampled_from([[], [NAMESPACE], ["elsewhere"]]),
+        actions=st.sampled_from([[], ["rollback"], ["scale"]]),
+        minConfidencePercent=st.integers(0, 100),
+        cooldownSeconds=st.integers(0, 600),
+        budget=st.builds(dict, maxActions=st.integers(0, 3)),
+    ),
+    max_size=4,
+).map(tuple)
+PAST = st.lists(
+    st.builds(
+        PastAction,
+        st.sampled_from(["p1", "p2"]),
+        st.sampled_from(["uid-payment", "uid-elsewhere"]),
+        st.none() | st.integers(-4000, 0).map(at),
+        st.booleans(),
+        st.booleans(),
+    ),
+    max_size=4,
+).map(tuple)
+INPUTS = st.builds(
+    GateInput,
+    remediation=st.builds(remediation, confidencePercent=st.integers(0, 100)),
+    plan=st.just(PLAN),
+    incident=st.sampled_from([FIRING, QUIET, RESOLVED]),
+    runbook=st.sampled_from([runbook(), runbook(state="Draft"), runbook("another")]),
+    policies=POLICIES,
+    protected=st.booleans(),
+    ready_pods=st.integers(0, 10),
+    corroboration=st.just("confirmed"),
+    past=PAST,
+    now=st.just(T0),
+)
+FREEDOM = {GateOutcome.DENY: 0, GateOutcome.HOLD: 0, GateOutcome.NEEDS_APPROVAL: 1, GateOutcome.ALLOW: 2}
+"""What may follow: nothing, an action if a person agrees, an action."""
+OPTIONAL = [f.name for f in fields(GateInput) if "None" in str(f.type)]
+
+
+@settings(max_examples=150)
+@given(INPUTS, st.sets(st.sampled_from(OPTIONAL), min_size=1))
+@example(given_(policies=(policy("no", decision="Deny"),)), {"policies"})
+@example(given_(past=(past(when=-10),)), {"past"})
+def test_what_cannot_be_read_never_sets_anything_free(facts, unknown):
+    known, blind = decide(facts), decide(replace(facts, **dict.fromkeys(unknown)))
+    assert FREEDOM[blind.outcome] <= FREEDOM[known.outcome]
+    assert blind.outcome is not GateOutcome.ALLOW
+
+
+def test_the_property_is_about_every_fact_that_may_be_missing():
+    assert set(OPTIONAL) == {
+        "incident",
+        "runbook",
+        "policies",
+        "protected",
+        "ready_pods",
+        "corroboration",
+        "past",
+    }
+
+
+@settings(max_examples=150)
+@given(INPUTS)
+def test_without_a_policy_that_says_auto_nothing_is_allowed(facts):
+    found = decide(facts)
+    decisions = {p.spec.decision.value for p in matching(facts)}
+    if found.outcome is GateOutcome.ALLOW:
+        assert decisions == {"Auto"}
+    if "Deny" in decisions:
+        assert found.outcome is GateOutcome.DENY
+
+
+@given(INPUTS, DECISIONS)
+def test_one_policy_more_never_loosens(facts, decision):
+    more = replace(facts, policies=(*facts.policies, policy("more", decision=decision)))
+    if matching(facts):
+        assert FREEDOM[decide(more).outcome] <= FREEDOM[decide(facts).outcome]
+
+
+def test_messages_and_lists_fit_the_schema():
+    many = tuple(policy(f"{'p' * 60}{i:03}") for i in range(40))
+    found = decide(given_(policies=many))
+    assert len(found.policies) == 16
+    assert all(len(c.message) <= 1024 for c in found.checks)
