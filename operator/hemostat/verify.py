@@ -42,7 +42,7 @@ def verdict(facts: VerifyInput) -> tuple[Verdict, str]:
     """Return the verdict and its reason.
 
     Healed needs every signal Clear on samples taken after the action, every pod of the newest template ready, and
-    both for `stableSeconds`. Worse needs a signal of a kind that was not there before the action, and that keeps firing.
+    both for `stableSeconds`. Worse needs a signal that began after the action had settled, and keeps firing.
     """
     if worse := [s for s in facts.signals if _new_and_firing(s, facts)]:
         return Verdict.WORSE, f"{worse[0].kind} of {worse[0].subject} began after the action"
@@ -80,12 +80,10 @@ def _fresh(signal: SignalStatus, facts: VerifyInput) -> bool:
 
 
 def _new_and_firing(signal: SignalStatus, facts: VerifyInput) -> bool:
-    """A slower detector of trouble of a known kind may still speak up after the action; another kind of trouble may
-    not."""
-    known = {s.kind for s in facts.signals if s.first_fired_time <= facts.applied}
+    """Detectors look back over a window, and some lag: what fires soon after the action began before it."""
+    settled = facts.applied + timedelta(seconds=facts.wanted.settle_seconds)
     return (
         signal.state is SignalState.FIRING
-        and signal.first_fired_time > facts.applied
-        and signal.kind not in known
+        and signal.first_fired_time > settled
         and facts.now - signal.state_time >= WORSE_AFTER
     )

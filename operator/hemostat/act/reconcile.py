@@ -1,12 +1,24 @@
 """One step of one Remediation, or the summary of one Incident (shell around `lifecycle`)."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from hemostat.act.facts import UNATTENDED, Facts
 from hemostat.act.store import Store
 from hemostat.act.timeline import entries, merged
 from hemostat.action.contract import make_plan, parse, plan_hash
-from hemostat.action.execute import Executor, Landed, Lost, NewIntent, Which, manager, next_move, still_ours
+from hemostat.action.execute import (
+    Executor,
+    Landed,
+    Lost,
+    NewIntent,
+    Which,
+    effect_of,
+    manager,
+    next_move,
+    planned,
+    still_ours,
+)
 from hemostat.action.registry import Catalogue
 from hemostat.api.approval import Word
 from hemostat.api.incident import RESOLVED
@@ -81,7 +93,7 @@ class Reconciler:
         try:
             return self._steps[step](found)
         except Refused as error:
-            self._end(found, error.reason, str(error))
+            self._end(found, found.status, error.reason, str(error))
             return None
 
     def incident(self, key: Key) -> float | None:
@@ -129,8 +141,8 @@ class Reconciler:
             status = status.model_copy(update={"decision": decision})
         reasons = "; ".join(c.message for c in decision.checks if c.outcome != "Pass")
         if decision.outcome is GateOutcome.DENY:
-            remediation = self._store.write(remediation, status)
-            raise Refused("Denied", reasons)
+            self._end(remediation, status, "Denied", reasons)
+            return None
         since = all_clear_since(gathered.incident) if gathered.incident is not None else None
         if since is not None and self._clock.now() - since >= SELF_HEALED_AFTER:
             raise Refused("NotNeeded", "all signals cleared before anything was done")
@@ -167,8 +179,8 @@ class Reconciler:
 
     def _effect(self, remediation: Remediation, which: Which) -> float:
         """Bring about one effect, exactly once."""
-        plan, namespace = self._planned(remediation), remediation.metadata.namespace or ""
-        effect = plan.forward if which == "Forward" else plan.inverse
+        plan, namespace = planned(remediation), remediation.metadata.namespace or ""
+        effect = effect_of(remediation, which)
         ours = manager(remediation, which)
         live = self._executor.read(effect, namespace)
         move = next_move(remediation, which, live, self._clock.now())
@@ -201,10 +213,10 @@ class Reconciler:
         return SOON
 
     def _release(self, remediation: Remediation) -> float:
-        plan, namespace = self._planned(remediation), remediation.metadata.namespace or ""
+        plan, namespace = planned(remediation), remediation.metadata.namespace or ""
         managers = frozenset({manager(remediation, "Forward"), manager(remediation, "Inverse")})
         try:
-            self._executor.release(plan.forward, namespace, managers)
+            self._executor.release(plan.forward, namespace, managers, remediation.status.intents[-1].owner)
             message = "the owner's next apply needs no force"
         except Refused as error:
             message = f"nothing to let go of: {error}"
@@ -249,7 +261,7 @@ class Reconciler:
         verified = find(remediation.status.conditions, VERIFIED)
         if verified is None:
             raise Refused("NoVerdict", "the condition Verified is missing")
-        self._end(remediation, verified.reason, verified.message)
+        self._end(remediation, remediation.status, verified.reason, verified.message)
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -269,11 +281,6 @@ class Reconciler:
         ):
             raise Refused("Drifted", "the target changed between approval and execution; the approval is void")
 
-    def _planned(self, remediation: Remediation) -> Plan:
-        if remediation.status.plan is None:
-            raise Refused("NoPlan", "the plan is missing from the status")
-        return remediation.status.plan
-
     def _write(self, remediation: Remediation, status: RemediationStatus, kind: str, reason: str, message: str) -> None:
         conditions = set_condition(status.conditions, kind, True, reason, message, self._clock.now())
         self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
@@ -290,12 +297,10 @@ class Reconciler:
             self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
         return fresh
 
-    def _end(self, remediation: Remediation, reason: str, message: str) -> None:
-        level = "Normal" if reason in ("Healed", "NotNeeded") else "Warning"
-        current = self._store.remediation(remediation.metadata.namespace or "", remediation.metadata.name)
-        if current is None:
-            return
-        conditions = set_condition(current.status.conditions, FINISHED, True, reason, message, self._clock.now())
-        self._store.write(current, current.status.model_copy(update={"conditions": conditions}))
-        FINISHED_METRIC.labels(current.spec.action, reason).inc()
-        self._events.emit("Remediation", current.metadata, reason, message, level)  # type: ignore[arg-type]
+    def _end(self, remediation: Remediation, status: RemediationStatus, reason: str, message: str) -> None:
+        """Finish it, unless another process wrote since it was read: that one may know better (compare and set)."""
+        level: Literal["Normal", "Warning"] = "Normal" if reason in ("Healed", "NotNeeded") else "Warning"
+        conditions = set_condition(status.conditions, FINISHED, True, reason, message, self._clock.now())
+        self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
+        FINISHED_METRIC.labels(remediation.spec.action, reason).inc()
+        self._events.emit("Remediation", remediation.metadata, reason, message, level)

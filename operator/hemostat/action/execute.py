@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from hemostat.api.remediation import Effect, Intent, OpKind, Remediation, Result
+from hemostat.action.ownership import handed_back, owner_of
+from hemostat.api.remediation import Effect, Intent, OpKind, Plan, Remediation, Result
 from hemostat.errors import Refused, Retry
 from hemostat.kube import Conflict, Json, Kube, NotFound, path_of
 
@@ -80,23 +81,36 @@ def next_move(
             uid=meta["uid"],
             resource_version=version,
             generation=generation,
+            owner=owner_of(live, (op.path for op in effect_of(remediation, which).ops)),
             time=now,
         )
     )
+
+
+def planned(remediation: Remediation) -> Plan:
+    """Return the plan. Raises `Refused` (NoPlan) when the status lost it."""
+    if remediation.status.plan is None:
+        raise Refused("NoPlan", "the plan is missing from the status")
+    return remediation.status.plan
+
+
+def effect_of(remediation: Remediation, which: Which) -> Effect:
+    """Return one of the plan's effects."""
+    plan = planned(remediation)
+    return plan.forward if which == "Forward" else plan.inverse
 
 
 def _proof(
     remediation: Remediation, which: Which, live: Mapping[str, Any], last: Intent | None
 ) -> Literal["ManagedFields", "Content"] | None:
     """Return by what the live object shows that the effect took place, or None."""
-    ours, plan = manager(remediation, which), remediation.status.plan
-    if last is None or plan is None:
+    ours = manager(remediation, which)
+    if last is None:
         return None
     if any(entry.get("manager") == ours for entry in live["metadata"].get("managedFields", ())):
         return "ManagedFields"
     moved = int(live["metadata"].get("generation", 0)) > last.generation
-    effect = plan.forward if which == "Forward" else plan.inverse
-    return "Content" if moved and still_ours(effect, live) else None
+    return "Content" if moved and still_ours(effect_of(remediation, which), live) else None
 
 
 class Executor:
@@ -123,19 +137,17 @@ class Executor:
         """Send the patch; it lands only on the intent's version. Raises `Retry` when the race was lost."""
         self._patch(effect, namespace, intent.resource_version, field_manager, dry_run=False)
 
-    def release(self, effect: Effect, namespace: str, managers: frozenset[str]) -> None:
-        """Let go of the fields: take our managedFields entries away, so that the owner's next apply needs no force."""
+    def release(self, effect: Effect, namespace: str, managers: frozenset[str], owner: str | None) -> None:
+        """Let go of the fields and give them back, so that the owner's next apply needs no force and misses nothing."""
         live = self.read(effect, namespace)
         meta = live["metadata"]
-        entries = meta.get("managedFields", [])
-        ours = [i for i, entry in enumerate(entries) if entry.get("manager") in managers]
-        if not ours:
+        ops = handed_back(meta.get("managedFields", []), managers, owner)
+        if not ops:
             return
-        ops: list[Json] = [{"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}]
-        ops += [{"op": "remove", "path": f"/metadata/managedFields/{i}"} for i in reversed(ours)]
+        test: Json = {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}
         path = path_of(effect.api_version, effect.kind, namespace, effect.name)
         try:
-            self._kube.json_patch(path, ops, "hemostat-release")
+            self._kube.json_patch(path, [test, *ops], "hemostat-release")
         except Conflict as error:
             raise Retry(f"{effect.kind} {effect.name} changed while our fields were let go", 0.2) from error
 

@@ -156,6 +156,8 @@ class Intent(Model):
     """The only version of the object the effect may land on."""
     generation: Count
     """`metadata.generation` of that version."""
+    owner: Short | None = None
+    """The field manager that had applied this part of the object, and gets its fields back."""
     time: Time
     """When it was written."""
 

@@ -77,6 +77,9 @@ class Verify(Model):
     """How long the signals may take to clear after the action."""
     stable_seconds: Annotated[int, Field(ge=0, le=3600)] = 10
     """How long everything must stay clear."""
+    settle_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
+    """How long after the action samples from before it may still be seen: a signal that begins later than this and
+    keeps firing means the action made it worse. At least the longest window of the Watch and its scrape interval."""
 
 
 class RunbookSpec(Model):
