@@ -1,0 +1,197 @@
+"""An API server in memory: versions, generations, field owners, JSON Patch with tests; and faults by script.
+
+What a call does besides what it is asked for is taken from `script`, one entry per call, until none is left.
+"""
+
+import copy
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from hemostat.errors import Retry
+from hemostat.kube import Conflict, NotFound
+
+Json = dict[str, Any]
+OK, DIES_BEFORE, DIES_AFTER, REPLY_LOST, DELAYED = "ok", "dies before", "dies after", "reply lost", "delayed"
+FAULTS = (OK, DIES_BEFORE, DIES_AFTER, REPLY_LOST, DELAYED)
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+def at_pointer(document: Any, pointer: str) -> tuple[Any, str | int]:
+    """Return the container and the key that a JSON pointer names."""
+    *parents, last = (p.replace("~1", "/").replace("~0", "~") for p in pointer.lstrip("/").split("/"))
+    for part in parents:
+        document = document[int(part)] if isinstance(document, list) else document[part]
+    return document, int(last) if isinstance(document, list) else last
+
+
+def patched(document: Json, ops: Iterable[Mapping[str, Any]]) -> Json:
+    """Apply a JSON Patch (RFC 6902: test, add, replace, remove) to a copy."""
+    result = copy.deepcopy(document)
+    for op in ops:
+        try:
+            container, key = at_pointer(result, op["path"])
+            if op["op"] == "test":
+                if container[key] != op["value"]:
+                    raise Conflict(f"test of {op['path']}: {container[key]!r} is not {op['value']!r}")
+            elif op["op"] == "remove":
+                del container[key]
+            elif op["op"] == "add" and isinstance(container, list):
+                container.insert(key, copy.deepcopy(op["value"]))
+            else:
+                if op["op"] == "replace":
+                    container[key]
+                container[key] = copy.deepcopy(op["value"])
+        except (KeyError, IndexError) as error:
+            raise Conflict(f"{op['path']} is not there") from error
+    return result
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every field that somebody may own."""
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not children:
+        yield path, value
+    for key, child in children:
+        yield from leaves(child, f"{path}/{key}")
+
+
+class ApiServer:
+    """Objects by URL path."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Json] = {}
+        self.owners: dict[str, dict[str, str]] = {}
+        self.pending: list[Callable[[], object]] = []
+        self.script: list[tuple[str, str]] = []
+        self.between: Callable[[str], None] = lambda _: None
+        self.writes: list[tuple[str, str, Json]] = []
+        """(path, field manager, JSON Patch tests by path) of every patch that changed something."""
+        self.calls = 0
+        self._versions = itertools.count(100)
+        self._scripted = True
+
+    # --- what the world does ---------------------------------------------------------------------------------
+
+    def put(self, path: str, body: Json) -> None:
+        body = copy.deepcopy(body)
+        body["metadata"] |= {"resourceVersion": str(next(self._versions))}
+        self.objects[path] = body
+
+    def write(self, path: str, manager: str, change: Callable[[Json], object]) -> None:
+        """Write as somebody else, unhindered."""
+        changed = copy.deepcopy(self.objects[path])
+        change(changed)
+        self._store(path, changed, manager)
+
+    def deliver(self) -> None:
+        """Let the requests that were on their way arrive, oldest first."""
+        waiting, self.pending = self.pending, []
+        for request in waiting:
+            try:
+                request()
+            except (Conflict, NotFound):
+                continue
+
+    # --- hemostat.kube.Kube ----------------------------------------------------------------------------------
+
+    def get(self, path: str, **query: str) -> Json:
+        return self._call(lambda: self._get(path))
+
+    def list(self, path: str, **query: str) -> list[Json]:
+        def read() -> list[Json]:
+            return [copy.deepcopy(o) for p, o in sorted(self.objects.items()) if p.rsplit("/", 1)[0] == path]
+
+        return self._call(read)
+
+    def create(self, path: str, body: Json, manager: str) -> Json:
+        return copy.deepcopy(body)
+
+    def merge_patch(self, path: str, body: Json, manager: str) -> Json:
+        return copy.deepcopy(body)
+
+    def replace(self, path: str, body: Json, manager: str) -> Json:
+        body = json.loads(json.dumps(body))
+
+        def write() -> Json:
+            owner = path.removesuffix("/status")
+            current = self._get(owner)
+            if current["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+                raise Conflict(f"{path} is at another version")
+            self._store(owner, current | {"status": body["status"]}, manager)
+            return self._get(owner)
+
+        return self._call(write, writes=True)
+
+    def json_patch(self, path: str, ops: Iterable[Mapping[str, Any]], manager: str, *, dry_run: bool = False) -> Json:
+        ops = json.loads(json.dumps(list(ops)))
+
+        def write() -> Json:
+            owner = path.removesuffix("/scale")
+            current = self._get(owner)
+            after = patched(current, ops)
+            if not dry_run and self._store(owner, after, manager):
+                self.writes.append((path, manager, {o["path"]: o["value"] for o in ops if o["op"] == "test"}))
+            return after
+
+        return self._call(write, writes=not dry_run)
+
+    def server_now(self) -> datetime:
+        raise NotImplementedError
+
+    # --- inside ----------------------------------------------------------------------------------------------
+
+    def _call(self, do: Callable[[], Any], *, writes: bool = False) -> Any:
+        self.calls += 1
+        if not self._scripted or not self.script:
+            return do()
+        fault, event = self.script.pop(0)
+        if event:
+            self._scripted = False  # what others do in between is not itself disturbed
+            try:
+                self.between(event)
+            finally:
+                self._scripted = True
+        if fault == DIES_BEFORE:
+            raise Killed
+        if fault == DELAYED and writes:
+            self.pending.append(do)
+            raise Retry("no answer in time")
+        result = do()
+        if fault == DIES_AFTER:
+            raise Killed
+        if fault == REPLY_LOST:
+            raise Retry("the connection was lost")
+        return result
+
+    def _get(self, path: str) -> Json:
+        if path not in self.objects:
+            raise NotFound(path)
+        return copy.deepcopy(self.objects[path])
+
+    def _store(self, path: str, after: Json, manager: str) -> bool:
+        """Keep the object if it changed, as the API server does; return whether it did."""
+        before = self.objects[path]
+        if after == before:
+            return False
+        old, new = (dict(leaves(o.get("spec", {}))) for o in (before, after))
+        if old != new:
+            after["metadata"]["generation"] = before["metadata"].get("generation", 0) + 1
+        if "managedFields" in before["metadata"]:
+            self._own(path, before, after, manager, {p for p, v in new.items() if old.get(p, Killed) != v}, set(new))
+        after["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[path] = after
+        return True
+
+    def _own(self, path: str, before: Json, after: Json, manager: str, taken: set[str], left: set[str]) -> None:
+        kept = {entry["manager"] for entry in after["metadata"]["managedFields"]}
+        owners = self.owners.setdefault(path, {})
+        owned = {p: who for p, who in owners.items() if p in left and who in kept}
+        owned |= dict.fromkeys(taken, manager)
+        self.owners[path] = owned
+        after["metadata"]["managedFields"] = [{"manager": who} for who in sorted(set(owned.values()))]
