@@ -10,8 +10,9 @@ from pathlib import Path
 from kubernetes import config
 
 from hemostat.clock import SystemClock
-from hemostat.errors import HemostatError
+from hemostat.errors import HemostatError, Refused
 from hemostat.kube import Kube
+from hemostat_chaos.cluster.locks import held
 from hemostat_chaos.cluster.paths import project_root
 from hemostat_chaos.demo import kill, play
 from hemostat_chaos.demo.kubectl import Kubectl
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         about = play.about(stage, _context(options.context))
         versions = ", ".join(f"{k} {v}" for k, v in about.versions.items())
         print_line(f"Cluster {about.cluster_name} ({about.cluster_kind}); {versions}")
-        return _perform(stage, about, began, options)
+        with held(project_root() / "build" / "demo" / "lock", busy=_busy):
+            return _perform(stage, about, began, options)
     except HemostatError as error:
         print_error(f"error: {error}")
         return 2
@@ -79,6 +81,10 @@ def _stage(options: argparse.Namespace, kills: Sequence[kill.Kill]) -> play.Stag
 
 def _chosen(options: argparse.Namespace) -> list[tuple[str, str]]:
     return [(name, workload) for name, workload in play.EXPERIMENTS if name in (options.only or [name])]
+
+
+def _busy(holder: str) -> None:
+    raise Refused("Busy", f"a demonstration is running already, and two would undo each other's faults: {holder}")
 
 
 def _context(chosen: str | None) -> str:

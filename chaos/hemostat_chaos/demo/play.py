@@ -65,10 +65,11 @@ def install(stage: Stage, *, restart: bool) -> None:
     """
     kubectl = stage.kubectl
     with stage.phase("install", "Install Hemostat, the shop, and its Watches, Runbooks and GatePolicies"):
-        kubectl("apply", "--server-side", "-f", "crds")
+        kubectl("apply", "--server-side", "--force-conflicts", "-f", "crds")
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "crds")
         for folder in ("operator/deploy", "chaos/shop", "chaos/demo"):
-            kubectl("apply", "--server-side", "-k", folder)
+            # Forced here alone: what somebody tried by hand before is taken back. The owner's applies later are not.
+            kubectl("apply", "--server-side", "--force-conflicts", "-k", folder)
         # Incidents of an earlier demonstration would count against the budget of unattended actions.
         kinds = "incidents.hemostat.dev,remediations.hemostat.dev,approvals.hemostat.dev"
         kubectl("delete", kinds, "-n", SHOP, "--all", "--timeout=30s")

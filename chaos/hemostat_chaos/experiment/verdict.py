@@ -9,8 +9,11 @@ from hemostat.api.chaosexperiment import Expectation
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, Remediation
+from hemostat.diagnosis.propose import AGAIN, NEXT
 
 HEALED = "Healed"
+_GOES_ON = AGAIN | NEXT | {HEALED}
+"""Ends of a Remediation after which the loop itself goes on."""
 
 
 class Mark(StrEnum):
@@ -104,7 +107,7 @@ def _signal(expect: Expectation, seen: Seen) -> tuple[Mark, str]:
         return Mark.MET, f"{expect.signal} fired after {min(fired):.1f} s"
     if fired:
         return Mark.MISSED, f"{expect.signal} fired after {min(fired):.1f} s, later than {limit} s"
-    return _or_missed(seen, limit, f"no signal {expect.signal} within {limit} s")
+    return _or_missed(seen, limit, f"no signal {expect.signal} yet")
 
 
 def _runbook(expect: Expectation, seen: Seen) -> tuple[Mark, str]:
@@ -114,7 +117,7 @@ def _runbook(expect: Expectation, seen: Seen) -> tuple[Mark, str]:
         return Mark.MET, f"Runbook {chosen} chosen"
     if chosen is not None:
         return Mark.MISSED, f"Runbook {chosen} chosen instead of {expect.runbook}"
-    return _or_missed(seen, expect.resolved_deadline_seconds, f"Runbook {expect.runbook} was not chosen")
+    return _or_missed(seen, expect.resolved_deadline_seconds, f"Runbook {expect.runbook} is not chosen yet")
 
 
 def _action(expect: Expectation, seen: Seen) -> tuple[Mark, str]:
@@ -126,11 +129,9 @@ def _action(expect: Expectation, seen: Seen) -> tuple[Mark, str]:
         return Mark.MISSED, f"{expect.action} was applied {len(applied)} times"
     if applied:
         return Mark.MET, f"{expect.action} applied once"
-    last = seen.remediations[-1] if seen.remediations else None
-    finished = find(last.status.conditions, FINISHED) if last else None
-    if last is not None and finished is not None and finished.status == "True" and finished.reason != "Drifted":
-        return Mark.MISSED, f"{last.metadata.name} ended as {finished.reason}: {finished.message}"
-    return _or_missed(seen, expect.resolved_deadline_seconds, f"{expect.action} was not applied")
+    if given_up := _given_up(seen):
+        return Mark.MISSED, given_up
+    return _or_missed(seen, expect.resolved_deadline_seconds, f"{expect.action} is not applied yet")
 
 
 def _resolved(expect: Expectation, seen: Seen) -> tuple[Mark, str]:
@@ -138,8 +139,10 @@ def _resolved(expect: Expectation, seen: Seen) -> tuple[Mark, str]:
     took = time_to_recover(seen)
     resolved = find(seen.incident.status.conditions, RESOLVED) if seen.incident else None
     if took is None or resolved is None:
+        if given_up := _given_up(seen):
+            return Mark.MISSED, given_up
         why = f" ({resolved.reason}: {resolved.message})" if resolved else ""
-        return _or_missed(seen, limit, f"not resolved within {limit} s{why}")
+        return _or_missed(seen, limit, f"not resolved yet{why}")
     if resolved.reason != HEALED:
         return Mark.MISSED, f"resolved as {resolved.reason}, not {HEALED}"
     if took > limit:
@@ -147,6 +150,16 @@ def _resolved(expect: Expectation, seen: Seen) -> tuple[Mark, str]:
     return Mark.MET, f"resolved after {took:.1f} s"
 
 
+def _given_up(seen: Seen) -> str | None:
+    """Return how the last Remediation ended if only a person can go on from there."""
+    last = seen.remediations[-1] if seen.remediations else None
+    finished = find(last.status.conditions, FINISHED) if last is not None else None
+    if last is None or finished is None or finished.status != "True" or finished.reason in _GOES_ON:
+        return None
+    return f"{last.metadata.name} ended as {finished.reason}: {finished.message}"
+
+
 def _or_missed(seen: Seen, limit: float, message: str) -> tuple[Mark, str]:
-    late = seen.now - seen.injected > timedelta(seconds=limit)
-    return (Mark.MISSED if late else Mark.WAITING), message
+    if seen.now - seen.injected > timedelta(seconds=limit):
+        return Mark.MISSED, f"{message}, after {limit} s"
+    return Mark.WAITING, message

@@ -134,7 +134,7 @@ def test_without_a_steady_state_it_is_not_started_and_never_passes(stage):
 def test_nobody_approves(stage):
     result = stage.run(approver=None, refused=None)
     assert not result.passed
-    assert "rollback was not applied" in result.message
+    assert "rollback is not applied yet, after 180 s" in result.message
     assert sum("a person must decide: kubectl hemostat approve" in line for line in stage.said) == 1
     assert len(stage.world.applied) == 2
 

@@ -57,7 +57,7 @@ def test_no_signal_in_time_ends_it_early(make):
     verdict = judge(EXPECT, seen(make, None, now=61))
     assert verdict.over
     assert not verdict.passed
-    assert "no signal ErrorRate within 60 s" in verdict.message
+    assert "no signal ErrorRate yet, after 60 s" in verdict.message
 
 
 def _missed(make, incident, remediations=(), now=42.0):
@@ -123,4 +123,12 @@ def test_never_resolved_says_what_the_incident_says(make, healed):
         runbook="bad-rollout",
         conditions=[make.condition("Resolved", "False", "InProgress", message="at work")],
     )
-    assert "not resolved within 180 s (InProgress: at work)" in _missed(make, stuck, healed[1], now=181)
+    assert "not resolved yet (InProgress: at work), after 180 s" in _missed(make, stuck, healed[1], now=181)
+
+
+def test_an_action_that_made_it_worse_ends_it_at_once(make):
+    open_ = make.incident(signals=[make.signal("ErrorRate")], runbook="bad-rollout")
+    worse = make.remediation(
+        make.condition("Applied", "True", "Applied", 20), make.condition("Finished", "True", "Worse", 40, "and undone")
+    )
+    assert "ended as Worse: and undone" in _missed(make, open_, [worse])
