@@ -183,7 +183,7 @@ MAXIMAL: dict[str, Json] = {
         ],
         "guidance": "# Look\nat the diff.",
         "remediations": [{"action": "rollback", "parameters": []}, {"action": "scale", "parameters": _PARAMETERS}],
-        "verify": {"timeoutSeconds": 60, "stableSeconds": 5},
+        "verify": {"timeoutSeconds": 60, "stableSeconds": 5, "settleSeconds": 20},
         "risk": "Low",
     },
     "GatePolicy": {
@@ -319,6 +319,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
                 "resourceVersion": "17",
                 "generation": 3,
                 "time": TIME,
+                "owner": "pipeline",
             },
         ],
         "results": [

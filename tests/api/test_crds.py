@@ -370,6 +370,7 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Runbook", "spec.remediations.1.parameters.0.value", LONG, "may not be more than 4096"),
     ("Runbook", "spec.verify.timeoutSeconds", 4, "should be greater than or equal to 5"),
     ("Runbook", "spec.verify.stableSeconds", 3601, "should be less than or equal to 3600"),
+    ("Runbook", "spec.verify.settleSeconds", 3601, "should be less than or equal to 3600"),
     ("Runbook", "spec.risk", "None", CHOICE),
     # GatePolicy
     ("GatePolicy", "spec.decision", "Always", CHOICE),
@@ -430,6 +431,7 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Remediation", "status.intents.0.effect", "Sideways", CHOICE),
     ("Remediation", "status.intents.0.attempt", 0, "should be greater than or equal to 1"),
     ("Remediation", "status.intents.0.resourceVersion", "", "should be at least 1 chars"),
+    ("Remediation", "status.intents.0.owner", LONG, "may not be more than 256"),
     ("Remediation", "status.results", [MAXIMAL_STATUS["Remediation"]["results"][0]] * 2, "Duplicate value"),
     ("Remediation", "status.results.0.effect", "Sideways", CHOICE),
     ("Remediation", "status.results.0.proof", "Hearsay", CHOICE),
