@@ -3,7 +3,6 @@
 What a call does besides what it is asked for is taken from `script`, one entry per call, until none is left.
 """
 
-import copy
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +21,11 @@ class Killed(BaseException):
     """The process ended here."""
 
 
+def copied(value: Any) -> Any:
+    """Return a copy, as one that came over the wire."""
+    return json.loads(json.dumps(value))
+
+
 def at_pointer(document: Any, pointer: str) -> tuple[Any, str | int]:
     """Return the container and the key that a JSON pointer names."""
     *parents, last = (p.replace("~1", "/").replace("~0", "~") for p in pointer.lstrip("/").split("/"))
@@ -32,7 +36,7 @@ def at_pointer(document: Any, pointer: str) -> tuple[Any, str | int]:
 
 def patched(document: Json, ops: Iterable[Mapping[str, Any]]) -> Json:
     """Apply a JSON Patch (RFC 6902: test, add, replace, remove) to a copy."""
-    result = copy.deepcopy(document)
+    result = copied(document)
     for op in ops:
         try:
             container, key = at_pointer(result, op["path"])
@@ -42,11 +46,11 @@ def patched(document: Json, ops: Iterable[Mapping[str, Any]]) -> Json:
             elif op["op"] == "remove":
                 del container[key]
             elif op["op"] == "add" and isinstance(container, list):
-                container.insert(key, copy.deepcopy(op["value"]))
+                container.insert(key, copied(op["value"]))
             else:
                 if op["op"] == "replace":
                     container[key]
-                container[key] = copy.deepcopy(op["value"])
+                container[key] = copied(op["value"])
         except (KeyError, IndexError) as error:
             raise Conflict(f"{op['path']} is not there") from error
     return result
@@ -79,13 +83,13 @@ class ApiServer:
     # --- what the world does ---------------------------------------------------------------------------------
 
     def put(self, path: str, body: Json) -> None:
-        body = copy.deepcopy(body)
+        body = copied(body)
         body["metadata"] |= {"resourceVersion": str(next(self._versions))}
         self.objects[path] = body
 
     def write(self, path: str, manager: str, change: Callable[[Json], object]) -> None:
         """Write as somebody else, unhindered."""
-        changed = copy.deepcopy(self.objects[path])
+        changed = copied(self.objects[path])
         change(changed)
         self._store(path, changed, manager)
 
@@ -105,18 +109,18 @@ class ApiServer:
 
     def list(self, path: str, **query: str) -> list[Json]:
         def read() -> list[Json]:
-            return [copy.deepcopy(o) for p, o in sorted(self.objects.items()) if p.rsplit("/", 1)[0] == path]
+            return [copied(o) for p, o in sorted(self.objects.items()) if p.rsplit("/", 1)[0] == path]
 
         return self._call(read)
 
     def create(self, path: str, body: Json, manager: str) -> Json:
-        return copy.deepcopy(body)
+        return copied(body)
 
     def merge_patch(self, path: str, body: Json, manager: str) -> Json:
-        return copy.deepcopy(body)
+        return copied(body)
 
     def replace(self, path: str, body: Json, manager: str) -> Json:
-        body = json.loads(json.dumps(body))
+        body = copied(body)
 
         def write() -> Json:
             owner = path.removesuffix("/status")
@@ -129,7 +133,7 @@ class ApiServer:
         return self._call(write, writes=True)
 
     def json_patch(self, path: str, ops: Iterable[Mapping[str, Any]], manager: str, *, dry_run: bool = False) -> Json:
-        ops = json.loads(json.dumps(list(ops)))
+        ops = copied(list(ops))
 
         def write() -> Json:
             owner = path.removesuffix("/scale")
@@ -172,7 +176,7 @@ class ApiServer:
     def _get(self, path: str) -> Json:
         if path not in self.objects:
             raise NotFound(path)
-        return copy.deepcopy(self.objects[path])
+        return copied(self.objects[path])
 
     def _store(self, path: str, after: Json, manager: str) -> bool:
         """Keep the object if it changed, as the API server does; return whether it did."""
