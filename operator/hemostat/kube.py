@@ -157,7 +157,7 @@ def _mapped(error: ApiException, method: str, path: str) -> HemostatError:
         return Conflict(message)
     if error.status == 422 and PATCH_TEST_FAILED in message:
         return Conflict(message)
-    if error.status in (429, 500, 502, 503, 504):
+    if error.status in (408, 410, 429, 500, 502, 503, 504):
         return Retry(message)
     if error.status in (401, 403):
         return Refused("Forbidden", message)
