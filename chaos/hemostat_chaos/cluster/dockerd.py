@@ -32,11 +32,16 @@ def environment(name: ClusterName) -> dict[str, str]:
     }
 
 
+def data_root(name: ClusterName) -> Path:
+    """Return the folder of the daemon's images, layers and volumes."""
+    return state_dir(str(name)) / "docker"
+
+
 def configuration(name: ClusterName, runtime: Path) -> str:
     """Render the daemon's configuration file."""
     folder = state_dir(str(name))
     return json.dumps({
-        "data-root": str(folder / "docker"),
+        "data-root": str(data_root(name)),
         "exec-root": str(folder / "exec"),
         "pidfile": str(folder / "docker.pid"),
         "hosts": [f"unix://{socket_path(name)}"],

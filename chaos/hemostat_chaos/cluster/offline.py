@@ -19,6 +19,7 @@ from hemostat_chaos.cluster import (
     network,
     processes,
     run,
+    seed,
     state,
 )
 from hemostat_chaos.cluster.archive import Image
@@ -63,7 +64,8 @@ def prepare(progress: Progress, logs: Path) -> Image:
     """Return the node image; build what is missing, packages and programs side by side."""
     packages = debian.missing_packages()
     todo = binaries.missing(PROGRAMS)
-    progress.expect(bool(packages) + (base.stored() is None) + (node_image.stored() is None) + 3)
+    progress.expect(bool(packages) + (base.stored() is None) + (node_image.stored() is None) + 2
+                    + (not seed.folder(node_image.key()).is_dir()))
 
     def packages_then_base() -> None:
         if packages:
@@ -148,12 +150,15 @@ def _create(name: ClusterName, shape: Shape, image: Image, progress: Progress) -
         record = _claim(name, shape)
         link = addresses.link(record.link)
         network.create(name, link)
+        planted = seed.plant(node_image.key(), dockerd.data_root(name))
         identity = dockerd.start(name, logs / "dockerd.log")
         record = record.with_dockerd(str(identity))
         dockerd.wait(name, identity, logs / "dockerd.log")
         network.refuse_outside(name)
-    with progress.step("loading the node image"):
-        dockerd.load(name, image)
+    if not planted:
+        with progress.step("loading the node image"):
+            dockerd.load(name, image)
+            seed.harvest(node_image.key(), dockerd.data_root(name))
     with progress.step(f"creating the cluster: {shape.workers + 1} node(s)"):
         _kind_create(name, shape, link.inner, logs)
         network.route_pods(name, _pod_routes(name, shape))
