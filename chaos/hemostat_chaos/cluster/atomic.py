@@ -84,6 +84,13 @@ def sweep(parent: Path) -> None:
             discard(path)
 
 
+def prune(parent: Path, pattern: str, *, keep: int) -> None:
+    """Remove all but the newest of what was published under names of one pattern."""
+    dated = sorted(((path.stat().st_mtime, path) for path in parent.glob(pattern)), reverse=True)
+    for _, path in dated[keep:]:
+        discard(path)
+
+
 def discard(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():

@@ -23,6 +23,7 @@ from hemostat_chaos.cluster.paths import cache_root, kubeconfig_path, log_dir, p
 from hemostat_chaos.cluster.progress import Progress
 from hemostat_chaos.cluster.state import State
 
+_KEPT = 8  # versions of the code: more than checkouts that work at the same time
 _REGISTRY_VARIABLE = "IMAGE_REGISTRY"
 
 
@@ -65,6 +66,8 @@ def build_offline(progress: Progress, logs: Path) -> list[Image]:
 
 def _offline(name: ClusterName, record: State, progress: Progress, logs: Path) -> None:
     images = build_offline(progress, logs)
+    atomic.prune(cache_root() / "images", "app-*", keep=_KEPT)
+    atomic.prune(cache_root() / "images", "layer-app-*", keep=_KEPT)
     environment = offline.docker_environment(name)
     nodes = kindconfig.node_names(name.kind, record.workers)
     work = {node: load.outdated(node, images, environment) for node in nodes}
