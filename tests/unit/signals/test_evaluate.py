@@ -4,7 +4,6 @@ import pytest
 from tests.unit.builders import at, deployment, pod, watch
 
 from hemostat.api.incident import SignalState
-from hemostat.signals import trace
 from hemostat.signals.evaluate import MAX_TRACKED, Inputs, WatchState, look
 from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats
@@ -124,4 +123,3 @@ def test_a_resumed_state_is_used():
     first = looks(inputs([bad()]), 6)
     again = look(SPEC, inputs([bad()]), WatchState(first.state.signals, first.state.normal), at(6))
     assert again.firing[0].first_fired_time == first.firing[0].first_fired_time
-    assert trace.WARM_UP_LOOKS > 0
