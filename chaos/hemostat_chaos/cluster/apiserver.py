@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hemostat_chaos.cluster import kubeconfig, pki, run, spawn
+from hemostat_chaos.cluster import kubeconfig, pki, processes, run, spawn
 from hemostat_chaos.cluster.binaries import binaries
 from hemostat_chaos.cluster.constants import COMMAND_DEADLINE
 from hemostat_chaos.cluster.errors import ClusterError
@@ -31,6 +31,7 @@ SERVICE_RANGE = "10.96.0.0/24"
 _SERVICE_IP = "10.96.0.1"
 _HOST = "127.0.0.1"
 _STOP_GRACE = 2.0
+_PREFIX = "hemostat-api-"
 
 
 def free_ports(count: int) -> list[int]:
@@ -45,11 +46,19 @@ def free_ports(count: int) -> list[int]:
             item.close()
 
 
+def _sweep() -> None:
+    """Remove the folders of processes that were killed before they could do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = processes.parse_identity(folder.name.removeprefix(_PREFIX).split("-", 1)[0])
+        if owner is not None and not processes.alive(owner):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class ApiServer:
     """Starts on entry, is ready when entry returns, and leaves nothing behind on exit.
 
     ``controllers`` also runs kube-controller-manager (garbage collection, namespaces,
-    deployments, service accounts). ``audit_policy`` is an audit policy as text or as a
+    deployments, service accounts, the aggregated roles view, edit and admin). ``audit_policy`` is an audit policy as text or as a
     mapping; :meth:`audit_events` then reads what was logged.
     """
 
@@ -82,7 +91,8 @@ class ApiServer:
         if self._controllers:
             names.append("kube-controller-manager")
         self._bin = binaries(names, self._progress)
-        self.directory = Path(tempfile.mkdtemp(prefix="hemostat-api-"))
+        _sweep()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{processes.own_identity()}-"))
         try:
             self._prepare()
             self._start_etcd()

@@ -29,10 +29,18 @@ from hemostat_chaos.cluster.kindconfig import Shape
 from hemostat_chaos.cluster.names import ClusterName
 from hemostat_chaos.cluster.node import base
 from hemostat_chaos.cluster.node import image as node_image
-from hemostat_chaos.cluster.paths import kubeconfig_path, lock_root, log_dir, project_root, state_dir
+from hemostat_chaos.cluster.paths import (
+    cache_root,
+    kubeconfig_path,
+    lock_root,
+    log_dir,
+    project_root,
+    state_dir,
+)
 from hemostat_chaos.cluster.progress import Progress
 from hemostat_chaos.cluster.state import State
 
+_KEPT = 3  # versions of the node image
 PROGRAMS = (*node_image.PROGRAMS, "kind")
 
 
@@ -163,6 +171,8 @@ def _create(name: ClusterName, shape: Shape, image: Image, progress: Progress) -
         _kind_create(name, shape, link.inner, logs)
         network.route_pods(name, _pod_routes(name, shape))
     record.now_up()
+    for kind_of_cache in ("node-base", "node", "docker"):
+        atomic.prune(cache_root() / kind_of_cache, "*", keep=_KEPT)
 
 
 def _claim(name: ClusterName, shape: Shape) -> State:
