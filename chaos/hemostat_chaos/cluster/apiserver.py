@@ -58,8 +58,9 @@ class ApiServer:
     """Starts on entry, is ready when entry returns, and leaves nothing behind on exit.
 
     ``controllers`` also runs kube-controller-manager (garbage collection, namespaces,
-    deployments, service accounts, the aggregated roles view, edit and admin). ``audit_policy`` is an audit policy as text or as a
-    mapping; :meth:`audit_events` then reads what was logged.
+    deployments, service accounts, the aggregated roles view, edit and admin).
+    ``audit_policy`` is an audit policy as text or as a mapping; :meth:`audit_events`
+    then reads what was logged.
     """
 
     def __init__(
