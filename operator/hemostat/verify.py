@@ -86,4 +86,5 @@ def _new_and_firing(signal: SignalStatus, facts: VerifyInput) -> bool:
         signal.state is SignalState.FIRING
         and signal.first_fired_time > settled
         and facts.now - signal.state_time >= WORSE_AFTER
+        and _fresh(signal, facts)
     )
