@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from hemostat.api.incident import Incident, TimelineEntry
+from hemostat.api.incident import MAX_TOLD, Incident, TimelineEntry
 from hemostat.api.meta import find
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, UNDONE, VERIFIED, Remediation
 
-MAX_ENTRIES = 60
 BY = "act"
 _TOLD = (PLANNED, ADMITTED, APPLIED, VERIFIED, UNDONE, FINISHED)
 
@@ -15,7 +14,7 @@ def entries(remediations: Sequence[Remediation]) -> tuple[TimelineEntry, ...]:
     """Return the entries, oldest first. A condition is told once it is decided (not while Unknown), except that
     waiting for a person is told too."""
     told = [entry for r in remediations for entry in _of(r)]
-    return tuple(sorted(told, key=lambda e: (e.time, e.id)))[-MAX_ENTRIES:]
+    return tuple(sorted(told, key=lambda e: (e.time, e.id)))[-MAX_TOLD:]
 
 
 def _of(remediation: Remediation) -> list[TimelineEntry]:
@@ -43,4 +42,4 @@ def merged(incident: Incident, new: tuple[TimelineEntry, ...]) -> tuple[Timeline
     """Keep our entries that were told before (a condition that moved on), add the new ones."""
     ids = {e.id for e in new}
     old = [e for e in incident.status.timeline if e.by == BY and e.id not in ids]
-    return tuple(sorted((*old, *new), key=lambda e: (e.time, e.id)))[-MAX_ENTRIES:]
+    return tuple(sorted((*old, *new), key=lambda e: (e.time, e.id)))[-MAX_TOLD:]

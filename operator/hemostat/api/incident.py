@@ -37,6 +37,8 @@ DETECTED, DIAGNOSED, REMEDIATED, VERIFIED, RESOLVED = (
 
 MAX_EVIDENCE = 64
 MAX_TIMELINE = 100
+MAX_TOLD = MAX_TIMELINE // 2
+"""Entries of one process: server-side apply adds up what both tell, and refuses more than `MAX_TIMELINE`."""
 MAX_SIGNALS = 32
 
 EvidenceId = Annotated[str, Field(pattern=r"^E[1-9][0-9]{0,3}$", max_length=5)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from hemostat.api.incident import DETECTED, DIAGNOSED, Incident, IncidentStatus, TimelineEntry
+from hemostat.api.incident import DETECTED, DIAGNOSED, MAX_TOLD, Incident, IncidentStatus, TimelineEntry
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
 from hemostat.api.runbook import Runbook
 from hemostat.diagnosis.evidence import Facts, gather, number
@@ -145,8 +145,8 @@ class IncidentKeeper:
 
 
 def told(timeline: tuple[TimelineEntry, ...], what: str, time: datetime, message: str) -> tuple[TimelineEntry, ...]:
-    """Add an entry unless it was told before."""
+    """Add an entry unless it was told before, or enough was told."""
     entry_id = f"{BY}/{what}"[:253]
-    if len(timeline) >= 100 or any(e.id == entry_id for e in timeline):
+    if sum(e.by == BY for e in timeline) >= MAX_TOLD or any(e.id == entry_id for e in timeline):
         return timeline
     return (*timeline, TimelineEntry(id=entry_id, time=time, by=BY, message=message[:1024]))
