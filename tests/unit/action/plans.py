@@ -1,0 +1,17 @@
+"""A plan to test with."""
+
+from tests.unit.builders import HASH, deployment, template
+
+from hemostat.action.contract import effect, replace
+from hemostat.api.remediation import Plan
+
+PLAN = Plan(
+    summary="roll back",
+    forward=effect(deployment(), (replace("/spec/template", template("1")),)),
+    inverse=effect(deployment(), (replace("/spec/template", template("2")),)),
+    diff="",
+    replaced_pods=3,
+    replicas_after=3,
+    on_ineffective="Undo",
+    reads_digest=HASH,
+)

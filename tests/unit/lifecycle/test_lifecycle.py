@@ -1,0 +1,240 @@
+"""The next step of a Remediation, and what an Incident says meanwhile."""
+
+import itertools
+from functools import cache
+from types import SimpleNamespace
+
+import pytest
+from tests.unit.action.plans import PLAN
+from tests.unit.builders import a_condition, at, condition, incident, remediation, signal
+
+from hemostat.api.incident import SignalState
+from hemostat.api.meta import find, set_condition
+from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, RELEASED, UNDONE, VERIFIED
+from hemostat.lifecycle import (
+    SELF_HEALED_AFTER,
+    Step,
+    all_clear_since,
+    incident_conditions,
+    needs_undo,
+    next_step,
+)
+
+STATES = (None, "True", "False", "Unknown")
+REASONS = ("Healed", "Worse", "Ineffective", "NoData")
+LATER = SELF_HEALED_AFTER.total_seconds()
+
+
+def case(conditions, on_ineffective="Undo", plan=True, **spec):
+    plan_ = PLAN.model_copy(update={"on_ineffective": on_ineffective}).wire() if plan else None
+    status = {"conditions": conditions} | ({"plan": plan_} if plan_ else {})
+    return remediation(status=status, **spec)
+
+
+@cache
+def parsed(kind, status, reason):
+    return a_condition(kind, status, reason)
+
+
+def every_combination():
+    """Every set of conditions there can be, reachable or not: {type: (status, reason)}."""
+    verdicts = [None, ("True", "Healed"), ("Unknown", "Verifying"), *(("False", reason) for reason in REASONS)]
+    for planned, admitted in itertools.product((None, "True"), repeat=2):
+        for applied, released, undone in itertools.product(STATES, repeat=3):
+            some = {PLANNED: planned, ADMITTED: admitted, APPLIED: applied, RELEASED: released, UNDONE: undone}
+            found = {kind: (status, "Because") for kind, status in some.items() if status}
+            yield from (found | ({VERIFIED: verdict} if verdict else {}) for verdict in verdicts)
+
+
+def quick(found, on_ineffective="Undo"):
+    """What `next_step` reads of a Remediation: there are thousands of them."""
+    conditions = tuple(parsed(kind, *state) for kind, state in found.items())
+    return SimpleNamespace(status=SimpleNamespace(conditions=conditions, plan=PLANS[on_ineffective]))
+
+
+PLANS = {on: PLAN.model_copy(update={"on_ineffective": on}) for on in ("Undo", "Keep")}
+
+
+def after(found, step, verdict):
+    """Return the conditions once the step has succeeded."""
+    done = {
+        Step.PLAN: (PLANNED, "True", "Planned"),
+        Step.DECIDE: (ADMITTED, "True", "Approved"),
+        Step.APPLY: (APPLIED, "True", "Applied"),
+        Step.RELEASE: (RELEASED, "True", "Released"),
+        Step.VERIFY: (VERIFIED, "True" if verdict == "Healed" else "False", verdict),
+        Step.UNDO: (UNDONE, "True", "Undone"),
+        Step.FINISH: (FINISHED, "True", verdict),
+    }
+    kind, *state = done[step]
+    more = {RELEASED: ("Unknown", "InverseApplied")} if step is Step.UNDO else {}  # it has fields of its own
+    return found | {kind: tuple(state)} | more
+
+
+@pytest.mark.parametrize("on_ineffective", ["Undo", "Keep"])
+@pytest.mark.parametrize("verdict", REASONS)
+def test_from_every_combination_the_end_is_reached_and_no_applied_step_is_repeated(on_ineffective, verdict):
+    for start in every_combination():
+        found, taken = start, []
+        while (step := next_step(quick(found, on_ineffective))) is not Step.NOTHING:
+            taken.append(step)
+            assert len(taken) <= 9, (start, taken)
+            found = after(found, step, verdict)
+        assert taken[-1] is Step.FINISH
+        true = {kind for kind, (status, _) in start.items() if status == "True"}
+        for step, kind in ((Step.APPLY, APPLIED), (Step.UNDO, UNDONE), (Step.PLAN, PLANNED), (Step.DECIDE, ADMITTED)):
+            assert taken.count(step) <= (0 if kind in true else 1), (start, taken)
+        assert taken.count(Step.VERIFY) <= 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "on_ineffective", "steps"),
+    [
+        ("Healed", "Undo", "Plan Decide Apply Release Verify Finish"),
+        ("NoData", "Undo", "Plan Decide Apply Release Verify Finish"),
+        ("Worse", "Undo", "Plan Decide Apply Release Verify Undo Release Finish"),
+        ("Worse", "Keep", "Plan Decide Apply Release Verify Undo Release Finish"),
+        ("Ineffective", "Undo", "Plan Decide Apply Release Verify Undo Release Finish"),
+        ("Ineffective", "Keep", "Plan Decide Apply Release Verify Finish"),
+    ],
+)
+def test_the_way_from_the_beginning(verdict, on_ineffective, steps):
+    found, taken = {}, []
+    while (step := next_step(quick(found, on_ineffective))) is not Step.NOTHING:
+        taken.append(step.value)
+        found = after(found, step, verdict)
+    assert " ".join(taken) == steps
+
+
+def test_a_finished_remediation_is_left_alone_whatever_else_it_says():
+    for found in every_combination():
+        assert next_step(quick(found | {FINISHED: ("True", "Denied")})) is Step.NOTHING
+
+
+@pytest.mark.parametrize("kind", [PLANNED, ADMITTED, APPLIED])
+@pytest.mark.parametrize("status", ["False", "Unknown"])
+def test_a_condition_that_is_not_true_is_worked_on(kind, status):
+    order = {PLANNED: Step.PLAN, ADMITTED: Step.DECIDE, APPLIED: Step.APPLY}
+    before = list(order)[: list(order).index(kind)]
+    assert next_step(case([*(condition(k) for k in before), condition(kind, status)])) is order[kind]
+
+
+def test_nothing_is_undone_without_a_plan_or_a_verdict():
+    assert not needs_undo(case([]))
+    assert not needs_undo(case([condition(VERIFIED, "Unknown", "Worse")]))
+    assert not needs_undo(case([condition(VERIFIED, False, "Worse")], plan=False))
+    assert needs_undo(case([condition(VERIFIED, False, "Worse")]))
+
+
+# --- incident ----------------------------------------------------------------------------------------------
+
+
+def words(found):
+    return {c.type: (c.status.value, c.reason) for c in found}
+
+
+def clear(since=0.0):
+    return signal(state=SignalState.CLEAR, state_time=at(since))
+
+
+def test_a_new_incident_says_unknown():
+    assert words(incident_conditions(incident(signals=(signal(),)), [], at(1))) == {
+        "Remediated": ("Unknown", "NotYet"),
+        "Verified": ("Unknown", "NotYet"),
+        "Resolved": ("False", "Open"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("signals", "now", "resolved"),
+    [
+        ((clear(),), LATER, True),
+        ((clear(),), LATER - 0.001, False),
+        ((clear(), clear(5)), LATER + 4, False),
+        ((clear(), clear(5)), LATER + 5, True),
+        ((clear(), signal("b")), 9999, False),
+        ((clear(), signal("b", state=SignalState.NO_DATA)), 9999, False),
+        ((), 9999, False),
+    ],
+)
+def test_what_clears_by_itself_is_resolved_after_a_while(signals, now, resolved):
+    found = words(incident_conditions(incident(signals=signals), [], at(now)))
+    assert found["Resolved"] == (("True", "ClearedByItself") if resolved else ("False", "Open"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        ([], ("Unknown Proposed", "Unknown NotYet", "False InProgress")),
+        (
+            [condition(ADMITTED, "Unknown", "NeedsApproval")],
+            ("Unknown NeedsApproval", "Unknown NotYet", "False InProgress"),
+        ),
+        ([condition(APPLIED, True, "Applied")], ("True Applied", "Unknown NotYet", "False InProgress")),
+        (
+            [condition(APPLIED, True, "Applied"), condition(VERIFIED, "Unknown", "Verifying")],
+            ("True Applied", "Unknown Verifying", "False InProgress"),
+        ),
+        (
+            [
+                condition(APPLIED, True, "Applied"),
+                condition(VERIFIED, True, "Healed"),
+                condition(FINISHED, True, "Healed"),
+            ],
+            ("True Applied", "True Healed", "True Healed"),
+        ),
+        (
+            [
+                condition(APPLIED, True, "Applied"),
+                condition(VERIFIED, False, "Worse"),
+                condition(FINISHED, True, "Worse"),
+            ],
+            ("True Applied", "False Worse", "False Worse"),
+        ),
+        ([condition(FINISHED, True, "Denied")], ("Unknown Proposed", "Unknown NotYet", "False Denied")),
+    ],
+)
+def test_an_incident_says_what_its_remediation_says(raw, wanted):
+    found = incident_conditions(incident(signals=(signal(),)), [case(raw)], at(1))
+    assert tuple(f"{status} {reason}" for status, reason in words(found).values()) == wanted
+
+
+def test_the_last_remediation_counts_whatever_the_order():
+    first = case([condition(FINISHED, True, "Ineffective")])
+    again = remediation("again", {"conditions": [condition(FINISHED, True, "Healed")]}, step=1, attempt=2)
+    for order in ([first, again], [again, first]):
+        assert words(incident_conditions(incident(), order, at(1)))["Resolved"] == ("True", "Healed")
+
+
+def test_what_a_person_must_see_to_is_resolved_when_it_clears():
+    done = case([condition(FINISHED, True, "NoData")])
+    found = incident_conditions(incident(signals=(clear(),)), [done], at(LATER))
+    assert words(found)["Resolved"] == ("True", "ClearedByItself")
+
+
+def test_a_resolved_incident_stays_as_it_is():
+    kept = (condition("Resolved", True, "Healed"), condition("Remediated", True, "Applied"))
+    found = incident_conditions(incident(conditions=kept, signals=(signal(),)), [case([])], at(1))
+    assert words(found) == {"Resolved": ("True", "Healed"), "Remediated": ("True", "Applied")}
+
+
+def test_what_observe_owns_is_not_written():
+    kept = (condition("Detected"), condition("Diagnosed"))
+    assert set(words(incident_conditions(incident(conditions=kept), [], at(1)))) == {
+        "Remediated",
+        "Verified",
+        "Resolved",
+    }
+
+
+def test_saying_the_same_again_changes_nothing():
+    raw = [condition(APPLIED, True, "Applied")]
+    once = incident_conditions(incident(), [case(raw)], at(1))
+    shown = incident(conditions=tuple(c.wire() for c in once))
+    assert incident_conditions(shown, [case(raw)], at(99)) == once
+
+
+def test_since_when_all_is_clear():
+    assert all_clear_since(incident(signals=(clear(3), clear(9)))) == at(9)
+    assert all_clear_since(incident()) is None
+    assert find(set_condition((), "A", True, "R", "", at(0)), "B") is None

@@ -1,0 +1,118 @@
+"""The verdict on an action."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.builders import T0, at, signal
+
+from hemostat.api.incident import SignalState
+from hemostat.api.runbook import Verify
+from hemostat.signals.workload import WorkloadState
+from hemostat.verify import FRESH, WORSE_AFTER, Verdict, VerifyInput, verdict
+
+FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
+WANTED = Verify(timeout_seconds=180, stable_seconds=10, settle_seconds=30)
+READY = WorkloadState(desired=3, ready=3, updated=3, total=3, complete=True, stuck=False)
+ROLLING = WorkloadState(desired=3, ready=2, updated=3, total=4, complete=False, stuck=False)
+
+
+def shown(state=CLEAR, since=5.0, seen=None, first=-60.0, now=60.0, key="a"):
+    observed = now if seen is None else seen
+    return signal(key, state=state, state_time=at(since), observed_time=at(observed), first_fired_time=at(first))
+
+
+def said(*signals, now=60.0, workload=READY):
+    return verdict(VerifyInput(T0, WANTED, signals, workload, at(now)))[0]
+
+
+TABLE = [
+    # all is well
+    ((shown(),), {}, Verdict.HEALED),
+    ((shown(), shown(key="b")), {}, Verdict.HEALED),
+    ((shown(since=-30),), {}, Verdict.HEALED),
+    # not yet
+    ((shown(FIRING),), {}, Verdict.WAIT),
+    ((shown(), shown(FIRING, key="b")), {}, Verdict.WAIT),
+    ((shown(NO_DATA),), {}, Verdict.WAIT),
+    ((shown(since=51),), {}, Verdict.WAIT),
+    ((shown(since=-30, seen=-1),), {}, Verdict.WAIT),
+    ((shown(seen=39),), {}, Verdict.WAIT),
+    ((shown(now=9),), {"now": 9}, Verdict.WAIT),
+    ((shown(),), {"workload": ROLLING}, Verdict.WAIT),
+    ((shown(),), {"workload": None}, Verdict.WAIT),
+    ((), {}, Verdict.WAIT),
+    # time is up
+    ((shown(FIRING, now=180),), {"now": 180}, Verdict.INEFFECTIVE),
+    ((shown(now=180),), {"now": 180, "workload": ROLLING}, Verdict.INEFFECTIVE),
+    ((shown(now=180),), {"now": 180}, Verdict.HEALED),
+    ((shown(NO_DATA, now=180),), {"now": 180}, Verdict.UNKNOWN),
+    ((shown(FIRING, now=180), shown(NO_DATA, now=180, key="b")), {"now": 180}, Verdict.UNKNOWN),
+    ((shown(FIRING, seen=160),), {"now": 180}, Verdict.UNKNOWN),
+    ((shown(now=180),), {"now": 180, "workload": None}, Verdict.UNKNOWN),
+    ((), {"now": 180}, Verdict.UNKNOWN),
+    # worse
+    ((shown(), shown(FIRING, since=40, first=40, key="new")), {}, Verdict.WORSE),
+    ((shown(), shown(FIRING, since=46, first=46, key="new")), {}, Verdict.WAIT),
+    ((shown(), shown(FIRING, since=25, first=25, key="lagging")), {}, Verdict.WAIT),
+    ((shown(), shown(FIRING, since=-5, first=-5, key="before")), {}, Verdict.WAIT),
+    ((shown(), shown(NO_DATA, since=40, first=35, key="new")), {}, Verdict.WAIT),
+    ((shown(now=300), shown(FIRING, since=200, first=200, now=300, key="new")), {"now": 300}, Verdict.WORSE),
+    ((shown(), shown(FIRING, since=40, first=40, key="new")), {"workload": ROLLING}, Verdict.WORSE),
+]
+
+
+@pytest.mark.parametrize(("signals", "more", "wanted"), TABLE)
+def test_verdict(signals, more, wanted):
+    assert said(*signals, **more) is wanted
+
+
+def test_what_fired_once_and_was_not_seen_since_proves_no_harm():
+    """`observe` died: no data is for a person, and undoes nothing."""
+    gone = shown(FIRING, since=40, first=40, seen=40, key="new")
+    assert said(shown(now=70), gone, now=70) is Verdict.WAIT
+    assert said(shown(now=180), gone, now=180) is Verdict.UNKNOWN
+
+
+def test_the_reason_names_the_signal():
+    _, why = verdict(VerifyInput(T0, WANTED, (shown(FIRING),), READY, at(60)))
+    assert why == "ErrorRate of checkout -> payment is Firing"
+
+
+SIGNALS = st.builds(
+    shown,
+    st.sampled_from(SignalState),
+    since=st.floats(-100, 400),
+    seen=st.floats(-100, 400),
+    first=st.floats(-100, 400),
+)
+
+
+@given(st.lists(SIGNALS, max_size=3), st.sampled_from([READY, ROLLING, None]), st.floats(0, 400))
+def test_healed_is_never_said_without_fresh_clear_signals_and_ready_pods(signals, workload, now):
+    if said(*signals, now=now, workload=workload) is Verdict.HEALED:
+        assert workload is READY
+        assert signals
+        for s in signals:
+            assert s.state is CLEAR
+            assert s.observed_time > T0
+            assert at(now) - s.observed_time < FRESH
+            assert at(now) - s.state_time >= timedelta(seconds=10)
+
+
+@given(st.lists(SIGNALS, max_size=3), st.sampled_from([READY, ROLLING, None]), st.floats(0, 400))
+def test_worse_is_never_said_without_a_fresh_new_signal_that_keeps_firing(signals, workload, now):
+    if said(*signals, now=now, workload=workload) is Verdict.WORSE:
+        assert any(
+            s.state is FIRING
+            and s.first_fired_time > at(30)
+            and at(now) - s.state_time >= WORSE_AFTER
+            and at(now) - s.observed_time < FRESH
+            for s in signals
+        )
+
+
+@given(st.lists(SIGNALS, max_size=3), st.sampled_from([READY, ROLLING, None]), st.floats(180, 400))
+def test_when_time_is_up_something_is_said(signals, workload, now):
+    assert said(*signals, now=now, workload=workload) is not Verdict.WAIT
