@@ -31,7 +31,7 @@ class Settings:
         """Read the environment. Raises `Broken` naming the variable that cannot be understood."""
         env = os.environ if environment is None else environment
         names = env.get("HEMOSTAT_ACTIONS")
-        return cls(
+        found = cls(
             prometheus_url=env.get("HEMOSTAT_PROMETHEUS_URL", cls.prometheus_url),
             prometheus_timeout_seconds=_number(env, "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS", 3.0, 0.1, 60),
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
@@ -40,6 +40,9 @@ class Settings:
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
         )
+        if found.http_port == found.otlp_port:
+            raise Broken(f"HEMOSTAT_HTTP_PORT and HEMOSTAT_OTLP_PORT must differ, both are {found.http_port}")
+        return found
 
 
 def _number(env: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:

@@ -35,7 +35,8 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
-        self._busy: set[K] = set()
+        self._busy: dict[K, float] = {}
+        """Keys in hand, and since when."""
         self._failures: dict[K, int] = {}
         self._sequence = 0
         self._condition = threading.Condition()
@@ -61,7 +62,7 @@ class WorkQueue(Generic[K]):
         while (key := self._next()) is not None:
             delay = self._work(key)
             with self._condition:
-                self._busy.discard(key)
+                self._busy.pop(key, None)
                 self.last_progress = self._clock()
                 self._condition.notify()
             if delay is not None:
@@ -77,8 +78,8 @@ class WorkQueue(Generic[K]):
         """Return for how many seconds work has been in hand or overdue without any being finished; 0 when idle."""
         with self._condition:
             now = self._clock()
-            overdue = any(due < now for due in self._due.values())
-            return now - self.last_progress if self._busy or overdue else 0.0
+            since = min((*self._busy.values(), *self._due.values()), default=now)
+            return max(0.0, now - max(since, self.last_progress))
 
     def _next(self) -> K | None:
         with self._condition:
@@ -107,7 +108,7 @@ class WorkQueue(Generic[K]):
             else:
                 heapq.heappop(self._heap)
                 del self._due[key]
-                self._busy.add(key)
+                self._busy[key] = now
                 found = key
                 break
         for entry in held:
