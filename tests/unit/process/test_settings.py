@@ -1,0 +1,58 @@
+"""Settings: defaults that work, and errors that name the variable."""
+
+import pytest
+
+from hemostat.errors import Broken
+from hemostat.settings import Settings
+
+NUMBERS = {
+    "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS": (0.1, 60),
+    "HEMOSTAT_HTTP_PORT": (1, 65535),
+    "HEMOSTAT_OTLP_PORT": (1, 65535),
+    "HEMOSTAT_OTLP_MAX_BYTES": (1024, 1 << 28),
+    "HEMOSTAT_WORKERS": (1, 64),
+}
+
+
+def test_without_any_variable_the_defaults_hold():
+    assert Settings.read({}) == Settings()
+
+
+def test_every_variable_is_read():
+    found = Settings.read(
+        {
+            "HEMOSTAT_PROMETHEUS_URL": "http://mimir/prometheus",
+            "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS": "0.5",
+            "HEMOSTAT_HTTP_PORT": "1",
+            "HEMOSTAT_OTLP_PORT": "2",
+            "HEMOSTAT_OTLP_MAX_BYTES": "2048",
+            "HEMOSTAT_WORKERS": "3",
+            "HEMOSTAT_ACTIONS": " scale, rollback ,",
+        }
+    )
+    assert found == Settings("http://mimir/prometheus", 0.5, 1, 2, 2048, 3, ("scale", "rollback"))
+
+
+@pytest.mark.parametrize(("text", "actions"), [("", ()), (",", ()), ("scale", ("scale",))])
+def test_an_empty_list_of_actions_allows_none(text, actions):
+    assert Settings.read({"HEMOSTAT_ACTIONS": text}).actions == actions
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["", "many", "1e999", "nan", "-1", "0", "0x10"])
+def test_what_cannot_be_understood_is_named(name, text):
+    with pytest.raises(Broken, match=name):
+        Settings.read({name: text})
+
+
+@pytest.mark.parametrize(("name", "bounds"), NUMBERS.items())
+def test_the_bounds_are_allowed_and_no_more(name, bounds):
+    for value in bounds:
+        Settings.read({name: str(value)})
+    with pytest.raises(Broken, match=name):
+        Settings.read({name: str(bounds[1] + 1)})
+
+
+def test_two_servers_cannot_share_a_port():
+    with pytest.raises(Broken, match="HEMOSTAT_HTTP_PORT and HEMOSTAT_OTLP_PORT"):
+        Settings.read({"HEMOSTAT_HTTP_PORT": "4318"})
