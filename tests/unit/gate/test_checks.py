@@ -77,6 +77,10 @@ def test_everything_known_and_allowed_is_allowed():
     assert all(c.message for c in decision.checks)
 
 
+def replacing(pods):
+    return PLAN.model_copy(update={"replaced_pods": pods})
+
+
 BIG = {"blastRadius": {"maxPodsPercent": 50}}
 FEW = {"blastRadius": {"maxReplicas": 2}}
 CALLERS = {"blastRadius": {"maxCallers": 5}}
@@ -135,6 +139,8 @@ TABLE = [
     ("BlastRadius", {"policies": (policy(**BIG),), "ready_pods": 6}, PASS),
     ("BlastRadius", {"policies": (policy(**BIG),), "ready_pods": 5}, ASK),
     ("BlastRadius", {"policies": (policy(**BIG),), "ready_pods": 0}, ASK),
+    ("BlastRadius", {"policies": (policy(**BIG),), "ready_pods": 100, "plan": replacing(50)}, PASS),
+    ("BlastRadius", {"policies": (policy(**BIG),), "ready_pods": 100, "plan": replacing(51)}, ASK),
     (
         "BlastRadius",
         {"policies": (policy(**BIG),), "ready_pods": 0, "plan": PLAN.model_copy(update={"replaced_pods": 0})},

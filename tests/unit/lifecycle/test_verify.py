@@ -38,6 +38,8 @@ TABLE = [
     ((shown(NO_DATA),), {}, Verdict.WAIT),
     ((shown(since=51),), {}, Verdict.WAIT),
     ((shown(since=-30, seen=-1),), {}, Verdict.WAIT),
+    ((shown(since=-30, seen=-1),), {"now": 15}, Verdict.WAIT),
+    ((shown(since=-30, seen=1),), {"now": 15}, Verdict.HEALED),
     ((shown(seen=39),), {}, Verdict.WAIT),
     ((shown(now=9),), {"now": 9}, Verdict.WAIT),
     ((shown(),), {"workload": ROLLING}, Verdict.WAIT),

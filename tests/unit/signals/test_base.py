@@ -144,6 +144,15 @@ def test_a_signal_is_taken_up_where_the_last_process_left_it():
     assert step(TIMING, after, replace(observation, wrong=RIGHT), at(2)).state is FIRING
 
 
+@pytest.mark.parametrize("state", [FIRING, NO_DATA])
+def test_a_resumed_signal_that_fires_on_is_the_same_one(state):
+    before, observation = resumed(signal(state=state, first_fired_time=at(-60), state_time=at(-60)))
+    now = before
+    for seconds in range(6):
+        now = step(TIMING, now, replace(observation, wrong=WRONG), at(seconds))
+    assert (now.state, now.first_fired) == (FIRING, at(-60))
+
+
 def test_a_resumed_signal_that_had_cleared_begins_again():
     state, observation = resumed(signal(state=CLEAR, first_fired_time=at(-600), state_time=at(-60)))
     wrong = replace(observation, wrong=WRONG)

@@ -15,8 +15,8 @@ FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_D
 
 
 def test_the_same_first_signal_yields_the_same_incident():
-    first = signal("a", first_fired_time=at(0))
-    others = [signal("b", first_fired_time=at(1)), signal("c", first_fired_time=at(2), value="99")]
+    first = signal("m", first_fired_time=at(0))
+    others = [signal("a", first_fired_time=at(1)), signal("c", first_fired_time=at(2), value="99")]
     alone = draft(watch(), TARGET, [first])
     for count in range(3):
         shuffled = [first, *others[:count]]

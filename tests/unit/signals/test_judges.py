@@ -129,6 +129,11 @@ def test_nothing_is_learned_from_too_little_traffic():
     assert look(edge(calls=9, p95=0.2), before)[1] == before
 
 
+def test_the_first_looks_weigh_the_same():
+    assert math.exp(learn([0.1, 0.4])[LATENCY].log_seconds) == pytest.approx(0.2)
+    assert math.exp(learn([0.1, 0.1, 0.8])[LATENCY].log_seconds) == pytest.approx(0.2)
+
+
 def test_a_slow_drift_becomes_normal():
     normal = learn([0.1] * 20)
     normal = learn([0.2] * 200, normal)
