@@ -49,8 +49,10 @@ APPROVALS: tuple[Validation, ...] = (
 _A_NAMESPACE = "(request.resource.group == '' && request.resource.resource == 'namespaces')"
 PROTECTED: tuple[Validation, ...] = (
     (
-        f"{_A_NAMESPACE} || !(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
-        f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)",
+        (
+            f"{_A_NAMESPACE} || !(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
+            f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)"
+        ),
         "Hemostat must not act in a protected namespace",
     ),
     (

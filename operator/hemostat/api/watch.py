@@ -125,6 +125,19 @@ class HealthyRevision(Model):
     """When it was last seen healthy."""
 
 
+class PresentRevision(Model):
+    """The revision that the target has now, kept so that a restart knows when it began."""
+
+    target_uid: Uid
+    """uid of the target."""
+    number: Annotated[str, Field(max_length=20)]
+    """Revision number that the Deployment controller wrote."""
+    template_hash: Annotated[str, Field(max_length=63)]
+    """`pod-template-hash` of its ReplicaSet."""
+    since_time: Time | None = None
+    """When it was seen to begin; absent if it was there at the first look."""
+
+
 class Baseline(Model):
     """What is normal for a signal, kept so that a restart during an incident does not learn the fault."""
 
@@ -153,6 +166,8 @@ class WatchStatus(Model):
         tuple[HealthyRevision, ...], Field(max_length=10, json_schema_extra=keyed("templateHash"))
     ] = ()
     """Revisions of the target that were observed healthy, oldest first."""
+    present: PresentRevision | None = None
+    """The revision that the target has now."""
     baselines: Annotated[tuple[Baseline, ...], Field(max_length=64, json_schema_extra=keyed("signal"))] = ()
     """What is normal for the signals that learn."""
 

@@ -161,7 +161,8 @@ def _items(facts: Facts, notes: Mapping[str, str]) -> list[Item]:
         if notes.get(s.key):
             items.append((f"note/{s.key}", EvidenceKind.EXEMPLAR, s.subject, notes[s.key], None))
     for c in facts.changes:
-        text = f"{c.kind} of {c.subject} {c.age_seconds:.0f} s before the incident: {c.detail}"
+        when = f"{abs(c.age_seconds):.0f} s {'before' if c.age_seconds >= 0 else 'after'} the incident opened"
+        text = f"{c.kind} of {c.subject} {when}: {c.detail}"
         items.append((f"change/{c.kind}/{c.subject}", EvidenceKind.CHANGE, c.subject, text, c.time))
     items += [(f"pod/{t}", EvidenceKind.WORKLOAD, t.split(":")[0], t, None) for t in facts.troubles]
     if facts.workload is not None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from hemostat.api.incident import Incident
 from hemostat.api.meta import BoundTargetRef, set_condition
-from hemostat.api.watch import Baseline, HealthyRevision, Watch, WatchStatus, effective_signals
+from hemostat.api.watch import Baseline, HealthyRevision, PresentRevision, Watch, WatchStatus, effective_signals
 from hemostat.clock import Clock
 from hemostat.diagnosis.evidence import REVISION, TEMPLATE_HASH, revision_of
 from hemostat.errors import HemostatError, Refused, Retry
@@ -39,10 +39,7 @@ class _Memory:
     state: WatchState = field(default_factory=WatchState)
     status: WatchStatus = field(default_factory=WatchStatus)
     published: datetime | None = None
-    revision: tuple[str, str, str] | None = None
-    """(uid of the target, revision, template hash) of the newest ReplicaSet."""
-    revision_since: datetime | None = None
-    """When we saw that revision begin; None if it was there at the first look."""
+    present: PresentRevision | None = None
     healthy_since: datetime | None = None
     incident: bool = False
     target: str = ""
@@ -105,7 +102,7 @@ class Observer:
 
     def _recall(self, key: Key, watch: Watch) -> _Memory:
         """Take up where the last process stopped: open incident's signals, learned baselines, Watch status."""
-        memory = _Memory(status=watch.status, target=watch.spec.target.name)
+        memory = _Memory(status=watch.status, target=watch.spec.target.name, present=watch.status.present)
         open_ = [i for i in self._store.incidents(key[0]) if i.spec.watch_ref.name == watch.metadata.name]
         signals: dict[str, tuple[Debounced, Observation]] = {}
         for incident in open_:
@@ -142,14 +139,19 @@ class Observer:
         """Notice a new revision; ReplicaSets are only listed when the revision number moved."""
         uid = deployment["metadata"]["uid"]
         number = deployment["metadata"].get("annotations", {}).get(REVISION, "")
-        if memory.revision is not None and memory.revision[:2] == (uid, number):
+        old = memory.present
+        if old is not None and (old.target_uid, old.number) == (uid, number):
             return
         owned = self._store.replicasets(namespace, deployment)
         newest = max(owned, key=revision_of, default=None)
         if newest is None or str(revision_of(newest)) != number:
             return  # the controller has not caught up
-        memory.revision_since = now if memory.revision is not None else None
-        memory.revision = (uid, number, newest["metadata"]["labels"].get(TEMPLATE_HASH, ""))
+        memory.present = PresentRevision(
+            target_uid=uid,
+            number=number,
+            template_hash=newest["metadata"]["labels"].get(TEMPLATE_HASH, ""),
+            since_time=now if old is not None else None,
+        )
         memory.healthy_since = None
 
     # --- incident ------------------------------------------------------------------------------------------
@@ -171,7 +173,8 @@ class Observer:
             incident = self._open(watch, target, seen)
         memory.incident = incident is not None
         if incident is not None:
-            self._keeper.keep(incident, seen, deployment, inputs.pods, memory.revision_since, now)
+            since = memory.present.since_time if memory.present is not None else None
+            self._keeper.keep(incident, seen, deployment, inputs.pods, since, now)
 
     def _open(self, watch: Watch, target: BoundTargetRef, seen: Look) -> Incident:
         wanted = draft(watch, target, seen.firing)
@@ -238,6 +241,7 @@ class Observer:
             watching=len(seen.signals),
             firing=len(seen.firing),
             last_signal=_last(seen) or memory.status.last_signal,
+            present=memory.present,
             revisions=self._revisions(watch, memory, healthy=healthy[0], now=now),
             baselines=memory.status.baselines,
         )
@@ -245,12 +249,12 @@ class Observer:
     def _revisions(self, watch: Watch, memory: _Memory, *, healthy: bool, now: datetime) -> tuple[HealthyRevision, ...]:
         """Add the present revision once it ran healthy for long enough; a new healthy streak makes it the youngest."""
         old = memory.status.revisions
-        if not healthy or memory.revision is None:
+        if not healthy or memory.present is None:
             memory.healthy_since = None
             return old
         if memory.healthy_since is None:
             memory.healthy_since = now
-        uid, _, template = memory.revision
+        uid, template = memory.present.target_uid, memory.present.template_hash
         due = now - memory.healthy_since >= timedelta(seconds=watch.spec.healthy_after_seconds)
         last = old[-1] if old else None
         if not due or (last is not None and (last.template_hash, last.target_uid) == (template, uid)):
