@@ -51,12 +51,12 @@ def first_free(used: Iterable[int], occupied: Iterable[str]) -> Link:
 def unguarded(ranges: Iterable[str], routes: Iterable[str]) -> list[str]:
     """Return those ranges that no existing route, but the default one, has to do with."""
     existing = [ipaddress.ip_network(text, strict=False) for text in routes if text != "default"]
-    return [text for text in ranges
-            if not any(_overlap(ipaddress.ip_network(text), other) for other in existing)]
+    return [text for text in ranges if not any(_overlap(ipaddress.ip_network(text), other) for other in existing)]
 
 
 def _overlap(
-    one: ipaddress.IPv4Network | ipaddress.IPv6Network, other: ipaddress.IPv4Network | ipaddress.IPv6Network,
+    one: ipaddress.IPv4Network | ipaddress.IPv6Network,
+    other: ipaddress.IPv4Network | ipaddress.IPv6Network,
 ) -> bool:
     if isinstance(one, ipaddress.IPv4Network) and isinstance(other, ipaddress.IPv4Network):
         return one.overlaps(other)

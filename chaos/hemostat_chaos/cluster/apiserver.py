@@ -82,8 +82,9 @@ class ApiServer:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -130,8 +131,12 @@ class ApiServer:
             stem = f"user-{len(self._users)}"
             certificate, secret = self._authority.sign(stem, pki.subject(name, groups))
             self._users[key] = kubeconfig.write(
-                self.directory / f"{stem}.kubeconfig", name, self.url, self._authority.certificate,
-                certificate, secret,
+                self.directory / f"{stem}.kubeconfig",
+                name,
+                self.url,
+                self._authority.certificate,
+                certificate,
+                secret,
             )
         return self._users[key]
 
@@ -146,8 +151,9 @@ class ApiServer:
         """Run kubectl as the administrator, or as a user with that client certificate."""
         config = self.kubeconfig if as_user is None else self.user_kubeconfig(as_user, groups)
         data = None if input is None else input.encode()
-        result = run.attempt([self._bin / "kubectl", "--kubeconfig", config, *args], data=data,
-                             deadline=COMMAND_DEADLINE)
+        result = run.attempt(
+            [self._bin / "kubectl", "--kubeconfig", config, *args], data=data, deadline=COMMAND_DEADLINE
+        )
         if check and result.returncode != 0:
             raise ClusterError(f"kubectl {' '.join(args)}: {result.stderr.strip()}")
         return result
@@ -169,14 +175,26 @@ class ApiServer:
         self.url = f"https://{_HOST}:{self.port}"
         self._audit_log = self.directory / "audit.log"
         self._authority = pki.Authority(self.directory / "pki")
-        hosts = [f"DNS:{name}" for name in ("localhost", "kubernetes", "kubernetes.default",
-                                            "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")]
+        hosts = [
+            f"DNS:{name}"
+            for name in (
+                "localhost",
+                "kubernetes",
+                "kubernetes.default",
+                "kubernetes.default.svc",
+                "kubernetes.default.svc.cluster.local",
+            )
+        ]
         hosts += [f"IP:{_HOST}", f"IP:{_SERVICE_IP}"]
         self._serving = self._authority.sign("apiserver", "/CN=kube-apiserver", hosts=hosts)
         self._token_key, self._token_public = self._authority.signing_key("service-account")
         self._admin = self._authority.sign("admin", pki.subject("admin", ["system:masters"]))
         self.kubeconfig = kubeconfig.write(
-            self.directory / "kubeconfig", "admin", self.url, self._authority.certificate, *self._admin,
+            self.directory / "kubeconfig",
+            "admin",
+            self.url,
+            self._authority.certificate,
+            *self._admin,
         )
         if self._audit_policy is not None:
             policy = self._audit_policy
@@ -185,22 +203,34 @@ class ApiServer:
 
     def _start_etcd(self) -> None:
         client, peer = f"http://{_HOST}:{self._etcd_port}", f"http://{_HOST}:{self._peer_port}"
-        self._spawn("etcd", [
-            "--unsafe-no-fsync", "--log-level=warn", f"--data-dir={self.directory / 'etcd'}",
-            f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
-            f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster=default={peer}",
-        ])
+        self._spawn(
+            "etcd",
+            [
+                "--unsafe-no-fsync",
+                "--log-level=warn",
+                f"--data-dir={self.directory / 'etcd'}",
+                f"--listen-client-urls={client}",
+                f"--advertise-client-urls={client}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=default={peer}",
+            ],
+        )
 
     def _start_apiserver(self) -> None:
         certificate, key = self._serving
         options = [
             f"--etcd-servers=http://{_HOST}:{self._etcd_port}",
-            f"--bind-address={_HOST}", f"--secure-port={self.port}", f"--advertise-address={_HOST}",
-            "--endpoint-reconciler-type=none", f"--service-cluster-ip-range={SERVICE_RANGE}",
-            "--authorization-mode=RBAC", "--allow-privileged=true",
+            f"--bind-address={_HOST}",
+            f"--secure-port={self.port}",
+            f"--advertise-address={_HOST}",
+            "--endpoint-reconciler-type=none",
+            f"--service-cluster-ip-range={SERVICE_RANGE}",
+            "--authorization-mode=RBAC",
+            "--allow-privileged=true",
             f"--client-ca-file={self._authority.certificate}",
-            f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}",
+            f"--tls-cert-file={certificate}",
+            f"--tls-private-key-file={key}",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             f"--service-account-key-file={self._token_public}",
             f"--service-account-signing-key-file={self._token_key}",
@@ -209,28 +239,43 @@ class ApiServer:
             # Nothing would make the default service accounts, so pods must do without them.
             options.append("--disable-admission-plugins=ServiceAccount")
         if self._audit_policy is not None:
-            options += [f"--audit-policy-file={self.directory / 'audit-policy.yaml'}",
-                        f"--audit-log-path={self._audit_log}"]
+            options += [
+                f"--audit-policy-file={self.directory / 'audit-policy.yaml'}",
+                f"--audit-log-path={self._audit_log}",
+            ]
         self._spawn("kube-apiserver", [*options, *self._extra_args])
-        run.wait_for("API server ready", self._ready, deadline=READY_DEADLINE,
-                     log=self.directory / "kube-apiserver.log")
+        run.wait_for(
+            "API server ready", self._ready, deadline=READY_DEADLINE, log=self.directory / "kube-apiserver.log"
+        )
 
     def _start_controllers(self) -> None:
         (port,) = free_ports(1)
-        self._spawn("kube-controller-manager", [
-            f"--kubeconfig={self.kubeconfig}", f"--bind-address={_HOST}", f"--secure-port={port}",
-            "--leader-elect=false", f"--root-ca-file={self._authority.certificate}",
-            f"--service-account-private-key-file={self._token_key}", "--use-service-account-credentials=true",
-            f"--authentication-kubeconfig={self.kubeconfig}", f"--authorization-kubeconfig={self.kubeconfig}",
-            f"--cert-dir={self.directory / 'controller-manager'}",
-        ])
+        self._spawn(
+            "kube-controller-manager",
+            [
+                f"--kubeconfig={self.kubeconfig}",
+                f"--bind-address={_HOST}",
+                f"--secure-port={port}",
+                "--leader-elect=false",
+                f"--root-ca-file={self._authority.certificate}",
+                f"--service-account-private-key-file={self._token_key}",
+                "--use-service-account-credentials=true",
+                f"--authentication-kubeconfig={self.kubeconfig}",
+                f"--authorization-kubeconfig={self.kubeconfig}",
+                f"--cert-dir={self.directory / 'controller-manager'}",
+            ],
+        )
 
         def settled() -> bool:
             account = self.kubectl("get", "serviceaccount", "default", "--namespace=default", check=False)
             return account.returncode == 0
 
-        run.wait_for("the default service account", settled, deadline=READY_DEADLINE,
-                     log=self.directory / "kube-controller-manager.log")
+        run.wait_for(
+            "the default service account",
+            settled,
+            deadline=READY_DEADLINE,
+            log=self.directory / "kube-controller-manager.log",
+        )
 
     def _ready(self) -> bool:
         process = self._processes["kube-apiserver"]

@@ -35,12 +35,15 @@ class Image:
 
     def config(self) -> bytes:
         """Render the image's configuration document."""
-        return json.dumps({
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Env": [f"PATH={PATH}"], **self.settings},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.digest}" for layer in self.layers]},
-        }, sort_keys=True).encode()
+        return json.dumps(
+            {
+                "architecture": "amd64",
+                "os": "linux",
+                "config": {"Env": [f"PATH={PATH}"], **self.settings},
+                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.digest}" for layer in self.layers]},
+            },
+            sort_keys=True,
+        ).encode()
 
 
 def digest_of(path: Path) -> str:
@@ -56,10 +59,22 @@ def layer_of(path: Path) -> Layer:
 
 def pack(folder: Path, tar: Path, *, excludes: Sequence[str] = ()) -> Layer:
     """Pack a folder as a layer; the same files always give the same bytes."""
-    run.output([
-        "tar", "--numeric-owner", "--sort=name", "--mtime=@0", "--format=gnu",
-        *(f"--exclude={pattern}" for pattern in excludes), "-C", folder, "-cf", tar, ".",
-    ], deadline=_TAR_DEADLINE)
+    run.output(
+        [
+            "tar",
+            "--numeric-owner",
+            "--sort=name",
+            "--mtime=@0",
+            "--format=gnu",
+            *(f"--exclude={pattern}" for pattern in excludes),
+            "-C",
+            folder,
+            "-cf",
+            tar,
+            ".",
+        ],
+        deadline=_TAR_DEADLINE,
+    )
     return layer_of(tar)
 
 
@@ -76,11 +91,13 @@ def stream(images: Sequence[Image], out: IO[bytes]) -> None:
                 if layer.digest not in written:
                     written.add(layer.digest)
                     tar.add(layer.path, f"{layer.digest}/layer.tar")
-            manifest.append({
-                "Config": config_name,
-                "RepoTags": [image.name],
-                "Layers": [f"{layer.digest}/layer.tar" for layer in image.layers],
-            })
+            manifest.append(
+                {
+                    "Config": config_name,
+                    "RepoTags": [image.name],
+                    "Layers": [f"{layer.digest}/layer.tar" for layer in image.layers],
+                }
+            )
         _add(tar, "manifest.json", json.dumps(manifest).encode(), written)
 
 

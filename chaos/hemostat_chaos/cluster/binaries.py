@@ -15,13 +15,16 @@ from hemostat_chaos.cluster.progress import Progress
 MODULES = Path(__file__).parent / "gomod"
 _MAJOR, _MINOR = KUBERNETES_VERSION.removeprefix("v").split(".")[:2]
 _STAMP = "k8s.io/component-base/version"
-LDFLAGS = " ".join([
-    "-s", "-w",
-    f"-X {_STAMP}.gitVersion={KUBERNETES_VERSION}",
-    f"-X {_STAMP}.gitMajor={_MAJOR}",
-    f"-X {_STAMP}.gitMinor={_MINOR}",
-    f"-X {_STAMP}.gitTreeState=clean",
-])
+LDFLAGS = " ".join(
+    [
+        "-s",
+        "-w",
+        f"-X {_STAMP}.gitVersion={KUBERNETES_VERSION}",
+        f"-X {_STAMP}.gitMajor={_MAJOR}",
+        f"-X {_STAMP}.gitMinor={_MINOR}",
+        f"-X {_STAMP}.gitTreeState=clean",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,15 @@ def go() -> Path:
 
 def binaries(names: Sequence[str], progress: Progress | None = None, logs: Path | None = None) -> Path:
     """Build what is missing and return a folder that holds all the named programs."""
-    build(names, progress or Progress(), logs or project_root() / "build" / "cluster" / "log")
+    progress = progress or Progress()
+    progress.expect(len(missing(names)))
+    build(names, progress, logs or project_root() / "build" / "cluster" / "log")
     return view(names)
 
 
 def build(names: Sequence[str], progress: Progress, logs: Path) -> None:
-    """Build what is missing: each module's programs in turn, modules side by side."""
+    """Build what is missing, which the caller has announced: modules side by side."""
     todo = missing(names)
-    progress.expect(len(todo))
     if not todo:
         return
     command = go()
@@ -141,8 +145,13 @@ def _build_one(command: Path, binary: Binary, progress: Progress, logs: Path) ->
             run.logged(
                 [command, "build", "-trimpath", "-ldflags", LDFLAGS, "-o", partial, binary.package],
                 logs / f"build-{binary.name}.log",
-                deadline=BUILD_DEADLINE, cwd=MODULES / binary.module,
-                env={"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local",
-                     "GOWORK": "off"},
+                deadline=BUILD_DEADLINE,
+                cwd=MODULES / binary.module,
+                env={
+                    "CGO_ENABLED": "0",
+                    "GOFLAGS": "-mod=readonly -buildvcs=false",
+                    "GOTOOLCHAIN": "local",
+                    "GOWORK": "off",
+                },
                 hint="Go modules must be reachable (see `go env GOPROXY`); then run the same command again",
             )

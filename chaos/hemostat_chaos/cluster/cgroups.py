@@ -23,8 +23,9 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
     """Return the roots of all mounted hierarchies: one on cgroup v2, several on v1."""
     if (root / "cgroup.controllers").exists():
         return [root]
-    return sorted(path for path in root.glob("*") if path.is_dir() and not path.is_symlink()
-                  and (path / "cgroup.procs").exists())
+    return sorted(
+        path for path in root.glob("*") if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()
+    )
 
 
 def tracker(root: Path = ROOT) -> Path:
@@ -67,8 +68,7 @@ def kill_all(group: str, *, deadline: float = 20.0) -> None:
     end = time.monotonic() + deadline
     while pids := members(group):
         if time.monotonic() > end:
-            raise ClusterError(f"processes {sorted(pids)} do not end",
-                               hint="try again, or restart the machine")
+            raise ClusterError(f"processes {sorted(pids)} do not end", hint="try again, or restart the machine")
         _kill(group, pids)
         time.sleep(0.05)
     _remove(group, end)
@@ -97,8 +97,9 @@ def _remove(group: str, end: float) -> None:
     for hierarchy in hierarchies():
         top = hierarchy / group
         while top.exists():
-            for folder in sorted((path for path in top.rglob("*") if path.is_dir()),
-                                 key=lambda path: len(path.parts), reverse=True):
+            for folder in sorted(
+                (path for path in top.rglob("*") if path.is_dir()), key=lambda path: len(path.parts), reverse=True
+            ):
                 _rmdir(folder)
             _rmdir(top)
             if time.monotonic() > end:

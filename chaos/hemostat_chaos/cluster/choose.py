@@ -53,10 +53,13 @@ def find_out() -> Facts:
     """Ask Docker, cheapest question first."""
     if not run.succeeds(["docker", "info"], deadline=10):
         return Facts()
-    if not (run.succeeds(["docker", "image", "inspect", NODE_IMAGE], deadline=20)
-            or run.succeeds(["docker", "pull", "--quiet", NODE_IMAGE], deadline=PACKAGES_DEADLINE)):
+    if not (
+        run.succeeds(["docker", "image", "inspect", NODE_IMAGE], deadline=20)
+        or run.succeeds(["docker", "pull", "--quiet", NODE_IMAGE], deadline=PACKAGES_DEADLINE)
+    ):
         return Facts(docker_answers=True)
     privileged = run.succeeds(
-        ["docker", "run", "--rm", "--privileged", "--entrypoint", "true", NODE_IMAGE], deadline=120,
+        ["docker", "run", "--rm", "--privileged", "--entrypoint", "true", NODE_IMAGE],
+        deadline=120,
     )
     return Facts(docker_answers=True, node_image_there=True, privileged_works=privileged)

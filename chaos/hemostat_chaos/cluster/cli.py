@@ -51,10 +51,20 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="bring a cluster up, or find that it already is")
     _add_name(up)
     up.add_argument("--workers", type=int, default=0, choices=range(9), metavar="0-8")
-    up.add_argument("--publish", type=int, action="append", default=[], metavar="NODEPORT",
-                    help="make a NodePort reachable from this machine; may be repeated")
-    up.add_argument("--cluster", choices=("kind", "current"), default=os.environ.get("CLUSTER", "kind"),
-                    help="a kind cluster, or the one that kubectl points at (default: $CLUSTER or kind)")
+    up.add_argument(
+        "--publish",
+        type=int,
+        action="append",
+        default=[],
+        metavar="NODEPORT",
+        help="make a NodePort reachable from this machine; may be repeated",
+    )
+    up.add_argument(
+        "--cluster",
+        choices=("kind", "current"),
+        default=os.environ.get("CLUSTER", "kind"),
+        help="a kind cluster, or the one that kubectl points at (default: $CLUSTER or kind)",
+    )
     up.add_argument("--fresh", action="store_true", help="never reuse a cluster that is up")
     up.set_defaults(run=_up)
 
@@ -124,8 +134,7 @@ def _down(options: argparse.Namespace) -> None:
     if options.purge:
         left = state.names()
         if left:
-            raise ClusterError(f"the caches are in use by cluster {', '.join(left)}",
-                               hint="use --all --purge")
+            raise ClusterError(f"the caches are in use by cluster {', '.join(left)}", hint="use --all --purge")
         with progress.step(f"removing {cache_root()}"):
             shutil.rmtree(cache_root(), ignore_errors=True)
 

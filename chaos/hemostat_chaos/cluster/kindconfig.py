@@ -40,21 +40,28 @@ def node_names(cluster: str, workers: int) -> list[str]:
 
 def conflist(index: int) -> str:
     """Render a node's pod network: a bridge with addresses from its own subnet."""
-    return json.dumps({
-        "cniVersion": "0.4.0",
-        "name": "kindbr",
-        "plugins": [
-            {
-                "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
-                "ipam": {
-                    "type": "host-local",
-                    "ranges": [[{"subnet": pod_subnet(index)}]],
-                    "routes": [{"dst": "0.0.0.0/0"}],
+    return json.dumps(
+        {
+            "cniVersion": "0.4.0",
+            "name": "kindbr",
+            "plugins": [
+                {
+                    "type": "bridge",
+                    "bridge": "cni0",
+                    "isGateway": True,
+                    "ipMasq": True,
+                    "hairpinMode": True,
+                    "ipam": {
+                        "type": "host-local",
+                        "ranges": [[{"subnet": pod_subnet(index)}]],
+                        "routes": [{"dst": "0.0.0.0/0"}],
+                    },
                 },
-            },
-            {"type": "portmap", "capabilities": {"portMappings": True}},
-        ],
-    }, indent=1)
+                {"type": "portmap", "capabilities": {"portMappings": True}},
+            ],
+        },
+        indent=1,
+    )
 
 
 def coredns_patch() -> str:
@@ -69,8 +76,12 @@ def coredns_patch() -> str:
 
 def ordinary(shape: Shape) -> str:
     """Render the configuration for a kind that pulls its images."""
-    return _render(shape, {"podSubnet": POD_CIDR, "serviceSubnet": SERVICE_CIDR}, "127.0.0.1",
-                   [{} for _ in range(shape.workers + 1)])
+    return _render(
+        shape,
+        {"podSubnet": POD_CIDR, "serviceSubnet": SERVICE_CIDR},
+        "127.0.0.1",
+        [{} for _ in range(shape.workers + 1)],
+    )
 
 
 def offline(shape: Shape, address: str, conflists: Sequence[Path], patches: Path) -> str:
@@ -85,10 +96,14 @@ def offline(shape: Shape, address: str, conflists: Sequence[Path], patches: Path
     }
     nodes: list[Node] = [{"extraMounts": [_mount(conflist, CNI_TARGET)]} for conflist in conflists]
     nodes[0]["extraMounts"].append(_mount(patches, PATCHES_TARGET))
-    nodes[0]["kubeadmConfigPatches"] = [json.dumps({
-        "kind": "InitConfiguration",
-        "patches": {"directory": PATCHES_TARGET},
-    })]
+    nodes[0]["kubeadmConfigPatches"] = [
+        json.dumps(
+            {
+                "kind": "InitConfiguration",
+                "patches": {"directory": PATCHES_TARGET},
+            }
+        )
+    ]
     return _render(shape, networking, address, nodes)
 
 
@@ -102,9 +117,12 @@ def _render(shape: Shape, networking: Mapping[str, Any], listen: str, nodes: Seq
     nodes[0]["extraPortMappings"] = [
         {"containerPort": port, "hostPort": port, "listenAddress": listen} for port in shape.published
     ]
-    return json.dumps({
-        "kind": "Cluster",
-        "apiVersion": "kind.x-k8s.io/v1alpha4",
-        "networking": networking,
-        "nodes": nodes,
-    }, indent=1)
+    return json.dumps(
+        {
+            "kind": "Cluster",
+            "apiVersion": "kind.x-k8s.io/v1alpha4",
+            "networking": networking,
+            "nodes": nodes,
+        },
+        indent=1,
+    )

@@ -13,14 +13,20 @@ def render(name: str, server: str, authority: bytes, certificate: bytes, key: by
     """Render a kubeconfig with one cluster, one user and one context, all of the same name."""
     cluster = {"server": server, "certificate-authority-data": _base64(authority)}
     user = {"client-certificate-data": _base64(certificate), "client-key-data": _base64(key)}
-    return json.dumps({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": name, "user": user}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "current-context": name,
-    }, indent=1) + "\n"
+    return (
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": name, "cluster": cluster}],
+                "users": [{"name": name, "user": user}],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+                "current-context": name,
+            },
+            indent=1,
+        )
+        + "\n"
+    )
 
 
 def write(path: Path, name: str, server: str, authority: Path, certificate: Path, key: Path) -> Path:

@@ -31,8 +31,7 @@ def held(path: Path, *, busy: Callable[[str], None] | None = None, wait: float =
     """
     descriptor = _acquire(path, busy, wait)
     try:
-        holder = {"pid": os.getpid(), "directory": str(Path.cwd()),
-                  "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        holder = {"pid": os.getpid(), "directory": str(Path.cwd()), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield

@@ -31,8 +31,9 @@ def inside(name: ClusterName) -> list[str]:
 def create(name: ClusterName, link: Link) -> None:
     """Make the namespace and the link; neither may exist."""
     run.output(["ip", "netns", "add", name.namespace])
-    run.output(["ip", "link", "add", name.host_link, "type", "veth",
-                "peer", "name", name.inner_link, "netns", name.namespace])
+    run.output(
+        ["ip", "link", "add", name.host_link, "type", "veth", "peer", "name", name.inner_link, "netns", name.namespace]
+    )
     run.output(["ip", "address", "add", f"{link.host}/{link.prefix}", "dev", name.host_link])
     run.output(["ip", "link", "set", name.host_link, "up"])
     within = ["ip", "-n", name.namespace]
@@ -52,9 +53,23 @@ def refuse_outside(name: ClusterName) -> None:
     """Answer whatever wants to leave the namespace with an error at once. Docker must be up."""
     for chain in ("DOCKER-USER", "OUTPUT"):
         for protocol, answer in (("all", "icmp-host-unreachable"), ("udp", "icmp-port-unreachable")):
-            run.output([*inside(name), debian.which("iptables") or "iptables", "--wait", "--insert", chain,
-                        "--out-interface", _NOWHERE, "--protocol", protocol,
-                        "--jump", "REJECT", "--reject-with", answer])
+            run.output(
+                [
+                    *inside(name),
+                    debian.which("iptables") or "iptables",
+                    "--wait",
+                    "--insert",
+                    chain,
+                    "--out-interface",
+                    _NOWHERE,
+                    "--protocol",
+                    protocol,
+                    "--jump",
+                    "REJECT",
+                    "--reject-with",
+                    answer,
+                ]
+            )
 
 
 def destroy(name: ClusterName) -> None:
@@ -68,8 +83,9 @@ def destroy(name: ClusterName) -> None:
 def occupied() -> list[str]:
     """Return the networks that the host's own interfaces are in."""
     interfaces = json.loads(run.output(["ip", "-json", "-4", "address", "show"]) or "[]")
-    return [f"{item['local']}/{item['prefixlen']}"
-            for interface in interfaces for item in interface.get("addr_info", [])]
+    return [
+        f"{item['local']}/{item['prefixlen']}" for interface in interfaces for item in interface.get("addr_info", [])
+    ]
 
 
 def guard() -> None:

@@ -40,6 +40,7 @@ from hemostat_chaos.cluster.paths import (
 from hemostat_chaos.cluster.progress import Progress
 from hemostat_chaos.cluster.state import State
 
+_STEPS_WHEN_WARM = 2  # the Docker daemon, the cluster
 _KEPT = 3  # versions of the node image
 PROGRAMS = (*node_image.PROGRAMS, "kind")
 
@@ -72,8 +73,8 @@ def prepare(progress: Progress, logs: Path) -> Image:
     """Return the node image; build what is missing, packages and programs side by side."""
     packages = debian.missing_packages()
     todo = binaries.missing(PROGRAMS)
-    progress.expect(bool(packages) + (base.stored() is None) + (node_image.stored() is None) + 2
-                    + (not seed.folder(node_image.key()).is_dir()))
+    kept = (base.stored(), node_image.stored(), seed.folder(node_image.key()).is_dir() or None)
+    progress.expect(bool(packages) + len(todo) + kept.count(None) + _STEPS_WHEN_WARM)
 
     def packages_then_base() -> None:
         if packages:
@@ -91,10 +92,19 @@ def healthy(name: ClusterName, record: State) -> bool:
     config = kubeconfig_path(str(name))
     if identity is None or not processes.alive(identity) or not config.exists():
         return False
-    answer = run.attempt([
-        binaries.kubectl_path(), "--kubeconfig", config, "--request-timeout=5s", "get", "nodes",
-        "-o", "jsonpath={range .items[*]}{.status.conditions[?(@.type=='Ready')].status} {end}",
-    ], deadline=15)
+    answer = run.attempt(
+        [
+            binaries.kubectl_path(),
+            "--kubeconfig",
+            config,
+            "--request-timeout=5s",
+            "get",
+            "nodes",
+            "-o",
+            "jsonpath={range .items[*]}{.status.conditions[?(@.type=='Ready')].status} {end}",
+        ],
+        deadline=15,
+    )
     return answer.returncode == 0 and answer.stdout.split() == ["True"] * (record.workers + 1)
 
 
@@ -148,7 +158,7 @@ def _refuse_if_foreign(name: ClusterName, record: State) -> None:
         raise ClusterError(
             f"cluster {name} belongs to {record.directory} since {record.since}",
             hint=f"choose another name (--name {name}-2), or first run "
-                 f"`python -m hemostat_chaos.cluster down --name {name}`",
+            f"`python -m hemostat_chaos.cluster down --name {name}`",
         )
 
 
@@ -181,8 +191,13 @@ def _claim(name: ClusterName, shape: Shape) -> State:
         used = [other.link for other in state.load_all()]
         link = addresses.first_free(used, network.occupied())
         record = State(
-            name=str(name), phase=state.STARTING, directory=str(project_root()),
-            since=time.strftime("%Y-%m-%d %H:%M:%S"), link=link.index, key=_key(shape), workers=shape.workers,
+            name=str(name),
+            phase=state.STARTING,
+            directory=str(project_root()),
+            since=time.strftime("%Y-%m-%d %H:%M:%S"),
+            link=link.index,
+            key=_key(shape),
+            workers=shape.workers,
         )
         record.save()
         network.guard()
@@ -201,9 +216,25 @@ def _kind_create(name: ClusterName, shape: Shape, address: str, logs: Path) -> N
     atomic.write(config, kindconfig.offline(shape, address, conflists, patches))
     kubeconfig_path(str(name)).unlink(missing_ok=True)
     run.logged(
-        [binaries.stored("kind"), "create", "cluster", "--name", name.kind, "--config", config, "--retain",
-         "--kubeconfig", kubeconfig_path(str(name)), "--wait", f"{READY_WAIT}s", "--verbosity", "1"],
-        logs / "kind.log", deadline=CREATE_DEADLINE, env=_kind_environment(name),
+        [
+            binaries.stored("kind"),
+            "create",
+            "cluster",
+            "--name",
+            name.kind,
+            "--config",
+            config,
+            "--retain",
+            "--kubeconfig",
+            kubeconfig_path(str(name)),
+            "--wait",
+            f"{READY_WAIT}s",
+            "--verbosity",
+            "1",
+        ],
+        logs / "kind.log",
+        deadline=CREATE_DEADLINE,
+        env=_kind_environment(name),
         hint=f"the nodes' own logs are in {logs / 'nodes'}",
     )
 
@@ -215,7 +246,7 @@ def _kind_environment(name: ClusterName) -> dict[str, str]:
 def _pod_routes(name: ClusterName, shape: Shape) -> list[tuple[str, str]]:
     names = kindconfig.node_names(name.kind, shape.workers)
     answer = run.output(
-        ["docker", "inspect", "--format", "{{(index .NetworkSettings.Networks \"kind\").IPAddress}}", *names],
+        ["docker", "inspect", "--format", '{{(index .NetworkSettings.Networks "kind").IPAddress}}', *names],
         env=dockerd.environment(name),
     )
     return [(kindconfig.pod_subnet(index), address) for index, address in enumerate(answer.split())]
@@ -224,8 +255,11 @@ def _pod_routes(name: ClusterName, shape: Shape) -> list[tuple[str, str]]:
 def _give_up(name: ClusterName, progress: Progress, *, keep_logs: bool) -> None:
     logs = log_dir(str(name))
     if keep_logs and dockerd.socket_path(name).exists():
-        run.attempt([binaries.stored("kind"), "export", "logs", logs / "nodes", "--name", name.kind],
-                    env=_kind_environment(name), deadline=30)
+        run.attempt(
+            [binaries.stored("kind"), "export", "logs", logs / "nodes", "--name", name.kind],
+            env=_kind_environment(name),
+            deadline=30,
+        )
     progress.say(f"removing the half-made cluster {name}")
     remove(name)
 

@@ -31,9 +31,21 @@ def up(name: ClusterName, shape: Shape, progress: Progress, *, fresh: bool) -> N
     atomic.write(config, wanted)
     with progress.step(f"creating the cluster: {shape.workers + 1} node(s)"):
         run.logged(
-            [kind, "create", "cluster", "--name", name.kind, "--config", config,
-             "--kubeconfig", kubeconfig_path(str(name)), "--wait", f"{READY_WAIT}s"],
-            logs / "kind.log", deadline=CREATE_DEADLINE,
+            [
+                kind,
+                "create",
+                "cluster",
+                "--name",
+                name.kind,
+                "--config",
+                config,
+                "--kubeconfig",
+                kubeconfig_path(str(name)),
+                "--wait",
+                f"{READY_WAIT}s",
+            ],
+            logs / "kind.log",
+            deadline=CREATE_DEADLINE,
             hint="see kind's page of known issues for what Docker may lack",
         )
 
@@ -68,11 +80,21 @@ def _known_kind() -> Path | None:
 def _answers(name: ClusterName, kind: Path) -> bool:
     config = kubeconfig_path(str(name))
     exported = run.succeeds([kind, "export", "kubeconfig", "--name", name.kind, "--kubeconfig", config])
-    return exported and run.succeeds([
-        binaries.kubectl_path(), "--kubeconfig", config, "--request-timeout=5s", "get", "--raw", "/readyz",
-    ])
+    return exported and run.succeeds(
+        [
+            binaries.kubectl_path(),
+            "--kubeconfig",
+            config,
+            "--request-timeout=5s",
+            "get",
+            "--raw",
+            "/readyz",
+        ]
+    )
 
 
 def _delete(name: ClusterName, kind: Path) -> None:
-    run.output([kind, "delete", "cluster", "--name", name.kind, "--kubeconfig", kubeconfig_path(str(name))],
-               deadline=_DELETE_DEADLINE)
+    run.output(
+        [kind, "delete", "cluster", "--name", name.kind, "--kubeconfig", kubeconfig_path(str(name))],
+        deadline=_DELETE_DEADLINE,
+    )

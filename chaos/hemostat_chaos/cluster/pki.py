@@ -30,9 +30,15 @@ class Authority:
         self._key = folder / "ca.key"
         folder.mkdir(parents=True, exist_ok=True)
         self._request(
-            self._key, "/CN=hemostat-test-ca",
-            "-x509", "-days", _DAYS, "-out", str(self.certificate),
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+            self._key,
+            "/CN=hemostat-test-ca",
+            "-x509",
+            "-days",
+            _DAYS,
+            "-out",
+            str(self.certificate),
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
         )
 
     def sign(self, name: str, who: str, *, hosts: Sequence[str] = ()) -> tuple[Path, Path]:
@@ -43,21 +49,44 @@ class Authority:
         if hosts:
             extensions += ["-addext", f"subjectAltName={','.join(hosts)}"]
         self._request(
-            key, who, "-x509", "-days", _DAYS, "-CA", str(self.certificate), "-CAkey", str(self._key),
-            "-out", str(certificate), "-addext", "basicConstraints=critical,CA:FALSE", *extensions,
+            key,
+            who,
+            "-x509",
+            "-days",
+            _DAYS,
+            "-CA",
+            str(self.certificate),
+            "-CAkey",
+            str(self._key),
+            "-out",
+            str(certificate),
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            *extensions,
         )
         return certificate, key
 
     def signing_key(self, name: str) -> tuple[Path, Path]:
         """Make a key pair for service account tokens: private and public file."""
         private, public = self.folder / f"{name}.key", self.folder / f"{name}.pub"
-        run.output(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
-                    "-out", private])
+        run.output(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", private])
         run.output(["openssl", "pkey", "-in", private, "-pubout", "-out", public])
         return private, public
 
     def _request(self, key: Path, who: str, *options: str) -> None:
-        run.output([
-            "openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", key, "-subj", who, *options,
-        ])
+        run.output(
+            [
+                "openssl",
+                "req",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-keyout",
+                key,
+                "-subj",
+                who,
+                *options,
+            ]
+        )

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-UPDATE_PIPE = 10.0   # seconds between lines where the output is kept, as in a log
-UPDATE_TTY = 0.5     # a terminal is redrawn in place
+UPDATE_PIPE = 10.0  # seconds between lines where the output is kept, as in a log
+UPDATE_TTY = 0.5  # a terminal is redrawn in place
 
 
 def seconds(duration: float) -> str:

@@ -44,8 +44,14 @@ def logged(
         out.flush()
         try:
             code = subprocess.run(
-                bound(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env=_environment(env), cwd=cwd, timeout=deadline, check=False,
+                bound(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=_environment(env),
+                cwd=cwd,
+                timeout=deadline,
+                check=False,
             ).returncode
         except subprocess.TimeoutExpired:
             message = f"no end of `{_short(argv)}` after {deadline:.0f} s"
@@ -84,16 +90,23 @@ def attempt(
     words = [str(word) for word in argv]
     try:
         result = subprocess.run(
-            bound(argv), input=data if data is not None else b"", capture_output=True,
-            env=_environment(env), cwd=cwd, timeout=deadline, check=False,
+            bound(argv),
+            input=data if data is not None else b"",
+            capture_output=True,
+            env=_environment(env),
+            cwd=cwd,
+            timeout=deadline,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(words, 124, "", f"no end after {deadline:.0f} s")
     except OSError as error:
         return subprocess.CompletedProcess(words, 127, "", str(error))
     return subprocess.CompletedProcess(
-        words, result.returncode,
-        result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace"),
+        words,
+        result.returncode,
+        result.stdout.decode(errors="replace"),
+        result.stderr.decode(errors="replace"),
     )
 
 
@@ -102,8 +115,15 @@ def succeeds(argv: Argv, *, deadline: float = COMMAND_DEADLINE, env: Mapping[str
     return attempt(argv, deadline=deadline, env=env).returncode == 0
 
 
-def wait_for(what: str, ready: Callable[[], bool], *, deadline: float, log: Path | None = None,
-             hint: str = "", pause: float = 0.1) -> None:
+def wait_for(
+    what: str,
+    ready: Callable[[], bool],
+    *,
+    deadline: float,
+    log: Path | None = None,
+    hint: str = "",
+    pause: float = 0.1,
+) -> None:
     """Wait until something is true; fail when the deadline has passed."""
     end = time.monotonic() + deadline
     while not ready():

@@ -14,7 +14,7 @@ from hemostat_chaos.cluster.paths import cache_root
 
 _COPY_DEADLINE = 120.0
 _LINKED = "overlay2"  # the layers' files
-_COPIED = "image"     # the daemon's own records about them, which it rewrites
+_COPIED = "image"  # the daemon's own records about them, which it rewrites
 
 
 def folder(key: str) -> Path:

@@ -24,7 +24,10 @@ def background(argv: run.Argv, log: Path, *, env: Mapping[str, str] | None = Non
     def start() -> subprocess.Popen[bytes]:
         with log.open("ab") as out:
             return subprocess.Popen(
-                run.bound(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                run.bound(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
                 env=dict(env) if env is not None else None,
             )
 

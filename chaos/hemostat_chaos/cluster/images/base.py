@@ -64,8 +64,18 @@ def _make(folder: Path, logs: Path) -> Tree:
         debian.trim(root)
         # All times become equal when the tree is packed: bytecode must not be tied to them.
         run.output(
-            ["chroot", root, "python3", "-m", "compileall", "-q", "-f",
-             "--invalidation-mode", "unchecked-hash", *_LIBRARIES],
+            [
+                "chroot",
+                root,
+                "python3",
+                "-m",
+                "compileall",
+                "-q",
+                "-f",
+                "--invalidation-mode",
+                "unchecked-hash",
+                *_LIBRARIES,
+            ],
             deadline=PACKAGES_DEADLINE,
         )
         keep(partial, root)

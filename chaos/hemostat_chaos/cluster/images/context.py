@@ -16,11 +16,22 @@ from hemostat_chaos.cluster.progress import Progress
 LOCK = Path("operator/requirements.lock")
 DOCKERFILE = Path("operator/Dockerfile")
 PACKAGES = (
-    Path("operator/hemostat"), Path("remediations/hemostat_remediations"), Path("chaos/hemostat_chaos"),
+    Path("operator/hemostat"),
+    Path("remediations/hemostat_remediations"),
+    Path("chaos/hemostat_chaos"),
 )
 # Wheels for any glibc that bookworm's is newer than.
-PLATFORMS = ("manylinux_2_34", "manylinux_2_31", "manylinux_2_28", "manylinux_2_17", "manylinux_2_12",
-             "manylinux_2_5", "manylinux2014", "manylinux2010", "manylinux1")
+PLATFORMS = (
+    "manylinux_2_34",
+    "manylinux_2_31",
+    "manylinux_2_28",
+    "manylinux_2_17",
+    "manylinux_2_12",
+    "manylinux_2_5",
+    "manylinux2014",
+    "manylinux2010",
+    "manylinux1",
+)
 PYTHON = "3.11"
 # A web interface that a library brings for a server that is never started here.
 _UNUSED = ("litellm/proxy/_experimental/out", "bin")
@@ -38,9 +49,22 @@ def pip_arguments(lock: Path, target: Path) -> list[str]:
     """Return pip's arguments that fetch exactly what the lock names, for the image's Python."""
     platforms = [word for platform in PLATFORMS for word in ("--platform", f"{platform}_x86_64")]
     return [
-        "install", "--quiet", "--disable-pip-version-check", "--target", str(target), "--no-deps",
-        "--no-compile", "--require-hashes", "--only-binary=:all:", "--python-version", PYTHON,
-        "--implementation", "cp", *platforms, "--requirement", str(lock),
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--target",
+        str(target),
+        "--no-deps",
+        "--no-compile",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--python-version",
+        PYTHON,
+        "--implementation",
+        "cp",
+        *platforms,
+        "--requirement",
+        str(lock),
     ]
 
 
@@ -79,8 +103,9 @@ def app(progress: Progress, logs: Path) -> Part:
             partial.mkdir()
             for package in PACKAGES:
                 if (root / package).is_dir():
-                    shutil.copytree(root / package, partial / package.name,
-                                    ignore=shutil.ignore_patterns("__pycache__"))
+                    shutil.copytree(
+                        root / package, partial / package.name, ignore=shutil.ignore_patterns("__pycache__")
+                    )
             shutil.copytree(metadata, partial / metadata.name)
     return Part(folder, key)
 
@@ -88,7 +113,9 @@ def app(progress: Progress, logs: Path) -> Part:
 def _fetch(lock: Path, folder: Path, log: Path) -> None:
     with atomic.publish(folder) as partial:
         run.logged(
-            [sys.executable, "-m", "pip", *pip_arguments(lock, partial)], log, deadline=PACKAGES_DEADLINE,
+            [sys.executable, "-m", "pip", *pip_arguments(lock, partial)],
+            log,
+            deadline=PACKAGES_DEADLINE,
             hint="the Python package index must be reachable; then run the same command again",
         )
         for unused in _UNUSED:
@@ -107,9 +134,21 @@ def _metadata(progress: Progress, logs: Path) -> Path:
         with progress.step("building the project's metadata"), atomic.publish(folder) as partial:
             installed = partial / "installed"
             run.logged(
-                [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-                 "--no-compile", "--target", installed, root],
-                logs / "wheel.log", deadline=PACKAGES_DEADLINE,
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                    "--no-compile",
+                    "--target",
+                    installed,
+                    root,
+                ],
+                logs / "wheel.log",
+                deadline=PACKAGES_DEADLINE,
             )
             for found in installed.glob("*.dist-info"):
                 (found / "RECORD").unlink(missing_ok=True)  # it would list files of another time

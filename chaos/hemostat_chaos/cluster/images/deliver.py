@@ -38,13 +38,15 @@ def deliver(name: ClusterName, progress: Progress) -> None:
     if ordinary.exists(name, kind):
         _docker_build(progress, logs)
         with progress.step("loading the images"):
-            run.logged([kind, "load", "docker-image", OPERATOR_IMAGE, PROMETHEUS_LOCAL, "--name", name.kind],
-                       logs / "load.log", deadline=BUILD_DEADLINE)
+            run.logged(
+                [kind, "load", "docker-image", OPERATOR_IMAGE, PROMETHEUS_LOCAL, "--name", name.kind],
+                logs / "load.log",
+                deadline=BUILD_DEADLINE,
+            )
     elif kubeconfig_path(str(name)).exists():
         _push(progress, logs)
     else:
-        raise ClusterError(f"cluster {name} is not up",
-                           hint=f"python -m hemostat_chaos.cluster up --name {name}")
+        raise ClusterError(f"cluster {name} is not up", hint=f"python -m hemostat_chaos.cluster up --name {name}")
 
 
 def build_offline(progress: Progress, logs: Path) -> list[Image]:
@@ -88,8 +90,11 @@ def _docker_build(progress: Progress, logs: Path) -> None:
     with progress.step(f"building {OPERATOR_IMAGE}"), atomic.scratch(folder, "context") as work:
         for part_name, part in parts.items():
             shutil.copytree(part.folder, work / part_name, symlinks=True, copy_function=os.link)
-        run.logged(["docker", "build", "--tag", OPERATOR_IMAGE, "--file", root / context.DOCKERFILE, work],
-                   logs / "image.log", deadline=BUILD_DEADLINE)
+        run.logged(
+            ["docker", "build", "--tag", OPERATOR_IMAGE, "--file", root / context.DOCKERFILE, work],
+            logs / "image.log",
+            deadline=BUILD_DEADLINE,
+        )
     if not run.succeeds(["docker", "image", "inspect", PROMETHEUS_LOCAL]):
         with progress.step(f"pulling {PROMETHEUS_IMAGE}"):
             run.logged(["docker", "pull", PROMETHEUS_IMAGE], logs / "prometheus.log", deadline=PACKAGES_DEADLINE)

@@ -104,6 +104,12 @@ def _words(rest: str) -> list[str]:
 
 
 _HANDLERS: Mapping[str, Callable[[Recipe, str], None]] = {
-    "ARG": _arg, "FROM": _from, "COPY": _copy, "RUN": _run, "ENV": _env,
-    "USER": _user, "WORKDIR": _workdir, "ENTRYPOINT": _entrypoint,
+    "ARG": _arg,
+    "FROM": _from,
+    "COPY": _copy,
+    "RUN": _run,
+    "ENV": _env,
+    "USER": _user,
+    "WORKDIR": _workdir,
+    "ENTRYPOINT": _entrypoint,
 }

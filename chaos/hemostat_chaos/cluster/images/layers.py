@@ -33,8 +33,7 @@ def key_of_step(parent: str, step: Step, source: str) -> str:
     return atomic.key_of([parent, repr(step), source])
 
 
-def build(name: str, recipe: Recipe, bottom: Tree, parts: Mapping[str, Part], progress: Progress,
-          log: Path) -> Image:
+def build(name: str, recipe: Recipe, bottom: Tree, parts: Mapping[str, Part], progress: Progress, log: Path) -> Image:
     """Build the image; layers whose inputs are unchanged are not built again."""
     trees = [bottom]
     key = bottom.layer.digest
@@ -69,8 +68,13 @@ def _run(command: Sequence[str], below: Sequence[Path], upper: Path, folder: Pat
     for needed in (work, mount):
         needed.mkdir()
     lower = ":".join(str(path) for path in reversed(below))
-    run.logged([*_ISOLATED, "sh", "-c", _ENTER, "sh", lower, upper, work, mount, *command], log,
-               deadline=BUILD_DEADLINE, append=True, env={"PATH": archive.PATH, "PYTHONDONTWRITEBYTECODE": "1"})
+    run.logged(
+        [*_ISOLATED, "sh", "-c", _ENTER, "sh", lower, upper, work, mount, *command],
+        log,
+        deadline=BUILD_DEADLINE,
+        append=True,
+        env={"PATH": archive.PATH, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
     for needed in (work, mount):
         shutil.rmtree(needed)
 

@@ -38,9 +38,12 @@ def parse_listing(text: str) -> dict[str, str]:
 def load(node: str, images: Sequence[Image], environment: Mapping[str, str]) -> None:
     """Import images into a node's containerd."""
     for image in images:
-        present = set(run.output(
-            ["docker", "exec", node, *_CTR, "content", "ls", "--quiet"], env=environment,
-        ).split())
+        present = set(
+            run.output(
+                ["docker", "exec", node, *_CTR, "content", "ls", "--quiet"],
+                env=environment,
+            ).split()
+        )
         _import(node, image, present, environment)
 
 
@@ -51,10 +54,16 @@ def load_everywhere(work: Mapping[str, Sequence[Image]], environment: Mapping[st
 
 def _import(node: str, image: Image, present: set[str], environment: Mapping[str, str]) -> None:
     command = ["docker", "exec", "--interactive", node, *_CTR, "images", "import", "-"]
-    with tempfile.TemporaryFile() as said, subprocess.Popen(
-        run.bound(command), stdin=subprocess.PIPE, stdout=said, stderr=said,
-        env={"PATH": debian.search_path(), **environment},
-    ) as process:
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            run.bound(command),
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            env={"PATH": debian.search_path(), **environment},
+        ) as process,
+    ):
         assert process.stdin is not None
         try:
             oci.write(image, process.stdin, present=present)

@@ -60,10 +60,14 @@ def write(image: Image, out: IO[bytes], *, present: Container[str]) -> None:
     rendered = manifest(image)
     index: dict[str, Any] = {
         "schemaVersion": 2,
-        "manifests": [{
-            "mediaType": _MANIFEST, "digest": rendered.digest, "size": len(rendered.data),
-            "annotations": {"io.containerd.image.name": full_name(image.name)},
-        }],
+        "manifests": [
+            {
+                "mediaType": _MANIFEST,
+                "digest": rendered.digest,
+                "size": len(rendered.data),
+                "annotations": {"io.containerd.image.name": full_name(image.name)},
+            }
+        ],
     }
     with tarfile.open(fileobj=out, mode="w|", bufsize=1 << 20) as tar:
         _add(tar, "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())

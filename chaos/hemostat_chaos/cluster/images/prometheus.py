@@ -39,8 +39,13 @@ def image(bottom: Tree, progress: Progress, logs: Path) -> Image:
 
 def _tree(root: Path, log: Path) -> Path:
     with atomic.scratch(cache_root() / "images", "prometheus") as work:
-        run.logged(["apt-get", "download", "prometheus"], log, deadline=PACKAGES_DEADLINE, cwd=work,
-                   hint="run apt-get update, then the same command again")
+        run.logged(
+            ["apt-get", "download", "prometheus"],
+            log,
+            deadline=PACKAGES_DEADLINE,
+            cwd=work,
+            hint="run apt-get update, then the same command again",
+        )
         for package in work.glob("*.deb"):
             run.output(["dpkg", "--extract", package, work / "content"])
         for name in ("prometheus", "promtool"):

@@ -22,9 +22,30 @@ from hemostat_chaos.cluster.progress import Progress
 
 # What kind's images/base/Dockerfile installs. systemd 252 still runs on cgroup v1.
 PACKAGES = (
-    "systemd", "dbus", "conntrack", "iptables", "nftables", "iproute2", "ethtool", "ebtables", "socat",
-    "util-linux", "mount", "kmod", "libseccomp2", "pigz", "e2fsprogs", "bash", "ca-certificates", "curl",
-    "jq", "procps", "netbase", "containerd", "runc", "containernetworking-plugins",
+    "systemd",
+    "dbus",
+    "conntrack",
+    "iptables",
+    "nftables",
+    "iproute2",
+    "ethtool",
+    "ebtables",
+    "socat",
+    "util-linux",
+    "mount",
+    "kmod",
+    "libseccomp2",
+    "pigz",
+    "e2fsprogs",
+    "bash",
+    "ca-certificates",
+    "curl",
+    "jq",
+    "procps",
+    "netbase",
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
 )
 # Units that make no sense in a container, as in kind's own Dockerfile.
 _UNWANTED_UNITS = (
@@ -37,8 +58,7 @@ _UNWANTED_UNITS = (
     "lib/systemd/system/basic.target.wants/*",
 )
 _PROXY_PROGRAMS = ("xtables-nft-multi", "nft", "conntrack", "ethtool")
-_IPTABLES_NAMES = tuple(f"{family}tables{suffix}" for family in ("ip", "ip6")
-                        for suffix in ("", "-save", "-restore"))
+_IPTABLES_NAMES = tuple(f"{family}tables{suffix}" for family in ("ip", "ip6") for suffix in ("", "-save", "-restore"))
 
 
 @dataclass(frozen=True)
@@ -106,10 +126,17 @@ def make(progress: Progress, logs: Path) -> NodeBase:
 def _kind_source() -> Path:
     """Return the folder of kind's module, whose zip carries the files of its base image."""
     module = binaries.MODULES / "kind"
-    run.output([binaries.go(), "mod", "download", "sigs.k8s.io/kind"], cwd=module, deadline=PACKAGES_DEADLINE,
-               env={"GOTOOLCHAIN": "local", "GOWORK": "off"})
-    found = run.output([binaries.go(), "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind"], cwd=module,
-                       env={"GOTOOLCHAIN": "local", "GOWORK": "off"})
+    run.output(
+        [binaries.go(), "mod", "download", "sigs.k8s.io/kind"],
+        cwd=module,
+        deadline=PACKAGES_DEADLINE,
+        env={"GOTOOLCHAIN": "local", "GOWORK": "off"},
+    )
+    found = run.output(
+        [binaries.go(), "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind"],
+        cwd=module,
+        env={"GOTOOLCHAIN": "local", "GOWORK": "off"},
+    )
     return Path(found.strip()) / "images" / "base" / "files"
 
 
@@ -141,8 +168,18 @@ def _configure(root: Path) -> None:
         "KUBELET_EXTRA_ARGS=--runtime-cgroups=/system.slice/containerd.service --fail-cgroupv1=false",
     )
     (root / "etc/kubernetes/manifests").mkdir(parents=True)
-    run.output(["chroot", root, "systemctl", "--quiet", "enable", "kubelet.service", "containerd.service",
-                "undo-mount-hacks.service"])
+    run.output(
+        [
+            "chroot",
+            root,
+            "systemctl",
+            "--quiet",
+            "enable",
+            "kubelet.service",
+            "containerd.service",
+            "undo-mount-hacks.service",
+        ]
+    )
     run.output(["chroot", root, "systemctl", "--quiet", "mask", "systemd-binfmt.service"])
 
 

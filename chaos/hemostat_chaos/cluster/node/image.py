@@ -120,8 +120,16 @@ def _preload(made: list[Image], store: Path, work: Path, log: Path) -> None:
         run.wait_for("containerd", lambda: run.succeeds([*ctr, "version"]), deadline=30, log=log)
         _import(made, ctr, log)
         for image in made:
-            run.output([*ctr, "images", "label", image.name, "io.cri-containerd.pinned=pinned",
-                        "io.cri-containerd.image=managed"])
+            run.output(
+                [
+                    *ctr,
+                    "images",
+                    "label",
+                    image.name,
+                    "io.cri-containerd.pinned=pinned",
+                    "io.cri-containerd.image=managed",
+                ]
+            )
         # They are unpacked: the layers themselves would only make each node's start slower.
         layers = {layer.digest for image in made for layer in image.layers}
         run.output([*ctr, "content", "rm", *(f"sha256:{digest}" for digest in layers)])
@@ -135,9 +143,15 @@ def _preload(made: list[Image], store: Path, work: Path, log: Path) -> None:
 
 
 def _import(made: list[Image], ctr: list[str], log: Path) -> None:
-    with log.open("ab") as out, subprocess.Popen(
-        run.bound([*ctr, "images", "import", "-"]), stdin=subprocess.PIPE, stdout=out, stderr=out,
-    ) as process:
+    with (
+        log.open("ab") as out,
+        subprocess.Popen(
+            run.bound([*ctr, "images", "import", "-"]),
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+        ) as process,
+    ):
         assert process.stdin is not None
         archive.stream(made, process.stdin)
         process.stdin.close()

@@ -35,24 +35,35 @@ def all_images(programs: Path, proxy: Layer, root: Path, work: Path) -> list[Ima
         Image(f"{_REGISTRY}/{name}:{tag}", [_program(programs, name, work, "usr/local/bin")])
         for name, tag in _PLAIN.items()
     ]
-    images.append(Image(
-        f"{_REGISTRY}/kube-proxy:{KUBERNETES_VERSION}",
-        [proxy, _program(programs, "kube-proxy", work, "usr/local/bin")],
-    ))
-    images.append(Image(
-        f"{_REGISTRY}/coredns/coredns:{COREDNS_IMAGE_TAG}",
-        [_program(programs, "coredns", work, ".", {"etc/ssl/certs/ca-certificates.crt": root})],
-        {"Entrypoint": ["/coredns"]},
-    ))
-    images.append(Image(
-        f"{_REGISTRY}/pause:{PAUSE_IMAGE_TAG}", [_program(programs, "pause", work, ".")],
-        {"Entrypoint": ["/pause"]},
-    ))
+    images.append(
+        Image(
+            f"{_REGISTRY}/kube-proxy:{KUBERNETES_VERSION}",
+            [proxy, _program(programs, "kube-proxy", work, "usr/local/bin")],
+        )
+    )
+    images.append(
+        Image(
+            f"{_REGISTRY}/coredns/coredns:{COREDNS_IMAGE_TAG}",
+            [_program(programs, "coredns", work, ".", {"etc/ssl/certs/ca-certificates.crt": root})],
+            {"Entrypoint": ["/coredns"]},
+        )
+    )
+    images.append(
+        Image(
+            f"{_REGISTRY}/pause:{PAUSE_IMAGE_TAG}",
+            [_program(programs, "pause", work, ".")],
+            {"Entrypoint": ["/pause"]},
+        )
+    )
     return images
 
 
 def _program(
-    programs: Path, name: str, work: Path, where: str, extra: Mapping[str, Path] | None = None,
+    programs: Path,
+    name: str,
+    work: Path,
+    where: str,
+    extra: Mapping[str, Path] | None = None,
 ) -> Layer:
     tree = work / name
     for folder in (where, "etc", "tmp"):
