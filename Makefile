@@ -7,8 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLUSTER ?= kind
 LAB := $(BIN)/python -m hemostat_chaos.cluster
-export HEMOSTAT_ROOT := $(CURDIR)
-export PYTHONDONTWRITEBYTECODE :=
+# Runs a command with KUBECONFIG and kubectl of one of our clusters.
+IN = eval "$$($(LAB) env --name $(1))" &&
+export CLUSTER
 
 .PHONY: help
 help: ## List what can be made
@@ -27,9 +28,9 @@ venv: $(VENV)/.ready ## Install the locked dependencies into .venv
 
 .PHONY: demo
 demo: venv ## From nothing to healed incidents on real pods
-	@$(LAB) up --name demo --cluster $(CLUSTER)
-	@$(LAB) image --name demo --cluster $(CLUSTER)
-	@$(LAB) run --name demo -- $(BIN)/python -m hemostat_chaos.demo
+	@$(LAB) up --name demo
+	@$(LAB) image --name demo
+	@$(call IN,demo) $(BIN)/python -m hemostat_chaos.demo --restart
 
 .PHONY: down
 down: venv ## Remove every trace of the clusters of this project
@@ -37,6 +38,7 @@ down: venv ## Remove every trace of the clusters of this project
 
 .PHONY: test
 test: lint unit api loop ## From nothing to all tests green
+	@$(LAB) down --name test
 
 .PHONY: lint
 lint: venv ## ruff, mypy strict, layers, generated files
@@ -52,14 +54,14 @@ unit: venv ## Pure tests, no I/O, seconds
 
 .PHONY: api
 api: venv ## CRDs, CEL, admission and RBAC against a real API server
-	@$(LAB) binaries
-	@$(BIN)/python -m pytest tests/api
+	@$(BIN)/python -m hemostat_chaos.cluster.binaries
+	@$(BIN)/python -m pytest tests/api tests/cluster
 
 .PHONY: loop
 loop: venv ## The whole loop on real pods
-	@$(LAB) up --name test --cluster $(CLUSTER)
-	@$(LAB) image --name test --cluster $(CLUSTER)
-	@$(LAB) run --name test -- $(BIN)/python -m pytest tests/loop
+	@$(LAB) up --name test
+	@$(LAB) image --name test
+	@$(call IN,test) $(BIN)/python -m pytest tests/loop
 
 .PHONY: generate
 generate: venv ## Write crds/, RBAC and admission policies from the code

@@ -30,6 +30,8 @@ def plan(world: World, params: ScaleParams) -> Draft:
         owner = world.scalers[0]["metadata"]["name"]
         raise Refused("OwnedByAutoscaler", f"HorizontalPodAutoscaler {owner} owns the replicas of {name}")
     now = int(target["spec"].get("replicas", 1))
+    if now == 0:
+        raise Refused("ScaledToZero", f"Deployment {name} has 0 replicas: somebody turned it off")
     wanted = min(params.max_replicas, -(-now * params.factor_percent // 100))
     if wanted <= now:
         raise Refused("AtMaximum", f"Deployment {name} already has {now} replicas (maxReplicas {params.max_replicas})")

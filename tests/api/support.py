@@ -129,8 +129,9 @@ class Cluster:
 
     def dry_run(self, body: Json, user: str | None = None, args: Sequence[str] = ()) -> str:
         """Return what the API server says against creating this object, or an empty string."""
-        done = self.kubectl("create", "--dry-run=server", "--filename=-", *args, input=json.dumps(body),
-                            as_user=user, check=False)
+        done = self.kubectl(
+            "create", "--dry-run=server", "--filename=-", *args, input=json.dumps(body), as_user=user, check=False
+        )
         return "" if done.returncode == 0 else str(done.stderr)
 
     def make(self, body: Json, kube: Kube | None = None) -> Json:
@@ -179,8 +180,9 @@ class Cluster:
         ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role or binding}
         subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": who}
         metadata = {"name": binding, "namespace": namespace}
-        self.make({"apiVersion": RBAC, "kind": "RoleBinding", "metadata": metadata, "roleRef": ref,
-                   "subjects": [subject]})
+        self.make(
+            {"apiVersion": RBAC, "kind": "RoleBinding", "metadata": metadata, "roleRef": ref, "subjects": [subject]}
+        )
 
     def set_status(self, body: Json, status: Json, kube: Kube | None = None) -> Json:
         """Replace an object's status."""
@@ -214,11 +216,18 @@ def rest(plural: str, namespace: str | None, api_version: str = "v1", name: str 
 def can(kube: Kube, verb: str, resource: str, namespace: str = "", group: str = "", name: str = "") -> bool:
     """Ask the API server whether this identity may do it (SelfSubjectAccessReview)."""
     plain, _, sub = resource.partition("/")
-    attributes = {"verb": verb, "resource": plain, "subresource": sub, "namespace": namespace, "group": group,
-                  "name": name}
-    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-              "spec": {"resourceAttributes": attributes}}
+    attributes = {
+        "verb": verb,
+        "resource": plain,
+        "subresource": sub,
+        "namespace": namespace,
+        "group": group,
+        "name": name,
+    }
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
     answer = kube.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, MANAGER)
     return bool(answer["status"]["allowed"])
-
-

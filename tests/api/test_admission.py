@@ -88,8 +88,9 @@ def stage(cluster: Cluster) -> Stage:
     for who in ("alice", "bob", "carol", "dave", "robot"):
         eventually(lambda who=who: can(stage.kube(who), "create", "approvals", namespace, GROUP), who)
     for who, name in (("alice", "planned"), ("bob", "planned"), ("dave", "other"), ("robot", "planned")):
-        eventually(lambda who=who, name=name: can(stage.kube(who), "approve", "remediations", namespace, GROUP, name),
-                   who)
+        eventually(
+            lambda who=who, name=name: can(stage.kube(who), "approve", "remediations", namespace, GROUP, name), who
+        )
     cluster.planned(namespace, "planned", HASH_A)
     cluster.planned(namespace, "other", HASH_B)
     cluster.planned(namespace, "unplanned", None)
@@ -241,8 +242,12 @@ def crowd(cluster: Cluster) -> Iterator[Crowd]:
         kube = cluster.user(person.name, person.groups)
         eventually(lambda kube=kube: can(kube, "create", "remediations", namespace, GROUP), person.name)
         for name in sorted(person.approves):
-            eventually(lambda kube=kube, name=name: can(kube, "approve", "remediations", namespace, GROUP,
-                                                        name.replace("*", "")), person.name)
+            eventually(
+                lambda kube=kube, name=name: can(
+                    kube, "approve", "remediations", namespace, GROUP, name.replace("*", "")
+                ),
+                person.name,
+            )
     requesters = [OBSERVE_USER, "u0", "u1", "u2", "b0", OBSERVE_USER, "u0", OBSERVE_USER]
     hashes = [HASH_A, HASH_A, HASH_B, HASH_A, HASH_B, None, None, HASH_B]
     for number, (who, plan_hash) in enumerate(zip(requesters, hashes, strict=True)):
@@ -277,8 +282,13 @@ MOSTLY = st.sampled_from([True] * 9 + [False])
 COUNT = itertools.count()
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None,
-          suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(
     who=st.integers(0, 15),
     which=st.integers(0, 8),
@@ -432,9 +442,7 @@ def test_new_runbook(library: Stage, who: str, state: str, words: str) -> None:
         ("alice", "Active", "spec.remediations.0.action", "scale", ""),
     ],
 )
-def test_changed_runbook(
-    library: Stage, who: str, before: str, path: str, value: Any, words: str
-) -> None:
+def test_changed_runbook(library: Stage, who: str, before: str, path: str, value: Any, words: str) -> None:
     cluster = library.cluster
     spec = {**objects.MINIMAL["Runbook"], **STATES[before]}
     body = cluster.make(named("Runbook", spec, cluster.new_name(), library.namespace))
@@ -464,8 +472,10 @@ NOT_ACTS = "act must not write signals, evidence and the conditions Detected and
 def incident(cluster: Cluster, namespace: str) -> Json:
     """Return an Incident in the middle of its life, with every condition."""
     body = cluster.make(named("Incident", objects.MAXIMAL["Incident"], "one", namespace))
-    status = {**objects.MAXIMAL_STATUS["Incident"],
-              "conditions": [objects.condition(kind, "Unknown") for kind in (*OBSERVES, *ACTS)]}
+    status = {
+        **objects.MAXIMAL_STATUS["Incident"],
+        "conditions": [objects.condition(kind, "Unknown") for kind in (*OBSERVES, *ACTS)],
+    }
     return cluster.set_status(body, status)
 
 
@@ -480,8 +490,10 @@ def edits(*kinds: str) -> dict[str, Callable[[Json], Json]]:
     for kind in kinds:
         out[f"{kind} set"] = lambda s, kind=kind: with_condition(s, kind, True)
         out[f"{kind} removed"] = lambda s, kind=kind: with_condition(s, kind, GONE)
-        out[f"{kind} reworded"] = lambda s, kind=kind: {**s, "conditions": [
-            {**c, "message": "other"} if c["type"] == kind else c for c in s["conditions"]]}
+        out[f"{kind} reworded"] = lambda s, kind=kind: {
+            **s,
+            "conditions": [{**c, "message": "other"} if c["type"] == kind else c for c in s["conditions"]],
+        }
     return out
 
 
@@ -535,8 +547,11 @@ def test_first_status_of_an_incident_is_split_too(cluster: Cluster, namespace: s
     where = resource.path(namespace, "one", "status")
 
     def applied(*kinds: str) -> Json:
-        return {"apiVersion": "hemostat.dev/v1alpha1", "kind": "Incident",
-                "status": {"conditions": [objects.condition(kind) for kind in kinds]}}
+        return {
+            "apiVersion": "hemostat.dev/v1alpha1",
+            "kind": "Incident",
+            "status": {"conditions": [objects.condition(kind) for kind in kinds]},
+        }
 
     assert NOT_OBSERVES in refusal(lambda: cluster.observe.apply(where, applied("Detected", "Resolved"), "observe"))
     assert refusal(lambda: cluster.observe.apply(where, applied(*OBSERVES), "observe")) == ""
@@ -562,8 +577,15 @@ def tyrant(cluster: Cluster) -> Iterator[Kube]:
     """Make act cluster-admin, the worst RoleBinding that anybody could write, and take it back."""
     subject = {"kind": "ServiceAccount", "name": "hemostat-act", "namespace": NAMESPACE}
     ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    binding = cluster.make({"apiVersion": RBAC, "kind": "ClusterRoleBinding", "metadata": {"name": "tyrant"},
-                            "roleRef": ref, "subjects": [subject]})
+    binding = cluster.make(
+        {
+            "apiVersion": RBAC,
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "tyrant"},
+            "roleRef": ref,
+            "subjects": [subject],
+        }
+    )
     eventually(lambda: can(cluster.act, "delete", "namespaces"), "act is cluster-admin")
     cluster.make_namespace(GUARDED, {PROTECTED_LABEL: "true"})
     for namespace in PROTECTED_NAMESPACES:
@@ -585,8 +607,14 @@ def inhabited(cluster: Cluster, tyrant: Kube) -> Callable[[str], str]:
         name = cluster.new_name()
         cluster.make(objects.deployment(name, namespace))
         cluster.make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}})
-        cluster.make({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace},
-                      "spec": {"containers": [{"name": "main", "image": "example/app:1"}]}})
+        cluster.make(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"containers": [{"name": "main", "image": "example/app:1"}]},
+            }
+        )
         cluster.account(namespace, name)
         return name
 
@@ -611,14 +639,23 @@ def writes(kube: Kube, namespace: str, name: str) -> dict[str, Callable[[], obje
         "apply": lambda: kube.apply(deployments, {**objects.deployment(name, namespace, 3)}, MANAGER, force=True),
         "create": lambda: kube.create(rest("configmaps", namespace), fresh, MANAGER),
         "merge": lambda: kube.merge_patch(rest("configmaps", namespace, name=name), {"data": {"a": "b"}}, MANAGER),
-        "token": lambda: kube.create(f"{rest('serviceaccounts', namespace, name=name)}/token",
-                                     {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
-                                     MANAGER),
+        "token": lambda: kube.create(
+            f"{rest('serviceaccounts', namespace, name=name)}/token",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+            MANAGER,
+        ),
         "evict": lambda: kube.create(f"{pod}/eviction", eviction, MANAGER),
         "delete": lambda: delete(rest("configmaps", namespace, name=name)),
-        "grant": lambda: kube.create(rest("rolebindings", namespace, RBAC), {
-            "apiVersion": RBAC, "kind": "RoleBinding", "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}}, MANAGER),
+        "grant": lambda: kube.create(
+            rest("rolebindings", namespace, RBAC),
+            {
+                "apiVersion": RBAC,
+                "kind": "RoleBinding",
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+            },
+            MANAGER,
+        ),
     }
 
 
@@ -640,9 +677,7 @@ def test_act_does_all_of_it_elsewhere(tyrant: Kube, inhabited: Callable[[str], s
 
 
 @EVERY_PROTECTED
-def test_others_are_unaffected(
-    cluster: Cluster, inhabited: Callable[[str], str], protected: str
-) -> None:
+def test_others_are_unaffected(cluster: Cluster, inhabited: Callable[[str], str], protected: str) -> None:
     for what, request in writes(cluster.admin, protected, inhabited(protected)).items():
         assert refusal(request) == "", what
 
@@ -693,10 +728,18 @@ def test_hemostats_own_objects_there_stay_writable(cluster: Cluster, tyrant: Kub
         where = objects.KINDS["Incident"].path(namespace, name, "status")
         status = {"status": {"conditions": [objects.condition("Resolved")]}}
         assert cluster.act.merge_patch(where, status, MANAGER)["status"]["conditions"]
-        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": namespace},
-                 "involvedObject": {"kind": "Incident", "name": name, "namespace": namespace}}
-        assert refusal(lambda event=event, namespace=namespace: cluster.act.create(
-            rest("events", namespace), event, MANAGER)) == ""
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": {"kind": "Incident", "name": name, "namespace": namespace},
+        }
+        assert (
+            refusal(
+                lambda event=event, namespace=namespace: cluster.act.create(rest("events", namespace), event, MANAGER)
+            )
+            == ""
+        )
 
 
 def test_label_protects_from_the_next_request_on(

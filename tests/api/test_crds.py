@@ -402,12 +402,20 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Incident", "status.evidence.0.id", "E0", "id in body should match"),
     ("Incident", "status.evidence.0.kind", "Rumour", CHOICE),
     ("Incident", "status.evidence.0.summary", LONG, "may not be more than 1024"),
-    ("Incident", "status.evidence", [{**MAXIMAL_STATUS["Incident"]["evidence"][0], "id": f"E{i}"}
-                                     for i in range(1, 66)], "must have at most 64 items"),
+    (
+        "Incident",
+        "status.evidence",
+        [{**MAXIMAL_STATUS["Incident"]["evidence"][0], "id": f"E{i}"} for i in range(1, 66)],
+        "must have at most 64 items",
+    ),
     ("Incident", "status.diagnosis.hypotheses.0.cites", ["logs"], "should match"),
     ("Incident", "status.diagnosis.hypotheses.0.confidencePercent", 101, "less than or equal to 100"),
-    ("Incident", "status.timeline", [{**MAXIMAL_STATUS["Incident"]["timeline"][0], "id": f"t{i}"}
-                                     for i in range(101)], "must have at most 100 items"),
+    (
+        "Incident",
+        "status.timeline",
+        [{**MAXIMAL_STATUS["Incident"]["timeline"][0], "id": f"t{i}"} for i in range(101)],
+        "must have at most 100 items",
+    ),
     # Remediation
     ("Remediation", "spec.action", "Roll_Back", "spec.action in body should match"),
     ("Remediation", "spec.targetRef.uid", GONE, REQUIRED),
@@ -456,8 +464,12 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("ChaosExperiment", "spec.fault.rollout.env.0.value", LONG, "may not be more than 256"),
     ("ChaosExperiment", "spec.expect.signal", "Smell", CHOICE),
     ("ChaosExperiment", "spec.expect.signalDeadlineSeconds", 86401, "should be less than or equal to 86400"),
-    ("ChaosExperiment", "status.milestones", [{"id": "a", "time": objects.TIME, "message": ""}] * 51,
-     "must have at most 50 items"),
+    (
+        "ChaosExperiment",
+        "status.milestones",
+        [{"id": "a", "time": objects.TIME, "message": ""}] * 51,
+        "must have at most 50 items",
+    ),
 ]
 
 
@@ -624,8 +636,7 @@ def test_a_large_plan_stays_within_the_budget_of_the_rules(cluster: Cluster, rem
 
 
 def test_status_is_not_written_with_the_spec(cluster: Cluster, namespace: str) -> None:
-    forged = {**named("Remediation", MAXIMAL["Remediation"], "one", namespace),
-              "status": MAXIMAL_STATUS["Remediation"]}
+    forged = {**named("Remediation", MAXIMAL["Remediation"], "one", namespace), "status": MAXIMAL_STATUS["Remediation"]}
     made = cluster.make(forged)
     assert "status" not in made
     where = objects.KINDS["Remediation"].path(namespace, "one")

@@ -179,8 +179,11 @@ def test_user_is_who_the_server_sees(cluster: Cluster) -> None:
 def test_list_pages_through_everything_once(cluster: Cluster, namespace: str) -> None:
     count = PAGE + 20
     items = [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"map-{i:04}", "namespace": namespace,
-                                                               "labels": {"half": str(i % 2)}}}
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": f"map-{i:04}", "namespace": namespace, "labels": {"half": str(i % 2)}},
+        }
         for i in range(count)
     ]
     bundle = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})

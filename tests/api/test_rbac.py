@@ -57,8 +57,11 @@ def flat(rules: Iterable[Rule]) -> set[Grant]:
 
 def reviewed(kube: Kube, namespace: str) -> set[Grant]:
     """Return everything that the API server says this identity may do in the namespace."""
-    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
-              "spec": {"namespace": namespace}}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
     status = kube.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review, MANAGER)["status"]
     assert not status["incomplete"], status
     return {
@@ -87,9 +90,7 @@ def test_observe_may_do_exactly_its_rules_everywhere(
         assert reviewed(cluster.observe, namespace) - anybody == flat(generated.OBSERVE_RULES), namespace
 
 
-def test_act_may_do_exactly_its_rules_where_nobody_opted_in(
-    cluster: Cluster, anybody: set[Grant], bank: str
-) -> None:
+def test_act_may_do_exactly_its_rules_where_nobody_opted_in(cluster: Cluster, anybody: set[Grant], bank: str) -> None:
     for namespace in (bank, NAMESPACE, "kube-system", "default"):
         assert reviewed(cluster.act, namespace) - anybody == flat(generated.ACT_RULES), namespace
 
@@ -175,12 +176,16 @@ NEVER_EITHER = [
     ("approve", "certificatesigningrequests.certificates.k8s.io"),
     ("patch", "customresourcedefinitions.apiextensions.k8s.io"),
     ("update", "customresourcedefinitions.apiextensions.k8s.io"),
-    *((verb, f"{kind}.rbac.authorization.k8s.io") for kind in ("roles", "clusterroles", "rolebindings",
-                                                               "clusterrolebindings")
-      for verb in ("create", "update", "patch", "delete", "escalate", "bind")),
-    *((verb, f"{kind}.admissionregistration.k8s.io") for kind in ("validatingadmissionpolicies",
-                                                                  "validatingadmissionpolicybindings")
-      for verb in ("create", "update", "patch", "delete")),
+    *(
+        (verb, f"{kind}.rbac.authorization.k8s.io")
+        for kind in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
+        for verb in ("create", "update", "patch", "delete", "escalate", "bind")
+    ),
+    *(
+        (verb, f"{kind}.admissionregistration.k8s.io")
+        for kind in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+        for verb in ("create", "update", "patch", "delete")
+    ),
     ("*", "*"),
 ]
 NEVER_OBSERVE = [
@@ -214,9 +219,16 @@ def test_never(cluster: Cluster, shop: str, user: str, verb: str, resource: str)
     assert not can_i(cluster, user, verb, resource, f"--namespace={shop}")
 
 
-@pytest.mark.parametrize(("verb", "resource"), [("get", "deployments.apps"), ("patch", "deployments.apps"),
-                                                ("patch", "deployments/scale"), ("list", "pods"),
-                                                ("list", "replicasets.apps")])
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("get", "deployments.apps"),
+        ("patch", "deployments.apps"),
+        ("patch", "deployments/scale"),
+        ("list", "pods"),
+        ("list", "replicasets.apps"),
+    ],
+)
 def test_act_touches_only_where_it_was_opted_in(
     cluster: Cluster, shop: str, bank: str, verb: str, resource: str
 ) -> None:
@@ -326,9 +338,7 @@ def test_every_rule_names_something_that_is_served(cluster: Cluster) -> None:
             assert asked - known - {(GROUP, "remediations", "approve")} == set(), role["metadata"]["name"]
 
 
-def test_approver_may_approve_and_look_and_nothing_else(
-    cluster: Cluster, anybody: set[Grant], bank: str
-) -> None:
+def test_approver_may_approve_and_look_and_nothing_else(cluster: Cluster, anybody: set[Grant], bank: str) -> None:
     cluster.grant("ann", bank, role="hemostat-approver")
     ann = cluster.user("ann")
     eventually(lambda: can(ann, "approve", "remediations", bank, GROUP), "ann may approve")

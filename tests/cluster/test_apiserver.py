@@ -53,9 +53,15 @@ def test_a_user_may_do_only_what_rbac_grants(api: ApiServer) -> None:
 
 
 def test_the_api_server_sees_the_user_and_the_groups(api: ApiServer) -> None:
-    said = json.loads(api.kubectl(
-        "auth", "whoami", "--output=json", as_user="bob", groups=["a", "b/c"],
-    ).stdout)["status"]["userInfo"]
+    said = json.loads(
+        api.kubectl(
+            "auth",
+            "whoami",
+            "--output=json",
+            as_user="bob",
+            groups=["a", "b/c"],
+        ).stdout
+    )["status"]["userInfo"]
     assert said["username"] == "bob"
     assert {"a", "b/c"} <= set(said["groups"])
 
@@ -111,8 +117,9 @@ def test_nothing_is_left_when_the_process_that_started_it_is_killed(tmp_path: Pa
         "time.sleep(600)\n"
     )
     root = Path(processes.__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True,
-                          env={**os.environ, "PYTHONPATH": str(root)}) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
+    ) as child:
         assert child.stdout is not None
         found = [processes.identify(int(word)) for word in child.stdout.readline().split()]
         started = [identity for identity in found if identity is not None]
@@ -122,4 +129,3 @@ def test_nothing_is_left_when_the_process_that_started_it_is_killed(tmp_path: Pa
     while any(processes.alive(identity) for identity in started) and time.monotonic() < end:
         time.sleep(0.1)
     assert not any(processes.alive(identity) for identity in started)
-

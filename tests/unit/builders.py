@@ -186,4 +186,4 @@ def pod(name: str = "payment-a", waiting: str = "", killed: str = "", *, ready: 
 
 def hash_of(found: Remediation) -> str:
     assert found.status.plan is not None
-    return plan_hash(found.spec.action, found.spec.target_ref, found.spec.parameters, found.status.plan)
+    return plan_hash(found, found.status.plan)

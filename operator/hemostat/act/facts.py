@@ -1,6 +1,7 @@
 """Gathers what plans and gate checks may know, by `act`'s own eyes: API server and Prometheus (shell)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from hemostat.act.store import Store
@@ -10,7 +11,7 @@ from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
 from hemostat.api.incident import Incident, SignalState
 from hemostat.api.meta import BoundTargetRef, find, is_true
-from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, Plan, Remediation
+from hemostat.api.remediation import ADMITTED, FINISHED, Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import MetricSignal
 from hemostat.clock import Clock
@@ -141,13 +142,13 @@ class Facts:
             PastAction(
                 name=r.metadata.name,
                 target_uid=r.spec.target_ref.uid,
-                time=applied.last_transition_time if applied and applied.status == "True" else None,
+                time=_acted(r),
                 finished=is_true(r.status.conditions, FINISHED),
                 unattended=bool(admitted and admitted.reason == UNATTENDED),
             )
             for r in others
             if r.metadata.uid != remediation.metadata.uid and is_true(r.status.conditions, ADMITTED)
-            for applied, admitted in [(find(r.status.conditions, APPLIED), find(r.status.conditions, ADMITTED))]
+            for admitted in [find(r.status.conditions, ADMITTED)]
         )
 
     def _corroboration(self, namespace: str, incident: Incident | None, live: Json) -> str | None:
@@ -181,3 +182,9 @@ class Facts:
         if not seen.wrong:
             return None
         return f"Prometheus confirms: {name} is {seen.value:.4g}, limit {seen.threshold:g}"
+
+
+def _acted(remediation: Remediation) -> datetime | None:
+    """When its effect took place, or may have: an intent without a result counts too."""
+    times = [i.time for i in remediation.status.intents if i.effect == "Forward"]
+    return times[-1] if times else None

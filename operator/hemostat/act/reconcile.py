@@ -8,10 +8,12 @@ from hemostat.act.store import Store
 from hemostat.act.timeline import entries, merged
 from hemostat.action.contract import make_plan, parse, plan_hash
 from hemostat.action.execute import (
+    IN_FLIGHT,
     Executor,
     Landed,
     Lost,
     NewIntent,
+    Send,
     Which,
     effect_of,
     manager,
@@ -31,13 +33,14 @@ from hemostat.api.remediation import (
     RELEASED,
     UNDONE,
     VERIFIED,
+    GateDecision,
     GateOutcome,
     Plan,
     Remediation,
     RemediationStatus,
 )
 from hemostat.clock import Clock
-from hemostat.errors import HemostatError, Refused
+from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.events import Events
 from hemostat.gate.approvals import hear
 from hemostat.gate.checks import decide
@@ -119,8 +122,7 @@ class Reconciler:
 
     def _plan(self, remediation: Remediation) -> float:
         plan = self._compute(remediation)
-        spec = remediation.spec
-        digest = plan_hash(spec.action, spec.target_ref, spec.parameters, plan)
+        digest = plan_hash(remediation, plan)
         status = remediation.status.model_copy(update={"plan": plan, "plan_hash": digest})
         self._write(remediation, status, PLANNED, "Planned", plan.summary)
         return SOON
@@ -128,15 +130,12 @@ class Reconciler:
     def _decide(self, remediation: Remediation) -> float | None:
         plan = self._compute(remediation)
         spec, status = remediation.spec, remediation.status
-        if plan_hash(spec.action, spec.target_ref, spec.parameters, plan) != status.plan_hash:
+        if plan_hash(remediation, plan) != status.plan_hash:
             raise Refused("Drifted", "the target changed since it was planned; approvals of this plan are void")
         live = self._facts.target(remediation.metadata.namespace or "", spec.target_ref)
         gathered = self._facts.gate(remediation, plan, live)
         decision = decide(gathered)
-        if status.decision is None or (decision.outcome, decision.checks) != (
-            status.decision.outcome,
-            status.decision.checks,
-        ):
+        if status.decision is None or _outcomes(decision) != _outcomes(status.decision):
             GATE.labels(decision.outcome.value).inc()
             status = status.model_copy(update={"decision": decision})
         reasons = "; ".join(c.message for c in decision.checks if c.outcome != "Pass")
@@ -189,17 +188,22 @@ class Reconciler:
             status = remediation.status.model_copy(update={"results": results})
             return self._landed(remediation, status, which, plan)
         if isinstance(move, Lost):
-            raise Refused("Drifted" if which == "Forward" else "UndoBlocked", move.message)
+            raise Refused(move.reason if which == "Forward" else "UndoBlocked", move.message)
         if isinstance(move, NewIntent):
             if which == "Forward":
                 self._unchanged(remediation)
             elif not still_ours(plan.forward, live):
                 raise Refused("UndoBlocked", "somebody changed the target since; nothing of ours is left to undo")
-            self._executor.dry_run(effect, namespace, move.intent.resource_version, ours)
+            self._executor.dry_run(effect, namespace, ours)
             intents = (*remediation.status.intents, move.intent)
             status = remediation.status.model_copy(update={"intents": intents})
             remediation = self._store.write(remediation, status)
-        self._executor.send(effect, namespace, move.intent, ours)
+        try:
+            self._executor.send(effect, namespace, move.intent, ours)
+        except Refused as error:
+            if isinstance(move, Send) and self._clock.now() - move.intent.time < IN_FLIGHT:
+                raise Retry(f"{error}; an earlier request may still land", 5) from error
+            raise
         EFFECTS.labels(remediation.spec.action, which).inc()
         return SOON
 
@@ -275,10 +279,7 @@ class Reconciler:
         return make_plan(action, spec.target_ref, parse(action, spec.parameters), world)
 
     def _unchanged(self, remediation: Remediation) -> None:
-        spec = remediation.spec
-        if plan_hash(spec.action, spec.target_ref, spec.parameters, self._compute(remediation)) != (
-            remediation.status.plan_hash
-        ):
+        if plan_hash(remediation, self._compute(remediation)) != remediation.status.plan_hash:
             raise Refused("Drifted", "the target changed between approval and execution; the approval is void")
 
     def _write(self, remediation: Remediation, status: RemediationStatus, kind: str, reason: str, message: str) -> None:
@@ -304,3 +305,8 @@ class Reconciler:
         self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
         FINISHED_METRIC.labels(remediation.spec.action, reason).inc()
         self._events.emit("Remediation", remediation.metadata, reason, message, level)
+
+
+def _outcomes(decision: GateDecision) -> list[tuple[str, str]]:
+    """What a decision says without its live numbers, so that a look that says the same writes nothing."""
+    return [(c.name, c.outcome.value) for c in decision.checks]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from hemostat.api.meta import BoundTargetRef
-from hemostat.api.remediation import Effect, OpKind, PatchOp, Plan
+from hemostat.api.remediation import Effect, OpKind, PatchOp, Plan, Remediation
 from hemostat.api.runbook import Parameter
 from hemostat.api.watch import HealthyRevision
 from hemostat.errors import Refused
@@ -47,6 +47,8 @@ class World:
 
 
 P = TypeVar("P", bound=Params)
+MAX_VALUE = 131_072
+"""Longest JSON value of a patch, as the CRD bounds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,18 @@ def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world
     )
 
 
-def plan_hash(action: str, target: BoundTargetRef, parameters: Sequence[Parameter], plan: Plan) -> str:
-    """Return what an Approval approves: the digest of action, target, parameters and the whole plan."""
+def plan_hash(remediation: Remediation, plan: Plan) -> str:
+    """Return what an Approval approves: the digest of this very Remediation, what it asks for, and the whole plan.
+
+    The uid makes an Approval single-use: a Remediation that is created again under the same name has another hash.
+    """
+    spec = remediation.spec
     return digest(
         {
-            "action": action,
-            "target": target.wire(),
-            "parameters": sorted((p.name, p.value) for p in parameters),
+            "remediation": remediation.metadata.uid,
+            "action": spec.action,
+            "target": spec.target_ref.wire(),
+            "parameters": sorted((p.name, p.value) for p in spec.parameters),
             "plan": plan.wire(),
         }
     )
@@ -129,8 +136,11 @@ def digest(value: Any) -> str:
 
 
 def replace(path: str, value: Any) -> PatchOp:
-    """Return a JSON Patch `replace` whose value is canonical JSON text."""
-    return PatchOp(op=OpKind.REPLACE, path=path, value=json.dumps(value, sort_keys=True))
+    """Return a JSON Patch `replace` whose value is canonical JSON text; `Refused` (TooLarge) beyond 128 KiB."""
+    text = json.dumps(value, sort_keys=True)
+    if len(text) > MAX_VALUE:
+        raise Refused("TooLarge", f"{path} takes {len(text)} characters, more than {MAX_VALUE} a plan may hold")
+    return PatchOp(op=OpKind.REPLACE, path=path, value=text)
 
 
 def effect(target: Mapping[str, Any], ops: tuple[PatchOp, ...], subresource: str = "") -> Effect:

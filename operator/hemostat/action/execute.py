@@ -11,7 +11,7 @@ can land); or only its status moved on (the old request can never land any more,
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from hemostat.action.ownership import handed_back, owner_of
@@ -20,6 +20,8 @@ from hemostat.errors import Refused, Retry
 from hemostat.kube import Conflict, Json, Kube, NotFound, path_of
 
 Which = Literal["Forward", "Inverse"]
+IN_FLIGHT = timedelta(seconds=60)
+"""A request older than the API server's own request timeout can no longer land."""
 MAX_ATTEMPTS = 20
 """Lost races on resourceVersion before a person is asked."""
 
@@ -47,8 +49,10 @@ class NewIntent:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The object was changed under us in a way that leaves open what happened; a person or a new plan decides."""
+    """It cannot go on by itself; a person decides."""
 
+    reason: str
+    """Unclear: it cannot be told whether the effect took place. TooBusy: it did not."""
     message: str
 
 
@@ -71,9 +75,9 @@ def next_move(
     if tries and tries[-1].resource_version == version:
         return Send(tries[-1])
     if tries and tries[-1].generation != generation:
-        return Lost("its spec was changed while the action was in flight")
+        return Lost("Unclear", "its spec was changed while the action was in flight")
     if len(tries) >= MAX_ATTEMPTS:
-        return Lost(f"its status changes faster than it can be patched ({MAX_ATTEMPTS} attempts)")
+        return Lost("TooBusy", f"its status changes faster than it can be patched ({MAX_ATTEMPTS} attempts)")
     return NewIntent(
         Intent(
             effect=which,
@@ -129,9 +133,10 @@ class Executor:
             raise Refused("TargetReplaced", f"{effect.kind} {effect.name} was re-created")
         return live
 
-    def dry_run(self, effect: Effect, namespace: str, version: str, field_manager: str) -> None:
-        """Have the API server check the patch without doing it. Raises `Refused` with its words, or `Retry`."""
-        self._patch(effect, namespace, version, field_manager, dry_run=True)
+    def dry_run(self, effect: Effect, namespace: str, field_manager: str) -> None:
+        """Have the API server check the patch without doing it, on whatever version there is. Raises `Refused` with
+        its words."""
+        self._patch(effect, namespace, None, field_manager, dry_run=True)
 
     def send(self, effect: Effect, namespace: str, intent: Intent, field_manager: str) -> None:
         """Send the patch; it lands only on the intent's version. Raises `Retry` when the race was lost."""
@@ -151,11 +156,11 @@ class Executor:
         except Conflict as error:
             raise Retry(f"{effect.kind} {effect.name} changed while our fields were let go", 0.2) from error
 
-    def _patch(self, effect: Effect, namespace: str, version: str, field_manager: str, *, dry_run: bool) -> None:
+    def _patch(self, effect: Effect, namespace: str, version: str | None, field_manager: str, *, dry_run: bool) -> None:
         path = path_of(effect.api_version, effect.kind, namespace, effect.name, effect.subresource)
         ops: list[Json] = [
             {"op": "test", "path": "/metadata/uid", "value": effect.uid},
-            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            *([{"op": "test", "path": "/metadata/resourceVersion", "value": version}] if version else []),
             *(_wire(op) for op in effect.ops),
         ]
         try:

@@ -144,7 +144,7 @@ class Baseline(Model):
     signal: Annotated[str, Field(min_length=1, max_length=512)]
     """Signal and subject."""
     value: Decimal
-    """The normal value, in the signal's unit."""
+    """The normal 95th percentile, in milliseconds."""
     observed_time: Time
     """When it was learned."""
 

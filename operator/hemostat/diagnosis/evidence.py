@@ -38,11 +38,11 @@ class Facts:
     troubles: tuple[str, ...]
 
     def cel(self) -> dict[str, Any]:
-        """Return the CEL variables `target`, `signals`, `changes`, `workload`."""
+        """Return the CEL variables `target`, `signals`, `changes` (before the incident), `workload`."""
         return {
             "target": dict(self.target),
             "signals": [_signal(s) for s in self.signals],
-            "changes": [_change(c) for c in self.changes],
+            "changes": [_change(c) for c in self.changes if c.age_seconds >= 0],
             "workload": _workload(self.workload, self.troubles),
         }
 

@@ -18,6 +18,10 @@ from hemostat.api.runbook import Runbook, RunbookState, Symptom
 from hemostat.diagnosis.evidence import CEL_VARIABLES, Facts
 
 BY = "Matcher"
+CEL_FUNCTIONS = frozenset(
+    {"size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bool", "type"}
+)
+"""Named functions of the CEL standard that make sense over evidence; operators and macros are always there."""
 _BOUND = re.compile(r"\.(?:all|exists|exists_one|filter|map)\(\s*([A-Za-z_]\w*)\s*,")
 """Variables that CEL's macros bind: `s` in `signals.exists(s, ...)`."""
 
@@ -61,6 +65,10 @@ def expression_error(symptom: Symptom) -> str | None:
     if unknown:
         known = ", ".join(sorted(CEL_VARIABLES))
         return f"symptom {symptom.name}: unknown variable {', '.join(unknown)}; there are {known}"
+    foreign = sorted(f for f in program.functions() if f.isidentifier() and f not in CEL_FUNCTIONS)
+    if foreign:
+        known = ", ".join(sorted(CEL_FUNCTIONS))
+        return f"symptom {symptom.name}: unknown function {', '.join(foreign)}; there are {known}"
     return None
 
 

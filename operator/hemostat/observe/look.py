@@ -1,6 +1,7 @@
 """One look at one Watch: fetch, judge, publish; open or feed its Incident (shell)."""
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -110,7 +111,8 @@ class Observer:
                 signals |= {s.key: resumed(s) for s in incident.status.signals}
                 memory.incident = True
         normal = {
-            b.signal: trace.Normal(float(b.value), trace.WARM_UP_LOOKS, b.observed_time) for b in watch.status.baselines
+            b.signal: trace.Normal(math.log(max(float(b.value), 0.01) / 1000), trace.WARM_UP_LOOKS, b.observed_time)
+            for b in watch.status.baselines
         }
         usable = {k: v for k, v in normal.items() if trace.fresh(v, self._clock.now())}
         memory.state = WatchState(signals, usable)
@@ -285,7 +287,7 @@ def _last(seen: Look) -> str | None:
 def _baselines(state: WatchState) -> tuple[Baseline, ...]:
     known = sorted(state.normal.items())[:64]
     return tuple(
-        Baseline(signal=key, value=decimal(n.log_seconds) or "0", observed_time=n.observed_time)
+        Baseline(signal=key, value=decimal(1000 * math.exp(n.log_seconds)) or "0", observed_time=n.observed_time)
         for key, n in known
         if n.looks >= trace.WARM_UP_LOOKS
     )

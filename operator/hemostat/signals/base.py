@@ -66,7 +66,10 @@ def step(timing: Timing, old: Debounced, seen: Observation, now: datetime) -> De
         silent = old.silent_since or now
         stale = now - silent >= timedelta(seconds=STALE_SECONDS)
         state = SignalState.NO_DATA if stale else old.state
-        return _moved(replace(old, wrong_since=None, right_since=None, silent_since=silent), state, now)
+        kept = replace(old, right_since=None, silent_since=silent)  # health needs an unbroken row of looks
+        if stale:
+            kept = replace(kept, wrong_since=None)  # trouble survives a short gap
+        return _moved(kept, state, now)
     if seen.wrong:
         since = old.wrong_since or now
         due = now - since >= timedelta(seconds=timing.for_seconds)

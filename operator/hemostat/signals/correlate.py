@@ -51,7 +51,7 @@ def draft(watch: Watch, target: BoundTargetRef, firing: Sequence[SignalStatus]) 
     digest = hashlib.sha256(f"{print_}/{rfc3339(opened)}".encode()).hexdigest()[:8]
     worst = next((s for s in firing if s.kind in _CRITICAL), first)
     return Draft(
-        name=f"{target.name[:200]}-{digest}",
+        name=f"{target.name[:200].rstrip('.-')}-{digest}",
         spec=IncidentSpec(
             watch_ref=LocalRef(name=watch.metadata.name, uid=watch.metadata.uid or None),
             target_ref=target,

@@ -84,7 +84,7 @@ class World:
         status = {
             "conditions": [condition(PLANNED), condition(ADMITTED, reason="AllowedByPolicy")],
             "plan": plan.wire(),
-            "planHash": plan_hash(action, first.spec.target_ref, (), plan),
+            "planHash": plan_hash(first, plan),
         }
         put(CASE, {"metadata": meta(NAME), "spec": first.spec.wire(), "status": status})
 
@@ -216,7 +216,7 @@ def check(world: World, which: str) -> None:
     if world.landed[which] and not done:
         assert world.overwritten(which), "it landed and nobody knows"
         assert finished is not None
-        assert finished.reason in ("Drifted", "UndoBlocked")
+        assert finished.reason in ("Unclear", "UndoBlocked")
     if done and not world.landed[which]:
         (result,) = (r for r in world.now().status.results if r.effect == which)
         assert result.proof == "Content"
@@ -361,6 +361,6 @@ def test_a_target_whose_status_never_rests_is_given_up_visibly():
 
     world.api.replace = written_and_moved
     world.run({Step.NOTHING})
-    assert find(world.now().status.conditions, FINISHED).reason == "Drifted"
+    assert find(world.now().status.conditions, FINISHED).reason == "TooBusy"
     assert len(world.now().status.intents) == 20
     assert world.api.writes == []

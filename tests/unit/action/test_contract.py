@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
-from tests.unit.builders import HASH, TARGET, deployment, parameter, template
+from tests.unit.builders import HASH, TARGET, deployment, parameter, remediation, template
 
 from hemostat.action.contract import (
     Action,
@@ -103,7 +103,15 @@ def draft_with(world, params, diff):
 
 
 def the_hash(action="speed", target=TARGET, parameters=PARAMETERS, plan=PLAN):
-    return plan_hash(action, target, parameters, plan)
+    spec = {"action": action, "target_ref": target, "parameters": parameters}
+    proposal = remediation()
+    return plan_hash(proposal.model_copy(update={"spec": proposal.spec.model_copy(update=spec)}), plan)
+
+
+def test_the_hash_is_about_this_very_remediation():
+    proposal = remediation()
+    reborn = proposal.model_copy(update={"metadata": proposal.metadata.model_copy(update={"uid": "another"})})
+    assert plan_hash(proposal, PLAN) != plan_hash(reborn, PLAN)
 
 
 def test_the_hash_is_the_same_for_the_same_plan():

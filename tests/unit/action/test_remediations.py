@@ -142,9 +142,13 @@ def test_replicas_are_multiplied_up_to_the_bound(replicas, params, after):
     assert plan.replaced_pods == 0
 
 
-@pytest.mark.parametrize(("replicas", "params"), [(10, {}), (11, {}), (0, {}), (3, {"max_replicas": 1})])
+@pytest.mark.parametrize(("replicas", "params"), [(10, {}), (11, {}), (3, {"max_replicas": 1})])
 def test_what_would_not_grow_is_refused(replicas, params):
     assert refusal(lambda: scaled(replicas, **params)) == "AtMaximum"
+
+
+def test_what_somebody_turned_off_stays_off():
+    assert refusal(lambda: scaled(0)) == "ScaledToZero"
 
 
 def test_an_autoscaler_is_not_fought():

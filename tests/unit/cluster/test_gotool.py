@@ -4,12 +4,15 @@ from hemostat_chaos.cluster import binaries, gotool
 from hemostat_chaos.cluster.constants import ETCD_IMAGE_TAG, KIND_VERSION, KUBERNETES_VERSION
 
 
-@pytest.mark.parametrize(("text", "version"), [
-    ("go version go1.26.8 linux/amd64", (1, 26, 8)),
-    ("go1.27", (1, 27)),
-    ("1.26.0", (1, 26, 0)),
-    ("nothing", None),
-])
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("go version go1.26.8 linux/amd64", (1, 26, 8)),
+        ("go1.27", (1, 27)),
+        ("1.26.0", (1, 26, 0)),
+        ("nothing", None),
+    ],
+)
 def test_versions_are_found_in_what_go_says(text: str, version: gotool.Version | None) -> None:
     assert gotool.parse_version(text) == version
 

@@ -27,7 +27,8 @@ def _names(data: bytes) -> list[str]:
 def test_the_projects_own_dockerfile_can_be_built_without_docker() -> None:
     recipe = dockerfile.parse((project_root() / context.DOCKERFILE).read_text())
     assert [(step.source, step.target) for step in recipe.steps] == [
-        ("site", "opt/hemostat/site"), ("app", "opt/hemostat/app"),
+        ("site", "opt/hemostat/site"),
+        ("app", "opt/hemostat/app"),
     ]
     assert recipe.base == "python:3.11-slim-bookworm"
     assert recipe.settings["User"] == "65532:65532"
@@ -35,9 +36,16 @@ def test_the_projects_own_dockerfile_can_be_built_without_docker() -> None:
     assert recipe.environment["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
-@pytest.mark.parametrize("line", [
-    "ADD x /y", "RUN pip install x", "COPY a b", "COPY --from=x a/ b/", "HEALTHCHECK NONE",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ADD x /y",
+        "RUN pip install x",
+        "COPY a b",
+        "COPY --from=x a/ b/",
+        "HEALTHCHECK NONE",
+    ],
+)
 def test_what_would_be_misread_is_refused(line: str) -> None:
     with pytest.raises(ClusterError):
         dockerfile.parse(f"FROM x\nCOPY a/ /b/\n{line}\n")

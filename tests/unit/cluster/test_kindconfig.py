@@ -18,8 +18,9 @@ def test_each_node_has_its_own_pod_network() -> None:
     assert [node["role"] for node in config["nodes"]] == ["control-plane", "worker", "worker"]
     mounted = [node["extraMounts"][0]["hostPath"] for node in config["nodes"]]
     assert mounted == ["/s/0", "/s/1", "/s/2"]
-    subnets = [json.loads(kindconfig.conflist(index))["plugins"][0]["ipam"]["ranges"][0][0]["subnet"]
-               for index in range(3)]
+    subnets = [
+        json.loads(kindconfig.conflist(index))["plugins"][0]["ipam"]["ranges"][0][0]["subnet"] for index in range(3)
+    ]
     assert subnets == ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]
 
 

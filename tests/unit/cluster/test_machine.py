@@ -9,12 +9,15 @@ from hemostat_chaos.cluster.errors import ClusterError
 from hemostat_chaos.cluster.processes import Identity
 
 
-@pytest.mark.parametrize(("facts", "way", "word"), [
-    (Facts(), Way.OFFLINE, "no Docker daemon"),
-    (Facts(docker_answers=True), Way.OFFLINE, "cannot pull"),
-    (Facts(docker_answers=True, node_image_there=True), Way.OFFLINE, "--privileged"),
-    (Facts(docker_answers=True, node_image_there=True, privileged_works=True), Way.ORDINARY, "answer"),
-])
+@pytest.mark.parametrize(
+    ("facts", "way", "word"),
+    [
+        (Facts(), Way.OFFLINE, "no Docker daemon"),
+        (Facts(docker_answers=True), Way.OFFLINE, "cannot pull"),
+        (Facts(docker_answers=True, node_image_there=True), Way.OFFLINE, "--privileged"),
+        (Facts(docker_answers=True, node_image_there=True, privileged_works=True), Way.ORDINARY, "answer"),
+    ],
+)
 def test_the_choice_follows_from_the_facts_and_is_explained(facts: Facts, way: Way, word: str) -> None:
     choice = choose.choose(facts)
     assert choice.way is way

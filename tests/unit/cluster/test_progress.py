@@ -5,9 +5,16 @@ import pytest
 from hemostat_chaos.cluster.progress import Progress, running_line, seconds
 
 
-@pytest.mark.parametrize(("duration", "text"), [
-    (0.42, "0.4 s"), (9.96, "10.0 s"), (37.2, "37 s"), (59.7, "1 min 00 s"), (245, "4 min 05 s"),
-])
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (0.42, "0.4 s"),
+        (9.96, "10.0 s"),
+        (37.2, "37 s"),
+        (59.7, "1 min 00 s"),
+        (245, "4 min 05 s"),
+    ],
+)
 def test_durations_read_as_people_say_them(duration: float, text: str) -> None:
     assert seconds(duration) == text
 

@@ -63,9 +63,10 @@ def test_short_silence_changes_nothing_and_long_silence_is_no_data():
     assert states([SILENT] * (silent + 2)) == [CLEAR] * silent + [NO_DATA] * 2
 
 
-def test_silence_starts_the_times_over():
+def test_trouble_survives_a_short_silence_and_health_does_not():
     firing = run([WRONG] * 5)[-1]
-    assert FIRING not in states([WRONG, WRONG, SILENT, WRONG, WRONG])
+    assert FIRING in states([WRONG, SILENT, WRONG, SILENT, WRONG])
+    assert FIRING not in states([WRONG, WRONG, *[SILENT] * (int(STALE_SECONDS) + 1), WRONG, WRONG])
     assert CLEAR not in states([RIGHT] * 7 + [SILENT] + [RIGHT] * 7, old=firing, start=5)
 
 
