@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import shutil
@@ -44,6 +45,11 @@ def write(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
     with os.fdopen(descriptor, "wb") as out:
         out.write(data.encode() if isinstance(data, str) else data)
     temporary.replace(path)
+
+
+def key_of_code(path: Path) -> str:
+    """Hash what a Python file does: comments and layout do not count."""
+    return key_of([ast.dump(ast.parse(path.read_bytes()))])
 
 
 @contextmanager

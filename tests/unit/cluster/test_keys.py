@@ -24,6 +24,15 @@ def test_a_tree_is_known_by_names_and_contents_but_not_by_bytecode(tmp_path: Pat
     assert atomic.key_of_tree(tmp_path) != key
 
 
+def test_layout_and_comments_of_a_recipe_do_not_count(tmp_path: Path) -> None:
+    one, same, other = (tmp_path / name for name in ("one.py", "same.py", "other.py"))
+    one.write_text("a = [1, 2]\n")
+    same.write_text("# why\na = [\n    1,\n    2,\n]\n")
+    other.write_text("a = [1, 3]\n")
+    assert atomic.key_of_code(one) == atomic.key_of_code(same)
+    assert atomic.key_of_code(one) != atomic.key_of_code(other)
+
+
 def test_a_layer_depends_on_what_is_below_on_its_commands_and_on_its_content() -> None:
     step = Step("site", "opt/site", [["compile"]])
     keys = {

@@ -28,7 +28,7 @@ class Tree:
 
 def key() -> str:
     """Return the hash of all that goes into the layer."""
-    return atomic.key_of([Path(__file__).read_bytes(), DEBIAN_SUITE])
+    return atomic.key_of([atomic.key_of_code(Path(__file__)), DEBIAN_SUITE])
 
 
 def keep(folder: Path, root: Path) -> None:

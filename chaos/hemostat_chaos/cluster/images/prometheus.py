@@ -24,7 +24,7 @@ _SETTINGS = {
 
 def image(bottom: Tree, progress: Progress, logs: Path) -> Image:
     """Return the image, made now if it is not kept yet."""
-    key = atomic.key_of([Path(__file__).read_bytes(), DEBIAN_SUITE])
+    key = atomic.key_of([atomic.key_of_code(Path(__file__)), DEBIAN_SUITE])
     folder = cache_root() / "images" / f"prometheus-{key}"
     tree = base.kept(folder)
     if tree is None:

@@ -71,8 +71,9 @@ class NodeBase:
 
 def key() -> str:
     """Return the hash of all that goes into the layers."""
-    source = Path(__file__).read_bytes()
-    return atomic.key_of([source, DEBIAN_SUITE, KIND_VERSION, KUBERNETES_VERSION, PAUSE_IMAGE_TAG])
+    return atomic.key_of(
+        [atomic.key_of_code(Path(__file__)), DEBIAN_SUITE, KIND_VERSION, KUBERNETES_VERSION, PAUSE_IMAGE_TAG]
+    )
 
 
 def folder() -> Path:

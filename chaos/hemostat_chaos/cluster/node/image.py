@@ -31,7 +31,7 @@ _IMPORT_DEADLINE = 300.0
 
 def key() -> str:
     """Return the hash of all that goes into the image."""
-    recipe = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    recipe = [atomic.key_of_code(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
     modules = sorted({binaries.CATALOGUE[name].module for name in PROGRAMS})
     return atomic.key_of([base.key(), *(binaries.module_key(module) for module in modules), *recipe])
 
