@@ -54,7 +54,7 @@ unit: venv ## Pure tests, no I/O, seconds
 
 .PHONY: api
 api: venv ## CRDs, CEL, admission and RBAC against a real API server
-	@$(BIN)/python -m hemostat_chaos.cluster.binaries
+	@$(LAB) binaries
 	@$(BIN)/python -m pytest tests/api tests/cluster
 
 .PHONY: loop

@@ -54,6 +54,10 @@ def _sweep() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+PROGRAMS = ("kube-apiserver", "etcd", "kubectl")
+CONTROLLERS = ("kube-controller-manager",)
+
+
 class ApiServer:
     """Starts on entry, is ready when entry returns, and leaves nothing behind on exit.
 
@@ -89,9 +93,9 @@ class ApiServer:
 
     def start(self) -> None:
         """Start everything and wait until the API server says that it is ready."""
-        names = ["kube-apiserver", "etcd", "kubectl"]
+        names = [*PROGRAMS]
         if self._controllers:
-            names.append("kube-controller-manager")
+            names += CONTROLLERS
         self._bin = binaries(names, self._progress)
         _sweep()
         self.directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{processes.own_identity()}-"))

@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--purge", action="store_true", help="the caches too")
     down.set_defaults(run=_down)
 
+    built = commands.add_parser("binaries", help="build what a bare API server needs, or find it built")
+    built.set_defaults(run=_binaries)
+
     status = commands.add_parser("status", help="list the clusters on this machine")
     status.set_defaults(run=_status)
 
@@ -137,6 +140,12 @@ def _down(options: argparse.Namespace) -> None:
             raise ClusterError(f"the caches are in use by cluster {', '.join(left)}", hint="use --all --purge")
         with progress.step(f"removing {cache_root()}"):
             shutil.rmtree(cache_root(), ignore_errors=True)
+
+
+def _binaries(_: argparse.Namespace) -> None:
+    from hemostat_chaos.cluster.apiserver import CONTROLLERS, PROGRAMS
+
+    print(binaries.binaries([*PROGRAMS, *CONTROLLERS], Progress()))
 
 
 def _status(_: argparse.Namespace) -> None:
