@@ -251,6 +251,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "firing": 1,
         "lastSignal": "errors",
         "revisions": [{"templateHash": "5d4f8c7b9", "targetUid": UID, "observedTime": TIME}],
+        "present": {"targetUid": UID, "number": "3", "templateHash": "5d4f8c7b9", "sinceTime": TIME},
         "baselines": [{"signal": "calls checkout -> payment", "value": "12.5", "observedTime": TIME}],
     },
     "Runbook": {"observedGeneration": 1, "conditions": [condition("Ready")]},

@@ -46,6 +46,7 @@ SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 IMMUTABLE = ("self == oldSelf", "must not change after creation; delete it and create a new one")
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+API_VERSION = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?$"
 DNS_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME)]
@@ -55,6 +56,8 @@ Uid = Annotated[str, Field(min_length=1, max_length=64)]
 Short = Annotated[str, Field(max_length=256)]
 Text = Annotated[str, Field(max_length=1024)]
 Long = Annotated[str, Field(max_length=16384)]
+ApiVersion = Annotated[str, Field(min_length=1, max_length=253, pattern=API_VERSION)]
+"""It becomes part of a URL that is asked for with our own rights: nothing but `group/v1` may stand there."""
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
 Decimal = Annotated[str, Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$", max_length=26)]
 """A number as a string ("0.85"): CRDs should hold no floats (Kubernetes API conventions)."""
@@ -94,7 +97,7 @@ class LocalRef(Model):
 class TargetRef(Model):
     """The workload something is about, in the namespace of the referring object."""
 
-    api_version: Annotated[str, Field(min_length=1, max_length=253)] = "apps/v1"
+    api_version: ApiVersion = "apps/v1"
     """API version of the workload."""
     kind: Word = "Deployment"
     """Kind of the workload."""

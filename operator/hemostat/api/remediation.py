@@ -9,6 +9,7 @@ from hemostat.api.meta import (
     ATOMIC,
     IMMUTABLE,
     SET,
+    ApiVersion,
     BoundTargetRef,
     Conditions,
     Count,
@@ -64,7 +65,7 @@ class PatchOp(Model):
 class Effect(Model):
     """One write to one object, applied only if the object is still at the resourceVersion it was planned on."""
 
-    api_version: Annotated[str, Field(min_length=1, max_length=253)]
+    api_version: ApiVersion
     """API version of the object."""
     kind: Word
     """Kind of the object."""

@@ -42,7 +42,7 @@ class Facts:
         return {
             "target": dict(self.target),
             "signals": [_signal(s) for s in self.signals],
-            "changes": [_change(c) for c in self.changes if c.age_seconds >= 0],
+            "changes": [_change(c) for c in self.changes if c.age_seconds >= 0][:32],
             "workload": _workload(self.workload, self.troubles),
         }
 

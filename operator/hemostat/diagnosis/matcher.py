@@ -22,6 +22,11 @@ CEL_FUNCTIONS = frozenset(
     {"size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bool", "type"}
 )
 """Named functions of the CEL standard that make sense over evidence; operators and macros are always there."""
+_LOOPS = re.compile(r"\b(?:all|exists|exists_one|existsOne|filter|map|bind|transform\w*)\b")
+_ITEMS = 32
+"""The most signals, changes or troubles there are."""
+MAX_STEPS = 100_000
+"""How often the body of a macro may run in one expression: CEL holds the interpreter while it counts."""
 _BOUND = re.compile(r"\.(?:all|exists|exists_one|filter|map)\(\s*([A-Za-z_]\w*)\s*,")
 """Variables that CEL's macros bind: `s` in `signals.exists(s, ...)`."""
 
@@ -57,6 +62,8 @@ class _Score:
 
 def expression_error(symptom: Symptom) -> str | None:
     """Return why the expression cannot be used, or None. Unknown variables are errors."""
+    if _steps(symptom.expression) > MAX_STEPS:
+        return f"symptom {symptom.name}: it could take more than {MAX_STEPS} steps; nest and add up fewer lists"
     try:
         program = _compile(symptom.expression)
     except ValueError as error:
@@ -148,6 +155,15 @@ def _holds(symptom: Symptom, variables: Mapping[str, Any]) -> bool:
         return _compile(symptom.expression).execute(dict(variables)) is True
     except (ValueError, RuntimeError, TypeError, ArithmeticError, LookupError):
         return False  # a question the evidence cannot answer is not a symptom that was found
+
+
+def _steps(expression: str) -> int:
+    """Bound from above how often the body of a macro runs, or how often a value is doubled, by the text alone.
+
+    As if every macro were nested in the others, and looped over everything that is listed or added up anywhere.
+    """
+    longest = _ITEMS * (1 + expression.count("+")) + expression.count(",")
+    return int(longest ** len(_LOOPS.findall(expression)))
 
 
 @lru_cache(maxsize=512)

@@ -10,6 +10,7 @@ from hemostat.api.incident import (
     Incident,
     IncidentSpec,
     Severity,
+    SignalSource,
     SignalState,
     SignalStatus,
 )
@@ -17,6 +18,8 @@ from hemostat.api.meta import BoundTargetRef, LocalRef, is_true
 from hemostat.api.watch import SignalKind, Watch
 from hemostat.clock import rfc3339
 
+MAX_TRACED = 24
+"""Of the signals an Incident shows, as many may come from traces: the others are harder to make up."""
 _CRITICAL = frozenset({SignalKind.ERROR_RATE, SignalKind.WORKLOAD})
 
 
@@ -77,4 +80,7 @@ def merge(shown: Sequence[SignalStatus], seen: Sequence[SignalStatus]) -> tuple[
     kept = [latest.get(s.key, s) for s in shown]
     known = {s.key for s in shown}
     new = [s for s in seen if s.key not in known and s.state is SignalState.FIRING]
-    return tuple((*kept, *new)[:MAX_SIGNALS])
+    traced = [s for s in new if s.source is SignalSource.TRACES]
+    room = max(0, MAX_TRACED - sum(s.source is SignalSource.TRACES for s in kept))
+    others = [s for s in new if s.source is not SignalSource.TRACES]
+    return tuple((*kept, *others, *traced[:room])[:MAX_SIGNALS])

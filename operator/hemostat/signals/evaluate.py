@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from hemostat.api.incident import SignalState, SignalStatus
+from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import WatchSpec, effective_signals
 from hemostat.signals import metric, trace, workload
 from hemostat.signals.base import Debounced, Observation, Timing, publish, step
@@ -68,6 +68,8 @@ def look(spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime) -> Loo
         if key not in seen and tracked.state is not SignalState.CLEAR:
             # an edge that vanished is silent, not well
             judged.append((replace(last, wrong=None, samples=0), Timing(0, 0)))
+    # calls can be made up by anybody: they must crowd out neither what the API server says nor edges long known
+    judged.sort(key=lambda j: _rank(j[0], old, seen))
     states: dict[str, tuple[Debounced, Observation]] = {}
     published = []
     for observation, timing in judged[:MAX_TRACKED]:
@@ -76,11 +78,26 @@ def look(spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime) -> Loo
         states[observation.key] = after, observation
         published.append(publish(observation, after, now))
     return Look(
-        state=WatchState(states, normal),
+        state=WatchState(states, _bounded(normal)),
         signals=tuple(published),
         notes={o.key: o.note for o, _ in judged[:MAX_TRACKED] if o.note},
         dropped=max(0, len(judged) - MAX_TRACKED),
     )
+
+
+def _rank(observation: Observation, old: WatchState, seen: set[str]) -> int:
+    if observation.source is not SignalSource.TRACES:
+        return 0
+    if observation.key not in seen:
+        return 3
+    return 1 if observation.key in old.signals else 2
+
+
+def _bounded(normal: Mapping[str, trace.Normal]) -> Mapping[str, trace.Normal]:
+    """Keep what was learned last, and longest."""
+    if len(normal) <= MAX_TRACKED:
+        return normal
+    return dict(sorted(normal.items(), key=lambda item: (item[1].observed_time, item[1].looks))[-MAX_TRACKED:])
 
 
 def _judge(

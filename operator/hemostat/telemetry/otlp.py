@@ -19,6 +19,8 @@ from hemostat.telemetry.sample import Call
 MAX_NAME = 253
 """Longer service and peer names are cut: hostile labels must not move memory."""
 
+TRACE_ID_BYTES = 16
+"""What the specification allows; a longer one must not be kept."""
 _CALLING = (SpanProto.SPAN_KIND_CLIENT, SpanProto.SPAN_KIND_PRODUCER)
 
 
@@ -56,7 +58,7 @@ def calls(request: ExportTraceServiceRequest) -> Iterator[Call]:
                 callee = _callee(span) if span.kind in _CALLING else ""
                 if callee:
                     yield Call(
-                        trace_id=span.trace_id.hex(),
+                        trace_id=span.trace_id[:TRACE_ID_BYTES].hex(),
                         caller=service,
                         callee=callee,
                         seconds=max(0, span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,

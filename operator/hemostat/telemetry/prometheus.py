@@ -1,6 +1,8 @@
 """Instant queries to any Prometheus-compatible API, with a deadline and a breaker."""
 
 import math
+import queue
+import threading
 from typing import Any
 
 import pybreaker
@@ -10,6 +12,11 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from hemostat.errors import Refused, Retry
 from hemostat.telemetry.sample import Series
+
+
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+MAX_ASKED = 8
+"""Queries under way at once: those that trickle in for ever must not pile up."""
 
 
 class Prometheus:
@@ -23,6 +30,7 @@ class Prometheus:
     def __init__(self, url: str, timeout_seconds: float = 3.0) -> None:
         self._url = url
         self._timeout = timeout_seconds
+        self._free = threading.Semaphore(MAX_ASKED)
         self._client = PrometheusConnect(url=url, retry=requests.adapters.Retry(total=0))
         self._breaker = pybreaker.CircuitBreaker(fail_max=5, reset_timeout=15, exclude=[Refused], name="prometheus")
 
@@ -33,12 +41,40 @@ class Prometheus:
         answers too late or the breaker is open.
         """
         try:
-            vector = self._breaker.call(self._ask, query)
+            vector = self._breaker.call(self._ask_in_time, query)
         except pybreaker.CircuitBreakerError as error:
             raise Retry(f"Prometheus at {self._url} failed repeatedly; asking again in 15 s", 15) from error
-        except (requests.RequestException, PrometheusApiClientException, ValueError, KeyError) as error:
+        except (requests.RequestException, PrometheusApiClientException, *_MALFORMED) as error:
             raise Retry(f"Prometheus at {self._url} did not answer: {error}") from error
-        return [series for item in vector for series in _series(item)]
+        try:
+            return [series for item in vector for series in _series(item)]
+        except _MALFORMED as error:
+            raise Refused(
+                "BadQuery", "the query must yield a scalar or an instant vector of numbers, not a range, text or histogram"
+            ) from error
+
+    def _ask_in_time(self, query: str) -> list[dict[str, Any]]:
+        """Ask with a deadline for the whole answer: that of `requests` begins anew with every byte that trickles in."""
+        if not self._free.acquire(blocking=False):
+            raise requests.Timeout(f"{MAX_ASKED} earlier queries are still being answered")
+        answers: queue.SimpleQueue[list[dict[str, Any]] | Exception] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self._ask(query))
+            except Exception as error:  # noqa: BLE001 - raised again where it was asked
+                answers.put(error)
+            finally:
+                self._free.release()
+
+        threading.Thread(target=ask, name="prometheus", daemon=True).start()
+        try:
+            answer = answers.get(timeout=math.ceil(self._timeout) + 1)
+        except queue.Empty:
+            raise requests.Timeout(f"no whole answer within {math.ceil(self._timeout) + 1} s") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _ask(self, query: str) -> list[dict[str, Any]]:
         try:

@@ -183,3 +183,24 @@ def test_many_runbooks_stay_within_the_schema():
 
 def test_a_tie_of_very_many_is_a_bounded_message():
     assert len(said(*(runbook(f"{'r' * 200}{i:03}") for i in range(50))).message) <= 2048
+
+
+TEN = "[0,1,2,3,4,5,6,7,8,9]"
+
+
+def nested(depth):
+    text = "true"
+    for i in range(depth):
+        text = f"{TEN}.all(v{i}, {text})"
+    return text
+
+
+@pytest.mark.parametrize("bomb", [nested(9), '["aaaaaaaa"]' + ".map(x,x+x)" * 40 + ".exists(x,x==1)"])
+def test_an_expression_that_could_run_for_ever_is_refused_and_never_run(bomb):
+    assert "steps" in expression_error(Symptom(name="x", expression=bomb))
+    assert chosen(said(runbook("bomb", symptoms=[symptom("x", bomb)]))) is None
+
+
+def test_an_ordinary_nested_question_is_allowed():
+    text = "signals.all(s, changes.all(c, workload.troubles.all(t, s.subject != c.subject && t != '')))"
+    assert expression_error(Symptom(name="x", expression=text)) is None

@@ -123,3 +123,21 @@ def test_a_resumed_state_is_used():
     first = looks(inputs([bad()]), 6)
     again = look(SPEC, inputs([bad()]), WatchState(first.state.signals, first.state.normal), at(6))
     assert again.firing[0].first_fired_time == first.firing[0].first_fired_time
+
+
+def test_a_flood_of_made_up_edges_crowds_out_neither_pods_nor_edges_long_known():
+    known = look(SPEC, inputs([bad()]), WatchState(), at(0))
+    flood = [bad(f"!{i:04}") for i in range(MAX_TRACKED)]
+    seen = look(SPEC, inputs([*flood, bad()], pods=[pod(waiting="ImagePullBackOff")]), known.state, at(1))
+    assert {"pods/pods", "calls/errors/checkout->payment"} <= states(seen).keys()
+    assert len(seen.signals) == MAX_TRACKED
+    assert seen.dropped == MAX_TRACKED + 3
+
+
+def test_what_is_learned_stays_bounded_and_keeps_what_is_known_longest():
+    state = WatchState()
+    for i in range(20):
+        flood = [bad(f"{i}-{j}", failures=0) for j in range(40)]
+        state = look(SPEC, inputs([*flood, bad(failures=0)]), state, at(i)).state
+    assert len(state.normal) <= MAX_TRACKED
+    assert state.normal["calls/latency/checkout->payment"].looks == 20

@@ -169,3 +169,9 @@ def test_the_json_form_writes_ids_in_hex():
 
 def test_an_id_that_is_no_hex_does_not_cost_the_call():
     assert only(decode(as_json("not+hex/"), json=True)).callee == "payment"
+
+
+def test_a_trace_id_of_megabytes_is_cut():
+    message = request(peer__service="payment")
+    message.resource_spans[0].scope_spans[0].spans[0].trace_id = b"t" * 1_000_000
+    assert len(only(message).trace_id) == 32
