@@ -64,10 +64,12 @@ Decimal = Annotated[str, Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$", max_le
 Percent = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[int, Field(ge=0, le=86400)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+TIME = r"^2[0-9]{3}-.*([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+"""The format `date-time` of a CRD alone takes the year 0 and offsets of four days, which we could not read."""
 Time = Annotated[
     AwareDatetime,
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
-    Field(json_schema_extra={"maxLength": 40}),
+    Field(json_schema_extra={"maxLength": 40, "pattern": TIME}),
 ]
 
 

@@ -13,7 +13,6 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from hemostat.errors import Refused, Retry
 from hemostat.telemetry.sample import Series
 
-
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 MAX_ASKED = 8
 """Queries under way at once: those that trickle in for ever must not pile up."""
@@ -50,7 +49,7 @@ class Prometheus:
             return [series for item in vector for series in _series(item)]
         except _MALFORMED as error:
             raise Refused(
-                "BadQuery", "the query must yield a scalar or an instant vector of numbers, not a range, text or histogram"
+                "BadQuery", "the query must yield a scalar or an instant vector, not a range, text or histogram"
             ) from error
 
     def _ask_in_time(self, query: str) -> list[dict[str, Any]]:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.unit.builders import T0, approval, at, incident, policy, remediation, runbook, signal, watch
 
-from hemostat.api.meta import find, is_false, is_true, set_condition
+from hemostat.api.meta import TargetRef, find, is_false, is_true, set_condition
 from hemostat.api.resources import RESOURCES
 from hemostat.clock import FakeClock, SystemClock, parse_time, rfc3339
 
@@ -122,3 +123,17 @@ def test_clocks_speak_utc():
     clock = FakeClock(T0)
     assert clock.step(-5) == at(-5) == clock.now()
     assert SystemClock().now().tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["apps/v1/namespaces/other/deployments/secret?", "../api/v1", "apps/v1/..", "v1%2Fsecrets", "apps/v1#", "/v1", ""],
+)
+def test_an_api_version_cannot_lead_a_request_elsewhere(path):
+    with pytest.raises(ValidationError):
+        TargetRef(api_version=path, name="payment")
+
+
+@pytest.mark.parametrize("version", ["v1", "apps/v1", "hemostat.dev/v1alpha1", "autoscaling/v2beta2"])
+def test_ordinary_api_versions_are_taken(version):
+    assert TargetRef(api_version=version, name="payment").api_version == version

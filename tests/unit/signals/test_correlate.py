@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.builders import NAMESPACE, TARGET, at, condition, incident, signal, watch
 
-from hemostat.api.incident import MAX_SIGNALS, Severity, SignalState
+from hemostat.api.incident import MAX_SIGNALS, Severity, SignalSource, SignalState
 from hemostat.api.watch import SignalKind
 from hemostat.signals.correlate import draft, fingerprint, merge, open_incident, title
 
@@ -94,3 +94,9 @@ def test_merging_is_bounded_stable_and_never_lists_a_signal_twice(rounds):
         assert keys[: len(before)] == before
         assert len(set(keys)) == len(keys) <= MAX_SIGNALS
         assert merge(shown, []) == shown
+
+
+def test_made_up_edges_leave_room_for_what_others_say():
+    shown = merge((), [signal(f"t{i}") for i in range(60)])
+    pods = signal("pods").model_copy(update={"source": SignalSource.WORKLOAD})
+    assert [s.key for s in merge(shown, [pods])][-1] == "pods"
