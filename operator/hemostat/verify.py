@@ -9,7 +9,7 @@ from hemostat.api.runbook import Verify
 from hemostat.signals.workload import WorkloadState
 
 FRESH = timedelta(seconds=20)
-"""An observation older than this says nothing about now."""
+"""An observation older than this says nothing about now; nor does one from the future: the clocks disagree."""
 WORSE_AFTER = timedelta(seconds=15)
 """A new signal must fire this long before it counts against the action: a rollout itself may flicker."""
 
@@ -76,7 +76,7 @@ def _not_yet(facts: VerifyInput) -> str | None:
 
 
 def _fresh(signal: SignalStatus, facts: VerifyInput) -> bool:
-    return signal.observed_time > facts.applied and facts.now - signal.observed_time < FRESH
+    return signal.observed_time > facts.applied and abs(facts.now - signal.observed_time) < FRESH
 
 
 def _new_and_firing(signal: SignalStatus, facts: VerifyInput) -> bool:

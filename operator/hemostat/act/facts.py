@@ -162,6 +162,8 @@ class Facts:
 
     def _pods_say(self, namespace: str, live: Json) -> str | None:
         labels = live["spec"]["selector"].get("matchLabels", {})
+        if not labels:  # an empty selector would ask for everybody's pods
+            return None
         selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
         pods = self._kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
         troubles = sorted(t for pod in pods for t in pod_troubles(pod))
@@ -169,8 +171,9 @@ class Facts:
 
     def _prometheus_says(self, namespace: str, incident: Incident) -> str | None:
         watch = self._store.watch(namespace, incident.spec.watch_ref.name)
-        if watch is None:
-            return None
+        blamed = incident.spec.target_ref
+        if watch is None or (watch.spec.target.kind, watch.spec.target.name) != (blamed.kind, blamed.name):
+            return None  # trouble elsewhere says nothing about this target
         firing = {s.name for s in incident.status.signals if s.state is SignalState.FIRING}
         for signal in watch.spec.signals:
             if signal.metric is not None and signal.name in firing and (said := self._ask(signal.name, signal.metric)):

@@ -50,7 +50,9 @@ from hemostat.metrics import FINISHED as FINISHED_METRIC
 from hemostat.signals.workload import state_of
 from hemostat.verify import Verdict, VerifyInput, verdict
 
-SOON, WAIT = 0.0, 1.0
+SOON, WAIT, LATER = 0.0, 1.0, 10.0
+STANDS = IN_FLIGHT
+"""How long an admission stands before the first effect: after a stop of ours it is decided anew."""
 Key = tuple[str, str]
 """(namespace, name)."""
 
@@ -96,6 +98,8 @@ class Reconciler:
         try:
             return self._steps[step](found)
         except Refused as error:
+            if error.reason == "Forbidden" and found.status.intents:
+                return self._shut_out(found, error)
             self._end(found, found.status, error.reason, str(error))
             return None
 
@@ -189,6 +193,10 @@ class Reconciler:
             return self._landed(remediation, status, which, plan)
         if isinstance(move, Lost):
             raise Refused(move.reason if which == "Forward" else "UndoBlocked", move.message)
+        if which == "Forward" and self._stale(remediation):
+            message = f"nothing was done within {STANDS.total_seconds():.0f} s; it is decided anew"
+            self._note(remediation, remediation.status, "Reconsidered", message)
+            return SOON
         if isinstance(move, NewIntent):
             if which == "Forward":
                 self._unchanged(remediation)
@@ -207,6 +215,24 @@ class Reconciler:
         EFFECTS.labels(remediation.spec.action, which).inc()
         return SOON
 
+    def _stale(self, remediation: Remediation) -> bool:
+        """Tell whether policies, Runbook, Incident and words must be asked again, and no request can land meanwhile."""
+        admitted, now = find(remediation.status.conditions, ADMITTED), self._clock.now()
+        times = (i.time for i in remediation.status.intents)
+        return (
+            admitted is not None
+            and now - admitted.last_transition_time > STANDS
+            and all(now - time >= IN_FLIGHT for time in times)
+        )
+
+    def _shut_out(self, remediation: Remediation, error: Refused) -> float:
+        """Rights were taken away in the middle: something of ours may stand on the target, so it is not over."""
+        kind = VERIFIED if is_true(remediation.status.conditions, APPLIED) else APPLIED
+        if find(remediation.status.conditions, kind) is None or kind == APPLIED:
+            self._note(remediation, remediation.status, error.reason, str(error), kind)
+        self._events.emit("Remediation", remediation.metadata, error.reason, str(error), "Warning")
+        return LATER
+
     def _landed(self, remediation: Remediation, status: RemediationStatus, which: Which, plan: Plan) -> float:
         if which == "Forward":
             self._write(remediation, status, APPLIED, "Applied", plan.summary)
@@ -223,6 +249,8 @@ class Reconciler:
             self._executor.release(plan.forward, namespace, managers, remediation.status.intents[-1].owner)
             message = "the owner's next apply needs no force"
         except Refused as error:
+            if error.reason == "Forbidden":
+                raise
             message = f"nothing to let go of: {error}"
         self._write(remediation, remediation.status, RELEASED, "Released", message)
         return SOON

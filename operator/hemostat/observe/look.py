@@ -31,6 +31,8 @@ LOG = logging.getLogger(__name__)
 Key = tuple[str, str]
 PUBLISH_EVERY = timedelta(seconds=30)
 MAX_REVISIONS = 10
+APPS, KIND = "apps/v1", "Deployment"
+"""The only targets that can be looked at so far."""
 
 
 @dataclass
@@ -85,7 +87,8 @@ class Observer:
             return None
         began = time.perf_counter()
         memory = self._memories.get(key) or self._recall(key, watch)
-        deployment = self._store.deployment(namespace, watch.spec.target.name)
+        known = watch.spec.target.kind == KIND and watch.spec.target.api_version == APPS
+        deployment = self._store.deployment(namespace, watch.spec.target.name) if known else None
         inputs, problem = self._fetch(watch, deployment)
         now = self._clock.now()
         seen = look(watch.spec, inputs, memory.state, now)
@@ -225,7 +228,11 @@ class Observer:
         generation = watch.metadata.generation
         conditions = memory.status.conditions
         ready = (True, "Watching", "")
-        if deployment is None:
+        target = watch.spec.target
+        if (target.api_version, target.kind) != (APPS, KIND):
+            words = f"{target.api_version} {target.kind} cannot be watched yet; there is {APPS} {KIND}"
+            ready = (False, "UnsupportedKind", words)
+        elif deployment is None:
             ready = (False, "TargetMissing", f"{watch.spec.target.kind} {watch.spec.target.name} does not exist")
         elif problem is not None and problem[0] == "BadQuery":
             ready = (False, *problem)

@@ -1,8 +1,13 @@
 """Reads and writes of Hemostat's own objects for `observe` (shell)."""
 
-from typing import Any
+import logging
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from hemostat.api.incident import Incident, IncidentStatus
+from hemostat.api.meta import Model
 from hemostat.api.remediation import Remediation
 from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook, RunbookStatus
@@ -11,9 +16,13 @@ from hemostat.diagnosis.propose import Proposal
 from hemostat.kube import Conflict, Json, Kube, NotFound
 from hemostat.signals.correlate import Draft
 
+LOG = logging.getLogger(__name__)
 MANAGER = "hemostat-observe"
 OWN_CONDITIONS = ("Detected", "Diagnosed")
 BY = "observe"
+
+
+M = TypeVar("M", bound=Model)
 
 
 class Store:
@@ -30,12 +39,12 @@ class Store:
             return None
 
     def incidents(self, namespace: str) -> list[Incident]:
-        """Return all Incidents of a namespace."""
-        return [Incident.model_validate(o) for o in self._kube.list(INCIDENT.path(namespace))]
+        """Return all Incidents of a namespace that can be read."""
+        return _readable(Incident, self._kube.list(INCIDENT.path(namespace)))
 
     def runbooks(self, namespace: str) -> list[Runbook]:
-        """Return all Runbooks of a namespace."""
-        return [Runbook.model_validate(o) for o in self._kube.list(RUNBOOK.path(namespace))]
+        """Return all Runbooks of a namespace that can be read."""
+        return _readable(Runbook, self._kube.list(RUNBOOK.path(namespace)))
 
     def remediations(self, incident: Incident) -> list[Remediation]:
         """Return the Remediations of an Incident."""
@@ -53,6 +62,8 @@ class Store:
     def pods(self, namespace: str, deployment: Json) -> list[Json]:
         """Return the pods that the Deployment's selector names."""
         labels = deployment["spec"]["selector"].get("matchLabels", {})
+        if not labels:  # an empty selector would ask for everybody's pods
+            return []
         selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
         return self._kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
 
@@ -97,6 +108,18 @@ class Store:
         meta = owner.metadata
         body = _object(kind, meta.namespace, meta.name) | {"status": status}
         self._kube.apply(resource.path(meta.namespace, meta.name, "status"), body, MANAGER, force=True)
+
+
+def _readable(model: type[M], items: Iterable[Json]) -> list[M]:
+    """One object that a newer or older CRD let in must not blind us to a whole namespace."""
+    found = []
+    for item in items:
+        try:
+            found.append(model.model_validate(item))
+        except ValidationError as error:
+            first = error.errors()[0]
+            LOG.warning("%s %s is left out: %s: %s", item["kind"], item["metadata"]["name"], first["loc"], first["msg"])
+    return found
 
 
 def _object(kind: str, namespace: str | None, name: str) -> Json:

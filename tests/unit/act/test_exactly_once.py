@@ -30,7 +30,7 @@ from hemostat.action.registry import discover
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, RELEASED, UNDONE, VERIFIED, Remediation
 from hemostat.clock import FakeClock
-from hemostat.errors import Retry
+from hemostat.errors import Refused, Retry
 from hemostat.events import Events
 from hemostat.lifecycle import Step, next_step
 
@@ -364,3 +364,39 @@ def test_a_target_whose_status_never_rests_is_given_up_visibly():
     assert find(world.now().status.conditions, FINISHED).reason == "TooBusy"
     assert len(world.now().status.intents) == 20
     assert world.api.writes == []
+
+
+def test_an_admission_that_was_not_used_is_decided_anew():
+    world = World("rollback")
+    world.clock.step(3600)
+    world.process.remediation(KEY)
+    admitted = find(world.now().status.conditions, ADMITTED)
+    assert (admitted.status, admitted.reason) == ("Unknown", "Reconsidered")
+    assert next_step(world.now()) is Step.DECIDE
+    world.process.remediation(KEY)
+    world.settle()
+    assert not world.landed["Forward"]
+
+
+@pytest.mark.parametrize("taken_after", [1, 2])
+def test_who_is_shut_out_in_the_middle_neither_gives_up_nor_forgets(taken_after):
+    """`act` may lose its rights in a namespace after the effect: the effect is recorded once it has them again."""
+    world = World("rollback")
+    for _ in range(taken_after):
+        world.process.remediation(KEY)
+    get = world.api.get
+
+    def forbidden(path, **query):
+        if path == TARGET:
+            raise Refused("Forbidden", "deployments is forbidden")
+        return get(path, **query)
+
+    world.api.get = forbidden
+    assert world.process.remediation(KEY) > 0
+    assert find(world.now().status.conditions, FINISHED) is None
+    assert "Forbidden" in {c.reason for c in world.now().status.conditions}
+    world.api.get = get
+    world.run({Step.VERIFY})
+    assert world.recorded("Forward")
+    assert is_true(world.now().status.conditions, RELEASED)
+    assert len(world.landed["Forward"]) == 1

@@ -118,3 +118,10 @@ def test_worse_is_never_said_without_a_fresh_new_signal_that_keeps_firing(signal
 @given(st.lists(SIGNALS, max_size=3), st.sampled_from([READY, ROLLING, None]), st.floats(180, 400))
 def test_when_time_is_up_something_is_said(signals, workload, now):
     assert said(*signals, now=now, workload=workload) is not Verdict.WAIT
+
+
+@pytest.mark.parametrize("state", [CLEAR, FIRING])
+def test_a_clock_that_is_behind_undoes_nothing(state):
+    """`observe` is five minutes ahead of us: what it says is neither a verdict against the action nor for it."""
+    ahead = shown(state, since=310, seen=480, first=310, now=180)
+    assert said(ahead, now=180) is Verdict.UNKNOWN
