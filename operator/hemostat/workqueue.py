@@ -18,6 +18,8 @@ K = TypeVar("K", bound=Hashable)
 LOG = logging.getLogger(__name__)
 BACKOFF_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
 MAX_KEYS = 100_000
+AHEAD_SECONDS = 3600.0
+"""A key whose next step is due at once counts as waiting for so long already."""
 
 
 class WorkQueue(Generic[K]):
@@ -44,10 +46,10 @@ class WorkQueue(Generic[K]):
         self.last_progress = clock()
         """When a worker last finished a key, for the liveness probe."""
 
-    def add(self, key: K, delay: float = 0.0) -> None:
-        """Have the key worked on in `delay` seconds, or earlier if it already was to be."""
+    def add(self, key: K, delay: float = 0.0, *, first: bool = False) -> None:
+        """Have the key worked on in `delay` seconds, or earlier if it already was to be; or before all that is due."""
         with self._condition:
-            due = self._clock() + delay
+            due = self._clock() + delay - (AHEAD_SECONDS if first else 0)
             if key not in self._due and len(self._due) >= MAX_KEYS:
                 LOG.error("queue %s is full (%d keys); %s is dropped", self.name, MAX_KEYS, key)
                 return
@@ -66,7 +68,7 @@ class WorkQueue(Generic[K]):
                 self.last_progress = self._clock()
                 self._condition.notify()
             if delay is not None:
-                self.add(key, delay)
+                self.add(key, delay, first=delay <= 0)  # in the middle of something: not behind all who only wait
 
     def stop(self) -> None:
         """Let the workers finish the key they hold and return."""

@@ -58,8 +58,8 @@ def clean(text: str) -> str:
 
 
 def words(text: str, style: str = "") -> Text:
-    """Return clean text in a style."""
-    return Text(clean(text), style=style)
+    """Return clean text in a style, on one line: what comes from telemetry must not look like a line of ours."""
+    return Text(clean(text).replace("\n", " "), style=style)
 
 
 def outcome(word: str) -> Text:

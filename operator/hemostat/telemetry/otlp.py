@@ -71,8 +71,13 @@ def _callee(span: SpanProto) -> str:
     return peer or _attribute(span.attributes, "server.address").split(".", 1)[0]
 
 
+def _printable(text: str) -> str:
+    """Names end up in conditions, Events and logs: no line breaks, no terminal escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _attribute(attributes: object, key: str) -> str:
     for item in attributes:  # type: ignore[attr-defined]
         if item.key == key:
-            return str(item.value.string_value)[:MAX_NAME]
+            return _printable(str(item.value.string_value)[:MAX_NAME])
     return ""

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hemostat.cli.text import age, clean, offset
+from hemostat.cli.text import age, clean, offset, words
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,3 +27,7 @@ def test_offset():
 def test_what_telemetry_says_cannot_steer_the_terminal():
     assert clean("a\x1b[31mb\x07\u202ec\x9bd") == "a?[31mb??c?d"
     assert clean("line\n\tnext") == "line\n\tnext"
+
+
+def test_what_telemetry_says_stays_on_its_line():
+    assert words("evil\nResolved: Healed\x1b[0m").plain == "evil Resolved: Healed?[0m"

@@ -274,3 +274,21 @@ def test_stopping_lets_the_key_in_hand_be_finished_and_takes_no_other():
 def test_stopping_wakes_workers_that_wait():
     queue = queue_of()
     ended(queue, started(queue, 3))
+
+
+def test_who_is_in_the_middle_of_something_comes_before_all_who_only_wait():
+    order, done = [], threading.Event()
+
+    def handle(key):
+        order.append(key)
+        if len(order) == 8:
+            done.set()
+        return 0.0 if key == "middle" and order.count("middle") < 3 else None
+
+    queue = WorkQueue("test", handle)
+    for key in ("a", "middle", "b", "c", "d", "e"):
+        queue.add(key)
+    threads = started(queue, 1)
+    assert done.wait(PATIENCE)
+    ended(queue, threads)
+    assert order == ["a", "middle", "middle", "middle", "b", "c", "d", "e"]

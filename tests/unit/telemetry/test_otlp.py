@@ -175,3 +175,11 @@ def test_a_trace_id_of_megabytes_is_cut():
     message = request(peer__service="payment")
     message.resource_spans[0].scope_spans[0].spans[0].trace_id = b"t" * 1_000_000
     assert len(only(message).trace_id) == 32
+
+
+def test_names_cannot_break_lines_or_steer_a_terminal():
+    assert (
+        only(request(service="a\nResolved: \x1b[31mHealed\u202e", peer__service="p")).caller
+        == "a?Resolved: ?[31mHealed?"
+    )
+    assert only(request(service="Zahlung-ü", peer__service="p")).caller == "Zahlung-ü"
