@@ -15,6 +15,8 @@ BUCKET_SECONDS = 1.0
 KEEP_SECONDS = 600.0
 MAX_EDGES = 5_000
 MAX_EXEMPLARS = 5
+MAX_CELLS = 1_000_000
+"""Buckets, and durations in them, kept in all (some 200 MB): beyond it everybody's oldest second goes."""
 _GAMMA = 1.1
 _SMALLEST = 1e-5
 
@@ -52,9 +54,13 @@ class EdgeWindows:
     a client's skewed clock cannot hide its calls.
     """
 
-    def __init__(self, max_edges: int = MAX_EDGES) -> None:
+    def __init__(self, max_edges: int = MAX_EDGES, max_cells: int = MAX_CELLS) -> None:
         self._edges: dict[tuple[str, str], _Edge] = {}
         self._max_edges = max_edges
+        self._max_cells = max_cells
+        self._cells = 0
+        self._ages: deque[_Edge] = deque()
+        """Whose bucket is the oldest, one entry a bucket."""
         self._searched = -math.inf
         self.dropped = 0
         """Calls not counted because the edge would have been one too many."""
@@ -69,8 +75,9 @@ class EdgeWindows:
             if edge is None:
                 self.dropped += 1
                 continue
-            _count(edge, call, now)
+            self._count(edge, call, now)
             accepted += 1
+        self._expire(now)
         if accepted:
             self.newest = max(self.newest, now)
         return accepted
@@ -94,24 +101,33 @@ class EdgeWindows:
             return None
         return self._edges.setdefault((caller, callee), _Edge())
 
+    def _count(self, edge: _Edge, call: Call, now: float) -> None:
+        start = math.floor(now / BUCKET_SECONDS) * BUCKET_SECONDS
+        if not edge.buckets or edge.buckets[-1].start < start:
+            edge.buckets.append(_Bucket(start))
+            self._ages.append(edge)
+            self._cells += 1
+        bucket = edge.buckets[-1]
+        bucket.calls += 1
+        index = math.ceil(math.log(max(call.seconds, _SMALLEST) / _SMALLEST, _GAMMA))
+        if index not in bucket.durations:
+            self._cells += 1
+        bucket.durations[index] = bucket.durations.get(index, 0) + 1
+        if call.failed:
+            bucket.failures += 1
+            edge.failed.append((now, call.trace_id))
+
+    def _expire(self, now: float) -> None:
+        """Drop what is too old, and the oldest of what is too much."""
+        end = math.floor(now / BUCKET_SECONDS) * BUCKET_SECONDS - KEEP_SECONDS
+        while self._ages and (self._ages[0].buckets[0].start < end or self._cells > self._max_cells):
+            bucket = self._ages.popleft().buckets.popleft()
+            self._cells -= 1 + len(bucket.durations)
+
     def _forget(self, now: float) -> None:
-        for key in [k for k, e in self._edges.items() if not e.buckets or e.buckets[-1].start < now - KEEP_SECONDS]:
+        self._expire(now)
+        for key in [k for k, e in self._edges.items() if not e.buckets]:
             del self._edges[key]
-
-
-def _count(edge: _Edge, call: Call, now: float) -> None:
-    start = math.floor(now / BUCKET_SECONDS) * BUCKET_SECONDS
-    if not edge.buckets or edge.buckets[-1].start < start:
-        edge.buckets.append(_Bucket(start))
-        while edge.buckets[0].start < start - KEEP_SECONDS:
-            edge.buckets.popleft()
-    bucket = edge.buckets[-1]
-    bucket.calls += 1
-    index = math.ceil(math.log(max(call.seconds, _SMALLEST) / _SMALLEST, _GAMMA))
-    bucket.durations[index] = bucket.durations.get(index, 0) + 1
-    if call.failed:
-        bucket.failures += 1
-        edge.failed.append((now, call.trace_id))
 
 
 def _stats(caller: str, callee: str, edge: _Edge, since: float) -> EdgeStats:

@@ -153,3 +153,15 @@ def test_nothing_accepted_is_nothing_new():
     windows = EdgeWindows(max_edges=0)
     assert windows.add([call()], 5.0) == 0
     assert windows.newest == -math.inf
+
+
+def test_a_flood_of_edges_and_durations_keeps_memory_bounded_and_the_present_whole():
+    windows = EdgeWindows(max_cells=10_000)
+    for second in range(100):
+        flood = [call(f"c{i}", seconds=1e-4 * 1.2**k) for i in range(100) for k in range(5)]
+        assert windows.add([*flood, call()], float(second)) == 501
+    held = sum(1 + len(b.durations) for e in windows._edges.values() for b in e.buckets)
+    assert held == windows._cells <= 10_000
+    assert {s.caller: s.calls for s in windows.into("payment", 10, 99.0)}["checkout"] == 11
+    windows.add([call()], 10_000.0)
+    assert windows._cells == 2
