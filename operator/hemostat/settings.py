@@ -19,7 +19,7 @@ class Settings:
     """HEMOSTAT_HTTP_PORT: /healthz, /readyz and /metrics."""
     otlp_port: int = 4318
     """HEMOSTAT_OTLP_PORT: OTLP/HTTP."""
-    otlp_max_bytes: int = 8 * 1024 * 1024
+    otlp_max_bytes: int = 2 * 1024 * 1024
     """HEMOSTAT_OTLP_MAX_BYTES: largest request, after decompression."""
     workers: int = 4
     """HEMOSTAT_WORKERS: how many Watches are looked at, at once."""
@@ -36,7 +36,7 @@ class Settings:
             prometheus_timeout_seconds=_number(env, "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS", 3.0, 0.1, 60),
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
             otlp_port=int(_number(env, "HEMOSTAT_OTLP_PORT", 4318, 1, 65535)),
-            otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", 8 * 1024 * 1024, 1024, 1 << 28)),
+            otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", 2 * 1024 * 1024, 1024, 1 << 28)),
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
         )

@@ -71,7 +71,7 @@ class Facts:
             policies=self._policies(),
             protected=self._protected(namespace),
             ready_pods=int(live.get("status", {}).get("readyReplicas", 0)),
-            corroboration=self._corroboration(namespace, incident, live),
+            corroboration=self.corroboration(namespace, incident, live),
             past=self._past(remediation),
             now=self._clock.now(),
         )
@@ -151,7 +151,7 @@ class Facts:
             for admitted in [find(r.status.conditions, ADMITTED)]
         )
 
-    def _corroboration(self, namespace: str, incident: Incident | None, live: Json) -> str | None:
+    def corroboration(self, namespace: str, incident: Incident | None, live: Json) -> str | None:
         """Look for the trouble without `observe`: pods in the API server, the Watch's own queries in Prometheus."""
         if incident is None:
             return None

@@ -23,8 +23,8 @@ from hemostat.action.execute import (
 )
 from hemostat.action.registry import Catalogue
 from hemostat.api.approval import Word
-from hemostat.api.incident import RESOLVED
-from hemostat.api.meta import find, is_true, set_condition
+from hemostat.api.incident import RESOLVED, Incident
+from hemostat.api.meta import BoundTargetRef, find, is_true, set_condition
 from hemostat.api.remediation import (
     ADMITTED,
     APPLIED,
@@ -51,6 +51,10 @@ from hemostat.signals.workload import state_of
 from hemostat.verify import Verdict, VerifyInput, verdict
 
 SOON, WAIT, LATER = 0.0, 1.0, 10.0
+LISTEN = 5.0
+"""Approvals arrive as events; this only notices drift, expiry and what an event missed."""
+MAX_REVIEWS = 64
+"""Approvals of one plan whose rights are asked for at one look."""
 STANDS = IN_FLIGHT
 """How long an admission stands before the first effect: after a stop of ours it is decided anew."""
 Key = tuple[str, str]
@@ -161,9 +165,10 @@ class Reconciler:
         """See whether a person has decided."""
         namespace, name = remediation.metadata.namespace or "", remediation.metadata.name
         approvals = self._store.approvals(namespace, name)
+        fitting = [a for a in approvals if a.spec.plan_hash == status.plan_hash][:MAX_REVIEWS]
         spoken = hear(
             approvals,
-            self._facts.may_approve(approvals, remediation),
+            self._facts.may_approve(fitting, remediation),
             status.plan_hash or "",
             remediation.spec.requested_by,
             self._server_now(),  # type: ignore[arg-type]
@@ -178,7 +183,7 @@ class Reconciler:
         if self._note(remediation, status, "NeedsApproval", told):
             hint = f"kubectl hemostat approve -n {namespace} {name}"
             self._events.emit("Remediation", remediation.metadata, "NeedsApproval", f"{told}; approve: {hint}")
-        return WAIT
+        return LISTEN
 
     def _effect(self, remediation: Remediation, which: Which) -> float:
         """Bring about one effect, exactly once."""
@@ -276,10 +281,20 @@ class Reconciler:
                 now=self._clock.now(),
             )
         )
+        if found in (Verdict.WORSE, Verdict.INEFFECTIVE) and not self._confirmed(namespace, incident, spec.target_ref):
+            found = Verdict.UNKNOWN
+            message += "; neither the API server nor Prometheus confirms it, so a person decides about the undo"
         if found is Verdict.WAIT:
             self._note(remediation, remediation.status, "Verifying", message, VERIFIED)
             return WAIT / 2
         return self._verdict(remediation, found, message)
+
+    def _confirmed(self, namespace: str, incident: Incident, target: BoundTargetRef) -> bool:
+        """An undo is unattended too: telemetry alone, which may be forged, must not take a fix away."""
+        try:
+            return self._facts.corroboration(namespace, incident, self._facts.target(namespace, target)) is not None
+        except HemostatError:
+            return False
 
     def _verdict(self, remediation: Remediation, found: Verdict, message: str) -> float:
         now = self._clock.now()

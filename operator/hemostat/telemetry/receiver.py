@@ -4,6 +4,7 @@ Answers as the OTLP specification wants: 200 with an ExportTraceServiceResponse,
 413 for too much, 415 for another content type. Memory is bounded by the request size and the edge windows.
 """
 
+import asyncio
 import threading
 import time
 import zlib
@@ -26,6 +27,7 @@ class Receiver:
         self._windows = windows
         self._lock = lock
         self._max_bytes = max_bytes
+        self._slots = asyncio.Semaphore(2)
 
     def application(self) -> web.Application:
         """Return the aiohttp application."""
@@ -42,22 +44,26 @@ class Receiver:
     async def _answer(self, request: web.Request) -> web.Response:
         if request.content_type not in (PROTOBUF, JSON):
             return web.Response(status=415, text=f"send {PROTOBUF} or {JSON}")
+        json, gzip = request.content_type == JSON, request.headers.get("Content-Encoding") == "gzip"
         try:
             body = await request.read()
-            if request.headers.get("Content-Encoding") == "gzip":
-                body = inflate(body, self._max_bytes)
-            message = decode(body, json=request.content_type == JSON)
+            async with self._slots:  # a small message may unfold to a hundred times its size
+                await asyncio.to_thread(self._take, body, json=json, gzip=gzip)
         except web.HTTPRequestEntityTooLarge:
             return web.Response(status=413, text=f"more than {self._max_bytes} bytes; send smaller batches")
         except Refused as error:
             return web.Response(status=413 if error.reason == "TooLarge" else 400, text=str(error))
-        with self._lock:
-            accepted = self._windows.add(calls(message), time.monotonic())
-            CALLS_DROPPED.set(self._windows.dropped)
-        SPANS.inc(accepted)
-        if request.content_type == JSON:
+        if json:
             return web.Response(body=b"{}", content_type=JSON)
         return web.Response(body=ExportTraceServiceResponse().SerializeToString(), content_type=PROTOBUF)
+
+    def _take(self, body: bytes, *, json: bool, gzip: bool) -> None:
+        message = decode(inflate(body, self._max_bytes) if gzip else body, json=json)
+        found = list(calls(message))
+        with self._lock:
+            accepted = self._windows.add(found, time.monotonic())
+            CALLS_DROPPED.set(self._windows.dropped)
+        SPANS.inc(accepted)
 
 
 def inflate(body: bytes, limit: int) -> bytes:

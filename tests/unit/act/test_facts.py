@@ -22,7 +22,7 @@ def corroborated(seen=FIRING, watched="payment", live=None, pods=()):
     store = SimpleNamespace(watch=lambda *_: found)
     prometheus = SimpleNamespace(instant=lambda _: [Series((), 9.0)])
     facts = Facts(kube, store, prometheus, None)
-    return facts._corroboration(NAMESPACE, seen, live or deployment(template("1")))
+    return facts.corroboration(NAMESPACE, seen, live or deployment(template("1")))
 
 
 def test_the_watch_of_the_target_confirms():

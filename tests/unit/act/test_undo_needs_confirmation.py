@@ -1,0 +1,39 @@
+"""An undo is unattended: without the API server's or Prometheus' word it is left to a person."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from tests.unit.builders import T0, deployment, incident, remediation, runbook, signal, template
+
+from hemostat.act.reconcile import Reconciler
+from hemostat.api.meta import find
+from hemostat.api.remediation import VERIFIED
+from hemostat.clock import FakeClock
+from hemostat.errors import Retry
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"), [("Prometheus confirms it", "Ineffective"), (None, "NoData"), (Retry("away"), "NoData")]
+)
+def test_a_verdict_that_undoes_needs_confirmation(word, reason):
+    now = T0 + timedelta(seconds=600)
+    late = {"observed_time": now, "state_time": T0, "first_fired_time": T0}
+    seen = incident(signals=(signal(**late),))
+    effect = {"effect": "Forward", "time": T0, "resource_version": "1", "generation": 2, "proof": "Content"}
+    written = []
+
+    def corroboration(*_):
+        if isinstance(word, Exception):
+            raise word
+        return word
+
+    live = deployment(template("1"), readyReplicas=3, updatedReplicas=3, replicas=3, availableReplicas=3)
+    store = SimpleNamespace(
+        incident=lambda *_: seen, runbook=lambda *_: runbook(), write=lambda _, status: written.append(status)
+    )
+    facts = SimpleNamespace(target=lambda *_: live, corroboration=corroboration)
+    reconciler = Reconciler(store, facts, None, {}, None, FakeClock(now), None)
+    reconciler._verify(remediation(status={"results": [effect]}))
+    verified = find(written[-1].conditions, VERIFIED)
+    assert (verified.status, verified.reason) == ("False", reason)
