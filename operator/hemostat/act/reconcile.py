@@ -281,7 +281,10 @@ class Reconciler:
                 now=self._clock.now(),
             )
         )
-        if found in (Verdict.WORSE, Verdict.INEFFECTIVE) and not self._confirmed(namespace, incident, spec.target_ref):
+        undoes = found is Verdict.WORSE or (
+            found is Verdict.INEFFECTIVE and planned(remediation).on_ineffective == "Undo"
+        )
+        if undoes and not self._confirmed(namespace, incident, spec.target_ref):
             found = Verdict.UNKNOWN
             message += "; neither the API server nor Prometheus confirms it, so a person decides about the undo"
         if found is Verdict.WAIT:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from tests.unit.action.plans import PLAN
 from tests.unit.builders import T0, deployment, incident, remediation, runbook, signal, template
 
 from hemostat.act.reconcile import Reconciler
@@ -14,9 +15,15 @@ from hemostat.errors import Retry
 
 
 @pytest.mark.parametrize(
-    ("word", "reason"), [("Prometheus confirms it", "Ineffective"), (None, "NoData"), (Retry("away"), "NoData")]
+    ("word", "on_ineffective", "reason"),
+    [
+        ("Prometheus confirms it", "Undo", "Ineffective"),
+        (None, "Undo", "NoData"),
+        (Retry("away"), "Undo", "NoData"),
+        (None, "Keep", "Ineffective"),
+    ],
 )
-def test_a_verdict_that_undoes_needs_confirmation(word, reason):
+def test_a_verdict_that_undoes_needs_confirmation(word, on_ineffective, reason):
     now = T0 + timedelta(seconds=600)
     late = {"observed_time": now, "state_time": T0, "first_fired_time": T0}
     seen = incident(signals=(signal(**late),))
@@ -34,6 +41,7 @@ def test_a_verdict_that_undoes_needs_confirmation(word, reason):
     )
     facts = SimpleNamespace(target=lambda *_: live, corroboration=corroboration)
     reconciler = Reconciler(store, facts, None, {}, None, FakeClock(now), None)
-    reconciler._verify(remediation(status={"results": [effect]}))
+    plan = PLAN.model_copy(update={"on_ineffective": on_ineffective}).wire()
+    reconciler._verify(remediation(status={"results": [effect], "plan": plan}))
     verified = find(written[-1].conditions, VERIFIED)
     assert (verified.status, verified.reason) == ("False", reason)
