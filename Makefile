@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLUSTER ?= kind
+# Name of the cluster of `make demo`: two with different names run side by side.
+NAME ?= demo
 LAB := $(BIN)/python -m hemostat_chaos.cluster
 # Runs a command with KUBECONFIG and kubectl of one of our clusters.
 IN = eval "$$($(LAB) env --name $(1))" &&
@@ -28,9 +30,9 @@ venv: $(VENV)/.ready ## Install the locked dependencies into .venv
 
 .PHONY: demo
 demo: venv ## From nothing to healed incidents on real pods
-	@$(LAB) up --name demo
-	@$(LAB) image --name demo
-	@$(call IN,demo) $(BIN)/python -m hemostat_chaos.demo --restart
+	@$(LAB) up --name $(NAME)
+	@$(LAB) image --name $(NAME)
+	@$(call IN,$(NAME)) $(BIN)/python -m hemostat_chaos.demo --restart
 
 .PHONY: down
 down: venv ## Remove every trace of the clusters of this project

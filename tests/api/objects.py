@@ -229,7 +229,11 @@ MAXIMAL: dict[str, Json] = {
         "target": TARGET,
         "watch": "payment",
         "fault": {
-            "rollout": {"env": [{"name": "FAIL_PERCENT", "value": "30"}], "image": "example/app:bad"},
+            "rollout": {
+                "env": [{"name": "FAIL_PERCENT", "value": "30"}],
+                "image": "example/app:bad",
+                "memoryLimit": "24Mi",
+            },
             "cleanup": "Leave",
         },
         "expect": {

@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def changed(manifest: Mapping[str, Any], rollout: Rollout) -> Json:
-    """Return the manifest with the rollout's variables and image in its first container.
+    """Return the manifest with the rollout's variables, image and memory in its first container.
 
     Raises `Refused` when nothing would change: a fault that is already there proves nothing.
     """
@@ -19,6 +19,9 @@ def changed(manifest: Mapping[str, Any], rollout: Rollout) -> Json:
     container = out["spec"]["template"]["spec"]["containers"][0]
     if rollout.image is not None:
         container["image"] = rollout.image
+    if rollout.memory_limit is not None:
+        for bound in ("requests", "limits"):
+            container.setdefault("resources", {}).setdefault(bound, {})["memory"] = rollout.memory_limit
     env = container.setdefault("env", [])
     for variable in rollout.env:
         new = {"name": variable.name, "value": variable.value}
@@ -36,5 +39,6 @@ def changed(manifest: Mapping[str, Any], rollout: Rollout) -> Json:
 def describe(rollout: Rollout) -> str:
     """Say what is changed, for the record."""
     said = [f"image {rollout.image}"] if rollout.image is not None else []
+    said += [f"memory {rollout.memory_limit}"] if rollout.memory_limit is not None else []
     said += [f"{v.name}={v.value}" for v in rollout.env]
     return ", ".join(said) or "nothing"

@@ -31,12 +31,14 @@ class EnvVar(Model):
 
 
 class Rollout(Model):
-    """A new revision that is bad: other environment variables, another image."""
+    """A new revision that is bad: other environment variables, another image, too little memory."""
 
     env: Annotated[tuple[EnvVar, ...], Field(max_length=16, json_schema_extra=keyed("name"))] = ()
     """Variables to set in the first container."""
     image: Short | None = None
     """Image to set in the first container."""
+    memory_limit: Annotated[str, Field(max_length=16, pattern=r"^[1-9][0-9]*(Ki|Mi|Gi)$")] | None = None
+    """Memory limit (and request) to set in the first container."""
 
 
 class Fault(Model):
