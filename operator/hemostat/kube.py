@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
@@ -59,9 +60,12 @@ class Kube:
                 except config.ConfigException:
                     pass  # not in a pod: the ordinary kubeconfig rules apply
             config.load_kube_config(kubeconfig, context, configuration)  # type: ignore[no-untyped-call]
-        except (config.ConfigException, OSError) as error:
+            impersonated = _impersonation(kubeconfig, context)
+        except (config.ConfigException, OSError, TypeError, AttributeError, yaml.YAMLError) as error:
             raise Refused("NoCluster", f"no cluster to talk to: {error}; set KUBECONFIG or give --context") from error
-        return cls(client.ApiClient(configuration))
+        api = client.ApiClient(configuration)
+        api.default_headers.update(impersonated)
+        return cls(api)
 
     def get(self, path: str, **query: str) -> Json:
         """Read one object."""
@@ -147,6 +151,23 @@ class Kube:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Retry(f"{method} {path}: API server did not answer: {error}") from error
         return response
+
+
+def _impersonation(kubeconfig: str | None, context: str | None) -> dict[str, str]:
+    """Return the headers for `as` and `as-groups` of the kubeconfig's user, which the client library passes over.
+
+    More than the library's plain headers can say is refused: nobody must act as somebody else than kubectl would.
+    """
+    from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigMerger
+
+    merged = KubeConfigMerger(kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION).config  # type: ignore[no-untyped-call]
+    chosen = merged["contexts"].get_with_name(context or merged["current-context"])["context"]["user"]
+    user = merged["users"].get_with_name(chosen)["user"].value
+    groups = user.get("as-groups") or []
+    if len(groups) > 1 or user.get("as-uid") or user.get("as-user-extra"):
+        raise Refused("Impersonation", "more than `as` and one of `as-groups` in the kubeconfig is not supported")
+    headers = {"Impersonate-User": user["as"]} if user.get("as") else {}
+    return headers | ({"Impersonate-Group": groups[0]} if groups else {})
 
 
 def _mapped(error: ApiException, method: str, path: str) -> HemostatError:

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from hemostat_chaos.cluster import (
     binaries,
@@ -170,7 +171,8 @@ def _env(options: argparse.Namespace) -> None:
     # Whoever evaluates this output must get nothing else on it.
     kubectl = binaries.kubectl_path(Progress(sys.stderr))
     print(f"export KUBECONFIG={shlex.quote(str(config))}")
-    print(f"export PATH={shlex.quote(str(kubectl.parent))}:$PATH")
+    plugin = Path(sys.executable).parent  # kubectl finds `kubectl hemostat` there
+    print(f"export PATH={shlex.quote(str(kubectl.parent))}:{shlex.quote(str(plugin))}:$PATH")
 
 
 def _sole_user(name: ClusterName, command: str) -> AbstractContextManager[None]:

@@ -1,5 +1,6 @@
 """One step of one Remediation, or the summary of one Incident (shell around `lifecycle`)."""
 
+import logging
 from collections.abc import Callable
 from typing import Literal
 
@@ -23,6 +24,7 @@ from hemostat.action.execute import (
 )
 from hemostat.action.registry import Catalogue
 from hemostat.api.approval import Word
+from hemostat.api.identity import ACT, NAMESPACE, TARGET_ROLE
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import BoundTargetRef, find, is_true, set_condition
 from hemostat.api.remediation import (
@@ -50,6 +52,7 @@ from hemostat.metrics import FINISHED as FINISHED_METRIC
 from hemostat.signals.workload import state_of
 from hemostat.verify import Verdict, VerifyInput, verdict
 
+LOG = logging.getLogger(__name__)
 SOON, WAIT, LATER = 0.0, 1.0, 10.0
 LISTEN = 5.0
 """Approvals arrive as events; this only notices drift, expiry and what an event missed."""
@@ -102,7 +105,7 @@ class Reconciler:
         try:
             return self._steps[step](found)
         except Refused as error:
-            if error.reason == "Forbidden" and found.status.intents:
+            if error.reason == "Forbidden":
                 return self._shut_out(found, error)
             self._end(found, found.status, error.reason, str(error))
             return None
@@ -231,11 +234,18 @@ class Reconciler:
         )
 
     def _shut_out(self, remediation: Remediation, error: Refused) -> float:
-        """Rights were taken away in the middle: something of ours may stand on the target, so it is not over."""
-        kind = VERIFIED if is_true(remediation.status.conditions, APPLIED) else APPLIED
-        if find(remediation.status.conditions, kind) is None or kind == APPLIED:
-            self._note(remediation, remediation.status, error.reason, str(error), kind)
-        self._events.emit("Remediation", remediation.metadata, error.reason, str(error), "Warning")
+        """Rights are missing: say whose they are to give, and ask again. Something of ours may stand on the target."""
+        namespace = remediation.metadata.namespace or ""
+        remedy = f"bind ClusterRole {TARGET_ROLE} to service account {ACT} ({NAMESPACE}) in namespace {namespace}"
+        reason, message = (
+            ("Forbidden", str(error)) if remediation.status.intents else ("NotOptedIn", f"{remedy}: {error}")
+        )
+        done = remediation.status.conditions
+        kind = VERIFIED if is_true(done, APPLIED) else APPLIED if is_true(done, ADMITTED) else ADMITTED
+        if find(done, kind) is None or kind != VERIFIED:
+            fresh = self._note(remediation, remediation.status, reason, message, kind)
+            if fresh:
+                self._events.emit("Remediation", remediation.metadata, reason, message, "Warning")
         return LATER
 
     def _landed(self, remediation: Remediation, status: RemediationStatus, which: Which, plan: Plan) -> float:
@@ -331,6 +341,7 @@ class Reconciler:
     def _write(self, remediation: Remediation, status: RemediationStatus, kind: str, reason: str, message: str) -> None:
         conditions = set_condition(status.conditions, kind, True, reason, message, self._clock.now())
         self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
+        LOG.info("%s/%s %s: %s: %s", remediation.metadata.namespace, remediation.metadata.name, kind, reason, message)
         self._events.emit("Remediation", remediation.metadata, reason, message)
 
     def _note(
@@ -342,6 +353,8 @@ class Reconciler:
         if fresh or status is not remediation.status:
             conditions = set_condition(status.conditions, kind, "Unknown", reason, message, self._clock.now())
             self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
+        if fresh:
+            LOG.info("%s/%s waits: %s: %s", remediation.metadata.namespace, remediation.metadata.name, reason, message)
         return fresh
 
     def _end(self, remediation: Remediation, status: RemediationStatus, reason: str, message: str) -> None:
@@ -349,6 +362,7 @@ class Reconciler:
         level: Literal["Normal", "Warning"] = "Normal" if reason in ("Healed", "NotNeeded") else "Warning"
         conditions = set_condition(status.conditions, FINISHED, True, reason, message, self._clock.now())
         self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
+        LOG.info("%s/%s ended: %s: %s", remediation.metadata.namespace, remediation.metadata.name, reason, message)
         FINISHED_METRIC.labels(remediation.spec.action, reason).inc()
         self._events.emit("Remediation", remediation.metadata, reason, message, level)
 

@@ -16,6 +16,8 @@ def state(incident: Incident) -> tuple[str, str]:
     resolved, remediated, verified = (find(conditions, k) for k in (RESOLVED, REMEDIATED, VERIFIED))
     if resolved is not None and is_resolved(incident):
         return f"Resolved: {resolved.reason}", "green"
+    if resolved is not None and resolved.reason not in ("Open", "InProgress"):
+        return f"Open: PERSON NEEDED ({resolved.reason})", "bold red"
     if remediated is None:
         return "Open", "bold red"
     if remediated.status == "True":
@@ -23,8 +25,6 @@ def state(incident: Incident) -> tuple[str, str]:
         return f"Open: applied, verifying ({why})", "yellow"
     if remediated.reason == NEEDS_APPROVAL:
         return "Open: NEEDS APPROVAL", "bold yellow"
-    if resolved is not None and resolved.reason not in ("Open", "InProgress"):
-        return f"Open: {resolved.reason}", "bold red"
     return ("Open" if remediated.reason == "NotYet" else f"Open: {remediated.reason}"), "bold red"
 
 

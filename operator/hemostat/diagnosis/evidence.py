@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalStatus
+from hemostat.api.watch import PresentRevision
 from hemostat.clock import parse_time
 from hemostat.signals.workload import WorkloadState, pod_troubles, state_of
 
@@ -51,11 +52,11 @@ CEL_VARIABLES = frozenset({"target", "signals", "changes", "workload"})
 
 
 def changes(
-    replicasets: Sequence[Mapping[str, Any]], opened: datetime, newest_since: datetime | None = None
+    replicasets: Sequence[Mapping[str, Any]], opened: datetime, present: PresentRevision | None = None
 ) -> tuple[Change, ...]:
     """Return the rollouts of the last half hour before `opened`, newest first, with what they changed.
 
-    A ReplicaSet that a rollback reuses keeps its creation time; `newest_since` says when the newest revision was
+    A ReplicaSet that a rollback reuses keeps its creation time; `present` says when the newest revision was
     really seen to begin, where that is known. Values of environment variables are never told, only their names:
     they may be secrets.
     """
@@ -63,8 +64,10 @@ def changes(
     found = []
     for before, after in zip([None, *ordered], ordered, strict=False):
         time = parse_time(after["metadata"]["creationTimestamp"])
-        if after is ordered[-1] and newest_since is not None:
-            time = max(time, newest_since)
+        if present is not None and revision_of(after) > int(present.number or 0):
+            continue  # it has only just begun: the next look knows when
+        if present is not None and str(revision_of(after)) == present.number and present.since_time is not None:
+            time = max(time, present.since_time)
         if before is None or opened - time > RECENT:
             continue
         found.append(
@@ -112,13 +115,13 @@ def gather(
     replicasets: Sequence[Mapping[str, Any]],
     pods: Sequence[Mapping[str, Any]],
     opened: datetime,
-    newest_since: datetime | None = None,
+    present: PresentRevision | None = None,
 ) -> Facts:
     """Put together what is known."""
     return Facts(
         target=target,
         signals=tuple(signals),
-        changes=changes(replicasets, opened, newest_since),
+        changes=changes(replicasets, opened, present),
         workload=state_of(deployment) if deployment is not None else None,
         troubles=tuple(sorted(t for pod in pods for t in pod_troubles(pod)))[:16],
     )

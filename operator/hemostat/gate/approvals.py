@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 from hemostat.api.approval import Approval, Word
 
+_NO_RIGHT = (
+    "{} does not hold the verb approve, by name or by the groups that spec.groups names (all of yours belong there)"
+)
 SERVICE_ACCOUNT = "system:serviceaccount:"
 MAX_NAMES = 16
 
@@ -65,6 +68,9 @@ def _invalid(
             created is not None and now > created + timedelta(seconds=spec.valid_for_seconds),
             f"it expired {spec.valid_for_seconds} s after its creation",
         ),
-        (may_approve.get(approval.metadata.name) is not True, f"{spec.approver} does not hold the verb approve"),
+        (
+            may_approve.get(approval.metadata.name) is not True,
+            _NO_RIGHT.format(spec.approver),
+        ),
     )
     return next((why for failed, why in checks if failed), None)

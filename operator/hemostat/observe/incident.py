@@ -8,6 +8,7 @@ from typing import Any
 from hemostat.api.incident import DETECTED, DIAGNOSED, MAX_TOLD, Incident, IncidentStatus, TimelineEntry
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
 from hemostat.api.runbook import Runbook
+from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Facts, gather, number
 from hemostat.diagnosis.matcher import Conclusion, match
 from hemostat.diagnosis.propose import NothingToPropose, propose
@@ -38,7 +39,7 @@ class IncidentKeeper:
         seen: Look,
         deployment: Json,
         pods: Sequence[Mapping[str, Any]],
-        revision_since: datetime | None,
+        present: PresentRevision | None,
         now: datetime,
     ) -> None:
         """Write what is new, and propose what follows from it."""
@@ -50,7 +51,7 @@ class IncidentKeeper:
             replicasets=self._store.replicasets(namespace, deployment),
             pods=pods,
             opened=incident.spec.opened_time,
-            newest_since=revision_since,
+            present=present,
         )
         status = self._described(incident, facts, seen, now)
         runbooks = self._store.runbooks(namespace)

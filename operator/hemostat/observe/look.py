@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hemostat.api.incident import Incident
-from hemostat.api.meta import BoundTargetRef, set_condition
+from hemostat.api.meta import BoundTargetRef, find, set_condition
 from hemostat.api.watch import Baseline, HealthyRevision, PresentRevision, Watch, WatchStatus, effective_signals
 from hemostat.clock import Clock
 from hemostat.diagnosis.evidence import REVISION, TEMPLATE_HASH, revision_of
@@ -178,8 +178,7 @@ class Observer:
             incident = self._open(watch, target, seen)
         memory.incident = incident is not None
         if incident is not None:
-            since = memory.present.since_time if memory.present is not None else None
-            self._keeper.keep(incident, seen, deployment, inputs.pods, since, now)
+            self._keeper.keep(incident, seen, deployment, inputs.pods, memory.present, now)
 
     def _open(self, watch: Watch, target: BoundTargetRef, seen: Look) -> Incident:
         wanted = draft(watch, target, seen.firing)
@@ -205,6 +204,9 @@ class Observer:
         due = memory.published is None or now - memory.published >= PUBLISH_EVERY
         if not changed and not due:
             return
+        ready = find(status.conditions, "Ready")
+        if deployment is None and ready is not None and find(memory.status.conditions, "Ready") != ready:
+            self._events.emit("Watch", watch.metadata, ready.reason, ready.message, "Warning")
         if problem is not None and memory.status.conditions != status.conditions:
             self._events.emit("Watch", watch.metadata, problem[0], problem[1], "Warning")
         if due:

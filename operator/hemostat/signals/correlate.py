@@ -77,10 +77,15 @@ def title(target: BoundTargetRef, signal: SignalStatus) -> str:
 def merge(shown: Sequence[SignalStatus], seen: Sequence[SignalStatus]) -> tuple[SignalStatus, ...]:
     """Return what the Incident should show: signals it already shows, as last seen, and others that fire."""
     latest = {s.key: s for s in seen}
-    kept = [latest.get(s.key, s) for s in shown]
+    kept = [_since_first(s, latest.get(s.key, s)) for s in shown]
     known = {s.key for s in shown}
     new = [s for s in seen if s.key not in known and s.state is SignalState.FIRING]
     traced = [s for s in new if s.source is SignalSource.TRACES]
     room = max(0, MAX_TRACED - sum(s.source is SignalSource.TRACES for s in kept))
     others = [s for s in new if s.source is not SignalSource.TRACES]
     return tuple((*kept, *others, *traced[:room])[:MAX_SIGNALS])
+
+
+def _since_first(shown: SignalStatus, now: SignalStatus) -> SignalStatus:
+    """Trouble that comes back in the same Incident is not new: it began when it first fired."""
+    return now.model_copy(update={"first_fired_time": min(shown.first_fired_time, now.first_fired_time)})

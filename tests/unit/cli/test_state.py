@@ -22,7 +22,7 @@ def _with(incident, *conditions):
         ((("Remediated", "Unknown", "Hold"), ("Resolved", False, "InProgress")), "Open: Hold"),
         ((("Remediated", "Unknown", "NeedsApproval"), ("Resolved", False, "InProgress")), "Open: NEEDS APPROVAL"),
         ((("Remediated", True, "Applied"), ("Verified", "Unknown", "NotYet")), "Open: applied, verifying (NotYet)"),
-        ((("Remediated", "Unknown", "Denied"), ("Resolved", False, "Denied")), "Open: Denied"),
+        ((("Remediated", "Unknown", "Denied"), ("Resolved", False, "Denied")), "Open: PERSON NEEDED (Denied)"),
         ((("Remediated", True, "Applied"), ("Resolved", True, "Healed")), "Resolved: Healed"),
     ],
 )

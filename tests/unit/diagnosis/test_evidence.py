@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.builders import T0, at, deployment, pod, replicaset, signal, template
 
 from hemostat.api.incident import MAX_EVIDENCE, EvidenceKind
+from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Change, Facts, changes, gather, number, template_difference
 
 TARGET = {"kind": "Deployment", "name": "payment"}
@@ -121,20 +122,28 @@ def test_revisions_are_ordered_as_numbers():
     assert [c.detail for c in changes(sets, T0)] == ["image shop:9 -> shop:10", "image shop:8 -> shop:9"]
 
 
+def present(number, since):
+    return PresentRevision(target_uid="uid-payment", number=str(number), template_hash="h", since_time=at(since))
+
+
+def test_a_revision_that_has_only_just_begun_waits_for_the_next_look():
+    assert [c.subject for c in changes(history(-9000, -60, -60), T0, present(2, -60))] == ["revision 2"]
+
+
 def test_a_reused_replicaset_is_as_old_as_its_revision():
     sets = history(-9000, -9000)
     assert changes(sets, T0) == ()
-    (found,) = changes(sets, T0, newest_since=at(-30))
+    (found,) = changes(sets, T0, present(2, -30))
     assert (found.subject, found.age_seconds) == ("revision 2", 30)
 
 
 def test_the_time_of_the_newest_revision_says_nothing_about_older_ones():
-    found = changes(history(-9000, -9000, -60), T0, newest_since=at(-30))
+    found = changes(history(-9000, -9000, -60), T0, present(3, -30))
     assert [(c.subject, c.age_seconds) for c in found] == [("revision 3", 30)]
 
 
 def test_what_is_known_later_than_the_creation_never_makes_a_change_older():
-    (found,) = changes(history(-9000, -60), T0, newest_since=at(-8000))
+    (found,) = changes(history(-9000, -60), T0, present(2, -8000))
     assert found.age_seconds == 60
 
 
