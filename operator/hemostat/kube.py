@@ -198,3 +198,19 @@ def path_of(api_version: str, kind: str, namespace: str, name: str, subresource:
     prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     path = f"{prefix}/namespaces/{namespace}/{kind.lower()}s/{name}"
     return f"{path}/{subresource}" if subresource else path
+
+
+def pods_of(kube: Kube, namespace: str, deployment: Mapping[str, Any]) -> list[Json]:
+    """Return the pods that the Deployment's selector names."""
+    labels = deployment["spec"]["selector"].get("matchLabels", {})
+    if not labels:  # an empty selector would ask for everybody's pods
+        return []
+    selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+    return kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+
+
+def replicasets_of(kube: Kube, namespace: str, deployment: Mapping[str, Any]) -> list[Json]:
+    """Return the ReplicaSets that the Deployment owns."""
+    uid = deployment["metadata"]["uid"]
+    found = kube.list(f"/apis/apps/v1/namespaces/{namespace}/replicasets")
+    return [o for o in found if any(r["uid"] == uid for r in o["metadata"].get("ownerReferences", ()))]

@@ -17,7 +17,7 @@ from hemostat.api.watch import MetricSignal
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused
 from hemostat.gate.checks import GateInput, PastAction
-from hemostat.kube import Json, Kube, NotFound, path_of
+from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
 from hemostat.signals import metric
 from hemostat.signals.workload import pod_troubles
 from hemostat.telemetry.prometheus import Prometheus
@@ -48,7 +48,7 @@ class Facts:
         named = {resource for rule in action.rules for resource in rule.resources}
         return World(
             target=live,
-            replicasets=self._owned(namespace, live) if "replicasets" in named else (),
+            replicasets=replicasets_of(self._kube, namespace, live) if "replicasets" in named else (),
             healthy=[
                 revision
                 for watch in self._store.watches(namespace)
@@ -101,11 +101,6 @@ class Facts:
             return bool(self._kube.create(path, body, "hemostat-act")["status"]["allowed"])
         except HemostatError:
             return None
-
-    def _owned(self, namespace: str, live: Json) -> list[Json]:
-        uid = live["metadata"]["uid"]
-        found = self._kube.list(f"/apis/apps/v1/namespaces/{namespace}/replicasets")
-        return [o for o in found if any(r["uid"] == uid for r in o["metadata"].get("ownerReferences", ()))]
 
     def _scalers(self, namespace: str, ref: BoundTargetRef) -> list[Json]:
         found = self._kube.list(f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers")
@@ -161,12 +156,7 @@ class Facts:
             return None
 
     def _pods_say(self, namespace: str, live: Json) -> str | None:
-        labels = live["spec"]["selector"].get("matchLabels", {})
-        if not labels:  # an empty selector would ask for everybody's pods
-            return None
-        selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
-        pods = self._kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
-        troubles = sorted(t for pod in pods for t in pod_troubles(pod))
+        troubles = sorted(t for pod in pods_of(self._kube, namespace, live) for t in pod_troubles(pod))
         return f"the API server confirms: {troubles[0]}" if troubles else None
 
     def _prometheus_says(self, namespace: str, incident: Incident) -> str | None:

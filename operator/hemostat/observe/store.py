@@ -13,7 +13,7 @@ from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook, RunbookStatus
 from hemostat.api.watch import Watch, WatchStatus
 from hemostat.diagnosis.propose import Proposal
-from hemostat.kube import Conflict, Json, Kube, NotFound
+from hemostat.kube import Conflict, Json, Kube, NotFound, pods_of, replicasets_of
 from hemostat.signals.correlate import Draft
 
 LOG = logging.getLogger(__name__)
@@ -61,17 +61,11 @@ class Store:
 
     def pods(self, namespace: str, deployment: Json) -> list[Json]:
         """Return the pods that the Deployment's selector names."""
-        labels = deployment["spec"]["selector"].get("matchLabels", {})
-        if not labels:  # an empty selector would ask for everybody's pods
-            return []
-        selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
-        return self._kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+        return pods_of(self._kube, namespace, deployment)
 
     def replicasets(self, namespace: str, deployment: Json) -> list[Json]:
         """Return the ReplicaSets that the Deployment owns."""
-        uid = deployment["metadata"]["uid"]
-        found = self._kube.list(f"/apis/apps/v1/namespaces/{namespace}/replicasets")
-        return [o for o in found if any(r["uid"] == uid for r in o["metadata"].get("ownerReferences", ()))]
+        return replicasets_of(self._kube, namespace, deployment)
 
     def open(self, namespace: str, draft: Draft) -> Incident:
         """Create the Incident, or return the one that an earlier process created."""
