@@ -73,4 +73,4 @@ generate: venv ## Write crds/, RBAC and admission policies from the code
 lock: venv ## Resolve the dependencies again and pin them with hashes
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra chaos pyproject.toml -o operator/requirements.lock
-	@$(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra chaos --group dev pyproject.toml -o tests/requirements.lock
+	@$(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra chaos --extra parquet --group dev pyproject.toml -o tests/requirements.lock

@@ -66,6 +66,7 @@ class SignalSource(StrEnum):
     PROMETHEUS = "Prometheus"
     WORKLOAD = "Workload"
     TRACES = "Traces"
+    ALERTMANAGER = "Alertmanager"
 
 
 class SignalStatus(Model):

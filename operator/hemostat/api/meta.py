@@ -36,6 +36,12 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
 
 
+def exactly_one(*fields: str) -> tuple[str, str]:
+    """CEL rule for a union: one of these optional fields is set, and no other."""
+    present = ", ".join(f"has(self.{field})" for field in fields)
+    return f"[{present}].filter(x, x).size() == 1", f"must set exactly one of {', '.join(fields[:-1])} and {fields[-1]}"
+
+
 def keyed(*keys: str) -> dict[str, Any]:
     """Mark a list as a map keyed by these fields, so that server-side apply merges it item by item."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

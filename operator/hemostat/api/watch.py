@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hemostat.api.meta import (
+    SET,
     Conditions,
     Count,
     Decimal,
@@ -18,6 +19,7 @@ from hemostat.api.meta import (
     TargetRef,
     Time,
     Uid,
+    exactly_one,
     keyed,
     rules,
 )
@@ -31,24 +33,87 @@ class SignalKind(StrEnum):
     SATURATION = "Saturation"
     TRAFFIC = "Traffic"
     WORKLOAD = "Workload"
+    EXHAUSTION = "Exhaustion"
+    QUEUE = "Queue"
+    WORKFLOW = "Workflow"
+    AGENT = "Agent"
+    ALERT = "Alert"
     OTHER = "Other"
 
 
+class Direction(StrEnum):
+    """Which way a value must leave its usual range to be wrong."""
+
+    UP = "Up"
+    DOWN = "Down"
+    BOTH = "Both"
+
+
+class Sensitivity(StrEnum):
+    """How unusual a value must be to be wrong: a trade of missed faults against false alarms."""
+
+    LOW = "Low"
+    MEDIUM = "Medium"
+    HIGH = "High"
+
+
+class Unusual(Model):
+    """Wrong when a value is unusual for its own series: learned on line, robust, seasons included."""
+
+    direction: Direction = Direction.BOTH
+    """Which way is wrong."""
+    sensitivity: Sensitivity = Sensitivity.MEDIUM
+    """How unusual it must be."""
+
+
+class ChangePoint(Model):
+    """Wrong when the level of a series shifts and stays; it becomes the new usual level after a while."""
+
+    direction: Direction = Direction.BOTH
+    """Which way is wrong."""
+    min_change_percent: Annotated[int, Field(ge=1, le=10000)] = 20
+    """Smaller shifts, as a share of the level before, are never wrong."""
+
+
+class Forecast(Model):
+    """Wrong when a series, going on as it does, reaches its limit within the given time."""
+
+    limit: Decimal
+    """The value at which it is exhausted, in the query's unit: 0 for what remains, 1 for a share used."""
+    within_seconds: Annotated[int, Field(ge=60, le=7776000)] = 14400
+    """Less time left than this is wrong."""
+    history_seconds: Annotated[int, Field(ge=60, le=86400)] = 3600
+    """How far the trend looks back."""
+
+
 class MetricSignal(Model):
-    """A PromQL expression compared with a fixed bound; of several series the worst one counts."""
+    """A PromQL expression and the rule its series are judged by. Each series is judged on its own.
+
+    The message names the worst series. Missing samples are no evidence, neither of trouble nor of health.
+    """
 
     model_config = {
-        "json_schema_extra": rules(("has(self.above) != has(self.below)", "must set exactly one of above and below"))
+        "json_schema_extra": rules(
+            exactly_one("above", "below", "unusual", "changePoint", "forecast"),
+        )
     }
 
     kind: SignalKind = SignalKind.OTHER
     """What the query measures."""
     query: Annotated[str, Field(min_length=1, max_length=2048)]
-    """PromQL that yields a scalar or an instant vector. Keep it an aggregate: of many series only the worst is kept."""
+    """PromQL that yields a scalar or an instant vector. A counter goes in as `rate(...)` or `increase(...)`."""
     above: Decimal | None = None
     """Wrong when the value is greater than this number."""
     below: Decimal | None = None
     """Wrong when the value is less than this number."""
+    unusual: Unusual | None = None
+    """Wrong when the value is unusual for its series."""
+    change_point: ChangePoint | None = None
+    """Wrong when the level shifts."""
+    forecast: Forecast | None = None
+    """Wrong when the series is about to reach its limit."""
+    unit: Annotated[str, Field(max_length=16)] = ""
+    """Unit of the values, for people."""
     for_seconds: Seconds = 10
     """How long it must be wrong before the signal fires."""
     clear_seconds: Seconds = 10
@@ -71,32 +136,131 @@ class TraceSignal(Model):
 
 
 class WorkloadSignal(Model):
-    """The target as the API server sees it: crash loops, image pulls that fail, kills for memory."""
+    """The target and what it depends on, as the API server sees it.
+
+    Pods that crash, cannot start, are not ready, cannot be scheduled or were evicted; rollouts that are stuck; Jobs
+    that failed; nodes that are not ready or under pressure; autoscalers at their maximum; claims and quotas.
+    """
 
     for_seconds: Seconds = 5
-    """How long a pod must be in trouble before the signal fires."""
+    """How long it must be in trouble before the signal fires."""
 
 
-class WatchSignal(Model):
-    """One thing to look at. Exactly one of `metric`, `trace`, `workload`."""
+class SloSignal(Model):
+    """A service level objective by multi-window multi-burn-rate (Google SRE workbook, chapter 5).
+
+    Wrong when the error budget burns 14.4 times too fast over 1 h and 5 min, 6 times over 6 h and 30 min, or at the
+    rate that empties it over 3 d and 6 h: both windows of a pair must agree.
+    """
 
     model_config = {
         "json_schema_extra": rules(
-            (
-                "[has(self.metric), has(self.trace), has(self.workload)].filter(x, x).size() == 1",
-                "must set exactly one of metric, trace and workload",
-            )
+            ("self.errorRatio.contains('$window')", "errorRatio must contain $window where the range stands"),
+            ("double(self.objectivePercent) < 100.0", "objectivePercent must be less than 100"),
+        )
+    }
+
+    objective_percent: Decimal
+    """The share of good events that is promised, for example "99.9"."""
+    error_ratio: Annotated[str, Field(min_length=1, max_length=2048)]
+    """PromQL for the share of bad events (0 to 1) with `$window` as the range: `sum(rate(e[$window])) / ...`."""
+    period_days: Annotated[int, Field(ge=1, le=90)] = 30
+    """The period that the error budget is for."""
+
+
+class QueueSystem(StrEnum):
+    """Queues whose exporters' metrics are known."""
+
+    KAFKA = "Kafka"
+    RABBITMQ = "RabbitMQ"
+
+
+class QueueSignal(Model):
+    """A queue: lag that grows, messages delivered again and again, dead letters."""
+
+    system: QueueSystem
+    """Whose metrics to read: kafka_exporter's, or the RabbitMQ Prometheus plugin's."""
+    name: Annotated[str, Field(min_length=1, max_length=249)]
+    """The consumer group (Kafka) or queue (RabbitMQ)."""
+    dead_letter: Annotated[str, Field(max_length=249)] | None = None
+    """The topic or queue that dead letters go to; any growth is wrong."""
+    max_lag: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10000
+    """More messages waiting than this is wrong, whatever the trend."""
+
+
+class WorkflowSystem(StrEnum):
+    """Workflow engines whose metrics are known."""
+
+    ARGO = "Argo"
+    TEMPORAL = "Temporal"
+
+
+class WorkflowSignal(Model):
+    """A workflow engine: workflows that fail, and tasks that nobody takes up."""
+
+    system: WorkflowSystem
+    """Whose metrics to read."""
+    name: Annotated[str, Field(max_length=249)] = ""
+    """The workflow type or task queue; all of the namespace when empty."""
+    stuck_after_seconds: Annotated[int, Field(ge=10, le=86400)] = 300
+    """Work that waits longer than this without progress is wrong."""
+
+
+class AlertSignal(Model):
+    """Alerts that Prometheus' Alertmanager sends to our webhook: rules that people already have keep working."""
+
+    names: Annotated[tuple[Short, ...], Field(max_length=64, json_schema_extra=SET)] = ()
+    """Names of alerts (`alertname`). When empty, every alert whose labels name the target."""
+
+
+class AgentSignal(Model):
+    """Service levels of AI agents, from GenAI spans of the target (OpenTelemetry semantic conventions)."""
+
+    agent: Annotated[str, Field(max_length=253)] = ""
+    """`gen_ai.agent.name`; every agent of the target when empty."""
+    task_success_percent_below: Annotated[int, Field(ge=0, le=100)] = 80
+    """Wrong when fewer of the agent's finished tasks succeed."""
+    tokens_per_success_above: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    """Wrong when a successful task costs more tokens than this; three times the learned cost when not set."""
+    invalid_output_percent_above: Annotated[int, Field(ge=0, le=100)] = 20
+    """Wrong when more of the model's outputs cannot be parsed."""
+    unknown_tool_percent_above: Annotated[int, Field(ge=0, le=100)] = 10
+    """Wrong when more of the tool calls name a tool that does not exist."""
+    truncated_percent_above: Annotated[int, Field(ge=0, le=100)] = 20
+    """Wrong when more of the model's outputs end at the token limit."""
+    min_samples: Annotated[int, Field(ge=1, le=100000)] = 5
+    """Windows with fewer tasks or outputs are no evidence."""
+    window_seconds: Annotated[int, Field(ge=10, le=600)] = 120
+    """Length of the sliding window."""
+
+
+class WatchSignal(Model):
+    """One thing to look at: exactly one of its fields."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            exactly_one("metric", "slo", "trace", "workload", "queue", "workflow", "alert", "agent"),
         )
     }
 
     name: Label
     """Name of the signal, unique in the Watch."""
     metric: MetricSignal | None = None
-    """Compare a PromQL expression with a bound."""
+    """Judge the series of a PromQL expression."""
+    slo: SloSignal | None = None
+    """Judge how fast an error budget burns."""
     trace: TraceSignal | None = None
     """Compare error share and latency of incoming calls with bounds."""
     workload: WorkloadSignal | None = None
-    """Look at the state of the target's pods."""
+    """Look at the target's objects in the API server."""
+    queue: QueueSignal | None = None
+    """Judge a queue by its exporter's metrics."""
+    workflow: WorkflowSignal | None = None
+    """Judge a workflow engine by its metrics."""
+    alert: AlertSignal | None = None
+    """Take alerts from Alertmanager."""
+    agent: AgentSignal | None = None
+    """Judge AI agents by their spans."""
 
 
 class WatchSpec(Model):
