@@ -13,7 +13,6 @@ from hemostat.diagnosis.evidence import Facts, gather, number
 from hemostat.diagnosis.matcher import Conclusion, match
 from hemostat.diagnosis.propose import NothingToPropose, propose
 from hemostat.events import Events
-from hemostat.kube import Json
 from hemostat.metrics import DIAGNOSES
 from hemostat.observe.store import BY, Store
 from hemostat.signals.correlate import merge
@@ -37,7 +36,7 @@ class IncidentKeeper:
         self,
         incident: Incident,
         seen: Look,
-        deployment: Json,
+        deployment: Mapping[str, Any],
         pods: Sequence[Mapping[str, Any]],
         present: PresentRevision | None,
         now: datetime,

@@ -18,6 +18,8 @@ from hemostat.errors import Refused
 from hemostat.events import Events
 from hemostat.handlers import key_of, on_change
 from hemostat.kube import Kube
+from hemostat.observe.attend import Attendant
+from hemostat.observe.gather import Gatherer
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.look import Key, Observer
 from hemostat.observe.store import Store
@@ -42,12 +44,11 @@ class Observe:
         windows, lock = EdgeWindows(), threading.Lock()
         self.receiver = Receiver(windows, lock, settings.otlp_max_bytes)
         user, _ = kube.user()
+        prometheus = Prometheus(settings.prometheus_url, settings.prometheus_timeout_seconds)
         self._observer = Observer(
             store=self._store,
-            prometheus=Prometheus(settings.prometheus_url, settings.prometheus_timeout_seconds),
-            windows=windows,
-            lock=lock,
-            keeper=IncidentKeeper(self._store, self._events, user),
+            gatherer=Gatherer(self._store, prometheus, windows, lock),
+            attendant=Attendant(self._store, IncidentKeeper(self._store, self._events, user), self._events),
             events=self._events,
             clock=self._clock,
         )

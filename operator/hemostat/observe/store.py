@@ -1,7 +1,7 @@
 """Reads and writes of Hemostat's own objects for `observe` (shell)."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -59,11 +59,11 @@ class Store:
         except NotFound:
             return None
 
-    def pods(self, namespace: str, deployment: Json) -> list[Json]:
+    def pods(self, namespace: str, deployment: Mapping[str, Any]) -> list[Json]:
         """Return the pods that the Deployment's selector names."""
         return pods_of(self._kube, namespace, deployment)
 
-    def replicasets(self, namespace: str, deployment: Json) -> list[Json]:
+    def replicasets(self, namespace: str, deployment: Mapping[str, Any]) -> list[Json]:
         """Return the ReplicaSets that the Deployment owns."""
         return replicasets_of(self._kube, namespace, deployment)
 

@@ -1,0 +1,53 @@
+"""What `observe` remembers about one Watch between looks, and how a new process takes it up again."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hemostat.api.incident import Incident
+from hemostat.api.watch import Baseline, PresentRevision, Watch, WatchStatus
+from hemostat.signals import trace
+from hemostat.signals.base import Debounced, Observation, decimal, resumed
+from hemostat.signals.correlate import open_incident
+from hemostat.signals.evaluate import WatchState
+
+
+@dataclass
+class Memory:
+    """Lost at a restart and rebuilt from status."""
+
+    state: WatchState = field(default_factory=WatchState)
+    status: WatchStatus = field(default_factory=WatchStatus)
+    published: datetime | None = None
+    present: PresentRevision | None = None
+    healthy_since: datetime | None = None
+    incident: bool = False
+    """Whether an incident is open."""
+    target: str = ""
+
+
+def recall(watch: Watch, incidents: Sequence[Incident], now: datetime) -> Memory:
+    """Take up where the last process stopped: open incident's signals, learned baselines, Watch status."""
+    memory = Memory(status=watch.status, target=watch.spec.target.name, present=watch.status.present)
+    signals: dict[str, tuple[Debounced, Observation]] = {}
+    for incident in incidents:
+        if incident.spec.watch_ref.name == watch.metadata.name and open_incident([incident], incident.spec.fingerprint):
+            signals |= {s.key: resumed(s) for s in incident.status.signals}
+            memory.incident = True
+    normal = {
+        b.signal: trace.Normal(math.log(max(float(b.value), 0.01) / 1000), trace.WARM_UP_LOOKS, b.observed_time)
+        for b in watch.status.baselines
+    }
+    memory.state = WatchState(signals, {k: v for k, v in normal.items() if trace.fresh(v, now)})
+    return memory
+
+
+def baselines(state: WatchState) -> tuple[Baseline, ...]:
+    """Return what was learned, in the form that a Watch's status keeps."""
+    known = sorted(state.normal.items())[:64]
+    return tuple(
+        Baseline(signal=key, value=decimal(1000 * math.exp(n.log_seconds)) or "0", observed_time=n.observed_time)
+        for key, n in known
+        if n.looks >= trace.WARM_UP_LOOKS
+    )
