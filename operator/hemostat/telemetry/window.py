@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from hemostat.telemetry.graph import EdgeStats as EdgeStats
 from hemostat.telemetry.sample import Call
 
 BUCKET_SECONDS = 1.0
@@ -19,20 +20,6 @@ MAX_CELLS = 1_000_000
 """Buckets, and durations in them, kept in all (some 200 MB): beyond it everybody's oldest second goes."""
 _GAMMA = 1.1
 _SMALLEST = 1e-5
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeStats:
-    """What one edge did in a window."""
-
-    caller: str
-    callee: str
-    calls: int
-    failures: int
-    p95_seconds: float
-    """95th percentile of the duration; 0 when there were no calls."""
-    failed_traces: tuple[str, ...]
-    """Up to five trace ids of failed calls, newest last."""
 
 
 @dataclass(slots=True)
