@@ -90,9 +90,10 @@ RUNBOOKS: tuple[Validation, ...] = (
 )
 
 
-def _unchanged(field: str, empty: str) -> str:
-    new, old = (f"has({o}.status) && has({o}.status.{field}) ? {o}.status.{field}" for o in ("object", "oldObject"))
-    return f"({new} : {empty}) == ({old} : {empty})"
+def _unchanged(field: str) -> str:
+    """CEL: the field of the status is as it was, or as absent as it was."""
+    new, old = (f"has({o}.status) && has({o}.status.{field})" for o in ("object", "oldObject"))
+    return f"(({new}) == ({old}) && (!({new}) || object.status.{field} == oldObject.status.{field}))"
 
 
 def _conditions_unchanged(kinds: tuple[str, ...]) -> str:
@@ -111,11 +112,11 @@ INCIDENT_STATUS: tuple[Validation, ...] = (
     ),
     (
         f"request.userInfo.username != '{ACT_USER}' || ("
-        + _conditions_unchanged(("Detected", "Diagnosed"))
+        + _conditions_unchanged(("Detected", "Diagnosed", "PartOf"))
         + " && "
-        + " && ".join(_unchanged(field, "[]") for field in ("signals", "evidence"))
+        + " && ".join(_unchanged(field) for field in ("signals", "evidence", "causes", "partOf", "reopened"))
         + ")",
-        "act must not write signals, evidence and the conditions Detected and Diagnosed",
+        "act must not write signals, evidence, causes, partOf, reopened and observe's conditions",
     ),
 )
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hemostat.api.meta import (
+    ATOMIC,
     IMMUTABLE,
     SET,
     BoundTargetRef,
@@ -18,6 +19,7 @@ from hemostat.api.meta import (
     ObjectMeta,
     Percent,
     Short,
+    TargetRef,
     Text,
     Time,
     Word,
@@ -34,12 +36,15 @@ DETECTED, DIAGNOSED, REMEDIATED, VERIFIED, RESOLVED = (
     "Resolved",
 )
 """Condition types. `observe` writes the first two, `act` the others (an admission policy sees to it)."""
+PART_OF = "PartOf"
+"""Condition type, of `observe`: True while another Incident is the cause of this one."""
 
 MAX_EVIDENCE = 64
 MAX_TIMELINE = 100
 MAX_TOLD = MAX_TIMELINE // 2
 """Entries of one process: server-side apply adds up what both tell, and refuses more than `MAX_TIMELINE`."""
 MAX_SIGNALS = 32
+MAX_CAUSES = 8
 
 EvidenceId = Annotated[str, Field(pattern=r"^E[1-9][0-9]{0,3}$", max_length=5)]
 
@@ -98,6 +103,10 @@ class SignalStatus(Model):
     """When `state` last changed."""
     observed_time: Time
     """When it was last observed."""
+    watch_ref: LocalRef | None = None
+    """The Watch that saw it, where that is not the Incident's own: then it is a symptom."""
+    target_ref: TargetRef | None = None
+    """The workload it is about, where another Watch saw it."""
 
 
 class EvidenceKind(StrEnum):
@@ -152,6 +161,37 @@ class Diagnosis(Model):
     """Everything that was considered, the best first."""
 
 
+class Cause(Model):
+    """A service that may be the cause, and why."""
+
+    service: Annotated[str, Field(min_length=1, max_length=256)]
+    """Name of the service in traces, or of the workload."""
+    watch_ref: LocalRef | None = None
+    """The Watch of it, if it is watched."""
+    score_percent: Percent
+    """How much the signs point at it; comparable within one Incident, not a probability."""
+    reasons: Annotated[tuple[Text, ...], Field(max_length=4, json_schema_extra=ATOMIC)] = ()
+    """Why, strongest first."""
+
+
+class Reopening(Model):
+    """Trouble that came back soon after it was resolved."""
+
+    count: Count
+    """How often it came back."""
+    time: Time
+    """When it came back last."""
+
+
+class Storm(Model):
+    """What fired at the same time and did not get an Incident of its own."""
+
+    targets: Count
+    """How many workloads."""
+    signals: Count
+    """How many signals."""
+
+
 class TimelineEntry(Model):
     """Something that happened, told once."""
 
@@ -190,7 +230,7 @@ class IncidentStatus(Model):
     """How far the loop has come."""
 
     conditions: Conditions = ()
-    """Detected, Diagnosed, Remediated, Verified and the summary Resolved."""
+    """Detected, Diagnosed, PartOf, Remediated, Verified and the summary Resolved."""
     signals: Annotated[tuple[SignalStatus, ...], Field(max_length=MAX_SIGNALS, json_schema_extra=keyed("key"))] = ()
     """The signals of this incident as last observed."""
     evidence: Annotated[tuple[Evidence, ...], Field(max_length=MAX_EVIDENCE, json_schema_extra=keyed("id"))] = ()
@@ -199,6 +239,14 @@ class IncidentStatus(Model):
     """The conclusion."""
     remediation_ref: LocalRef | None = None
     """The Remediation proposed last."""
+    causes: Annotated[tuple[Cause, ...], Field(max_length=MAX_CAUSES, json_schema_extra=keyed("service"))] = ()
+    """Where it may have begun, the likeliest first, ranked over the call graph."""
+    part_of: LocalRef | None = None
+    """The Incident that is the cause of this one. Nothing is proposed here; it is resolved with that one."""
+    reopened: Reopening | None = None
+    """How often the trouble came back after it was resolved."""
+    storm: Storm | None = None
+    """Other trouble of the same minute that this Incident stands for."""
     timeline: Annotated[tuple[TimelineEntry, ...], Field(max_length=MAX_TIMELINE, json_schema_extra=keyed("id"))] = ()
     """What happened, oldest first, at most 100 entries."""
 

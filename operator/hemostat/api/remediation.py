@@ -191,6 +191,8 @@ class RemediationSpec(Model):
     """Which of the Runbook's remediations."""
     attempt: Annotated[int, Field(ge=1, le=20)] = 1
     """Counts proposals of the same step (drift of the target voids one)."""
+    opening: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Which opening of the Incident it answers: 0 is the first, 1 that after it was reopened once."""
     action: Label
     """Name of a registered action."""
     target_ref: BoundTargetRef
