@@ -1,6 +1,7 @@
 """Settings of both processes, from environment variables. Each has a default that works on a laptop."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,10 @@ class Settings:
     """HEMOSTAT_WORKERS: how many Watches are looked at, at once."""
     actions: tuple[str, ...] | None = None
     """HEMOSTAT_ACTIONS: comma-separated allow-list of action names; unset allows every installed one."""
+    prometheus_headers: tuple[tuple[str, str], ...] = ()
+    """HEMOSTAT_PROMETHEUS_HEADERS: sent with every query, for example "X-Scope-OrgID: team-a; X-Other: b"."""
+    prometheus_token_file: str | None = None
+    """HEMOSTAT_PROMETHEUS_TOKEN_FILE: path of a bearer token; read anew for every query, for it may rotate."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -34,6 +39,8 @@ class Settings:
         found = cls(
             prometheus_url=env.get("HEMOSTAT_PROMETHEUS_URL", cls.prometheus_url),
             prometheus_timeout_seconds=_number(env, "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS", 3.0, 0.1, 60),
+            prometheus_headers=_headers(env, "HEMOSTAT_PROMETHEUS_HEADERS"),
+            prometheus_token_file=env.get("HEMOSTAT_PROMETHEUS_TOKEN_FILE") or None,
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
             otlp_port=int(_number(env, "HEMOSTAT_OTLP_PORT", 4318, 1, 65535)),
             otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", 2 * 1024 * 1024, 1024, 1 << 28)),
@@ -56,3 +63,15 @@ def _number(env: Mapping[str, str], name: str, default: float, least: float, mos
     if not least <= value <= most:
         raise Broken(f"{name} must be between {least:g} and {most:g}, not {value:g}")
     return value
+
+
+def _headers(env: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in env.get(name, "").split(";"):
+        if not part.strip():
+            continue
+        key, colon, value = (piece.strip() for piece in part.partition(":"))
+        if not colon or not re.fullmatch(r"[A-Za-z0-9-]+", key) or not value.isprintable():
+            raise Broken(f'{name} must look like "X-Scope-OrgID: team-a; X-Other: b"')  # it may hold a secret
+        found.append((key, value))
+    return tuple(found)

@@ -27,7 +27,7 @@ class Act:
     def __init__(self, kube: Kube, settings: Settings) -> None:
         clock = SystemClock()
         store = Store(kube)
-        prometheus = Prometheus(settings.prometheus_url, settings.prometheus_timeout_seconds)
+        prometheus = Prometheus.connect(settings)
         reconciler = Reconciler(
             store=store,
             facts=Facts(kube, store, prometheus, clock),

@@ -44,7 +44,7 @@ class Observe:
         windows, lock = EdgeWindows(), threading.Lock()
         self.receiver = Receiver(windows, lock, settings.otlp_max_bytes)
         user, _ = kube.user()
-        prometheus = Prometheus(settings.prometheus_url, settings.prometheus_timeout_seconds)
+        prometheus = Prometheus.connect(settings)
         self._observer = Observer(
             store=self._store,
             gatherer=Gatherer(self._store, prometheus, windows, lock),

@@ -25,3 +25,12 @@ class Series:
 
     labels: tuple[tuple[str, str], ...]
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One series over a past time."""
+
+    labels: tuple[tuple[str, str], ...]
+    points: tuple[tuple[float, float], ...]
+    """(seconds since 1970, value), oldest first; NaN left out."""

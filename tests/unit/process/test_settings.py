@@ -28,9 +28,20 @@ def test_every_variable_is_read():
             "HEMOSTAT_OTLP_MAX_BYTES": "2048",
             "HEMOSTAT_WORKERS": "3",
             "HEMOSTAT_ACTIONS": " scale, rollback ,",
+            "HEMOSTAT_PROMETHEUS_HEADERS": "X-Scope-OrgID: team-a; X-Other:b:c ;",
+            "HEMOSTAT_PROMETHEUS_TOKEN_FILE": "/var/run/token",
         }
     )
-    assert found == Settings("http://mimir/prometheus", 0.5, 1, 2, 2048, 3, ("scale", "rollback"))
+    headers = (("X-Scope-OrgID", "team-a"), ("X-Other", "b:c"))
+    expected = Settings("http://mimir/prometheus", 0.5, 1, 2, 2048, 3, ("scale", "rollback"), headers, "/var/run/token")
+    assert found == expected
+
+
+@pytest.mark.parametrize("text", ["X-Tenant", "a b: c", ": x", "a: b\r\nEvil: yes", "a: \x00"])
+def test_headers_that_are_none_are_refused_without_showing_them(text):
+    with pytest.raises(Broken, match="HEMOSTAT_PROMETHEUS_HEADERS must look like") as refused:
+        Settings.read({"HEMOSTAT_PROMETHEUS_HEADERS": text})
+    assert text not in str(refused.value)
 
 
 @pytest.mark.parametrize(("text", "actions"), [("", ()), (",", ()), ("scale", ("scale",))])
