@@ -1,0 +1,161 @@
+"""The default detector: what is wrong is found, what is healthy is left alone, nothing breaks it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hemostat.api.watch import Direction, Sensitivity
+from hemostat.signals.detectors import RIGHT, UNKNOWN, WRONG, Unusual
+
+ROW = np.zeros(1, np.int64)
+BLOCK = 120.0
+DAY = 720
+
+
+def feed(bank, values, start=0.0, step=BLOCK):
+    """Feed one series; return all its verdicts."""
+    return [bank.step(ROW, np.array([value]), start + nth * step) for nth, value in enumerate(values)]
+
+
+def words(verdicts):
+    return np.array([int(verdict.wrong[0]) for verdict in verdicts])
+
+
+def daily(rng, days, noise=1.0):
+    phase = 2 * np.pi * np.arange(days * DAY) / DAY
+    return 100 + 30 * np.sin(phase) + 10 * np.sin(2 * phase) + rng.normal(0, noise, days * DAY)
+
+
+def test_it_learns_before_it_judges():
+    said = words(feed(Unusual(1), np.random.default_rng(1).normal(10, 1, 100)))
+    assert set(said[:60]) == {UNKNOWN}
+    assert UNKNOWN not in set(said[62:])
+
+
+@pytest.mark.parametrize(("direction", "jump", "word"), [
+    (Direction.BOTH, 12, WRONG), (Direction.BOTH, -12, WRONG), (Direction.UP, 12, WRONG),
+    (Direction.UP, -12, RIGHT), (Direction.DOWN, -12, WRONG), (Direction.DOWN, 12, RIGHT),
+])  # fmt: skip
+def test_a_jump_is_wrong_at_once_in_its_direction(direction, jump, word):
+    bank = Unusual(1, direction=direction)
+    feed(bank, np.random.default_rng(2).normal(50, 1, 300))
+    assert words(feed(bank, [50 + jump], start=300 * BLOCK))[0] == word
+
+
+def test_a_level_that_stays_becomes_usual():
+    rng = np.random.default_rng(3)
+    bank = Unusual(1)
+    feed(bank, rng.normal(50, 1, 300))
+    said = words(feed(bank, rng.normal(80, 1, 200), start=300 * BLOCK))
+    assert said[:8].tolist() == [WRONG] * 8
+    assert WRONG not in said[60:]
+
+
+def test_a_season_is_learned_and_its_absence_is_wrong_though_no_value_is_extreme():
+    rng = np.random.default_rng(4)
+    values = daily(rng, 3)
+    bank = Unusual(1)
+    said = words(feed(bank, values))
+    assert WRONG not in said[DAY + 60 :]
+    usual = daily(rng, 1)[: DAY // 2]
+    assert WRONG not in words(feed(bank, usual, start=3 * DAY * BLOCK))
+    assert WRONG in words(feed(bank, np.full(60, 100.0) + 25 * (np.arange(60) % 20 > 9), start=3.5 * DAY * BLOCK))
+
+
+def test_the_expected_band_follows_the_season():
+    values = daily(np.random.default_rng(5), 3)
+    verdicts = feed(Unusual(1), values)[2 * DAY :]
+    inside = [v.low[0] <= x <= v.high[0] for v, x in zip(verdicts, values[2 * DAY :], strict=True)]
+    assert np.mean(inside) > 0.95
+    assert np.mean([abs(v.expected[0] - x) for v, x in zip(verdicts, values[2 * DAY :], strict=True)]) < 8
+    assert np.mean([v.high[0] - v.low[0] for v in verdicts]) < 60
+
+
+def test_sensitivity_orders_what_is_wrong():
+    rng = np.random.default_rng(6)
+    values = np.concatenate([rng.normal(0, 1, 400), rng.normal(0, 1, 400) + (rng.random(400) < 0.05) * 6])
+    counts = [(words(feed(Unusual(1, sensitivity=s), values)) == WRONG).sum() for s in Sensitivity]
+    assert counts[0] <= counts[1] <= counts[2]
+    assert counts[0] < counts[2]
+
+
+@pytest.mark.parametrize("start", [0.0, 1.7e9])
+def test_the_same_values_get_the_same_verdicts_wherever_the_clock_stands(start):
+    values = np.random.default_rng(7).normal(5, 1, 200)
+    assert words(feed(Unusual(1), values, start=start)).tolist() == words(feed(Unusual(1), values)).tolist()
+
+
+def test_a_large_offset_costs_no_precision():
+    values = 1.7e9 + daily(np.random.default_rng(8), 3)
+    verdicts = feed(Unusual(1), values)[2 * DAY :]
+    assert np.mean([abs(v.expected[0] - x) for v, x in zip(verdicts, values[2 * DAY :], strict=True)]) < 8
+
+
+def test_no_evidence_is_neither_wrong_nor_right_nor_learned():
+    bank, same = Unusual(2), Unusual(2)
+    rows = np.array([0, 1], np.int64)
+    rng = np.random.default_rng(9)
+    for nth in range(150):
+        value = rng.normal(5, 1)
+        now = nth * BLOCK
+        first = bank.step(rows, np.array([value, value]), now)
+        bad = bank.step(rows, np.array([np.nan, np.inf]), now + 30)
+        late = bank.step(rows, np.array([99.0, 99.0]), now - 30 if nth else now)
+        second = same.step(rows, np.array([value, value]), now)
+        assert bad.wrong.tolist() == late.wrong.tolist() == [UNKNOWN, UNKNOWN]
+        assert first.score.tolist() == second.score.tolist()
+    assert bank.step(np.array([-1], np.int64), np.array([5.0]), 1e6).known(0) is None
+
+
+def test_rows_do_not_touch_each_other():
+    rng = np.random.default_rng(10)
+    values = rng.normal(5, 1, (200, 3))
+    together = Unusual(3)
+    order = np.array([2, 0, 1], np.int64)
+    alone = [Unusual(1) for _ in range(3)]
+    for nth, line in enumerate(values):
+        seen = together.step(order, line, nth * BLOCK)
+        for position in range(3):
+            single = alone[position].step(ROW, line[position : position + 1], nth * BLOCK)
+            assert single.score[0] == seen.score[position]
+
+
+def test_a_forgotten_row_is_new():
+    bank = Unusual(1)
+    feed(bank, np.random.default_rng(11).normal(5, 1, 100))
+    bank.forget(ROW)
+    assert words(feed(bank, [5.0], start=100 * BLOCK))[0] == UNKNOWN
+
+
+def test_a_clock_that_was_set_back_is_followed():
+    bank = Unusual(1)
+    rng = np.random.default_rng(12)
+    feed(bank, rng.normal(5, 1, 100), start=1e9)
+    assert UNKNOWN not in words(feed(bank, rng.normal(5, 1, 20), start=0))
+
+
+def test_memory_per_series_is_under_four_kilobytes():
+    assert Unusual.bytes_per_series < 4096
+
+
+wild = st.one_of(
+    st.floats(),
+    st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"), -float("inf")]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(wild, st.floats(-1e4, 1e5)), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
+def test_no_input_breaks_it(samples, seed):
+    bank = Unusual(1)
+    feed(bank, np.random.default_rng(seed).normal(0, 1, 90))
+    now = 90 * BLOCK
+    for value, moved in samples:
+        now += moved
+        verdict = bank.step(ROW, np.array([value]), now)
+        assert 0.0 <= verdict.score[0] <= 1.0
+        if verdict.known(0) is not None:
+            assert verdict.low[0] <= verdict.expected[0] <= verdict.high[0]
+    said = words(feed(bank, np.random.default_rng(seed).normal(0, 1, 30), start=now + 1e5))
+    assert UNKNOWN not in said
