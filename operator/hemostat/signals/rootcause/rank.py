@@ -8,7 +8,7 @@ CIRCA's (Li et al., KDD 2022); ranking by how far a metric left its usual range 
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hemostat.signals.rootcause.evidence import Sign, Trouble
 
@@ -31,6 +31,8 @@ _EXPLAINS = 0.85
 _PER_HOP = 0.9
 """What is left of an explanation after each further hop."""
 _HOPS = 8
+_ONE_CALLER = 0.4
+"""What is left of a callee's sign that next to none of its callers sees."""
 _UNRELATED_CHANGE = 0.3
 """Worth of a change at a service when neither it nor anyone who depends on it is in trouble."""
 _LATE = 0.1
@@ -74,7 +76,7 @@ def rank(
     :param top: how many to return; all if None.
     """
     shares: dict[str, list[_Share]] = {name: [] for name in services}
-    for share in (*_own(troubles, edges), *_network(troubles, edges)):
+    for share in (*_own(_seen_by_callers(troubles, edges), edges), *_network(troubles, edges)):
         shares.setdefault(share.trouble.service, []).append(share)
     first = min((t.since for t in troubles if t.since is not None and t.sign is not Sign.CHANGE), default=None)
     ranked = sorted((_candidate(name, found, first) for name, found in shares.items()), key=_order)
@@ -98,6 +100,29 @@ def _candidate(name: str, shares: Sequence[_Share], first: float | None) -> Cand
         score *= 1.0 - _LATE * min(1.0, max(0.0, begun - first) / _LATE_SECONDS)
     ordered = sorted(shares, key=lambda s: (-WEIGHT[s.trouble.sign] * s.value, s.trouble.sign, s.trouble.reason))
     return Candidate(name, score, tuple(s.trouble.reason + s.note for s in ordered), tuple(s.trouble for s in ordered))
+
+
+def _seen_by_callers(troubles: Sequence[Trouble], edges: Collection[Edge]) -> list[Trouble]:
+    """Weigh what a caller saw of its callee by how many of the callee's callers see it: with one of many it may be
+    the caller's own requests that are unusual.
+    """
+    callers: dict[str, set[str]] = {}
+    for caller, callee in (*edges, *((t.caller, t.service) for t in troubles if t.caller)):
+        callers.setdefault(callee, set()).add(caller)
+    seen: dict[tuple[Sign, str], dict[str, float]] = {}
+    for t in troubles:
+        if t.caller:
+            by = seen.setdefault((t.sign, t.service), {})
+            by[t.caller] = max(by.get(t.caller, 0.0), t.strength)
+    weighed = []
+    for t in troubles:
+        if t.caller and t.sign in _TRAVELS_UP:
+            by = seen[t.sign, t.service]
+            share = sum(by.values()) / (max(by.values()) * len(callers[t.service]))
+            weighed.append(replace(t, strength=t.strength * (_ONE_CALLER + (1.0 - _ONE_CALLER) * share)))
+        else:
+            weighed.append(t)
+    return weighed
 
 
 def _own(troubles: Sequence[Trouble], edges: Collection[Edge]) -> Iterable[_Share]:

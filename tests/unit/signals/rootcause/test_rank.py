@@ -98,3 +98,12 @@ def test_a_large_graph_is_quick():
     found = rank([firing(Sign.ERRORS, f"s{i}", 0.9) for i in range(400)], edges, top=3)
     assert len(found) == 3
     assert found[0].service == "s399"
+
+
+def test_what_one_of_many_callers_sees_weighs_less_than_what_all_see():
+    callers = [(f"c{i}", "db") for i in range(4)]
+    one = rank([firing(Sign.LATENCY, "db", 0.8, "c0")], callers)[0].score
+    every = rank([firing(Sign.LATENCY, "db", 0.8, caller) for caller, _ in callers], callers)[0].score
+    only = rank([firing(Sign.LATENCY, "db", 0.8, "c0")], callers[:1])[0].score
+    assert one < 0.6 * every
+    assert every == pytest.approx(only)
