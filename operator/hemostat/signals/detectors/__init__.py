@@ -11,7 +11,7 @@ which series has which row:
 
 - `Unusual`: the default. Robust, seasonal, learns on line (unusual.py says how).
 - `ChangePoint`: the level shifted and stays.
-- `Forecast`: the limit is reached before long; `time_left` and its confidence for the message.
+- `Forecast`: the limit is reached before long; `Outlook` has the time left, `forecast.words` says it to a person.
 - `burnrate`: multi-window multi-burn-rate of an error budget (no bank: error shares in, verdict out).
 - `Counters`: turns cumulative counters into rates, over resets and gaps.
 - `Onset`: from "is wrong" to one alarm per episode, for replay.
@@ -22,8 +22,25 @@ before it is judged; a history fed in order through `step` warms a bank up.
 """
 
 from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
+from hemostat.signals.detectors.changepoint import ChangePoint
+from hemostat.signals.detectors.counters import Counters
+from hemostat.signals.detectors.forecast import Forecast, Outlook
 from hemostat.signals.detectors.onset import Onset
 from hemostat.signals.detectors.table import SeriesTable
 from hemostat.signals.detectors.unusual import Unusual
 
-__all__ = ["RIGHT", "UNKNOWN", "WRONG", "Floats", "Onset", "Rows", "SeriesTable", "Unusual", "Verdicts"]
+__all__ = [
+    "RIGHT",
+    "UNKNOWN",
+    "WRONG",
+    "ChangePoint",
+    "Counters",
+    "Floats",
+    "Forecast",
+    "Onset",
+    "Outlook",
+    "Rows",
+    "SeriesTable",
+    "Unusual",
+    "Verdicts",
+]
