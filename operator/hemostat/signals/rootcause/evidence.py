@@ -16,7 +16,10 @@ class Sign(StrEnum):
     LATENCY = "Latency"
     """It answers slower. Its callers get slower too."""
     ERRORS = "Errors"
-    """It fails, or gives up half-way. Its callers fail too."""
+    """It fails. Its callers fail too."""
+    COURSE = "Course"
+    """Its calls unfold differently: it gives up half-way, retries, takes another branch. That is its own doing, or its
+    callees fail, or its callers ask for something else."""
     TRAFFIC = "Traffic"
     """It is called more or less often. Its callees are too."""
     CHANGE = "Change"

@@ -68,6 +68,11 @@ def meaning(metric: str) -> Meaning | None:
     return None
 
 
+def stem(metric: str) -> str:
+    """Return what the two measures of a call have in common in their names: all but the side and the unit."""
+    return "_".join(w for w in _split(metric) if w not in _CALLER | _CALLEE and w not in _UNITS)
+
+
 def _split(metric: str) -> list[str]:
     """Return the lower-case words of snake_case, dotted and CamelCase names."""
     return re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", metric[:256]).lower())

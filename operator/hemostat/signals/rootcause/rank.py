@@ -18,14 +18,13 @@ WEIGHT: Mapping[Sign, float] = {
     Sign.NETWORK: 0.9,
     Sign.LATENCY: 0.7,
     Sign.ERRORS: 0.7,
+    Sign.COURSE: 0.7,
     Sign.CHANGE: 0.35,
     Sign.OTHER: 0.3,
     Sign.TRAFFIC: 0.25,
 }
 """How much a sign of full strength that nothing else explains says about its service being the cause."""
 
-_TRAVELS_UP = frozenset({Sign.LATENCY, Sign.ERRORS})
-"""Signs that travel from a callee to its callers."""
 _EXPLAINS = 0.85
 """How much of a travelling sign full trouble at the next service explains."""
 _PER_HOP = 0.9
@@ -41,6 +40,26 @@ _LATE_SECONDS = 300.0
 
 Edge = tuple[str, str]
 """(caller, callee)."""
+
+
+def _from_below(edge: Edge) -> Edge:
+    """Read an edge as (explained, explaining) for signs that travel from callee to caller."""
+    return edge
+
+
+def _from_above(edge: Edge) -> Edge:
+    """Read an edge as (explained, explaining) for signs that travel from caller to callee."""
+    return edge[1], edge[0]
+
+
+_FAILING = frozenset(Sign) - {Sign.TRAFFIC, Sign.CHANGE, Sign.COURSE}
+_COMES_FROM: Mapping[Sign, tuple[tuple[frozenset[Sign], Callable[[Edge], Edge]], ...]] = {
+    Sign.LATENCY: ((_FAILING | {Sign.COURSE}, _from_below),),
+    Sign.ERRORS: ((_FAILING | {Sign.COURSE}, _from_below),),
+    Sign.COURSE: ((_FAILING, _from_below), (frozenset({Sign.COURSE}), _from_above)),
+    Sign.TRAFFIC: ((frozenset(Sign) - {Sign.CHANGE}, _from_above),),
+}
+"""Signs that travel: which signs, at a service on which side, may be where they come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,7 @@ def _seen_by_callers(troubles: Sequence[Trouble], edges: Collection[Edge]) -> li
             by[t.caller] = max(by.get(t.caller, 0.0), t.strength)
     weighed = []
     for t in troubles:
-        if t.caller and t.sign in _TRAVELS_UP:
+        if t.caller and t.sign in (Sign.LATENCY, Sign.ERRORS):
             by = seen[t.sign, t.service]
             share = sum(by.values()) / (max(by.values()) * len(callers[t.service]))
             weighed.append(replace(t, strength=t.strength * (_ONE_CALLER + (1.0 - _ONE_CALLER) * share)))
@@ -127,8 +146,10 @@ def _seen_by_callers(troubles: Sequence[Trouble], edges: Collection[Edge]) -> li
 
 def _own(troubles: Sequence[Trouble], edges: Collection[Edge]) -> Iterable[_Share]:
     """Yield what each sign but those of the network adds to its service once others have explained their part."""
-    below = _explained(_strongest(troubles, lambda t: t.sign not in (Sign.TRAFFIC, Sign.CHANGE)), edges, _downward)
-    above = _explained(_strongest(troubles, lambda t: t.sign is not Sign.CHANGE), edges, _upward)
+    explained = {
+        sign: [_explained(_strongest(troubles, signs), edges, read) for signs, read in ways]
+        for sign, ways in _COMES_FROM.items()
+    }
     troubled = {name for t in troubles if t.sign is not Sign.CHANGE for name in (t.service, t.caller) if name}
     dependants = _reached(troubled, edges)
     for trouble in troubles:
@@ -138,11 +159,8 @@ def _own(troubles: Sequence[Trouble], edges: Collection[Edge]) -> Iterable[_Shar
             related = trouble.service in dependants
             yield _Share(trouble, trouble.strength * (1.0 if related else _UNRELATED_CHANGE))
             continue
-        by, share = "", 0.0
-        if trouble.sign in _TRAVELS_UP:
-            by, share = below.get(trouble.service, ("", 0.0))
-        elif trouble.sign is Sign.TRAFFIC:
-            by, share = above.get(trouble.service, ("", 0.0))
+        ways = [found.get(trouble.service, (0.0, "")) for found in explained.get(trouble.sign, ())]
+        share, by = max(ways, default=(0.0, ""))
         left = 1.0 - _EXPLAINS * share
         yield _Share(trouble, trouble.strength * left, f" (may come from {by})" if left < 0.6 else "")
 
@@ -175,41 +193,30 @@ def _network(troubles: Sequence[Trouble], edges: Collection[Edge]) -> Iterable[_
         yield _Share(about, part, f" ({len(mine)} of its {len(touching[end])} edges)" if len(touching[end]) > 1 else "")
 
 
-def _strongest(troubles: Sequence[Trouble], wanted: Callable[[Trouble], bool]) -> dict[str, float]:
+def _strongest(troubles: Sequence[Trouble], signs: Collection[Sign]) -> dict[str, float]:
     found: dict[str, float] = {}
     for trouble in troubles:
-        if wanted(trouble):
+        if trouble.sign in signs:
             found[trouble.service] = max(found.get(trouble.service, 0.0), min(1.0, trouble.strength))
     return found
 
 
-def _downward(edge: Edge) -> Edge:
-    """Read an edge as (explained, explaining) for signs that travel from callee to caller."""
-    return edge
-
-
-def _upward(edge: Edge) -> Edge:
-    """Read an edge as (explained, explaining) for signs that travel from caller to callee."""
-    return edge[1], edge[0]
-
-
 def _explained(
     strength: Mapping[str, float], edges: Collection[Edge], read: Callable[[Edge], Edge]
-) -> dict[str, tuple[str, float]]:
-    """Return for each service who explains its travelling signs best, and how much, in [0, 1].
+) -> dict[str, tuple[float, str]]:
+    """Return for each service how much another explains its travelling signs, in [0, 1], and who that is.
 
     Max-product over paths of at most `_HOPS` edges: services without telemetry in between do not break the chain.
     """
-    best: dict[str, tuple[str, float]] = {}
+    best: dict[str, tuple[float, str]] = {}
     pairs = sorted({read(e) for e in edges if e[0] != e[1]})
     for _ in range(_HOPS):
         changed = False
         for service, other in pairs:
-            through, further = best.get(other, ("", 0.0))
-            options = [(strength.get(other, 0.0), other), (further * _PER_HOP, through)]
-            value, by = max(options)
-            if by != service and value > best.get(service, ("", 0.0))[1]:
-                best[service] = (by, value)
+            further, through = best.get(other, (0.0, ""))
+            value, by = max((strength.get(other, 0.0), other), (further * _PER_HOP, through))
+            if by != service and value > best.get(service, (0.0, ""))[0]:
+                best[service] = (value, by)
                 changed = True
         if not changed:
             break

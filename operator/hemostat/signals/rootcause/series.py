@@ -4,6 +4,7 @@ A recorded metric is one already, with two that are made of pairs: what an edge 
 (the network), and how often a service calls another per call of its own (it gives up half-way, or retries).
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemostat.signals.rootcause.evidence import Sign
-from hemostat.signals.rootcause.meaning import Direction, Meaning, Side, meaning
+from hemostat.signals.rootcause.meaning import Direction, Meaning, Side, meaning, stem
 from hemostat.signals.rootcause.rank import Edge
 
 Floats = NDArray[np.float64]
@@ -31,6 +32,8 @@ class Recorded:
     """Seconds since the epoch, shape (n,), ascending."""
     values: Floats
     """Shape (n,), finite."""
+    meant: Meaning | None = None
+    """What it says, where that is known better than from its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Recording:
 
 def recording(series: Sequence[Recorded]) -> Recording:
     """Work out the quantities and the call graph of recorded series."""
-    known = [(s, m) for s in series if (m := meaning(s.metric)) is not None]
+    known = [(s, m) for s in series if (m := s.meant or meaning(s.metric)) is not None]
     edges = frozenset((s.service, s.peer) for s in series if s.peer)
     quantities = [*_plain(known), *_network(known), *_per_call(known, edges)]
     used = {s.metric for s, _ in known}
@@ -95,7 +98,7 @@ def _plain(known: Sequence[tuple[Recorded, Meaning]]) -> Iterable[Quantity]:
             s.peer or s.service,
             caller,
             f"{s.metric} of {about}{pod}",
-            s.metric,
+            "share" if s.meant else s.metric,
             s.times,
             s.values,
             m.seconds_per_unit,
@@ -104,11 +107,11 @@ def _plain(known: Sequence[tuple[Recorded, Meaning]]) -> Iterable[Quantity]:
 
 def _network(known: Sequence[tuple[Recorded, Meaning]]) -> Iterable[Quantity]:
     """Yield for each edge measured at both ends what it takes beyond its callee."""
-    sides: dict[Edge, dict[Side, tuple[Recorded, Meaning]]] = {}
+    sides: dict[tuple[str, Edge], dict[Side, tuple[Recorded, Meaning]]] = {}
     for s, m in known:
         if s.peer and _latency(m):
-            sides.setdefault((s.service, s.peer), {}).setdefault(m.side, (s, m))
-    for (caller, callee), by in sides.items():
+            sides.setdefault((stem(s.metric), (s.service, s.peer)), {}).setdefault(m.side, (s, m))
+    for (_, (caller, callee)), by in sides.items():
         if Side.CALLER not in by or Side.CALLEE not in by:
             continue
         (outer, m), (inner, other) = by[Side.CALLER], by[Side.CALLEE]
@@ -123,20 +126,21 @@ def _network(known: Sequence[tuple[Recorded, Meaning]]) -> Iterable[Quantity]:
 
 def _per_call(known: Sequence[tuple[Recorded, Meaning]], edges: frozenset[Edge]) -> Iterable[Quantity]:
     """Yield how often a caller calls per call of its own: by the edge's traffic, else that of a callee it has alone."""
-    traffic: dict[Edge, Recorded] = {}
+    traffic: dict[tuple[str, Edge], Recorded] = {}
     for s, m in known:
         if m.sign is Sign.TRAFFIC:
-            traffic.setdefault((s.service, s.peer), s)
-    for caller, callee in sorted(edges):
+            traffic.setdefault((s.metric, (s.service, s.peer)), s)
+    metrics = sorted({metric for metric, _ in traffic})
+    for (caller, callee), metric in itertools.product(sorted(edges), metrics):
         alone = sum(1 for _, other in edges if other == callee) == 1
-        made = traffic.get((caller, callee)) or (traffic.get((callee, "")) if alone else None)
-        got = traffic.get((caller, ""))
+        made = traffic.get((metric, (caller, callee))) or (traffic.get((metric, (callee, ""))) if alone else None)
+        got = traffic.get((metric, (caller, "")))
         if made is None or got is None:
             continue
         times, a, b = paired(made, got)
         label = f"{callee} calls per call of {caller}"
         busy = b > 0
-        yield Quantity(Sign.ERRORS, Direction.DOWN, caller, "", label, "", times[busy], a[busy] / b[busy])
+        yield Quantity(Sign.COURSE, Direction.DOWN, caller, "", label, "", times[busy], a[busy] / b[busy])
 
 
 def paired(one: Recorded, other: Recorded) -> tuple[Floats, Floats, Floats]:

@@ -15,10 +15,6 @@ from hemostat.signals.rootcause.meaning import Direction
 from hemostat.signals.rootcause.series import Quantity, Recording
 
 MAD_TO_SIGMA = 1.4826
-NOTABLE = 0.1
-"""A move smaller than this share of the level is never more than one sigma."""
-HALF_SURE = 10.0
-"""Sigmas at which the strength of a sign is 0.5. Large, so that the far larger of two clear signs still wins."""
 SMALLEST = 0.5
 """Fewer sigmas are no sign."""
 _TINY = 1e-9
@@ -26,12 +22,16 @@ _TINY = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is compared: so many seconds before the moment with so many after it."""
+    """What is compared, so many seconds before the moment with so many after it, and what counts as a move."""
 
     before: float = 600.0
     after: float = 240.0
     least_before: int = 2
     """Fewer samples before say nothing about what is usual."""
+    notable: float = 0.1
+    """A move smaller than this share of the level is never more than one sigma."""
+    half_sure: float = 10.0
+    """Sigmas at which the strength of a sign is 0.5. Large, so that the far larger of two clear signs still wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def troubles(recording: Recording, at: float, window: Window | None = None) -> t
     for quantity in recording.quantities:
         moved = shift(quantity, at, window, highest.get(quantity.kind, 0.0))
         if moved is not None and moved.sigmas >= SMALLEST:
-            found.append(_trouble(quantity, moved))
+            found.append(_trouble(quantity, moved, moved.sigmas / (moved.sigmas + window.half_sure)))
     return tuple(found)
 
 
@@ -67,7 +67,7 @@ def shift(quantity: Quantity, at: float, window: Window, highest: float) -> Shif
         return None
     usual, now = float(np.median(before)), float(np.median(after))
     spread = MAD_TO_SIGMA * float(np.median(np.abs(before - usual)))
-    sigma = max(spread, NOTABLE * abs(usual), NOTABLE * highest, _TINY)
+    sigma = max(spread, window.notable * abs(usual), window.notable * highest, _TINY)
     return Shift(usual, now, _signed((now - usual) / sigma, quantity.direction))
 
 
@@ -86,8 +86,7 @@ def _highest(quantities: Sequence[Quantity], at: float, window: Window) -> dict[
     return found
 
 
-def _trouble(quantity: Quantity, moved: Shift) -> Trouble:
-    strength = moved.sigmas / (moved.sigmas + HALF_SURE)
+def _trouble(quantity: Quantity, moved: Shift, strength: float) -> Trouble:
     way = "rose" if moved.now > moved.usual else "fell"
     usual, now = (_number(v, quantity.seconds_per_unit) for v in (moved.usual, moved.now))
     reason = f"{quantity.label} {way} from {usual} to {now} ({moved.sigmas:.1f} sigma)"
