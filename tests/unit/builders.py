@@ -184,6 +184,92 @@ def pod(name: str = "payment-a", waiting: str = "", killed: str = "", *, ready: 
     }
 
 
+def since(seconds: float) -> str:
+    """A time of the API server, so many seconds after T0: whole seconds, as it writes them."""
+    return at(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ended(reason: str = "Error", code: int = 1, finished: float = 0, lasted: float = 2) -> Json:
+    """The `terminated` state of a container."""
+    times = {"startedAt": since(finished - lasted), "finishedAt": since(finished)}
+    return {"terminated": {"reason": reason, "exitCode": code} | times}
+
+
+def running_pod(
+    name: str = "payment-a",
+    *,
+    started: float = -600,
+    ready: bool = True,
+    ready_since: float = -590,
+    node: str = "node-1",
+    restarts: int = 0,
+    last: Json | None = None,
+    state: Json | None = None,
+    **metadata: Any,
+) -> Json:
+    """A pod as the kubelet reports it once it was started."""
+    status = "True" if ready else "False"
+    conditions = [
+        {"type": "PodScheduled", "status": "True", "lastTransitionTime": since(started)},
+        {"type": "Ready", "status": status, "lastTransitionTime": since(ready_since)},
+        {"type": "ContainersReady", "status": status, "lastTransitionTime": since(ready_since)},
+    ]
+    container = {
+        "name": "app",
+        "ready": ready,
+        "restartCount": restarts,
+        "state": state or {"running": {"startedAt": since(started)}},
+        "lastState": last or {},
+    }
+    return {
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}"} | metadata,
+        "spec": {"nodeName": node, "containers": [{"name": "app"}]},
+        "status": {"phase": "Running", "conditions": conditions, "containerStatuses": [container]},
+    }
+
+
+def pending_pod(message: str, name: str = "payment-p", **status: Any) -> Json:
+    """A pod that the scheduler finds no node for."""
+    unplaced = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
+        "lastTransitionTime": since(-10),
+    }
+    return {
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}"},
+        "spec": {},
+        "status": {"phase": "Pending", "conditions": [unplaced]} | status,
+    }
+
+
+def node(
+    name: str = "node-1", *, ready: str = "True", pressure: str = "", created: float = -90000, **spec: Any
+) -> Json:
+    conditions = [{"type": "Ready", "status": ready, "message": "kubelet says so", "lastTransitionTime": since(-60)}]
+    if pressure:
+        conditions.append({"type": pressure, "status": "True", "message": "low", "lastTransitionTime": since(-60)})
+    return {
+        "metadata": {"name": name, "uid": f"uid-{name}", "creationTimestamp": since(created)},
+        "spec": spec,
+        "status": {"conditions": conditions, "nodeInfo": {"kubeletVersion": "v1.36.3"}},
+    }
+
+
+def event(reason: str, message: str, uid: str = "uid-payment-a", seen: float = -5, count: int = 1) -> Json:
+    """A warning, last seen so many seconds after T0."""
+    return {
+        "metadata": {"name": f"{uid}.{reason}"[:60], "namespace": NAMESPACE, "uid": f"uid-event-{uid}-{reason}-{seen}"},
+        "involvedObject": {"kind": "Pod", "name": uid.removeprefix("uid-"), "uid": uid},
+        "reason": reason,
+        "message": message,
+        "type": "Warning",
+        "count": count,
+        "lastTimestamp": since(seen),
+    }
+
+
 def hash_of(found: Remediation) -> str:
     assert found.status.plan is not None
     return plan_hash(found, found.status.plan)

@@ -8,6 +8,7 @@ from hemostat.api.watch import Watch, effective_signals
 from hemostat.errors import Refused, Retry
 from hemostat.observe.store import Store
 from hemostat.signals.evaluate import Inputs
+from hemostat.signals.workload import Scene
 from hemostat.telemetry.prometheus import Prometheus
 from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats, EdgeWindows
@@ -48,4 +49,4 @@ class Gatherer:
         known = (target.api_version, target.kind) == (APPS, KIND)
         deployment = self.store.deployment(namespace, target.name) if known else None
         pods = self.store.pods(namespace, deployment) if deployment is not None else []
-        return Inputs(vectors, edges, deployment, pods), problem
+        return Inputs(vectors, edges, Scene(deployment, pods=pods)), problem

@@ -9,6 +9,7 @@ from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import WatchSpec, effective_signals
 from hemostat.signals import metric, trace, workload
 from hemostat.signals.base import Debounced, Observation, Timing, publish, step
+from hemostat.signals.workload import Scene
 from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats
 
@@ -24,8 +25,18 @@ class Inputs:
     """Per metric signal; None where the query failed."""
     edges: Mapping[str, Sequence[EdgeStats]]
     """Per trace signal."""
-    deployment: Mapping[str, Any] | None
-    pods: Sequence[Mapping[str, Any]]
+    scene: Scene
+    """The target and what it depends on."""
+
+    @property
+    def deployment(self) -> Mapping[str, Any] | None:
+        """The target, whatever its kind; None if it does not exist."""
+        return self.scene.target
+
+    @property
+    def pods(self) -> Sequence[Mapping[str, Any]]:
+        """The target's pods."""
+        return self.scene.pods
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +126,5 @@ def _judge(
             judged += [(observation, trace.TIMING) for observation in observations]
         elif signal.workload is not None:
             timing = workload.timing(signal.workload)
-            judged += [(o, timing) for o in workload.judge(signal.name, inputs.deployment, inputs.pods)]
+            judged += [(o, timing) for o in workload.judge(signal.name, inputs.scene, now)]
     return judged, normal

@@ -5,10 +5,13 @@ from tests.unit.builders import at, deployment, pod, watch
 
 from hemostat.api.incident import SignalState
 from hemostat.signals.evaluate import MAX_TRACKED, Inputs, WatchState, look
+from hemostat.signals.workload import Scene
+from hemostat.signals.workload.judge import ASPECTS
 from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats
 
 SPEC = watch().spec
+PODS = {"pods/target", *(f"pods/{aspect}/payment" for aspect in ASPECTS["Deployment"])}
 FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
 
 
@@ -17,7 +20,8 @@ def bad(caller="checkout", failures=50):
 
 
 def inputs(edges=(), pods=(), vectors=None, target=True):
-    return Inputs(vectors or {}, {"calls": list(edges)}, deployment() if target else None, list(pods) or [pod()])
+    scene = Scene(deployment() if target else None, pods=list(pods) or [pod()])
+    return Inputs(vectors or {}, {"calls": list(edges)}, scene)
 
 
 def looks(given, seconds, state=None, start=0):
@@ -34,7 +38,7 @@ def states(seen):
 
 def test_a_watch_with_only_a_target_looks_at_calls_and_pods():
     seen = look(SPEC, inputs([bad()]), WatchState(), at(0))
-    assert set(states(seen)) == {"calls/errors/checkout->payment", "calls/latency/checkout->payment", "pods/pods"}
+    assert set(states(seen)) == {"calls/errors/checkout->payment", "calls/latency/checkout->payment", *PODS}
     assert seen.notes == {"calls/errors/checkout->payment": "traces trace1"}
     assert seen.dropped == 0
 
@@ -74,8 +78,8 @@ def test_an_edge_that_vanished_while_it_fired_is_silent_and_not_well():
 def test_an_edge_that_vanished_while_it_was_well_is_forgotten():
     well = looks(inputs([bad(failures=0)]), 3)
     gone = look(SPEC, inputs(), well.state, at(3))
-    assert set(states(gone)) == {"pods/pods"}
-    assert set(gone.state.signals) == {"pods/pods"}
+    assert set(states(gone)) == PODS
+    assert set(gone.state.signals) == PODS
 
 
 def test_a_vanished_edge_that_comes_back_goes_on_where_it_stood():
@@ -91,7 +95,7 @@ def test_signals_beyond_the_bound_are_dropped_and_counted():
     seen = look(SPEC, inputs(edges), WatchState(), at(0))
     assert len(seen.signals) == MAX_TRACKED
     assert len(seen.state.signals) == MAX_TRACKED
-    assert seen.dropped == MAX_TRACKED + 1
+    assert seen.dropped == MAX_TRACKED + len(PODS)
     assert set(seen.notes) <= {s.key for s in seen.signals}
 
 
@@ -129,9 +133,9 @@ def test_a_flood_of_made_up_edges_crowds_out_neither_pods_nor_edges_long_known()
     known = look(SPEC, inputs([bad()]), WatchState(), at(0))
     flood = [bad(f"!{i:04}") for i in range(MAX_TRACKED)]
     seen = look(SPEC, inputs([*flood, bad()], pods=[pod(waiting="ImagePullBackOff")]), known.state, at(1))
-    assert {"pods/pods", "calls/errors/checkout->payment"} <= states(seen).keys()
+    assert {*PODS, "calls/errors/checkout->payment"} <= states(seen).keys()
     assert len(seen.signals) == MAX_TRACKED
-    assert seen.dropped == MAX_TRACKED + 3
+    assert seen.dropped == MAX_TRACKED + 2 + len(PODS)
 
 
 def test_what_is_learned_stays_bounded_and_keeps_what_is_known_longest():

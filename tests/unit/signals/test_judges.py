@@ -1,17 +1,16 @@
-"""What metric, trace and workload detectors say of one look."""
+"""What metric and trace detectors say of one look."""
 
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.builders import T0, at, deployment, pod
+from tests.unit.builders import T0, at
 
 from hemostat.api.incident import SignalSource
-from hemostat.api.watch import MetricSignal, SignalKind, TraceSignal, WorkloadSignal
-from hemostat.signals import metric, trace, workload
+from hemostat.api.watch import MetricSignal, SignalKind, TraceSignal
+from hemostat.signals import metric, trace
 from hemostat.signals.trace import WARM_UP_LOOKS, Normal
-from hemostat.signals.workload import WAITING_TROUBLE, pod_troubles, state_of
 from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats
 
@@ -163,80 +162,3 @@ def test_a_restart_during_an_incident_judges_by_the_remembered_baseline():
 @pytest.mark.parametrize(("age", "usable"), [(0, True), (23 * 3600, True), (25 * 3600, False)])
 def test_a_baseline_is_usable_for_a_day(age, usable):
     assert trace.fresh(Normal(0.0, 9, T0), at(age)) is usable
-
-
-# --- workload ----------------------------------------------------------------------------------------------
-
-
-def test_a_quiet_workload_is_right():
-    (found,) = workload.judge("pods", deployment(), [pod("a"), pod("b")])
-    assert (found.wrong, found.value, found.samples, found.note) == (False, 0.0, 2, "")
-
-
-def test_a_missing_target_is_no_data():
-    (found,) = workload.judge("pods", None, [])
-    assert (found.wrong, found.value) == (None, None)
-    assert "does not exist" in found.note
-
-
-@pytest.mark.parametrize("reason", sorted(WAITING_TROUBLE))
-def test_a_container_that_waits_for_what_does_not_come_is_trouble(reason):
-    (found,) = workload.judge("pods", deployment(), [pod("payment-a", waiting=reason)])
-    assert (found.wrong, found.note) == (True, f"payment-a: {reason}")
-
-
-@pytest.mark.parametrize(
-    ("given_", "said"),
-    [
-        (pod("p", waiting="ContainerCreating"), []),
-        (pod("p", waiting="PodInitializing"), []),
-        (pod("p", killed="OOMKilled", ready=True), []),
-        (pod("p", killed="OOMKilled", ready=False), ["p: OOMKilled"]),
-        (pod("p", killed="Error", ready=False), []),
-        (pod("p", waiting="CrashLoopBackOff", killed="OOMKilled"), ["p: OOMKilled"]),
-        (pod("p", waiting="CrashLoopBackOff", deletionTimestamp="2026-03-01T12:00:00Z"), []),
-        ({"metadata": {"name": "p"}}, []),
-        ({"metadata": {"name": "p"}, "status": {"containerStatuses": [{"name": "a"}]}}, []),
-        (
-            {
-                "metadata": {"name": "p"},
-                "status": {"initContainerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]},
-            },
-            ["p: ErrImagePull"],
-        ),
-    ],
-)
-def test_what_a_pod_says(given_, said):
-    assert list(pod_troubles(given_)) == said
-
-
-def stuck():
-    return deployment(conditions=[{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}])
-
-
-def test_a_stuck_rollout_is_trouble():
-    (found,) = workload.judge("pods", stuck(), [pod()])
-    assert (found.wrong, found.note) == (True, "rollout exceeded its progress deadline")
-    assert workload.timing(WorkloadSignal(for_seconds=9)).for_seconds == 9
-
-
-@pytest.mark.parametrize(
-    ("changed", "complete"),
-    [
-        ({}, True),
-        ({"updatedReplicas": 2}, False),
-        ({"replicas": 4}, False),
-        ({"availableReplicas": 2}, False),
-        ({"observedGeneration": 0}, False),
-    ],
-)
-def test_a_rollout_is_complete_as_kubectl_says(changed, complete):
-    given_ = deployment()
-    given_["status"] |= changed
-    assert state_of(given_).complete is complete
-
-
-def test_a_deployment_that_no_controller_has_seen_is_not_complete():
-    found = state_of({"metadata": {"generation": 1}, "spec": {}})
-    assert (found.desired, found.ready, found.complete, found.stuck) == (1, 0, False, False)
-    assert state_of(stuck()).stuck

@@ -1,0 +1,211 @@
+"""Pods in trouble, and pods that only look like it: what must never cry wolf stands beside what must."""
+
+import pytest
+from tests.unit.builders import T0, at, deployment, ended, event, pending_pod, pod, running_pod, since
+
+from hemostat.signals.workload import WAITING_TROUBLE, Aspect, Scene, pod_troubles, troubles
+
+
+def wrong(*pods, events=(), target=None, now=T0):
+    found = troubles(Scene(target or deployment(), pods=pods, events=events), now)
+    return [(t.aspect.value, t.subject) for t in found]
+
+
+A = "payment-a"
+
+
+@pytest.mark.parametrize(
+    ("reason", "aspect"),
+    [
+        ("CrashLoopBackOff", Aspect.CRASH_LOOP),
+        ("ImagePullBackOff", Aspect.IMAGE_PULL),
+        ("ErrImagePull", Aspect.IMAGE_PULL),
+        ("ErrImageNeverPull", Aspect.IMAGE_PULL),
+        ("InvalidImageName", Aspect.IMAGE_PULL),
+        ("CreateContainerConfigError", Aspect.CONTAINER_CONFIG),
+        ("CreateContainerError", Aspect.CONTAINER_CONFIG),
+        ("RunContainerError", Aspect.CONTAINER_CONFIG),
+    ],
+)
+def test_a_container_that_waits_for_what_does_not_come(reason, aspect):
+    assert reason in WAITING_TROUBLE
+    (found,) = troubles(Scene(deployment(), pods=[pod(A, waiting=reason)]), T0)
+    assert (found.aspect, found.subject) == (aspect, A)
+    assert str(found).startswith(f"{A}: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("given_", "said"),
+    [
+        (pod("p", waiting="ContainerCreating"), []),
+        (pod("p", waiting="PodInitializing"), []),
+        (pod("p", killed="OOMKilled", ready=True), []),
+        (pod("p", killed="OOMKilled", ready=False), ["p: OOMKilled"]),
+        (pod("p", killed="Error", ready=False), []),
+        (pod("p", waiting="CrashLoopBackOff", killed="OOMKilled"), ["p: OOMKilled"]),
+        (pod("p", waiting="CrashLoopBackOff", deletionTimestamp="2026-03-01T12:00:00Z"), []),
+        ({"metadata": {"name": "p"}}, []),
+        ({"metadata": {"name": "p"}, "status": {"containerStatuses": [{"name": "a"}]}}, []),
+        (
+            {
+                "metadata": {"name": "p"},
+                "status": {"initContainerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]},
+            },
+            ["p: ErrImagePull"],
+        ),
+    ],
+)
+def test_what_keeps_a_pod_from_running(given_, said):
+    assert list(pod_troubles(given_)) == said
+
+
+def test_out_of_memory_is_told_between_two_kills_too():
+    killed = running_pod(restarts=3, started=-5, last=ended("OOMKilled", 137, finished=-6))
+    assert wrong(killed) == [("OOMKilled", A)]
+    assert wrong(killed, now=at(120)) == []
+
+
+def test_a_finished_pod_of_a_job_that_was_killed_for_memory_is_told():
+    failed = running_pod(ready=False, state=ended("OOMKilled", 137, finished=-10))
+    failed["status"]["phase"] = "Failed"
+    assert wrong(failed) == [("OOMKilled", A)]
+
+
+@pytest.mark.parametrize(
+    ("restarts", "code", "finished", "lasted", "expected"),
+    [
+        (4, 1, -10, 5, ["CrashLoopBackOff"]),
+        (1, 1, -10, 5, []),  # the first crash
+        (4, 1, -10, 90000, []),  # one crash after a day
+        (4, 1, -100, 5, []),  # long over
+        (4, 0, -10, 5, []),  # it was asked to end
+    ],
+)
+def test_a_crash_is_a_loop_when_it_comes_again_and_soon(restarts, code, finished, lasted, expected):
+    last = ended("Error", code, finished, lasted)
+    assert [a for a, _ in wrong(running_pod(restarts=restarts, started=finished + 1, last=last))] == expected
+
+
+def test_what_a_container_said_at_its_end_is_not_repeated():
+    """The last words of a container come from its log: they may hold secrets."""
+    crashed = pod(A, waiting="CrashLoopBackOff")
+    last = ended("Error", 3)
+    last["terminated"]["message"] = "canary"
+    crashed["status"]["containerStatuses"][0]["lastState"] = last
+    (found,) = troubles(Scene(deployment(), pods=[crashed]), T0)
+    assert "exit code 3" in str(found)
+    assert "canary" not in str(found)
+
+
+# --- readiness, liveness ------------------------------------------------------------------------------------
+
+
+def test_a_pod_that_was_ready_and_is_no_more_fails_its_probe():
+    (found,) = troubles(Scene(deployment(), pods=[running_pod(ready=False, ready_since=-8)]), T0)
+    assert found.aspect is Aspect.PROBE_FAILED
+    assert "was ready before" in found.words
+
+
+def test_a_pod_that_has_only_just_started_is_just_starting():
+    starting = running_pod(ready=False, started=-20, ready_since=-22)
+    assert wrong(starting) == []
+
+
+def test_a_pod_that_takes_much_longer_than_its_siblings_is_not_just_starting():
+    slow = running_pod("slow", ready=False, started=-40, ready_since=-41)
+    usual = [running_pod(f"s{i}", started=-600, ready_since=-596) for i in range(2)]
+    assert wrong(slow, *usual) == [("ProbeFailed", "slow")]
+    patient = [running_pod(f"s{i}", started=-600, ready_since=-560) for i in range(2)]
+    assert wrong(slow, *patient) == []
+    assert wrong(running_pod("alone", ready=False, started=-61, ready_since=-62)) == [("ProbeFailed", "alone")]
+
+
+def test_a_pod_that_waits_for_a_load_balancer_is_no_failed_probe():
+    gated = running_pod(ready=False, started=-600, ready_since=-8)
+    next(c for c in gated["status"]["conditions"] if c["type"] == "ContainersReady")["status"] = "True"
+    assert wrong(gated) == []
+
+
+def test_a_pod_that_ends_may_fail_every_probe():
+    ending = running_pod(ready=False, ready_since=-3, deletionTimestamp=since(-5))
+    assert wrong(ending, events=[event("Unhealthy", "Liveness probe failed: 503", count=9)]) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "count", "seen", "expected"),
+    [
+        ("Liveness probe failed: HTTP 500", 3, -5, [("ProbeFailed", A)]),
+        ("Startup probe failed: connection refused", 2, -5, [("ProbeFailed", A)]),
+        ("Liveness probe failed: HTTP 500", 1, -5, []),
+        ("Liveness probe failed: HTTP 500", 3, -90, []),
+        ("Readiness probe failed: HTTP 503", 9, -5, []),
+    ],
+)
+def test_liveness_is_told_by_events_and_once_is_no_trouble(message, count, seen, expected):
+    assert wrong(running_pod(), events=[event("Unhealthy", message, count=count, seen=seen)]) == expected
+
+
+def test_events_of_pods_that_are_gone_say_nothing():
+    assert wrong(running_pod(), events=[event("Unhealthy", "Liveness probe failed", "uid-gone", count=9)]) == []
+
+
+# --- placing, mounting, eviction -----------------------------------------------------------------------------
+
+
+def test_the_scheduler_is_quoted():
+    message = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available"
+    (found,) = troubles(Scene(deployment(), pods=[pending_pod(message)]), T0)
+    assert found.aspect is Aspect.UNSCHEDULABLE
+    assert "3 Insufficient cpu" in found.words
+
+
+def test_a_pod_that_will_replace_another_only_waits():
+    assert wrong(pending_pod("0/3 nodes", nominatedNodeName="node-2")) == []
+
+
+def test_a_volume_that_cannot_be_mounted_is_told_until_it_is():
+    creating = running_pod(ready=False, state={"waiting": {"reason": "ContainerCreating"}})
+    events = [event("FailedMount", 'configmap "settings" not found', count=4)]
+    (found,) = troubles(Scene(deployment(), pods=[creating], events=events), T0)
+    assert (found.aspect, found.words) == (Aspect.MOUNT_FAILED, 'configmap "settings" not found')
+    assert wrong(running_pod(), events=events) == []
+
+
+def evicted(when):
+    status = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+    conditions = [{"type": "DisruptionTarget", "status": "True", "lastTransitionTime": since(when)}]
+    return {"metadata": {"name": A}, "status": status | {"conditions": conditions}}
+
+
+def test_an_eviction_is_told_for_a_while():
+    assert wrong(evicted(-100)) == [("Evicted", A)]
+    assert wrong(evicted(-400)) == []
+
+
+# --- what goes as planned ------------------------------------------------------------------------------------
+
+
+def test_a_rolling_update_that_goes_well_is_quiet_at_every_step():
+    """One old pod after the other ends while new ones start: nothing of it is trouble at any moment."""
+    for second in range(0, 30, 2):
+        old = running_pod("old", ready=second < 12, ready_since=-590 if second < 12 else 11)
+        if second >= 10:
+            old["metadata"]["deletionTimestamp"] = since(10)
+        new = running_pod("new", started=2, ready=second >= 8, ready_since=8 if second >= 8 else 1)
+        if second < 2:
+            new["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ContainerCreating"}}
+        halfway = deployment(updatedReplicas=1, observedGeneration=1)
+        assert wrong(old, new, target=halfway, now=at(second)) == [], second
+
+
+def test_completed_pods_are_quiet():
+    done = running_pod(ready=False, ready_since=-3, state=ended("Completed", 0))
+    done["status"]["phase"] = "Succeeded"
+    assert wrong(done) == []
+
+
+@pytest.mark.parametrize("broken", ["", "yesterday", "2026-03-01T12:00:00"])
+def test_times_that_cannot_be_read_are_long_ago(broken):
+    odd = running_pod(restarts=5, last=ended())
+    odd["status"]["containerStatuses"][0]["lastState"]["terminated"]["finishedAt"] = broken
+    assert wrong(odd) == []
