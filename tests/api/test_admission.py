@@ -465,7 +465,7 @@ def test_status_of_an_active_runbook_is_observes_to_write(cluster: Cluster, name
 OBSERVES = ("Detected", "Diagnosed")
 ACTS = ("Remediated", "Verified", "Resolved")
 NOT_OBSERVES = "observe must not write the conditions Remediated, Verified and Resolved"
-NOT_ACTS = "act must not write signals, evidence and the conditions Detected and Diagnosed"
+NOT_ACTS = "act must not write signals, evidence, causes, partOf, reopened and observe's conditions"
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.builders import NAMESPACE, TARGET, at, condition, incident, signal, watch
 
-from hemostat.api.incident import MAX_SIGNALS, Severity, SignalSource, SignalState
+from hemostat.api.incident import Severity, SignalSource, SignalState
 from hemostat.api.watch import SignalKind
-from hemostat.signals.correlate import draft, fingerprint, merge, open_incident, title
+from hemostat.signals.correlate import MAX_OWN, draft, fingerprint, merge, open_incident, title
 
 FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
 
@@ -92,7 +92,7 @@ def test_merging_is_bounded_stable_and_never_lists_a_signal_twice(rounds):
         shown = merge(shown, [signal(k, state=state) for k, state in seen])
         keys = [s.key for s in shown]
         assert keys[: len(before)] == before
-        assert len(set(keys)) == len(keys) <= MAX_SIGNALS
+        assert len(set(keys)) == len(keys) <= MAX_OWN
         assert merge(shown, []) == shown
 
 

@@ -1,0 +1,104 @@
+"""The trouble of one target: its identity, its Incident, and whether it was there before (pure)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hemostat.api.incident import RESOLVED, Incident, IncidentSpec, Severity, SignalStatus
+from hemostat.api.meta import BoundTargetRef, LocalRef, find, is_true
+from hemostat.api.watch import SignalKind, Watch
+from hemostat.clock import rfc3339
+
+COMES_BACK_WITHIN = timedelta(minutes=15)
+"""Trouble that returns so soon after it was resolved is the same trouble."""
+_CRITICAL = frozenset({SignalKind.ERROR_RATE, SignalKind.WORKLOAD})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An Incident that should exist."""
+
+    name: str
+    spec: IncidentSpec
+
+
+def fingerprint(namespace: str, target: BoundTargetRef) -> str:
+    """Identity of the trouble: the target. 16 hex digits."""
+    text = "/".join((namespace, target.api_version, target.kind, target.name, target.uid))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def open_incident(incidents: Sequence[Incident], print_: str) -> Incident | None:
+    """Return the Incident with this fingerprint that is not over, if there is one."""
+    return next((i for i in incidents if i.spec.fingerprint == print_ and not is_over(i)), None)
+
+
+def is_over(incident: Incident) -> bool:
+    """Tell whether it is resolved, and has not come back since: `act` has yet to say so then."""
+    resolved = find(incident.status.conditions, RESOLVED)
+    if resolved is None or not is_true(incident.status.conditions, RESOLVED):
+        return False
+    back = incident.status.reopened
+    return back is None or back.time <= resolved.last_transition_time
+
+
+def openings(incident: Incident) -> int:
+    """Return how often it was reopened."""
+    return incident.status.reopened.count if incident.status.reopened is not None else 0
+
+
+def returned(
+    incidents: Sequence[Incident],
+    watch: str,
+    print_: str,
+    firing: Sequence[SignalStatus],
+    changed: datetime | None,
+    now: datetime,
+) -> Incident | None:
+    """Return the Incident, resolved a short while ago, whose trouble this is: the same target, a signal of a kind that
+    it had, and the target was not rolled out anew since.
+
+    :param changed: when the target's present revision began, if that was seen.
+    """
+    kinds = {s.kind for s in firing}
+    found = []
+    for incident in incidents:
+        resolved = find(incident.status.conditions, RESOLVED)
+        if resolved is None or (incident.spec.fingerprint, incident.spec.watch_ref.name) != (print_, watch):
+            continue
+        since = resolved.last_transition_time
+        had = {s.kind for s in incident.status.signals if s.watch_ref is None}
+        new = changed is not None and changed > since
+        if is_over(incident) and now - since <= COMES_BACK_WITHIN and not new and kinds & had:
+            found.append((since, incident))
+    return max(found, key=lambda pair: (pair[0], pair[1].metadata.name), default=(now, None))[1]
+
+
+def draft(watch: Watch, target: BoundTargetRef, firing: Sequence[SignalStatus]) -> Draft:
+    """Return the Incident for signals that fire. The same first signal always yields the same name."""
+    namespace = watch.metadata.namespace or ""
+    print_ = fingerprint(namespace, target)
+    first = min(firing, key=lambda s: (s.first_fired_time, s.key))
+    opened = first.first_fired_time
+    digest = hashlib.sha256(f"{print_}/{rfc3339(opened)}".encode()).hexdigest()[:8]
+    worst = next((s for s in firing if s.kind in _CRITICAL), first)
+    return Draft(
+        name=f"{target.name[:200].rstrip('.-')}-{digest}",
+        spec=IncidentSpec(
+            watch_ref=LocalRef(name=watch.metadata.name, uid=watch.metadata.uid or None),
+            target_ref=target,
+            fingerprint=print_,
+            severity=Severity.CRITICAL if worst.kind in _CRITICAL else Severity.WARNING,
+            title=title(target, worst),
+            started_time=opened,
+            opened_time=opened,
+        ),
+    )
+
+
+def title(target: BoundTargetRef, signal: SignalStatus) -> str:
+    """Say what is wrong in one line."""
+    number = f" {signal.value}{signal.unit}" if signal.value is not None else ""
+    limit = f" (limit {signal.threshold}{signal.unit})" if signal.threshold is not None else ""
+    return f"{target.kind} {target.name}: {signal.kind} {signal.subject}{number}{limit}"[:256]
