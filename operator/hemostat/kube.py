@@ -19,6 +19,8 @@ from hemostat.errors import HemostatError, Refused, Retry
 
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 10.0
+JSON = "application/json"
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=1"
 PAGE = 500
 MERGE, JSON_PATCH, APPLY = (
     "application/merge-patch+json",
@@ -75,16 +77,21 @@ class Kube:
         """Read a whole collection, page by page. Items carry apiVersion and kind."""
         return list(self._pages(path, query))
 
-    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Json]:
+    def _pages(self, path: str, query: Mapping[str, str], accept: str = JSON) -> Iterator[Json]:
         token = ""
         while True:
-            page = self._request("GET", path, {**query, "limit": str(PAGE), "continue": token})
+            page = self._request("GET", path, {**query, "limit": str(PAGE), "continue": token}, accept=accept)
             kind = page["kind"].removesuffix("List")
             for item in page["items"]:
                 yield {"apiVersion": page["apiVersion"], "kind": kind, **item}
             token = page["metadata"].get("continue", "")
             if not token:
                 return
+
+    def versions(self, path: str) -> Iterator[Json]:
+        """Yield the metadata of every object of a collection, and nothing else of them; needs the right to list."""
+        for item in self._pages(path, {}, METADATA):
+            yield item["metadata"]
 
     def create(self, path: str, body: Json, manager: str) -> Json:
         """Create an object; `Conflict` when the name is taken."""
@@ -125,14 +132,22 @@ class Kube:
         return info["username"], tuple(info.get("groups", ()))
 
     def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: Any = None, content: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Any = None,
+        content: str = JSON,
+        accept: str = JSON,
     ) -> Json:
-        response = self._send(method, path, query, body, content)
+        response = self._send(method, path, query, body, content, accept)
         parsed: Json = json.loads(response.data)
         return parsed
 
-    def _send(self, method: str, path: str, query: Mapping[str, str], body: Any, content: str) -> Any:
-        headers = {"Accept": "application/json"} | ({"Content-Type": content} if body is not None else {})
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str], body: Any, content: str, accept: str = JSON
+    ) -> Any:
+        headers = {"Accept": accept} | ({"Content-Type": content} if body is not None else {})
         parts = self._api.param_serialize(
             method,
             path,

@@ -18,6 +18,12 @@ LOOK_SECONDS = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
     registry=REGISTRY,
 )
+WORLD_OBJECTS = Gauge(
+    "hemostat_world_objects", "Objects of the API server that are kept in memory, by kind", ["kind"], registry=REGISTRY
+)
+WORLD_DROPPED = Counter(
+    "hemostat_world_dropped_total", "Objects there was no room for, by kind", ["kind"], registry=REGISTRY
+)
 FIRING = Gauge("hemostat_signals_firing", "Signals that fire now", ["namespace", "watch"], registry=REGISTRY)
 INCIDENTS = Counter("hemostat_incidents_total", "Incidents opened by severity", ["severity"], registry=REGISTRY)
 DIAGNOSES = Counter("hemostat_diagnoses_total", "Diagnoses by reason", ["reason"], registry=REGISTRY)

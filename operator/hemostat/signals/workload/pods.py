@@ -79,7 +79,8 @@ def _started(pod: Json) -> datetime | None:
     """Return when the youngest container began to run; None unless all run."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     times = [((c.get("state") or {}).get("running") or {}).get("startedAt") for c in statuses]
-    return max((parse_time(t) for t in times), default=None) if all(times) else None
+    known = [parse_time(t) for t in times if t]
+    return max(known) if known and len(known) == len(times) else None
 
 
 def _usual_start(scene: Scene) -> float:

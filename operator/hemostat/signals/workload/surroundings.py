@@ -92,7 +92,7 @@ def amount(text: str | float) -> Decimal | None:
     raw = str(text).strip()
     try:
         if raw[-2:] in _BINARY:
-            return Decimal(raw[:-2]) * 2 ** _BINARY[raw[-2:]]
+            return Decimal(raw[:-2]) * Decimal(2) ** _BINARY[raw[-2:]]
         if raw and raw[-1] in _SUFFIXES:
             return Decimal(raw[:-1]).scaleb(_SUFFIXES[raw[-1]])
         return Decimal(raw)

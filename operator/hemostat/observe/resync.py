@@ -1,0 +1,39 @@
+"""Lists the metadata of every kind now and then and compares it with the cache (shell).
+
+kopf tells of what is; of what was deleted while a watch was interrupted nobody tells. A list of names and versions
+costs little, mends that, and shows when a stream has stopped telling although nobody closed it.
+"""
+
+import time
+
+from hemostat.clock import Clock
+from hemostat.kube import Kube
+from hemostat.observe.kinds import BY_NAME, KINDS
+from hemostat.observe.world import World, version_of
+
+EVERY_SECONDS = 15.0
+SETTLING_SECONDS = 1.0
+"""Until everything was told once."""
+MAX_SHARE = 0.02
+"""Of the time: in a cluster so large that lists take long they come less often."""
+CHECKED = tuple(kind.name for kind in KINDS if kind.name != "Event")
+"""Events need none: they are forgotten by age."""
+
+
+class Resync:
+    """Compares one kind at a time; the handler of a work queue of kinds."""
+
+    def __init__(self, kube: Kube, world: World, clock: Clock) -> None:
+        self._kube = kube
+        self._world = world
+        self._clock = clock
+
+    def check(self, kind: str) -> float:
+        """Compare one kind. Returns in how many seconds to do so again."""
+        began, started = self._clock.now(), time.perf_counter()
+        listed = self._kube.versions(BY_NAME[kind].path)
+        versions = {meta["uid"]: version_of(meta) for meta in listed}
+        self._world.reconcile(kind, versions, began)
+        if not self._world.freshness.settled(kind):
+            return SETTLING_SECONDS
+        return max(EVERY_SECONDS, (time.perf_counter() - started) / MAX_SHARE)

@@ -1,0 +1,22 @@
+"""Change correlation: what was changed just before, as objects of the API server show it (pure)."""
+
+from hemostat.signals.changes.compare import differences
+from hemostat.signals.changes.derive import derived
+from hemostat.signals.changes.noted import RECENT, ChangeKind, ChangeLog, Noted, Ref, ref_of
+from hemostat.signals.changes.template import REVISION, config_maps, revision_of, revision_template, template_difference
+
+__all__ = [
+    "RECENT",
+    "REVISION",
+    "ChangeKind",
+    "ChangeLog",
+    "Noted",
+    "Ref",
+    "config_maps",
+    "derived",
+    "differences",
+    "ref_of",
+    "revision_of",
+    "revision_template",
+    "template_difference",
+]

@@ -1,0 +1,101 @@
+"""Pod templates and their revisions: what a rollout changed (pure)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+REVISION = "deployment.kubernetes.io/revision"
+PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
+
+
+def revision_of(revision: Json) -> int:
+    """Return the number of a ReplicaSet (as the Deployment controller wrote it) or a ControllerRevision."""
+    annotated = (revision["metadata"].get("annotations") or {}).get(REVISION)
+    return int(annotated if annotated is not None else revision.get("revision") or 0)
+
+
+def revision_template(revision: Json) -> Json:
+    """Return the pod template of a ReplicaSet or ControllerRevision."""
+    found: Json = (revision.get("spec") or {}).get("template") or {}
+    return found
+
+
+def template_difference(before: Json, after: Json) -> str:
+    """Say what differs between two pod templates: images with values, the rest by name only."""
+    said = list(_containers(before, after))
+    said += _references(before, after)
+    old, new = ((t.get("spec") or {}).get("others") for t in (before, after))
+    if not said and old != new:
+        said.append("other settings of the pod changed")
+    return "; ".join(said)[:900] or "template changed"
+
+
+def _containers(before: Json, after: Json) -> Iterator[str]:
+    for group in ("containers", "initContainers"):
+        old = {c["name"]: c for c in (before.get("spec") or {}).get(group) or ()}
+        new = {c["name"]: c for c in (after.get("spec") or {}).get(group) or ()}
+        for name, container in new.items():
+            yield from _container(old.get(name, {}), container)
+        for name in old.keys() - new.keys():
+            yield f"container {name} removed"
+
+
+def _container(old: Json, new: Json) -> Iterator[str]:
+    if old.get("image") != new.get("image"):
+        yield f"image {old.get('image', 'none')} -> {new.get('image')}"
+    yield from named_difference(_env(old), _env(new), "env")
+    if old:
+        for name in ("resources", "command", "args", "envFrom", *PROBES):
+            if (old.get(name) or None) != (new.get(name) or None):
+                yield f"{name} changed"
+
+
+def named_difference(was: Json, now: Json, what: str) -> list[str]:
+    """Say which names were added, removed or changed, and nothing of what they hold."""
+    said = [f"{what} {name} added" for name in sorted(now.keys() - was.keys())]
+    said += [f"{what} {name} removed" for name in sorted(was.keys() - now.keys())]
+    return said + [f"{what} {name} changed" for name in sorted(now.keys() & was.keys()) if was[name] != now[name]]
+
+
+def _references(before: Json, after: Json) -> list[str]:
+    old, new = set(references(before)), set(references(after))
+    said = [f"{kind} {name} mounted" for kind, name in sorted(new - old)]
+    return said + [f"{kind} {name} no longer mounted" for kind, name in sorted(old - new)]
+
+
+def references(template: Json) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of the ConfigMaps and Secrets that the template's volumes mount."""
+    for volume in (template.get("spec") or {}).get("volumes") or ():
+        sources = volume.get("projected") or ()
+        for source in (volume, *(sources.get("sources", ()) if isinstance(sources, Mapping) else sources)):
+            for key, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
+                named = source.get(key) or {}
+                name = named.get("name") or named.get("secretName")
+                if name:
+                    yield kind, name
+
+
+def config_maps(template: Json) -> set[str]:
+    """Return the names of all ConfigMaps that the template refers to: volumes and variables."""
+    names = {name for kind, name in references(template) if kind == "ConfigMap"}
+    spec = template.get("spec") or {}
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        sources = [s.get("configMapRef") for s in container.get("envFrom") or ()]
+        sources += [(v.get("valueFrom") or {}).get("configMapKeyRef") for v in container.get("env") or ()]
+        names |= {s["name"] for s in sources if s and s.get("name")}
+    return names
+
+
+def variables(template: Json) -> Json:
+    """Return the environment variables of all containers by name."""
+    return {n: v for c in (template.get("spec") or {}).get("containers") or () for n, v in _env(c).items()}
+
+
+def _env(container: Json) -> dict[str, Any]:
+    return {item["name"]: item for item in container.get("env") or ()}
+
+
+def annotations(template: Json) -> Json:
+    """Return the annotations of the pods-to-be."""
+    found: Json = (template.get("metadata") or {}).get("annotations") or {}
+    return found
