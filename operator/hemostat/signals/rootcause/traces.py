@@ -57,7 +57,8 @@ class Fold:
 
     def __init__(self, max_open: int = MAX_OPEN_SPANS, max_cells: int = MAX_CELLS) -> None:
         self._open: dict[str, list[Span]] = {}
-        self._held = 0
+        self.held = 0
+        """Spans whose traces may still grow."""
         self._max_open = max_open
         self._max_cells = max_cells
         self._sums: dict[tuple[Key, int], float] = {}
@@ -65,8 +66,8 @@ class Fold:
     def add(self, span: Span) -> None:
         """Take a span. Raises `Refused` when there are more operations and edges than can be kept."""
         self._open.setdefault(span.trace_id, []).append(span)
-        self._held += 1
-        while self._held > self._max_open:
+        self.held += 1
+        while self.held > self._max_open:
             self._close(next(iter(self._open)))
 
     def series(self) -> list[Recorded]:
@@ -77,14 +78,15 @@ class Fold:
 
     def _close(self, trace_id: str) -> None:
         spans = self._open.pop(trace_id)
-        self._held -= len(spans)
+        self.held -= len(spans)
         by_id = {s.span_id: s for s in spans}
         children: dict[str, list[Span]] = {}
+        parents = {s.span_id: by_id[s.parent_id] for s in spans if s.parent_id in by_id and s.parent_id != s.span_id}
         for span in spans:
-            if span.parent_id in by_id and span.parent_id != span.span_id:
+            if span.span_id in parents:
                 children.setdefault(span.parent_id, []).append(span)
         for span in spans:
-            parent = by_id.get(span.parent_id)
+            parent = parents.get(span.span_id)
             self._fold(span, parent, children.get(span.span_id, ()), len(children.get(span.parent_id, ())))
         if len(self._sums) > self._max_cells:
             raise Refused(
