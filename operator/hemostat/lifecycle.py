@@ -17,6 +17,8 @@ from hemostat.api.remediation import (
     VERIFIED,
     Remediation,
 )
+from hemostat.signals.correlate import MAX_RETURNS, is_over, openings
+from hemostat.signals.over import clear_since
 
 SELF_HEALED_AFTER = timedelta(seconds=30)
 """How long every signal must stay clear before an incident nobody acted on is resolved."""
@@ -63,26 +65,58 @@ def needs_undo(remediation: Remediation) -> bool:
     return verified.reason == "Ineffective" and remediation.status.plan.on_ineffective == "Undo"
 
 
-def all_clear_since(incident: Incident) -> datetime | None:
-    """Return since when every signal is Clear, or None."""
-    signals = incident.status.signals
-    if not signals or any(s.state is not SignalState.CLEAR for s in signals):
-        return None
-    return max(s.state_time for s in signals)
+def all_clear_since(incident: Incident, now: datetime) -> datetime | None:
+    """Return since when nothing keeps the Incident from being over, or None."""
+    return clear_since(incident.status.signals, now)
 
 
 def incident_conditions(
-    incident: Incident, remediations: Sequence[Remediation], now: datetime
+    incident: Incident, remediations: Sequence[Remediation], now: datetime, parent: Incident | None = None
 ) -> tuple[Condition, ...]:
-    """Return the three conditions that `act` owns: Remediated, Verified, Resolved."""
+    """Return the three conditions that `act` owns: Remediated, Verified, Resolved.
+
+    :param parent: the Incident that this one is part of, where there is one.
+    """
     kept: tuple[Condition, ...] = tuple(
         c for c in incident.status.conditions if c.type in (REMEDIATED, INCIDENT_VERIFIED, RESOLVED)
     )
-    if is_true(kept, RESOLVED):
+    if is_over(incident):
         return kept
-    if not remediations:
-        return _without_action(incident, kept, now)
-    last = max(remediations, key=lambda r: (r.spec.step, r.spec.attempt))
+    if is_true(kept, RESOLVED):
+        kept = _reopened(incident, kept, now)
+    if parent is not None and is_over(parent) and not _fires(incident):
+        return set_condition(kept, RESOLVED, True, "CauseResolved", f"with {parent.metadata.name}, its cause", now)
+    mine = [r for r in remediations if r.spec.opening == openings(incident)]
+    if not mine:
+        return _without_action(incident, kept, now, *_why_open(incident, parent))
+    return _with_action(incident, kept, max(mine, key=lambda r: (r.spec.step, r.spec.attempt)), now)
+
+
+def _fires(incident: Incident) -> bool:
+    return any(s.state is SignalState.FIRING and s.watch_ref is None for s in incident.status.signals)
+
+
+def _reopened(incident: Incident, kept: tuple[Condition, ...], now: datetime) -> tuple[Condition, ...]:
+    """Begin anew: what was done and verified before did not last."""
+    said = f"the trouble came back ({openings(incident)})"
+    for kind in (REMEDIATED, INCIDENT_VERIFIED, RESOLVED):
+        kept = set_condition(kept, kind, False if kind == RESOLVED else "Unknown", "Reopened", said, now)
+    return kept
+
+
+def _why_open(incident: Incident, parent: Incident | None) -> tuple[str, str]:
+    if parent is not None and not is_over(parent):
+        return "PartOf", f"Incident {parent.metadata.name} is its cause; it is resolved with that one"
+    if openings(incident) > MAX_RETURNS:
+        return "Flapping", f"it came back {openings(incident)} times; a person must look for what is behind it"
+    if openings(incident):
+        return "Reopened", f"it came back {openings(incident)} times; no action has been proposed since"
+    return "Open", "no action has been proposed"
+
+
+def _with_action(
+    incident: Incident, kept: tuple[Condition, ...], last: Remediation, now: datetime
+) -> tuple[Condition, ...]:
     conditions = last.status.conditions
     applied, verified, finished = (find(conditions, k) for k in (APPLIED, VERIFIED, FINISHED))
     name = last.metadata.name
@@ -105,13 +139,9 @@ def incident_conditions(
 
 
 def _without_action(
-    incident: Incident,
-    kept: tuple[Condition, ...],
-    now: datetime,
-    reason: str = "Open",
-    message: str = "no action has been proposed",
+    incident: Incident, kept: tuple[Condition, ...], now: datetime, reason: str, message: str
 ) -> tuple[Condition, ...]:
-    since = all_clear_since(incident)
+    since = all_clear_since(incident, now)
     for kind in (REMEDIATED, INCIDENT_VERIFIED):
         if find(kept, kind) is None:
             kept = set_condition(kept, kind, "Unknown", "NotYet", "", now)

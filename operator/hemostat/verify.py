@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from hemostat.api.incident import SignalState, SignalStatus
 from hemostat.api.runbook import Verify
+from hemostat.signals.over import clear_since, holding
 from hemostat.signals.workload import WorkloadState
 
 FRESH = timedelta(seconds=20)
@@ -51,9 +52,12 @@ def verdict(facts: VerifyInput) -> tuple[Verdict, str]:
         return Verdict.HEALED, "all signals are clear on fresh samples and every pod is ready"
     if facts.now - facts.applied < timedelta(seconds=facts.wanted.timeout_seconds):
         return Verdict.WAIT, open_
-    stale = [s for s in facts.signals if s.state is SignalState.NO_DATA or not _fresh(s, facts)]
-    if stale or not facts.signals or facts.workload is None:
+    own = [s for s in facts.signals if s.watch_ref is None]
+    stale = [s for s in own if s.state is SignalState.NO_DATA or not _fresh(s, facts)]
+    if stale or not own or facts.workload is None:
         return Verdict.UNKNOWN, f"no fresh data within {facts.wanted.timeout_seconds} s: {open_}"
+    if not holding(own, facts.now) and facts.workload.complete:
+        return Verdict.UNKNOWN, f"the target is well after {facts.wanted.timeout_seconds} s, others are not: {open_}"
     return Verdict.INEFFECTIVE, f"after {facts.wanted.timeout_seconds} s: {open_}"
 
 
@@ -62,17 +66,22 @@ def _not_yet(facts: VerifyInput) -> str | None:
         return "the target cannot be read"
     if not facts.workload.complete:
         return f"{facts.workload.ready} of {facts.workload.desired} pods ready, rollout not complete"
-    if not facts.signals:
+    own = [s for s in facts.signals if s.watch_ref is None]
+    if not own:
         return "the Incident shows no signals"
-    for signal in facts.signals:
+    for signal in own:
         if not _fresh(signal, facts):
             return f"{signal.kind} of {signal.subject} has not been observed since the action"
-        if signal.state is not SignalState.CLEAR:
-            return f"{signal.kind} of {signal.subject} is {signal.state}"
-    since = max(facts.applied, *(s.state_time for s in facts.signals))
+    for signal in holding(facts.signals, facts.now):
+        return f"{signal.kind} of {signal.subject} is {signal.state}{_where(signal)}"
+    since = max(facts.applied, clear_since(facts.signals, facts.now) or facts.now)
     if facts.now - since < timedelta(seconds=facts.wanted.stable_seconds):
         return f"clear, but not yet for {facts.wanted.stable_seconds} s"
     return None
+
+
+def _where(signal: SignalStatus) -> str:
+    return f" at {signal.target_ref.name}" if signal.target_ref is not None else ""
 
 
 def _fresh(signal: SignalStatus, facts: VerifyInput) -> bool:
@@ -80,7 +89,10 @@ def _fresh(signal: SignalStatus, facts: VerifyInput) -> bool:
 
 
 def _new_and_firing(signal: SignalStatus, facts: VerifyInput) -> bool:
-    """Detectors look back over a window, and some lag: what fires soon after the action began before it."""
+    """Detectors look back over a window, and some lag: what fires soon after the action began before it.
+
+    Symptoms count too: an action may help its target and hurt who depends on it.
+    """
     settled = facts.applied + timedelta(seconds=facts.wanted.settle_seconds)
     return (
         signal.state is SignalState.FIRING

@@ -13,12 +13,12 @@ from hemostat.api.incident import Incident, SignalState
 from hemostat.api.meta import BoundTargetRef, find, is_true
 from hemostat.api.remediation import ADMITTED, FINISHED, Plan, Remediation
 from hemostat.api.runbook import Runbook
-from hemostat.api.watch import MetricSignal
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused
 from hemostat.gate.checks import GateInput, PastAction
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
 from hemostat.signals import metric
+from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import pod_troubles
 from hemostat.telemetry.prometheus import Prometheus
 
@@ -164,17 +164,14 @@ class Facts:
         blamed = incident.spec.target_ref
         if watch is None or (watch.spec.target.kind, watch.spec.target.name) != (blamed.kind, blamed.name):
             return None  # trouble elsewhere says nothing about this target
-        firing = {s.name for s in incident.status.signals if s.state is SignalState.FIRING}
-        for signal in watch.spec.signals:
-            if signal.metric is not None and signal.name in firing and (said := self._ask(signal.name, signal.metric)):
-                return said
+        own = [s for s in incident.status.signals if s.watch_ref is None]
+        firing = {s.name for s in own if s.state is SignalState.FIRING}
+        for rule in rules_of(watch.spec, Target(namespace, watch.spec.target)):
+            if rule.bound is not None and rule.name in firing:
+                said = metric.confirms(rule, self._prometheus.instant(rule.query))
+                if said is not None:
+                    return f"Prometheus confirms: {said}"
         return None
-
-    def _ask(self, name: str, signal: MetricSignal) -> str | None:
-        seen = metric.judge(name, signal, self._prometheus.instant(signal.query))
-        if not seen.wrong:
-            return None
-        return f"Prometheus confirms: {name} is {seen.value:.4g}, limit {seen.threshold:g}"
 
 
 def _acted(remediation: Remediation) -> datetime | None:

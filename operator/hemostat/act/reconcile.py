@@ -49,6 +49,7 @@ from hemostat.gate.checks import decide
 from hemostat.lifecycle import SELF_HEALED_AFTER, Step, all_clear_since, incident_conditions, next_step
 from hemostat.metrics import EFFECTS, GATE
 from hemostat.metrics import FINISHED as FINISHED_METRIC
+from hemostat.signals.correlate import is_over
 from hemostat.signals.workload import state_of
 from hemostat.verify import Verdict, VerifyInput, verdict
 
@@ -113,11 +114,13 @@ class Reconciler:
     def incident(self, key: Key) -> float | None:
         """Bring `act`'s part of an Incident's status up to date."""
         found = self._store.incident(*key)
-        if found is None or is_true(found.status.conditions, RESOLVED):
+        if found is None or is_over(found):
             return None
         now = self._clock.now()
         own = [r for r in self._store.remediations(key[0]) if r.spec.incident_ref.uid == found.metadata.uid]
-        conditions = incident_conditions(found, own, now)
+        cause = found.status.part_of
+        parent = self._store.incident(key[0], cause.name) if cause is not None else None
+        conditions = incident_conditions(found, own, now, parent)
         timeline = merged(found, entries(own))
         if any(find(found.status.conditions, c.type) != c for c in conditions) or any(
             entry not in found.status.timeline for entry in timeline
@@ -153,7 +156,7 @@ class Reconciler:
         if decision.outcome is GateOutcome.DENY:
             self._end(remediation, status, "Denied", reasons)
             return None
-        since = all_clear_since(gathered.incident) if gathered.incident is not None else None
+        since = all_clear_since(gathered.incident, self._clock.now()) if gathered.incident is not None else None
         if since is not None and self._clock.now() - since >= SELF_HEALED_AFTER:
             raise Refused("NotNeeded", "all signals cleared before anything was done")
         if decision.outcome is GateOutcome.ALLOW:

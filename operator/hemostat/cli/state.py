@@ -1,13 +1,17 @@
 """How an Incident stands, in a few words (pure)."""
 
 from hemostat.api.incident import REMEDIATED, RESOLVED, VERIFIED, Incident
-from hemostat.api.meta import find, is_true
+from hemostat.api.meta import find
 from hemostat.cli.timeline import NEEDS_APPROVAL
+from hemostat.signals.correlate import is_over
+
+_GOES_ON = ("Open", "InProgress", "Reopened")
+"""Reasons of the condition Resolved while nobody needs to do anything."""
 
 
 def is_resolved(incident: Incident) -> bool:
     """Tell whether it is over."""
-    return is_true(incident.status.conditions, RESOLVED)
+    return is_over(incident)
 
 
 def state(incident: Incident) -> tuple[str, str]:
@@ -16,7 +20,9 @@ def state(incident: Incident) -> tuple[str, str]:
     resolved, remediated, verified = (find(conditions, k) for k in (RESOLVED, REMEDIATED, VERIFIED))
     if resolved is not None and is_resolved(incident):
         return f"Resolved: {resolved.reason}", "green"
-    if resolved is not None and resolved.reason not in ("Open", "InProgress"):
+    if resolved is not None and resolved.reason == "PartOf" and incident.status.part_of is not None:
+        return f"Open: part of {incident.status.part_of.name}", "yellow"
+    if resolved is not None and resolved.reason not in _GOES_ON:
         return f"Open: PERSON NEEDED ({resolved.reason})", "bold red"
     if remediated is None:
         return "Open", "bold red"

@@ -7,6 +7,7 @@ from hemostat.api.incident import Incident
 from hemostat.api.meta import LocalRef, find, is_true
 from hemostat.api.remediation import FINISHED, Remediation, RemediationSpec
 from hemostat.api.runbook import Runbook
+from hemostat.signals.correlate import MAX_RETURNS, openings
 
 MAX_ATTEMPTS = 5
 """How often one step is proposed again after the target drifted."""
@@ -28,17 +29,23 @@ class NothingToPropose:
     """Why there is nothing (more) to propose."""
 
     reason: str
-    """InProgress, Healed, Exhausted, PersonNeeded."""
+    """InProgress, Healed, Exhausted, PersonNeeded, Flapping."""
     message: str
 
 
 def propose(
     incident: Incident, runbook: Runbook, confidence: int, done: Sequence[Remediation], requester: str
 ) -> Proposal | NothingToPropose:
-    """Return the next remediation of the runbook, given those that were already proposed for the incident."""
-    ordered = sorted(done, key=lambda r: (r.spec.step, r.spec.attempt))
-    if not ordered:
-        return _proposal(incident, runbook, confidence, 0, 1, requester)
+    """Return the next remediation of the runbook, given those that were already proposed for the incident.
+
+    After a reopening the next one after that which seemed to heal it, and after too many of them a person.
+    """
+    opening = openings(incident)
+    if opening > MAX_RETURNS:
+        return NothingToPropose("Flapping", f"the trouble came back {opening} times; what was done does not last")
+    ordered = sorted(done, key=lambda r: (r.spec.opening, r.spec.step, r.spec.attempt))
+    if not ordered or ordered[-1].spec.opening < opening:
+        return _proposal(incident, runbook, confidence, _first_step(runbook, ordered), 1, requester)
     last = ordered[-1]
     finished = find(last.status.conditions, FINISHED)
     if finished is None or not is_true(last.status.conditions, FINISHED):
@@ -54,11 +61,18 @@ def propose(
     return NothingToPropose("PersonNeeded", f"{last.metadata.name} ended as {finished.reason}: {finished.message}")
 
 
+def _first_step(runbook: Runbook, before: Sequence[Remediation]) -> int:
+    """Return where to begin: after what healed only for a while, if there is more to try."""
+    healed = [r.spec.step for r in before if (f := find(r.status.conditions, FINISHED)) and f.reason == "Healed"]
+    return min(max(healed, default=-1) + 1, len(runbook.spec.remediations) - 1)
+
+
 def _proposal(
     incident: Incident, runbook: Runbook, confidence: int, step: int, attempt: int, requester: str
 ) -> Proposal:
     chosen = runbook.spec.remediations[step]
-    suffix = f"{chosen.action}-{step}-{attempt}"
+    opening = openings(incident)
+    suffix = f"{chosen.action}-{step}-{attempt}" + (f"-o{opening}" if opening else "")
     return Proposal(
         name=f"{incident.metadata.name[: 252 - len(suffix)]}-{suffix}",
         spec=RemediationSpec(
@@ -66,6 +80,7 @@ def _proposal(
             runbook_ref=LocalRef(name=runbook.metadata.name, uid=runbook.metadata.uid),
             step=step,
             attempt=attempt,
+            opening=opening,
             action=chosen.action,
             target_ref=incident.spec.target_ref,
             parameters=chosen.parameters,

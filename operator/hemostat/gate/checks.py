@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hemostat.api.gatepolicy import Decision, GatePolicy
-from hemostat.api.incident import RESOLVED, Incident, SignalState
-from hemostat.api.meta import is_true
+from hemostat.api.incident import Incident, SignalState
 from hemostat.api.remediation import Check, CheckOutcome, GateDecision, GateOutcome, Plan, Remediation
 from hemostat.api.runbook import Runbook, RunbookState
+from hemostat.signals.correlate import is_over
 
 PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
 _STRICTNESS = (PASS, ASK, HOLD, DENY)
@@ -100,11 +100,13 @@ def _incident(facts: GateInput) -> Verdict:
     incident = facts.incident
     if incident is None or incident.metadata.uid != wanted.uid:
         return DENY, f"Incident {wanted.name} with uid {wanted.uid} does not exist"
-    if is_true(incident.status.conditions, RESOLVED):
+    if is_over(incident):
         return DENY, f"Incident {wanted.name} is already resolved"
     if incident.spec.target_ref.uid != facts.remediation.spec.target_ref.uid:
         return DENY, f"Incident {wanted.name} is about another target"
-    states = {s.state for s in incident.status.signals}
+    if incident.status.part_of is not None:
+        return HOLD, f"Incident {incident.status.part_of.name} is the cause of this one; what is done there comes first"
+    states = {s.state for s in incident.status.signals if s.watch_ref is None}
     if SignalState.FIRING in states:
         return PASS, "signals of the Incident still fire"
     return HOLD, "no signal of the Incident fires at the moment"

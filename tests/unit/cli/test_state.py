@@ -24,6 +24,8 @@ def _with(incident, *conditions):
         ((("Remediated", True, "Applied"), ("Verified", "Unknown", "NotYet")), "Open: applied, verifying (NotYet)"),
         ((("Remediated", "Unknown", "Denied"), ("Resolved", False, "Denied")), "Open: PERSON NEEDED (Denied)"),
         ((("Remediated", True, "Applied"), ("Resolved", True, "Healed")), "Resolved: Healed"),
+        ((("Remediated", "Unknown", "Reopened"), ("Resolved", False, "Reopened")), "Open: Reopened"),
+        ((("Remediated", "Unknown", "NotYet"), ("Resolved", False, "Flapping")), "Open: PERSON NEEDED (Flapping)"),
     ],
 )
 def test_state_says_first_what_matters(incident, conditions, said):

@@ -3,9 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.builders import condition, incident, remediation, runbook
+from tests.unit.builders import at, condition, incident, remediation, runbook
 
+from hemostat.clock import rfc3339
 from hemostat.diagnosis.propose import MAX_ATTEMPTS, NothingToPropose, Proposal, propose
+from hemostat.signals.correlate import MAX_RETURNS
 
 BOOK = runbook(
     remediations=[
@@ -100,3 +102,33 @@ def test_names_of_long_incidents_stay_within_the_bound():
     found = next_(case=incident("i" * 253))
     assert len(found.name) <= 253
     assert found.name.endswith("-rollback-0-1")
+
+
+def back(count):
+    return incident(reopened={"count": count, "time": rfc3339(at(60))})
+
+
+def test_after_a_reopening_the_next_step_after_what_seemed_to_heal_it_is_tried():
+    found = next_(ended("Healed"), case=back(1))
+    assert (found.name, found.spec.opening, found.spec.step) == ("payment-1-scale-1-1-o1", 1, 1)
+    assert next_(ended("Healed", step=1), case=back(1)).spec.step == 1  # there is none after the last
+
+
+def test_after_a_reopening_it_begins_anew_if_nothing_had_healed_it():
+    found = next_(ended("NotNeeded"), case=back(1))
+    assert (found.name, found.spec.step) == ("payment-1-rollback-0-1-o1", 0)
+    assert next_(case=back(2)).name == "payment-1-rollback-0-1-o2"
+
+
+def test_attempts_of_this_opening_are_counted_and_those_of_others_are_not():
+    now = ended("Drifted").model_copy(update={"spec": ended("Drifted").spec.model_copy(update={"opening": 1})})
+    found = next_(ended("Drifted", attempt=MAX_ATTEMPTS), now, case=back(1))
+    assert found.name == "payment-1-rollback-0-2-o1"
+    assert next_(ended("Healed"), now, case=back(1)) == found
+
+
+def test_what_comes_back_again_and_again_is_for_a_person():
+    assert isinstance(next_(case=back(MAX_RETURNS)), Proposal)
+    found = next_(case=back(MAX_RETURNS + 1))
+    assert isinstance(found, NothingToPropose)
+    assert found.reason == "Flapping"

@@ -26,6 +26,7 @@ from hemostat.action.contract import effect
 from hemostat.action.contract import replace as patch
 from hemostat.api.incident import SignalState
 from hemostat.api.remediation import CheckOutcome, GateOutcome, Plan
+from hemostat.clock import rfc3339
 from hemostat.gate.checks import CHAIN, GateInput, PastAction, decide, matching
 
 PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
@@ -307,3 +308,20 @@ def test_messages_and_lists_fit_the_schema():
     found = decide(given_(policies=many))
     assert len(found.policies) == 16
     assert all(len(c.message) <= 1024 for c in found.checks)
+
+
+def test_an_incident_whose_cause_is_elsewhere_waits_for_what_is_done_there():
+    part = incident(signals=(signal(),), partOf={"name": "db-1"})
+    assert decide(given_(incident=part)).outcome is GateOutcome.HOLD
+
+
+def test_symptoms_elsewhere_are_no_reason_to_touch_the_target():
+    elsewhere = signal("checkout:a", watch_ref={"name": "checkout"})
+    clear = signal(state=SignalState.CLEAR)
+    assert decide(given_(incident=incident(signals=(clear, elsewhere)))).outcome is GateOutcome.HOLD
+
+
+def test_a_reopened_incident_is_not_taken_for_resolved():
+    resolved = (condition("Resolved", True, when=10),)
+    back = incident(signals=(signal(),), conditions=resolved, reopened={"count": 1, "time": rfc3339(at(20))})
+    assert decide(given_(incident=back)).outcome is GateOutcome.ALLOW

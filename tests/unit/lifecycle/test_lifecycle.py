@@ -235,6 +235,6 @@ def test_saying_the_same_again_changes_nothing():
 
 
 def test_since_when_all_is_clear():
-    assert all_clear_since(incident(signals=(clear(3), clear(9)))) == at(9)
-    assert all_clear_since(incident()) is None
+    assert all_clear_since(incident(signals=(clear(3), clear(9))), at(20)) == at(9)
+    assert all_clear_since(incident(), at(20)) is None
     assert find(set_condition((), "A", True, "R", "", at(0)), "B") is None

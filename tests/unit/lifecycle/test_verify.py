@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.builders import T0, at, signal
 
 from hemostat.api.incident import SignalState
+from hemostat.api.meta import LocalRef, TargetRef
 from hemostat.api.runbook import Verify
 from hemostat.signals.workload import WorkloadState
 from hemostat.verify import FRESH, WORSE_AFTER, Verdict, VerifyInput, verdict
@@ -125,3 +126,34 @@ def test_a_clock_that_is_behind_undoes_nothing(state):
     """`observe` is five minutes ahead of us: what it says is neither a verdict against the action nor for it."""
     ahead = shown(state, since=310, seen=480, first=310, now=180)
     assert said(ahead, now=180) is Verdict.UNKNOWN
+
+
+def elsewhere(state, **more):
+    return shown(state, key="checkout:a", **more).model_copy(
+        update={"watch_ref": LocalRef(name="checkout"), "target_ref": TargetRef(name="checkout")}
+    )
+
+
+@pytest.mark.parametrize(
+    ("signals", "now", "wanted"),
+    [
+        ((shown(), elsewhere(CLEAR)), 60, Verdict.HEALED),
+        ((shown(), elsewhere(FIRING)), 60, Verdict.WAIT),
+        # a symptom that nobody sees any more does not block for ever, nor does a stale look at it
+        ((shown(), elsewhere(NO_DATA)), 60, Verdict.HEALED),
+        ((shown(), elsewhere(CLEAR, seen=-9)), 60, Verdict.HEALED),
+        # what still fires elsewhere while the target is well must not undo what helped the target
+        ((shown(now=180), elsewhere(FIRING, now=180)), 180, Verdict.UNKNOWN),
+        ((shown(FIRING, now=180), elsewhere(FIRING, now=180)), 180, Verdict.INEFFECTIVE),
+        ((elsewhere(CLEAR, now=180),), 180, Verdict.UNKNOWN),
+        # an action that hurts those who depend on its target made it worse
+        ((shown(), elsewhere(FIRING, since=40, first=40)), 60, Verdict.WORSE),
+    ],
+)
+def test_symptoms_elsewhere_count_while_they_fire(signals, now, wanted):
+    assert said(*signals, now=now) is wanted
+
+
+def test_the_message_says_where_the_symptom_is():
+    facts = VerifyInput(T0, WANTED, (shown(), elsewhere(FIRING)), READY, at(60))
+    assert verdict(facts)[1] == "ErrorRate of checkout -> payment is Firing at checkout"

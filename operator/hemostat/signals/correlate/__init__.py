@@ -5,6 +5,7 @@
 
 from hemostat.signals.correlate.blame import Case, Suspect, cases
 from hemostat.signals.correlate.draft import (
+    MAX_RETURNS,
     Draft,
     draft,
     fingerprint,
@@ -18,6 +19,7 @@ from hemostat.signals.correlate.shown import MAX_OWN, MAX_TRACED, merge, own, sy
 
 __all__ = [
     "MAX_OWN",
+    "MAX_RETURNS",
     "MAX_TRACED",
     "Case",
     "Draft",

@@ -12,6 +12,8 @@ from hemostat.clock import rfc3339
 
 COMES_BACK_WITHIN = timedelta(minutes=15)
 """Trouble that returns so soon after it was resolved is the same trouble."""
+MAX_RETURNS = 2
+"""Trouble that came back more often is no longer acted on: what is done about it does not last."""
 _CRITICAL = frozenset({SignalKind.ERROR_RATE, SignalKind.WORKLOAD})
 
 
