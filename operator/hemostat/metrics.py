@@ -18,6 +18,27 @@ LOOK_SECONDS = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
     registry=REGISTRY,
 )
+LOOK_LATE_SECONDS = Histogram(
+    "hemostat_look_late_seconds",
+    "How much later than wanted a Watch was looked at",
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 100),
+    registry=REGISTRY,
+)
+QUERIES = Counter(
+    "hemostat_prometheus_queries_total", "Queries to Prometheus by outcome", ["outcome"], registry=REGISTRY
+)
+QUERY_SECONDS = Histogram(
+    "hemostat_prometheus_query_duration_seconds",
+    "How long a query to Prometheus took",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+    registry=REGISTRY,
+)
+QUERY_LATE_SECONDS = Histogram(
+    "hemostat_prometheus_query_late_seconds",
+    "How much later than wanted a query was asked",
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 100),
+    registry=REGISTRY,
+)
 WORLD_OBJECTS = Gauge(
     "hemostat_world_objects", "Objects of the API server that are kept in memory, by kind", ["kind"], registry=REGISTRY
 )

@@ -186,6 +186,8 @@ class QueueSignal(Model):
     """The topic or queue that dead letters go to; any growth is wrong."""
     max_lag: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10000
     """More messages waiting than this is wrong, whatever the trend."""
+    redelivered_percent_above: Annotated[int, Field(ge=1, le=100)] = 20
+    """Wrong when more of the deliveries are repetitions (RabbitMQ)."""
 
 
 class WorkflowSystem(StrEnum):
@@ -202,6 +204,8 @@ class WorkflowSignal(Model):
     """Whose metrics to read."""
     name: Annotated[str, Field(max_length=249)] = ""
     """The workflow type or task queue; all of the namespace when empty."""
+    failed_percent_above: Annotated[int, Field(ge=0, le=100)] = 20
+    """Wrong when more of the workflows that ended in the last ten minutes failed."""
     stuck_after_seconds: Annotated[int, Field(ge=10, le=86400)] = 300
     """Work that waits longer than this without progress is wrong."""
 
@@ -234,12 +238,36 @@ class AgentSignal(Model):
     """Length of the sliding window."""
 
 
+class StandardCheck(StrEnum):
+    """What can be asked of metrics that nearly every cluster has."""
+
+    MEMORY_EXHAUSTION = "MemoryExhaustion"
+    CPU_SATURATION = "CpuSaturation"
+    VOLUME_EXHAUSTION = "VolumeExhaustion"
+    RESTARTS = "Restarts"
+    CERTIFICATE_EXPIRY = "CertificateExpiry"
+    REQUEST_ERRORS = "RequestErrors"
+    REQUEST_LATENCY = "RequestLatency"
+
+
+class StandardSignal(Model):
+    """The target's pods by the metrics of well-known exporters; what is not in Prometheus is silent.
+
+    Memory that reaches its limit, throttled CPU, volumes that fill (kubelet and cAdvisor), restarts
+    (kube-state-metrics), certificates that expire (cert-manager), failing and slow requests (OpenTelemetry, Prometheus
+    client libraries, Micrometer, gRPC and Istio servers).
+    """
+
+    checks: Annotated[tuple[StandardCheck, ...], Field(max_length=16, json_schema_extra=SET)] = ()
+    """Which of them; all when empty."""
+
+
 class WatchSignal(Model):
     """One thing to look at: exactly one of its fields."""
 
     model_config = {
         "json_schema_extra": rules(
-            exactly_one("metric", "slo", "trace", "workload", "queue", "workflow", "alert", "agent"),
+            exactly_one("metric", "slo", "trace", "workload", "queue", "workflow", "alert", "agent", "standard"),
         )
     }
 
@@ -261,10 +289,16 @@ class WatchSignal(Model):
     """Take alerts from Alertmanager."""
     agent: AgentSignal | None = None
     """Judge AI agents by their spans."""
+    standard: StandardSignal | None = None
+    """Judge the target by metrics that well-known exporters have of it."""
 
 
 class WatchSpec(Model):
-    """A target and its signals. With no signals the defaults apply: one trace and one workload signal."""
+    """A target and its signals.
+
+    With no signals the defaults apply: calls (trace), pods (workload), metrics (standard), alerts (alert) and agents
+    (agent), each with its own defaults.
+    """
 
     target: TargetRef
     """The workload to watch."""
@@ -313,6 +347,28 @@ class Baseline(Model):
     """When it was learned."""
 
 
+class SignalStanding(StrEnum):
+    """Where a signal of a Watch stands."""
+
+    FIRING = "Firing"
+    PENDING = "Pending"
+    CLEAR = "Clear"
+    NO_DATA = "NoData"
+
+
+class SignalSummary(Model):
+    """One signal that is being evaluated, and where it stands."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    """Name of the signal in the Watch, and what of it: `metrics/MemoryExhaustion`."""
+    state: SignalStanding
+    """Firing, Pending (wrong, but not for long enough), Clear, or NoData."""
+    subjects: Count = 0
+    """How many series, edges, objects or agents it judges."""
+    message: Short = ""
+    """The worst of them, or why there is no data."""
+
+
 class WatchStatus(Model):
     """What the watching says."""
 
@@ -326,6 +382,16 @@ class WatchStatus(Model):
     """How many of them fire now."""
     last_signal: Short | None = None
     """The signal that fired last."""
+    last_signal_time: Time | None = None
+    """When it began to fire."""
+    series: Count = 0
+    """How many series of Prometheus are being judged."""
+    edges: Count = 0
+    """How many caller -> callee edges are being judged."""
+    objects: Count = 0
+    """How many objects of the API server are being judged."""
+    signals: Annotated[tuple[SignalSummary, ...], Field(max_length=64, json_schema_extra=keyed("name"))] = ()
+    """Every signal that is evaluated, defaults included: those that fire first, at most 64."""
     revisions: Annotated[
         tuple[HealthyRevision, ...], Field(max_length=10, json_schema_extra=keyed("templateHash"))
     ] = ()
@@ -347,6 +413,9 @@ class Watch(Model):
 DEFAULT_SIGNALS = (
     WatchSignal(name="calls", trace=TraceSignal()),
     WatchSignal(name="pods", workload=WorkloadSignal()),
+    WatchSignal(name="metrics", standard=StandardSignal()),
+    WatchSignal(name="alerts", alert=AlertSignal()),
+    WatchSignal(name="agents", agent=AgentSignal()),
 )
 
 

@@ -1,52 +1,106 @@
-"""Fetches what one look needs: vectors, edges, the target and its pods (shell)."""
+"""Gathers what one look needs: the last answers of Prometheus, edges, the target and what it depends on (shell)."""
 
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from hemostat.api.watch import Watch, effective_signals
-from hemostat.errors import Refused, Retry
+from hemostat.observe.poll import Poller, Question
 from hemostat.observe.store import Store
+from hemostat.signals import slo
 from hemostat.signals.evaluate import Inputs
+from hemostat.signals.metric import look_back
+from hemostat.signals.presets import Target, rules_of
+from hemostat.signals.rules import Rule
 from hemostat.signals.workload import Scene
-from hemostat.telemetry.prometheus import Prometheus
-from hemostat.telemetry.sample import Series
-from hemostat.telemetry.window import EdgeStats, EdgeWindows
+from hemostat.telemetry.graph import EdgeStats
+from hemostat.telemetry.window import EdgeWindows
 
 APPS, KIND = "apps/v1", "Deployment"
 """The only targets that can be looked at so far."""
 Problem = tuple[str, str]
 """Reason and message of what could not be fetched."""
+Key = tuple[str, str]
+MAX_NAMES = 32
+"""Claims and Secrets of a target that presets ask about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
-    """Reads every source once a look."""
+    """Reads every source once a look, and waits for none of the slow ones."""
 
     store: Store
-    prometheus: Prometheus
+    poller: Poller
     windows: EdgeWindows
     lock: threading.Lock
+    _asked: dict[Key, tuple[object, tuple[Rule, ...]]] = field(default_factory=dict)
+    """Per Watch: what its rules were made of, and the rules."""
 
-    def fetch(self, watch: Watch) -> tuple[Inputs, Problem | None]:
-        """Return what could be read, and what could not, if anything."""
-        vectors: dict[str, list[Series] | None] = {}
-        edges: dict[str, list[EdgeStats]] = {}
-        problem = None
-        service = watch.spec.service or watch.spec.target.name
-        for signal in effective_signals(watch.spec):
-            if signal.metric is not None:
-                try:
-                    vectors[signal.name] = self.prometheus.instant(signal.metric.query)
-                except (Retry, Refused) as error:
-                    vectors[signal.name] = None
-                    reason = "BadQuery" if isinstance(error, Refused) else "PrometheusUnavailable"
-                    problem = (reason, f"signal {signal.name}: {error}")
-            if signal.trace is not None:
-                with self.lock:
-                    edges[signal.name] = self.windows.into(service, signal.trace.window_seconds, time.monotonic())
+    def fetch(self, watch: Watch) -> tuple[Inputs, list[Problem]]:
+        """Return what could be read, and what could not."""
         namespace, target = watch.metadata.namespace or "", watch.spec.target
         known = (target.api_version, target.kind) == (APPS, KIND)
         deployment = self.store.deployment(namespace, target.name) if known else None
         pods = self.store.pods(namespace, deployment) if deployment is not None else []
-        return Inputs(vectors, edges, Scene(deployment, pods=pods)), problem
+        key = (namespace, watch.metadata.name)
+        rules = self._want(key, watch, Target(namespace, target, *mounted(pods)))
+        vectors, problems = self.poller.read(key)
+        return Inputs(vectors, self._edges(watch), Scene(deployment, pods=pods), rules), problems
+
+    def forget(self, key: Key) -> None:
+        """Ask nothing more for a Watch that was deleted."""
+        self.poller.forget(key)
+        self._asked.pop(key, None)
+
+    def _want(self, key: Key, watch: Watch, target: Target) -> tuple[Rule, ...]:
+        made_of = (watch.spec, target)
+        known = self._asked.get(key)
+        if known is not None and known[0] == made_of:
+            return known[1]
+        rules = rules_of(watch.spec, target)
+        self.poller.want(key, questions(watch, rules))
+        self._asked[key] = (made_of, rules)
+        return rules
+
+    def _edges(self, watch: Watch) -> dict[str, Sequence[EdgeStats]]:
+        service = watch.spec.service or watch.spec.target.name
+        with self.lock:
+            return {
+                signal.name: self.windows.into(service, signal.trace.window_seconds, time.monotonic())
+                for signal in effective_signals(watch.spec)
+                if signal.trace is not None
+            }
+
+
+def questions(watch: Watch, rules: Sequence[Rule]) -> list[Question]:
+    """Return what must be asked for these rules and the Watch's objectives, each query once (pure)."""
+    interval = float(watch.spec.interval_seconds)
+    found: dict[str, Question] = {}
+    for rule in rules:
+        question = Question(rule.query, max(interval, rule.every_seconds), look_back(rule), rule.expected)
+        found.setdefault(rule.query, question)
+    for signal in effective_signals(watch.spec):
+        if signal.slo is not None:
+            for query, every in slo.queries(signal.slo).items():
+                found.setdefault(query, Question(query, max(interval, every)))
+    return list(found.values())
+
+
+def mounted(pods: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the claims and of the Secrets that pods mount, sorted (pure)."""
+    claims, secrets = set(), set()
+    for volume in _volumes(pods):
+        claims.add((volume.get("persistentVolumeClaim") or {}).get("claimName"))
+        secrets.add((volume.get("secret") or {}).get("secretName"))
+    return _names(claims), _names(secrets)
+
+
+def _volumes(pods: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for pod in pods:
+        yield from (pod.get("spec") or {}).get("volumes") or ()
+
+
+def _names(found: set[Any]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in found if isinstance(name, str)))[:MAX_NAMES]

@@ -1,8 +1,9 @@
 """One look at one Watch: fetch, judge, attend, publish (shell)."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,17 +13,19 @@ from hemostat.clock import Clock
 from hemostat.diagnosis.evidence import REVISION, TEMPLATE_HASH, revision_of
 from hemostat.errors import HemostatError
 from hemostat.events import Events
-from hemostat.metrics import FIRING, LOOK_SECONDS, LOOKS
+from hemostat.metrics import FIRING, LOOK_LATE_SECONDS, LOOK_SECONDS, LOOKS
 from hemostat.observe.attend import Attendant
 from hemostat.observe.gather import Gatherer, Problem
 from hemostat.observe.memory import Memory, baselines, recall
-from hemostat.observe.standing import status_after
+from hemostat.observe.standing import essence, status_after
 from hemostat.observe.store import Store
 from hemostat.signals.evaluate import look
 
 LOG = logging.getLogger(__name__)
 Key = tuple[str, str]
 PUBLISH_EVERY = timedelta(seconds=30)
+SHORTEST_PAUSE = 0.05
+"""Between two looks at a Watch, so that one whose looks take long leaves room for the others."""
 
 
 class Observer:
@@ -39,6 +42,9 @@ class Observer:
     def forget(self, key: Key) -> None:
         """Drop what is remembered about a Watch that was deleted."""
         self._memories.pop(key, None)
+        self._gatherer.forget(key)
+        with contextlib.suppress(KeyError):
+            FIRING.remove(*key)
 
     def watching(self, namespace: str, target: str) -> list[Key]:
         """Return the Watches known to look at this target."""
@@ -53,18 +59,21 @@ class Observer:
             return None
         began = time.perf_counter()
         memory = self._memories.get(key) or self._recall(key, watch)
-        inputs, problem = self._gatherer.fetch(watch)
+        LOOK_LATE_SECONDS.observe(memory.began(began))
+        inputs, problems = self._gatherer.fetch(watch)
         now = self._clock.now()
         seen = look(watch.spec, inputs, memory.state, now)
         memory.state = seen.state
         if inputs.deployment is not None:
             self._revision(memory, namespace, inputs.deployment, now)
         self._attendant.attend(watch, memory, inputs, seen, now)
-        self._publish(watch, memory, status_after(watch, memory, seen, inputs, problem, now), problem, now)
+        self._publish(watch, memory, status_after(watch, memory, seen, inputs, problems, now), problems, now)
         FIRING.labels(namespace, name).set(len(seen.firing))
-        LOOKS.labels("ok" if problem is None else problem[0]).inc()
+        LOOKS.labels(problems[0][0] if problems else "ok").inc()
         LOOK_SECONDS.observe(time.perf_counter() - began)
-        return float(watch.spec.interval_seconds) if not memory.incident else min(2.0, watch.spec.interval_seconds)
+        interval = min(2.0, watch.spec.interval_seconds) if memory.incident else float(watch.spec.interval_seconds)
+        memory.due = began + interval
+        return max(SHORTEST_PAUSE, memory.due - time.perf_counter())
 
     def _recall(self, key: Key, watch: Watch) -> Memory:
         memory = recall(watch, self._store.incidents(key[0]), self._clock.now())
@@ -90,12 +99,12 @@ class Observer:
         memory.healthy_since = None
 
     def _publish(
-        self, watch: Watch, memory: Memory, status: WatchStatus, problem: Problem | None, now: datetime
+        self, watch: Watch, memory: Memory, status: WatchStatus, problems: Sequence[Problem], now: datetime
     ) -> None:
         due = memory.published is None or now - memory.published >= PUBLISH_EVERY
-        if status == memory.status and not due:
+        if essence(status) == essence(memory.status) and not due:
             return
-        self._tell(watch, memory.status, status, problem)
+        self._tell(watch, memory.status, status, problems)
         if due:
             status = status.model_copy(update={"baselines": baselines(memory.state)})
         try:
@@ -105,11 +114,11 @@ class Observer:
             return
         memory.status, memory.published = status, now if due else memory.published
 
-    def _tell(self, watch: Watch, old: WatchStatus, new: WatchStatus, problem: Problem | None) -> None:
+    def _tell(self, watch: Watch, old: WatchStatus, new: WatchStatus, problems: Sequence[Problem]) -> None:
         """Emit an Event when the target goes missing, or a source begins to fail."""
         ready = find(new.conditions, "Ready")
         missing = ready is not None and ready.reason in ("TargetMissing", "UnsupportedKind")
         if ready is not None and missing and find(old.conditions, "Ready") != ready:
             self._events.emit("Watch", watch.metadata, ready.reason, ready.message, "Warning")
-        if problem is not None and old.conditions != new.conditions:
-            self._events.emit("Watch", watch.metadata, problem[0], problem[1], "Warning")
+        if problems and old.conditions != new.conditions:
+            self._events.emit("Watch", watch.metadata, *problems[0], "Warning")

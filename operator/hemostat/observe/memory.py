@@ -25,6 +25,16 @@ class Memory:
     incident: bool = False
     """Whether an incident is open."""
     target: str = ""
+    due: float | None = None
+    """Monotonic time at which the next look is wanted."""
+    late_seconds: float = 0.0
+    """How much too late looks begin: an average of the last ten or so."""
+
+    def began(self, now: float) -> float:
+        """Note that a look begins; return how much too late."""
+        late = max(0.0, now - self.due) if self.due is not None else 0.0
+        self.late_seconds += 0.1 * (late - self.late_seconds)
+        return late
 
 
 def recall(watch: Watch, incidents: Sequence[Incident], now: datetime) -> Memory:

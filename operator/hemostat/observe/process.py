@@ -22,6 +22,7 @@ from hemostat.observe.attend import Attendant
 from hemostat.observe.gather import Gatherer
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.look import Key, Observer
+from hemostat.observe.poll import Poller
 from hemostat.observe.store import Store
 from hemostat.settings import Settings
 from hemostat.telemetry.prometheus import Prometheus
@@ -44,24 +45,26 @@ class Observe:
         windows, lock = EdgeWindows(), threading.Lock()
         self.receiver = Receiver(windows, lock, settings.otlp_max_bytes)
         user, _ = kube.user()
-        prometheus = Prometheus.connect(settings)
+        poller = Poller(Prometheus.connect(settings))
         self._observer = Observer(
             store=self._store,
-            gatherer=Gatherer(self._store, prometheus, windows, lock),
+            gatherer=Gatherer(self._store, poller, windows, lock),
             attendant=Attendant(self._store, IncidentKeeper(self._store, self._events, user), self._events),
             events=self._events,
             clock=self._clock,
         )
         self.watches: WorkQueue[Key] = WorkQueue("watches", self._observer.look)
+        self.queries = poller.queue
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
-        return (self.watches,)
+        return (self.watches, self.queries)
 
     def start(self) -> list[threading.Thread]:
         """Start the workers; a Watch is looked at by one of them at a time."""
         threads = [
-            threading.Thread(target=self.watches.run, name=f"watches-{i}", daemon=True)
+            threading.Thread(target=queue.run, name=f"{queue.name}-{i}", daemon=True)
+            for queue in self.queues()
             for i in range(self._settings.workers)
         ]
         for thread in threads:

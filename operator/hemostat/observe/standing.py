@@ -1,62 +1,133 @@
 """What a Watch's status says after a look (pure)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
+from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.meta import Conditions, set_condition
-from hemostat.api.watch import HealthyRevision, Watch, WatchStatus
+from hemostat.api.watch import HealthyRevision, Watch, WatchSignal, WatchStatus, effective_signals
 from hemostat.observe.gather import APPS, KIND, Problem
 from hemostat.observe.memory import Memory
+from hemostat.observe.summary import summaries
 from hemostat.signals.evaluate import Inputs, Look
 from hemostat.signals.workload import state_of
 
 MAX_REVISIONS = 10
+BEHIND_SHARE = 1.0
+"""A Watch that is looked at this many intervals too late, on average, falls behind."""
+Verdict = tuple[bool | Literal["Unknown"], str, str]
 
 
 def status_after(
-    watch: Watch, memory: Memory, seen: Look, inputs: Inputs, problem: Problem | None, now: datetime
+    watch: Watch, memory: Memory, seen: Look, inputs: Inputs, problems: Sequence[Problem], now: datetime
 ) -> WatchStatus:
     """Return the status to publish; notes in `memory` since when the target has been healthy."""
     generation = watch.metadata.generation
-    complete = inputs.deployment is not None and state_of(inputs.deployment).complete
-    healthy = (True, "Quiet", "") if complete and not seen.firing and seen.fresh else _unhealthy(seen, complete)
+    healthy = _healthy(watch, inputs, seen)
     conditions: Conditions = memory.status.conditions
     for kind, verdict in (
-        ("Ready", _ready(watch, inputs, problem)),
-        ("DataFresh", _fresh(seen, problem)),
+        ("Ready", _ready(watch, memory, inputs, problems)),
+        ("DataFresh", _fresh(watch, inputs, problems)),
         ("Healthy", healthy),
     ):
         conditions = set_condition(conditions, kind, *verdict, now, generation)
+    newest = max(seen.firing, key=lambda s: s.first_fired_time, default=None)
+    listed = summaries(watch, inputs, seen)
     return WatchStatus(
         observed_generation=generation,
         conditions=conditions,
-        watching=len(seen.signals),
+        watching=len(listed),
         firing=len(seen.firing),
-        last_signal=_last(seen) or memory.status.last_signal,
+        last_signal=f"{newest.kind} {newest.subject}"[:256] if newest is not None else memory.status.last_signal,
+        last_signal_time=newest.first_fired_time if newest is not None else memory.status.last_signal_time,
+        series=_series(inputs),
+        edges=len({(e.caller, e.callee) for edges in inputs.edges.values() for e in edges}),
+        objects=_objects(inputs),
+        signals=listed,
         present=memory.present,
-        revisions=_revisions(watch, memory, healthy=healthy[0], now=now),
+        revisions=_revisions(watch, memory, healthy=healthy[0] is True, now=now),
         baselines=memory.status.baselines,
     )
 
 
-Verdict = tuple[bool, str, str]
+def essence(status: WatchStatus) -> WatchStatus:
+    """Return the status without what changes at every look: a difference in the rest is worth a write at once."""
+    kept = tuple(s.model_copy(update={"message": "", "subjects": 0}) for s in status.signals)
+    return status.model_copy(update={"signals": kept, "series": 0, "edges": 0, "objects": 0, "baselines": ()})
 
 
-def _ready(watch: Watch, inputs: Inputs, problem: Problem | None) -> Verdict:
+def _ready(watch: Watch, memory: Memory, inputs: Inputs, problems: Sequence[Problem]) -> Verdict:
     target = watch.spec.target
     if (target.api_version, target.kind) != (APPS, KIND):
         words = f"{target.api_version} {target.kind} cannot be watched yet; there is {APPS} {KIND}"
         return False, "UnsupportedKind", words
     if inputs.deployment is None:
         return False, "TargetMissing", f"{target.kind} {target.name} does not exist"
-    if problem is not None and problem[0] == "BadQuery":
-        return False, *problem
+    for reason in ("BadQuery", "TooManyQueries"):
+        words = "; ".join(message for found, message in problems if found == reason)
+        if words:
+            return False, reason, words[:1000]
+    interval = watch.spec.interval_seconds
+    if memory.late_seconds > BEHIND_SHARE * interval:
+        every = interval + round(memory.late_seconds)
+        words = f"looked at every {every} s instead of {interval} s: raise HEMOSTAT_WORKERS or intervalSeconds"
+        return True, "FallingBehind", words
     return True, "Watching", ""
 
 
-def _fresh(seen: Look, problem: Problem | None) -> Verdict:
-    if problem is not None and problem[0] == "PrometheusUnavailable":
-        return False, *problem
-    return (True, "Arriving", "") if seen.fresh else (False, "NoTelemetry", "no signal rests on fresh data")
+def _fresh(watch: Watch, inputs: Inputs, problems: Sequence[Problem]) -> Verdict:
+    """Objects of the API server alone are no telemetry: who relies on the rest must see that it is silent."""
+    down = "; ".join(message for reason, message in problems if reason == "PrometheusUnavailable")
+    signals = effective_signals(watch.spec)
+    silent = [words for words in (_no_traces(watch, signals, inputs), _no_metrics(signals, inputs)) if words]
+    arriving = any(inputs.edges.values()) or any(inputs.agents.values()) or _series(inputs) > 0
+    if down:
+        return False, "PrometheusUnavailable", "; ".join([down, *silent[:1]])
+    if not silent:
+        return True, "Arriving", ""
+    return (True, "PartlySilent", "; ".join(silent)) if arriving else (False, "NoTelemetry", "; ".join(silent))
+
+
+def _no_traces(watch: Watch, signals: Sequence[WatchSignal], inputs: Inputs) -> str:
+    if not any(s.trace for s in signals) or any(inputs.edges.values()):
+        return ""
+    service = watch.spec.service or watch.spec.target.name
+    return f"no traces say that anybody calls {service} (set spec.service if it bears another name in traces)"
+
+
+def _no_metrics(signals: Sequence[WatchSignal], inputs: Inputs) -> str:
+    wanted = any(s.metric or s.slo or s.queue or s.workflow or s.standard for s in signals)
+    return "Prometheus has no series of any metric signal" if wanted and not _series(inputs) else ""
+
+
+def _healthy(watch: Watch, inputs: Inputs, seen: Look) -> Verdict:
+    target = watch.spec.target
+    if inputs.deployment is None:
+        return "Unknown", "TargetMissing", f"{target.kind} {target.name} does not exist, or cannot be watched"
+    if seen.firing:
+        return False, "SignalsFiring", _told(seen.firing)
+    if not state_of(inputs.deployment).complete:
+        return False, "RolloutIncomplete", "not every pod is of the newest template and available"
+    if not seen.fresh:
+        return False, "NoTelemetry", "no signal rests on fresh data"
+    only = all(s.source is SignalSource.WORKLOAD for s in seen.signals if s.state is SignalState.CLEAR and s.samples)
+    return True, "Quiet", "as far as its objects say; no telemetry rests on fresh data" if only else ""
+
+
+def _told(firing: Sequence[SignalStatus]) -> str:
+    first = f"{firing[0].kind} of {firing[0].subject}"
+    return first if len(firing) == 1 else f"{first} and {len(firing) - 1} more"
+
+
+def _series(inputs: Inputs) -> int:
+    return sum(len(vector.series) for vector in inputs.vectors.values() if vector is not None)
+
+
+def _objects(inputs: Inputs) -> int:
+    scene = inputs.scene
+    around = (scene.pods, scene.owned, scene.nodes, scene.autoscalers, scene.claims, scene.quotas)
+    return (scene.target is not None) + sum(len(objects) for objects in around)
 
 
 def _revisions(watch: Watch, memory: Memory, *, healthy: bool, now: datetime) -> tuple[HealthyRevision, ...]:
@@ -74,22 +145,3 @@ def _revisions(watch: Watch, memory: Memory, *, healthy: bool, now: datetime) ->
         return old
     kept = tuple(r for r in old if r.template_hash != template and r.target_uid == uid)
     return (*kept, HealthyRevision(template_hash=template, target_uid=uid, observed_time=now))[-MAX_REVISIONS:]
-
-
-def _unhealthy(seen: Look, complete: bool) -> Verdict:  # noqa: FBT001
-    if seen.firing:
-        return False, "SignalsFiring", f"{seen.firing[0].kind} of {seen.firing[0].subject}"
-    return (
-        (False, "NoTelemetry", "no signal rests on fresh data")
-        if complete
-        else (
-            False,
-            "RolloutIncomplete",
-            "not every pod is of the newest template and available",
-        )
-    )
-
-
-def _last(seen: Look) -> str | None:
-    newest = max(seen.firing, key=lambda s: s.first_fired_time, default=None)
-    return f"{newest.kind} {newest.subject}"[:256] if newest is not None else None

@@ -1,32 +1,41 @@
 """One look of a Watch: all its signals, judged and debounced (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hemostat.api.incident import SignalSource, SignalState, SignalStatus
-from hemostat.api.watch import WatchSpec, effective_signals
-from hemostat.signals import metric, trace, workload
+from hemostat.api.watch import WatchSignal, WatchSpec, effective_signals
+from hemostat.signals import agent, slo, trace, workload
 from hemostat.signals.base import Debounced, Observation, Timing, publish, step
+from hemostat.signals.metric import MetricJudge, Vector, timing
+from hemostat.signals.rules import Rule
 from hemostat.signals.workload import Scene
-from hemostat.telemetry.sample import Series
-from hemostat.telemetry.window import EdgeStats
+from hemostat.telemetry.graph import AgentStats, EdgeStats
 
 MAX_TRACKED = 256
 """Signals one Watch may track; edges beyond it are not judged and counted as dropped."""
+GONE_SECONDS = 120.0
+"""A series that is missing for so long from answers that have others is gone, as a pod that was replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What the shell fetched for one look."""
 
-    vectors: Mapping[str, Sequence[Series] | None]
-    """Per metric signal; None where the query failed."""
-    edges: Mapping[str, Sequence[EdgeStats]]
+    vectors: Mapping[str, Vector | None] = field(default_factory=dict)
+    """Per query; None, or missing, where it has no fresh answer."""
+    edges: Mapping[str, Sequence[EdgeStats]] = field(default_factory=dict)
     """Per trace signal."""
-    scene: Scene
+    scene: Scene = field(default_factory=Scene)
     """The target and what it depends on."""
+    rules: Sequence[Rule] = ()
+    """What the Watch asks of Prometheus."""
+    agents: Mapping[str, Sequence[AgentStats]] = field(default_factory=dict)
+    """Per agent signal."""
+    alerts: Sequence[tuple[Observation, Timing]] = ()
+    """What the Alertmanager says of the target."""
 
     @property
     def deployment(self) -> Mapping[str, Any] | None:
@@ -46,6 +55,8 @@ class WatchState:
     signals: Mapping[str, tuple[Debounced, Observation]] = field(default_factory=dict)
     """Per signal key: where it stands, and the last observation."""
     normal: Mapping[str, trace.Normal] = field(default_factory=dict)
+    judges: Mapping[Rule, MetricJudge] = field(default_factory=dict)
+    """Per rule: what was learned of its series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class Look:
     notes: Mapping[str, str]
     """More for a person, per signal key."""
     dropped: int
-    """Signals not judged because there were too many."""
+    """Signals and series not judged because there were too many."""
 
     @property
     def firing(self) -> tuple[SignalStatus, ...]:
@@ -71,29 +82,69 @@ class Look:
         return any(s.state is not SignalState.NO_DATA and s.samples > 0 for s in self.signals)
 
 
+Judged = tuple[Observation, Timing]
+
+
 def look(spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime) -> Look:
     """Judge every signal of the Watch once."""
-    judged, normal = _judge(spec, inputs, old, now)
+    judges = {rule: old.judges.get(rule) or MetricJudge(rule) for rule in inputs.rules}
+    normal = dict(old.normal)
+    judged = [*_metrics(inputs, judges, old), *inputs.alerts]
+    for signal in effective_signals(spec):
+        judged += _of(signal, inputs, normal, now)
     seen = {observation.key for observation, _ in judged}
+    answered = {rule.key for rule in inputs.rules if (vector := inputs.vectors.get(rule.query)) and vector.series}
     for key, (tracked, last) in old.signals.items():
         if key not in seen and tracked.state is not SignalState.CLEAR:
-            # an edge that vanished is silent, not well
-            judged.append((replace(last, wrong=None, samples=0), Timing(0, 0)))
+            judged.append(_vanished(tracked, last, answered, now))
     # calls can be made up by anybody: they must crowd out neither what the API server says nor edges long known
     judged.sort(key=lambda j: _rank(j[0], old, seen))
     states: dict[str, tuple[Debounced, Observation]] = {}
     published = []
-    for observation, timing in judged[:MAX_TRACKED]:
+    for observation, how_long in judged[:MAX_TRACKED]:
         before, _ = old.signals.get(observation.key, (Debounced(), observation))
-        after = step(timing, before, observation, now)
+        after = step(how_long, before, observation, now)
         states[observation.key] = after, observation
         published.append(publish(observation, after, now))
     return Look(
-        state=WatchState(states, _bounded(normal)),
+        state=WatchState(states, _bounded(normal), judges),
         signals=tuple(published),
         notes={o.key: o.note for o, _ in judged[:MAX_TRACKED] if o.note},
-        dropped=max(0, len(judged) - MAX_TRACKED),
+        dropped=max(0, len(judged) - MAX_TRACKED) + sum(judge.dropped for judge in judges.values()),
     )
+
+
+def _metrics(inputs: Inputs, judges: Mapping[Rule, MetricJudge], old: WatchState) -> Iterator[Judged]:
+    tracked = {k for k, (d, _) in old.signals.items() if d.state is not SignalState.CLEAR or d.wrong_since is not None}
+    for rule, judge in judges.items():
+        for observation in judge.judge(inputs.vectors.get(rule.query), tracked):
+            silent = observation.wrong is None and observation.samples == 0
+            if rule.expected or not silent or observation.key in tracked:
+                yield observation, timing(rule)
+
+
+def _of(signal: WatchSignal, inputs: Inputs, normal: dict[str, trace.Normal], now: datetime) -> Iterator[Judged]:
+    """Judge what does not come as the vector of a rule; `normal` learns."""
+    if signal.trace is not None:
+        observations, learned = trace.judge(signal.name, signal.trace, inputs.edges.get(signal.name, ()), normal, now)
+        normal |= learned
+        yield from ((observation, trace.TIMING) for observation in observations)
+    elif signal.workload is not None:
+        how_long = workload.timing(signal.workload)
+        yield from ((o, how_long) for o in workload.judge(signal.name, inputs.scene, now))
+    elif signal.slo is not None:
+        yield slo.observe(signal.name, signal.slo, inputs.vectors), slo.TIMING
+    elif signal.agent is not None:
+        observations, learned = agent.judge(signal.name, signal.agent, inputs.agents.get(signal.name, ()), normal, now)
+        normal |= learned
+        yield from ((observation, agent.TIMING) for observation in observations)
+
+
+def _vanished(tracked: Debounced, last: Observation, answered: set[str], now: datetime) -> Judged:
+    """What is no longer there is silent, not well; but a series that Prometheus no longer has is gone for good."""
+    silent = tracked.silent_since is not None and now - tracked.silent_since >= timedelta(seconds=GONE_SECONDS)
+    gone = silent and last.key.split("{", 1)[0] in answered
+    return replace(last, wrong=False if gone else None, samples=0), Timing(0, 0)
 
 
 def _rank(observation: Observation, old: WatchState, seen: set[str]) -> int:
@@ -109,22 +160,3 @@ def _bounded(normal: Mapping[str, trace.Normal]) -> Mapping[str, trace.Normal]:
     if len(normal) <= MAX_TRACKED:
         return normal
     return dict(sorted(normal.items(), key=lambda item: (item[1].observed_time, item[1].looks))[-MAX_TRACKED:])
-
-
-def _judge(
-    spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime
-) -> tuple[list[tuple[Observation, Timing]], Mapping[str, trace.Normal]]:
-    judged: list[tuple[Observation, Timing]] = []
-    normal = dict(old.normal)
-    for signal in effective_signals(spec):
-        if signal.metric is not None:
-            observation = metric.judge(signal.name, signal.metric, inputs.vectors.get(signal.name))
-            judged.append((observation, metric.timing(signal.metric)))
-        elif signal.trace is not None:
-            edges = inputs.edges.get(signal.name, ())
-            observations, normal = trace.judge(signal.name, signal.trace, edges, normal, now)
-            judged += [(observation, trace.TIMING) for observation in observations]
-        elif signal.workload is not None:
-            timing = workload.timing(signal.workload)
-            judged += [(o, timing) for o in workload.judge(signal.name, inputs.scene, now)]
-    return judged, normal

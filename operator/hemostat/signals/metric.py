@@ -1,34 +1,249 @@
-"""A PromQL vector against a fixed bound (pure)."""
+"""The series of a rule, each judged on its own: by a bound, or by what was learned of it (pure but for its memory)."""
 
-from collections.abc import Sequence
+import hashlib
+import math
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
 
 from hemostat.api.incident import SignalSource
-from hemostat.api.watch import MetricSignal
 from hemostat.signals.base import Observation, Timing
-from hemostat.telemetry.sample import Series
+from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
+from hemostat.signals.detectors.changepoint import ChangePoint
+from hemostat.signals.detectors.forecast import Forecast, Outlook
+from hemostat.signals.detectors.table import SeriesTable
+from hemostat.signals.detectors.unusual import Unusual
+from hemostat.signals.rules import Rule, one_line, subject_of
+from hemostat.signals.words import amount, duration
+from hemostat.telemetry.sample import History, Series
+
+MAX_SERIES = 2_000
+"""Series of one rule that are judged; more are counted."""
+MAX_SHOWN = 8
+"""Series of one rule that are shown as signals of their own; the others are counted."""
+PROBATION_SECONDS = 7200.0
+"""How long `unusual` learns a series before it judges it."""
 
 
-def timing(signal: MetricSignal) -> Timing:
-    """Return how long the signal must be wrong or right."""
-    return Timing(signal.for_seconds, signal.clear_seconds)
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One answer of Prometheus, as it is read by whoever looks."""
+
+    series: Sequence[Series]
+    number: int
+    """Counts the answers to this query: the same number twice is the same samples twice."""
+    time: float
+    """When it was asked, in seconds since 1970."""
+    past: Sequence[History] = ()
+    """What the series did before, for those who look back; only with the first answers."""
 
 
-def judge(name: str, signal: MetricSignal, vector: Sequence[Series] | None) -> Observation:
-    """Compare the worst series with the bound. An empty vector, or None for a failed query, is no evidence."""
-    bound = float(signal.above if signal.above is not None else signal.below or "0")
-    worst = None
-    if vector:
-        values = [series.value for series in vector]
-        worst = max(values) if signal.above is not None else min(values)
-    wrong = None if worst is None else (worst > bound if signal.above is not None else worst < bound)
-    return Observation(
-        key=f"{name}/metric",
-        name=name,
-        kind=signal.kind,
-        source=SignalSource.PROMETHEUS,
-        subject=name,
-        wrong=wrong,
-        value=worst,
-        threshold=bound,
-        samples=len(vector or ()),
-    )
+class Bank(Protocol):
+    """What the detectors have in common; see `detectors.base`."""
+
+    def step(self, rows: Rows, values: Floats, now: float) -> Verdicts:
+        """Take in one instant vector and judge it."""
+        ...
+
+    def forget(self, rows: Rows) -> None:
+        """Make rows new."""
+        ...
+
+
+def bank_of(rule: Rule, capacity: int) -> Bank | None:
+    """Return the detector of a rule that learns; None for a fixed bound."""
+    if rule.unusual is not None:
+        return Unusual(capacity, PROBATION_SECONDS, rule.unusual.sensitivity, rule.unusual.direction)
+    if rule.change_point is not None:
+        share = rule.change_point.min_change_percent / 100
+        return ChangePoint(capacity, min_change=share, direction=rule.change_point.direction)
+    if rule.forecast is not None:
+        wanted = rule.forecast
+        return Forecast(capacity, float(wanted.limit), wanted.within_seconds, wanted.history_seconds)
+    return None
+
+
+def look_back(rule: Rule) -> float:
+    """Return how many seconds of the past help a rule to judge at once."""
+    if rule.unusual is not None:
+        return 12 * PROBATION_SECONDS
+    if rule.change_point is not None:
+        return 1800.0
+    return float(rule.forecast.history_seconds) if rule.forecast is not None else 0.0
+
+
+def timing(rule: Rule) -> Timing:
+    """Return how long a series must be wrong or right."""
+    return Timing(rule.for_seconds, rule.clear_seconds)
+
+
+class MetricJudge:
+    """Judges the vectors of one rule, in the order of time."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.dropped = 0
+        """Series of the last vector that were not judged, because there were too many."""
+        self._bank = bank_of(rule, MAX_SERIES)
+        self._table = SeriesTable(MAX_SERIES)
+        self._seen: tuple[int, Verdicts] | None = None
+
+    def judge(self, vector: Vector | None, tracked: Collection[str]) -> list[Observation]:
+        """Return the observations of the series that are wrong or `tracked` (by key), else one for all of them.
+
+        An empty vector, or None for a query that has no answer, is no evidence.
+        """
+        if vector is None or not vector.series:
+            return [self._all(None, 0)]
+        series = vector.series[:MAX_SERIES]
+        self.dropped = len(vector.series) - len(series)
+        values = np.array([s.value for s in series])
+        verdicts = self._verdicts(vector, series, values)
+        keys = [series_key(self.rule, s) for s in series]
+        order = np.lexsort((np.arange(len(series)), -verdicts.score, -verdicts.wrong))
+        known = [i for i in order if keys[i] in tracked]
+        shown = (known + [i for i in order if verdicts.wrong[i] == WRONG and keys[i] not in tracked])[:MAX_SHOWN]
+        if not shown:
+            return [self._worst(verdicts, series, order)]
+        rest = int(np.count_nonzero(verdicts.wrong == WRONG)) - sum(verdicts.wrong[i] == WRONG for i in shown)
+        found = [self._one(verdicts, int(i), keys[i], series[i], len(series)) for i in shown]
+        if rest > 0:
+            first = found[0]
+            found[0] = replace(first, note=f"{first.note}; and {rest} more series")
+        return found
+
+    def _verdicts(self, vector: Vector, series: Sequence[Series], values: Floats) -> Verdicts:
+        if self._bank is None:
+            return fixed(self.rule, values)
+        if self._seen is not None and self._seen[0] == vector.number and len(self._seen[1].wrong) == len(series):
+            return self._seen[1]
+        if self._seen is None and vector.past:
+            self._warm(vector.past)
+        verdicts = floored(self.rule, self._step([s.labels for s in series], values, vector.time), values)
+        self._seen = (vector.number, verdicts)
+        return verdicts
+
+    def _step(self, keys: Sequence[Hashable], values: Floats, now: float) -> Verdicts:
+        assert self._bank is not None
+        rows, freed = self._table.rows(keys, now)
+        self._bank.forget(freed)
+        return self._bank.step(rows, values, now)
+
+    def _warm(self, past: Sequence[History]) -> None:
+        """Learn what was before the first look, as if it had been looked at."""
+        steps: dict[float, list[tuple[Hashable, float]]] = {}
+        for history in past[:MAX_SERIES]:
+            for time, value in history.points:
+                steps.setdefault(time, []).append((history.labels, value))
+        for time in sorted(steps):
+            self._step([key for key, _ in steps[time]], np.array([v for _, v in steps[time]]), time)
+
+    def _all(self, wrong: bool | None, samples: int, note: str = "") -> Observation:  # noqa: FBT001 - as Observation
+        rule = self.rule
+        return Observation(
+            key=rule.key,
+            name=rule.name,
+            kind=rule.kind,
+            source=SignalSource.PROMETHEUS,
+            subject=subject_of(rule, {}) if not rule.subject or "$" not in rule.subject else rule.key,
+            wrong=wrong,
+            threshold=rule.bound,
+            unit=rule.unit,
+            samples=samples,
+            note=note,
+        )
+
+    def _worst(self, verdicts: Verdicts, series: Sequence[Series], order: Rows) -> Observation:
+        """Say of all series that none is wrong, and how the worst one stands."""
+        if not np.any(verdicts.wrong != UNKNOWN):
+            return self._all(None, len(series), "still learning what is usual")
+        worst = int(order[0])
+        one = self._one(verdicts, worst, self.rule.key, series[worst], len(series))
+        return one if len(series) == 1 else replace(one, note=f"{one.note} (the worst of {len(series)} series)")
+
+    def _one(self, verdicts: Verdicts, at: int, key: str, one: Series, count: int) -> Observation:
+        rule = self.rule
+        return Observation(
+            key=key,
+            name=rule.name,
+            kind=rule.kind,
+            source=SignalSource.PROMETHEUS,
+            subject=subject_of(rule, dict(one.labels)),
+            wrong=verdicts.known(at),
+            value=one.value,
+            threshold=threshold(rule, verdicts, at, one.value),
+            unit=rule.unit,
+            samples=count,
+            note=explain(rule, verdicts, at, one),
+        )
+
+
+def fixed(rule: Rule, values: Floats) -> Verdicts:
+    """Compare with a bound; the score says how far beyond, between 0 and 1, and orders the series."""
+    bound = rule.bound
+    assert bound is not None
+    beyond = values - bound if rule.above is not None else bound - values
+    wrong = np.where(beyond > 0, WRONG, RIGHT).astype(np.int8)
+    with np.errstate(invalid="ignore"):
+        score = np.where(np.isinf(beyond), np.where(beyond > 0, 1.0, 0.0), 0.5 + np.arctan(beyond) / np.pi)
+    nothing = np.full(len(values), np.nan)
+    low = np.full(len(values), bound if rule.above is None else -np.inf)
+    high = np.full(len(values), bound if rule.above is not None else np.inf)
+    return Verdicts(wrong, score, nothing, low, high)
+
+
+def floored(rule: Rule, verdicts: Verdicts, values: Floats) -> Verdicts:
+    """Let values below the rule's floor be right, however unusual they are."""
+    if rule.floor is not None:
+        verdicts.wrong[(verdicts.wrong == WRONG) & (values < rule.floor)] = RIGHT
+    return verdicts
+
+
+def series_key(rule: Rule, series: Series) -> str:
+    """Return the identity of a series within the Watch; bounded, whatever the labels are."""
+    if not series.labels:
+        return rule.key
+    text = ",".join(f"{k}={v}" for k, v in series.labels)
+    line = one_line(text, 200)
+    if line != text:
+        line += "#" + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{rule.key}{{{line}}}"
+
+
+def threshold(rule: Rule, verdicts: Verdicts, at: int, value: float) -> float | None:
+    """Return the bound that the value is compared with: fixed, the limit, or the nearer end of the usual band."""
+    if rule.forecast is not None:
+        return float(rule.forecast.limit)
+    if rule.bound is not None:
+        return rule.bound
+    end = float(verdicts.high[at] if value >= verdicts.expected[at] else verdicts.low[at])
+    return end if math.isfinite(end) else None
+
+
+def explain(rule: Rule, verdicts: Verdicts, at: int, series: Series) -> str:
+    """Say for people how a series stands: value, what is usual, how much time is left."""
+    said = f"{subject_of(rule, dict(series.labels))} is {amount(series.value, rule.unit)}"
+    if rule.bound is not None:
+        return f"{said}, bound {amount(rule.bound, rule.unit)}"
+    if isinstance(verdicts, Outlook):
+        limit = amount(float(rule.forecast.limit if rule.forecast else 0), rule.unit)
+        left = float(verdicts.seconds_left[at])
+        if math.isnan(left):
+            return f"{said}; no trend known yet, limit {limit}"
+        return (
+            f"{said}, reaches {limit} in {duration(left)}" if math.isfinite(left) else f"{said}, does not reach {limit}"
+        )
+    if not math.isfinite(verdicts.low[at]):
+        return f"{said}; still learning what is usual"
+    usual = f"{amount(float(verdicts.low[at]), rule.unit)} to {amount(float(verdicts.high[at]), rule.unit)}"
+    return f"{said}, usual is {usual}"
+
+
+def confirms(rule: Rule, series: Sequence[Series]) -> str | None:
+    """Return what a fixed bound says of a vector if it is wrong, in words; rules that learn confirm nothing."""
+    if rule.bound is None or not series:
+        return None
+    found = MetricJudge(rule).judge(Vector(series, 0, 0.0), ())[0]
+    return found.note if found.wrong else None

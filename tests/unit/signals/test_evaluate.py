@@ -3,8 +3,11 @@
 import pytest
 from tests.unit.builders import at, deployment, pod, watch
 
-from hemostat.api.incident import SignalState
+from hemostat.api.incident import SignalSource, SignalState
+from hemostat.signals import metric
 from hemostat.signals.evaluate import MAX_TRACKED, Inputs, WatchState, look
+from hemostat.signals.metric import Vector
+from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
 from hemostat.signals.workload.judge import ASPECTS
 from hemostat.telemetry.sample import Series
@@ -19,9 +22,27 @@ def bad(caller="checkout", failures=50):
     return EdgeStats(caller, "payment", 100, failures, 0.1, ("trace1",) if failures else ())
 
 
-def inputs(edges=(), pods=(), vectors=None, target=True):
+def inputs(edges=(), pods=(), target=True):
     scene = Scene(deployment() if target else None, pods=list(pods) or [pod()])
-    return Inputs(vectors or {}, {"calls": list(edges)}, scene)
+    return Inputs(edges={"calls": list(edges)}, scene=scene)
+
+
+METRIC = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5", "forSeconds": 0}}]).spec
+TARGET = Target("shop", METRIC.target)
+
+
+def answers(*series, number=1, spec=METRIC):
+    """Return the inputs of a look that finds this vector as the answer to every query."""
+    rules = rules_of(spec, TARGET)
+    vector = Vector([Series(tuple(labels.items()), value) for labels, value in series], number, 0.0)
+    return Inputs(vectors={rule.query: vector for rule in rules}, rules=rules)
+
+
+def metrics(given, seconds, state=None, start=0, spec=METRIC):
+    seen = None
+    for i in range(seconds):
+        seen = look(spec, given, seen.state if seen else state or WatchState(), at(start + i))
+    return seen
 
 
 def looks(given, seconds, state=None, start=0):
@@ -44,20 +65,72 @@ def test_a_watch_with_only_a_target_looks_at_calls_and_pods():
 
 
 def test_named_signals_replace_the_defaults():
-    spec = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5", "forSeconds": 0}}]).spec
-    seen = look(spec, inputs(vectors={"errors": [Series((), 9.0)]}), WatchState(), at(0))
+    seen = look(METRIC, answers(({}, 9.0)), WatchState(), at(0))
     assert states(seen) == {"errors/metric": FIRING}
-    assert [s.key for s in seen.firing] == ["errors/metric"]
 
 
 def test_a_query_that_failed_is_silence():
-    spec = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5"}}]).spec
-    state = WatchState()
-    for i in range(30):
-        seen = look(spec, inputs(vectors={"errors": None}), state, at(i))
-        state = seen.state
+    seen = metrics(Inputs(vectors={"q": None}, rules=rules_of(METRIC, TARGET)), 30)
     assert states(seen) == {"errors/metric": NO_DATA}
     assert not seen.fresh
+
+
+def test_a_preset_that_has_no_data_is_not_even_silent():
+    """A default Watch asks for what most clusters do not have; NoData of it would be noise."""
+    seen = metrics(Inputs(rules=rules_of(SPEC, TARGET)), 30, spec=SPEC)
+    assert rules_of(SPEC, TARGET)
+    assert {s.source for s in seen.signals} == {SignalSource.WORKLOAD}
+
+
+def test_each_series_is_debounced_by_itself():
+    spec = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5", "forSeconds": 3}}]).spec
+    state, seen = WatchState(), None
+    for i in range(8):  # they take turns in being the worst: as one signal they would fire
+        both = [({"pod": "a"}, 9.0 if i % 2 else 1.0), ({"pod": "b"}, 1.0 if i % 2 else 9.0)]
+        seen = look(spec, answers(*both, number=i, spec=spec), state, at(i))
+        state = seen.state
+        assert seen.firing == ()
+
+
+def test_a_series_that_heals_clears_while_another_fires():
+    both = metrics(answers(({"pod": "a"}, 9.0), ({"pod": "b"}, 8.0)), 2)
+    assert {s.key for s in both.firing} == {"errors/metric{pod=a}", "errors/metric{pod=b}"}
+    one = metrics(answers(({"pod": "a"}, 9.0), ({"pod": "b"}, 1.0)), 12, both.state, start=2)
+    assert states(one)["errors/metric{pod=a}"] is FIRING
+    assert states(one).get("errors/metric{pod=b}", CLEAR) is CLEAR
+    assert "errors/metric{pod=b}" not in {s.key for s in one.firing}
+
+
+def test_a_series_that_is_gone_for_good_clears_after_a_while_and_not_at_once():
+    """A rollback replaces pods: their series never come back, and the Incident must end."""
+    fault = metrics(answers(({"pod": "old"}, 9.0)), 2)
+    others = answers(({"pod": "new"}, 1.0), number=2)
+    soon = metrics(others, 60, fault.state, start=2)
+    assert states(soon)["errors/metric{pod=old}"] is NO_DATA
+    late = metrics(others, 200, fault.state, start=2)
+    assert "errors/metric{pod=old}" not in {k for k, s in states(late).items() if s is not CLEAR}
+
+
+def test_a_series_is_not_gone_while_prometheus_has_no_others():
+    fault = metrics(answers(({"pod": "old"}, 9.0)), 2)
+    late = metrics(answers(), 600, fault.state, start=2)
+    assert states(late)["errors/metric{pod=old}"] is NO_DATA
+
+
+def test_a_thousand_wrong_series_are_a_handful_of_signals():
+    many = answers(*(({"pod": f"p{i}"}, 6.0 + i) for i in range(1000)))
+    seen = metrics(many, 3)
+    assert len(seen.firing) == metric.MAX_SHOWN
+    worst = max(seen.firing, key=lambda s: float(s.value))
+    assert worst.key == "errors/metric{pod=p999}"
+    assert f"and {1000 - metric.MAX_SHOWN} more series" in seen.notes[worst.key]
+
+
+def test_what_was_learned_goes_with_its_rule():
+    unusual = watch(signals=[{"name": "errors", "metric": {"query": "q", "unusual": {}}}]).spec
+    seen = metrics(answers(({}, 1.0), spec=unusual), 2, spec=unusual)
+    assert list(seen.state.judges) == list(rules_of(unusual, TARGET))
+    assert metrics(answers(({}, 1.0)), 1, seen.state).state.judges.keys() == set(rules_of(METRIC, TARGET))
 
 
 def test_a_fault_fires_and_heals():

@@ -1,4 +1,4 @@
-"""What metric and trace detectors say of one look."""
+"""What the trace detector says of one look."""
 
 import math
 
@@ -8,46 +8,10 @@ from hypothesis import strategies as st
 from tests.unit.builders import T0, at
 
 from hemostat.api.incident import SignalSource
-from hemostat.api.watch import MetricSignal, SignalKind, TraceSignal
-from hemostat.signals import metric, trace
+from hemostat.api.watch import TraceSignal
+from hemostat.signals import trace
 from hemostat.signals.trace import WARM_UP_LOOKS, Normal
-from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats
-
-# --- metric ------------------------------------------------------------------------------------------------
-
-
-def vector(*values):
-    return [Series((("pod", str(i)),), v) for i, v in enumerate(values)]
-
-
-@pytest.mark.parametrize(
-    ("bound", "values", "wrong", "worst"),
-    [
-        ({"above": "5"}, (6,), True, 6),
-        ({"above": "5"}, (5,), False, 5),
-        ({"above": "5"}, (1, 9, 2), True, 9),
-        ({"below": "5"}, (4,), True, 4),
-        ({"below": "5"}, (5,), False, 5),
-        ({"below": "5"}, (9, 1, 8), True, 1),
-        ({"below": "0"}, (-1,), True, -1),
-        ({"above": "-1"}, (math.inf,), True, math.inf),
-        ({"above": "5"}, (), None, None),
-        ({"above": "5"}, None, None, None),
-    ],
-)
-def test_the_worst_series_is_compared_with_the_bound(bound, values, wrong, worst):
-    found = metric.judge("errors", MetricSignal(query="q", **bound), None if values is None else vector(*values))
-    assert (found.wrong, found.value, found.samples) == (wrong, worst, len(values or ()))
-    assert (found.key, found.source) == ("errors/metric", SignalSource.PROMETHEUS)
-    assert found.threshold == float(next(iter(bound.values())))
-
-
-def test_a_metric_brings_its_own_kind_and_times():
-    signal = MetricSignal(query="q", above="1", kind=SignalKind.SATURATION, for_seconds=3, clear_seconds=7)
-    assert metric.judge("cpu", signal, vector(2)).kind is SignalKind.SATURATION
-    assert metric.timing(signal) == (metric.Timing(3, 7))
-
 
 # --- trace -------------------------------------------------------------------------------------------------
 

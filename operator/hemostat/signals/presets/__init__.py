@@ -1,0 +1,37 @@
+"""PromQL that people would otherwise write again and again: queues, workflow engines, and the defaults (pure).
+
+Names from a Watch enter as quoted PromQL strings, never as text. A metric that nobody exports yields an empty vector,
+which is silent. Metric names and labels are those of kubelet/cAdvisor (Kubernetes 1.36), kube-state-metrics 2,
+cert-manager 1, kafka_exporter 1.9, the RabbitMQ Prometheus plugin (3.8 to 4), Argo Workflows 3.4 to 4, the Temporal
+server 1.2x and SDKs, OpenTelemetry's semantic conventions for HTTP, Micrometer, client_golang/client_python, go-grpc
+and Istio.
+"""
+
+from collections.abc import Iterator
+
+from hemostat.api.watch import WatchSignal, WatchSpec, effective_signals
+from hemostat.signals.presets.queues import queue
+from hemostat.signals.presets.standard import standard
+from hemostat.signals.presets.target import Target
+from hemostat.signals.presets.workflows import workflow
+from hemostat.signals.rules import Rule, of_metric
+
+__all__ = ["MAX_RULES", "Target", "rules_of"]
+MAX_RULES = 200
+"""Rules of one Watch that are asked; 32 signals cannot have many more."""
+
+
+def rules_of(spec: WatchSpec, target: Target) -> tuple[Rule, ...]:
+    """Return every rule of a Watch, in the order of its signals; objectives (SLO) apart, they have windows."""
+    return tuple(rule for signal in effective_signals(spec) for rule in _of(signal, target))[:MAX_RULES]
+
+
+def _of(signal: WatchSignal, target: Target) -> Iterator[Rule]:
+    if signal.metric is not None:
+        yield of_metric(signal.name, signal.metric)
+    elif signal.queue is not None:
+        yield from queue(signal.name, signal.queue)
+    elif signal.workflow is not None:
+        yield from workflow(signal.name, signal.workflow)
+    elif signal.standard is not None:
+        yield from standard(signal.name, signal.standard, target)
