@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from hemostat.errors import HemostatError
 from hemostat.kube import Kube
 from hemostat.metrics import REGISTRY
+from hemostat.observe.kinds import KINDS
 from hemostat.settings import Settings
 from hemostat.workqueue import WorkQueue
 
@@ -133,4 +134,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
     settings.scanning.disabled = False
+    for kind in KINDS:
+        if kind.selector:
+            settings.watching.field_selectors[kind.group, kind.version, kind.plural] = kind.selector
     return settings

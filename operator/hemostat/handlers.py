@@ -1,4 +1,4 @@
-"""kopf at arm's length: one way to hear of objects and their changes, and nothing of kopf anywhere else but in `app`."""
+"""kopf at arm's length: how objects and their changes are heard of, and nothing of kopf elsewhere but in `app`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

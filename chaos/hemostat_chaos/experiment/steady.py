@@ -7,7 +7,7 @@ from typing import Any
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import find, is_false, is_true
 from hemostat.api.watch import Watch
-from hemostat.diagnosis.evidence import TEMPLATE_HASH, revision_of
+from hemostat.signals.changes import TEMPLATE_HASH, revision_of
 from hemostat.signals.workload import state_of
 
 ROLLBACK = "rollback"

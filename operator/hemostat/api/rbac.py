@@ -9,6 +9,7 @@ from hemostat.api.identity import ACT, NAMESPACE, OBSERVE, TARGET_ROLE
 
 Json = dict[str, Any]
 READ = ("get", "list", "watch")
+FOLLOW = ("list", "watch")
 
 _KOPF = (
     Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("list", "watch")),
@@ -22,9 +23,12 @@ OBSERVE_RULES = (
     Rule(GROUP, ("watches", "runbooks", "incidents", "remediations"), READ),
     Rule(GROUP, ("watches/status", "runbooks/status", "incidents/status"), ("patch",)),
     Rule(GROUP, ("incidents", "remediations"), ("create",)),
-    Rule("apps", ("deployments", "replicasets"), READ),
-    Rule("", ("pods",), READ),
+    Rule("apps", ("deployments", "replicasets", "statefulsets", "daemonsets", "controllerrevisions"), FOLLOW),
+    Rule("batch", ("jobs", "cronjobs"), FOLLOW),
+    Rule("autoscaling", ("horizontalpodautoscalers",), FOLLOW),
+    Rule("", ("pods", "nodes", "persistentvolumeclaims", "resourcequotas", "configmaps", "events"), FOLLOW),
 )
+"""Secrets are not among what is followed: to list them is to read them. Of ConfigMaps only digests are kept."""
 ACT_RULES = (
     *_KOPF,
     _EVENTS,

@@ -1,19 +1,20 @@
 """Facts about an incident, numbered once and never renumbered (pure)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalStatus
 from hemostat.api.watch import PresentRevision
-from hemostat.clock import parse_time
-from hemostat.signals.workload import WorkloadState, pod_troubles, state_of
+from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
+from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, troubles
 
-RECENT = timedelta(minutes=30)
-"""Changes older than this are not evidence."""
-REVISION = "deployment.kubernetes.io/revision"
-TEMPLATE_HASH = "pod-template-hash"
+MAX_NOTED = 12
+"""Changes around the target, and as many at its callees, that become evidence: the newest."""
+MAX_TROUBLES = 16
+AFTERWARDS = timedelta(seconds=60)
+"""Changes at other objects that came later than this after the incident opened did not cause it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ class Change:
     """How long before the incident opened; negative if after."""
     detail: str
 
+    @property
+    def key(self) -> str:
+        """Identity as evidence. A revision begins once; other objects may change again and again."""
+        when = "" if self.kind == ChangeKind.ROLLOUT else f"/{self.time:%H%M%S}"
+        return f"change/{self.kind}/{self.subject}{when}"
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -35,95 +42,90 @@ class Facts:
     target: Mapping[str, str]
     signals: tuple[SignalStatus, ...]
     changes: tuple[Change, ...]
+    """Of the target, its configuration, autoscalers, nodes and quotas."""
     workload: WorkloadState | None
     troubles: tuple[str, ...]
+    aspects: tuple[str, ...] = ()
+    """What is wrong in one word each, for example `OOMKilled`."""
+    callee_changes: tuple[Change, ...] = ()
+    """Of the services that the target calls."""
 
     def cel(self) -> dict[str, Any]:
-        """Return the CEL variables `target`, `signals`, `changes` (before the incident), `workload`."""
+        """Return the CEL variables; of changes only those before the incident."""
         return {
             "target": dict(self.target),
             "signals": [_signal(s) for s in self.signals],
-            "changes": [_change(c) for c in self.changes if c.age_seconds >= 0][:32],
-            "workload": _workload(self.workload, self.troubles),
+            "changes": _before(self.changes),
+            "calleeChanges": _before(self.callee_changes),
+            "workload": _workload(self.workload, self.troubles, self.aspects),
         }
 
 
-CEL_VARIABLES = frozenset({"target", "signals", "changes", "workload"})
+CEL_VARIABLES = frozenset({"target", "signals", "changes", "calleeChanges", "workload"})
 
 
-def changes(
-    replicasets: Sequence[Mapping[str, Any]], opened: datetime, present: PresentRevision | None = None
+def rollout_changes(
+    revisions: Sequence[Mapping[str, Any]], opened: datetime, present: PresentRevision | None = None
 ) -> tuple[Change, ...]:
     """Return the rollouts of the last half hour before `opened`, newest first, with what they changed.
 
-    A ReplicaSet that a rollback reuses keeps its creation time; `present` says when the newest revision was
-    really seen to begin, where that is known. Values of environment variables are never told, only their names:
-    they may be secrets.
+    :param revisions: ReplicaSets of a Deployment, or ControllerRevisions.
+    :param present: when the newest revision was seen to begin, if it is later than the revision itself says.
     """
-    ordered = sorted(replicasets, key=revision_of)
     found = []
-    for before, after in zip([None, *ordered], ordered, strict=False):
-        time = parse_time(after["metadata"]["creationTimestamp"])
-        if present is not None and revision_of(after) > int(present.number or 0):
+    for revision, began, detail in rollouts(revisions):
+        time = began
+        if present is not None and revision > int(present.number or 0):
             continue  # it has only just begun: the next look knows when
-        if present is not None and str(revision_of(after)) == present.number and present.since_time is not None:
+        if present is not None and str(revision) == present.number and present.since_time is not None:
             time = max(time, present.since_time)
-        if before is None or opened - time > RECENT:
-            continue
-        found.append(
-            Change(
-                kind="Rollout",
-                subject=f"revision {revision_of(after)}",
-                time=time,
-                age_seconds=(opened - time).total_seconds(),
-                detail=template_difference(before["spec"]["template"], after["spec"]["template"]),
-            )
-        )
-    return tuple(reversed(found))
+        if opened - time <= RECENT:
+            age = (opened - time).total_seconds()
+            found.append(Change(ChangeKind.ROLLOUT, f"revision {revision}", time, age, detail))
+    return tuple(found)
 
 
-def revision_of(replicaset: Mapping[str, Any]) -> int:
-    """Return the revision number that the Deployment controller wrote."""
-    return int(replicaset["metadata"].get("annotations", {}).get(REVISION, 0))
-
-
-def template_difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Say what differs between two pod templates: images with values, environment by name only."""
-    old = {c["name"]: c for c in before["spec"].get("containers", ())}
-    said = []
-    for container in after["spec"].get("containers", ()):
-        previous = old.get(container["name"], {})
-        if previous.get("image") != container.get("image"):
-            said.append(f"image {previous.get('image', 'none')} -> {container.get('image')}")
-        was, now = _env(previous), _env(container)
-        said += [f"env {name} added" for name in sorted(now.keys() - was.keys())]
-        said += [f"env {name} removed" for name in sorted(was.keys() - now.keys())]
-        said += [f"env {name} changed" for name in sorted(now.keys() & was.keys()) if was[name] != now[name]]
-        if previous.get("resources") != container.get("resources"):
-            said.append("resources changed")
-    return "; ".join(said)[:900] or "template changed"
-
-
-def _env(container: Mapping[str, Any]) -> dict[str, Any]:
-    return {item["name"]: item for item in container.get("env", ())}
+def noted_changes(noted: Sequence[Noted], opened: datetime) -> tuple[Change, ...]:
+    """Return what was noted at the objects around a target, newest first; at most 12."""
+    found = [
+        Change(n.kind, f"{n.ref.kind} {n.ref.name}", n.time, (opened - n.time).total_seconds(), str(n))
+        for n in noted
+        if -AFTERWARDS <= opened - n.time <= RECENT
+    ]
+    return tuple(sorted(found, key=lambda c: c.age_seconds))[:MAX_NOTED]
 
 
 def gather(
     target: Mapping[str, str],
     signals: Sequence[SignalStatus],
-    deployment: Mapping[str, Any] | None,
-    replicasets: Sequence[Mapping[str, Any]],
-    pods: Sequence[Mapping[str, Any]],
+    scene: Scene,
     opened: datetime,
+    now: datetime,
+    *,
     present: PresentRevision | None = None,
+    noted: Sequence[Noted] = (),
+    callees: Sequence[Noted] = (),
 ) -> Facts:
-    """Put together what is known."""
+    """Put together what is known.
+
+    :param present: the target's newest revision as the Watch saw it; of a Deployment only.
+    :param noted: changes at the target and the objects it depends on.
+    :param callees: changes at the services that the target calls.
+    """
+    found = troubles(scene, now)
+    aspects = tuple(dict.fromkeys(t.aspect.value for t in found))
+    known = present if (scene.target or {}).get("kind", "Deployment") == "Deployment" else None
+    state = state_of(scene.target) if scene.target is not None else None
+    if state is not None and Aspect.ROLLOUT_STUCK in aspects:
+        state = replace(state, stuck=True)
     return Facts(
         target=target,
         signals=tuple(signals),
-        changes=changes(replicasets, opened, present),
-        workload=state_of(deployment) if deployment is not None else None,
-        troubles=tuple(sorted(t for pod in pods for t in pod_troubles(pod)))[:16],
+        changes=(*rollout_changes(scene.owned, opened, known), *noted_changes(noted, opened)),
+        workload=state,
+        troubles=tuple(str(t) for t in found)[:MAX_TROUBLES],
+        aspects=aspects,
+        callee_changes=noted_changes(callees, opened),
     )
 
 
@@ -163,16 +165,26 @@ def _items(facts: Facts, notes: Mapping[str, str]) -> list[Item]:
         items.append((f"signal/{s.key}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
         if notes.get(s.key):
             items.append((f"note/{s.key}", EvidenceKind.EXEMPLAR, s.subject, notes[s.key], None))
-    for c in facts.changes:
-        when = f"{abs(c.age_seconds):.0f} s {'before' if c.age_seconds >= 0 else 'after'} the incident opened"
-        text = f"{c.kind} of {c.subject} {when}: {c.detail}"
-        items.append((f"change/{c.kind}/{c.subject}", EvidenceKind.CHANGE, c.subject, text, c.time))
-    items += [(f"pod/{t}", EvidenceKind.WORKLOAD, t.split(":")[0], t, None) for t in facts.troubles]
+    items += [_changed(c, "") for c in facts.changes]
+    # what a trouble is called is its identity, what is said of it may vary: the scheduler never says the same twice
+    items += [
+        (f"pod/{': '.join(t.split(': ')[:2])}", EvidenceKind.WORKLOAD, t.split(":")[0], t, None) for t in facts.troubles
+    ]
+    items += [_changed(c, "at a callee, ") for c in facts.callee_changes]
     if facts.workload is not None:
         w = facts.workload
         text = f"{w.ready} of {w.desired} replicas ready, {w.updated} of the newest template"
         items.append(("workload", EvidenceKind.WORKLOAD, facts.target["name"], text, None))
     return items
+
+
+def _changed(c: Change, where: str) -> Item:
+    when = f"{abs(c.age_seconds):.0f} s {'before' if c.age_seconds >= 0 else 'after'} the incident opened"
+    return c.key, EvidenceKind.CHANGE, c.subject, f"{c.kind} of {c.subject} {where}{when}: {c.detail}", c.time
+
+
+def _before(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    return [_change(c) for c in changes if c.age_seconds >= 0][:32]
 
 
 def _signal(s: SignalStatus) -> dict[str, Any]:
@@ -188,16 +200,15 @@ def _signal(s: SignalStatus) -> dict[str, Any]:
 
 
 def _change(c: Change) -> dict[str, Any]:
-    return {"kind": c.kind, "subject": c.subject, "ageSeconds": c.age_seconds}
+    return {"kind": str(c.kind), "subject": c.subject, "ageSeconds": c.age_seconds, "detail": c.detail}
 
 
-def _workload(state: WorkloadState | None, troubles: tuple[str, ...]) -> dict[str, Any]:
-    if state is None:
-        return {"desired": 0, "ready": 0, "complete": False, "stuck": False, "troubles": list(troubles)}
+def _workload(state: WorkloadState | None, troubles: Sequence[str], aspects: Sequence[str]) -> dict[str, Any]:
     return {
-        "desired": state.desired,
-        "ready": state.ready,
-        "complete": state.complete,
-        "stuck": state.stuck,
+        "desired": state.desired if state is not None else 0,
+        "ready": state.ready if state is not None else 0,
+        "complete": state is not None and state.complete,
+        "stuck": state is not None and state.stuck,
         "troubles": list(troubles),
+        "aspects": list(aspects),
     }

@@ -37,7 +37,7 @@ class Attendant:
             incident = self._open(watch, target, seen)
         memory.incident = incident is not None
         if incident is not None:
-            self._keeper.keep(incident, seen, inputs.deployment, inputs.pods, memory.present, now)
+            self._keeper.keep(incident, seen, inputs.scene, memory.present, now)
 
     def _open(self, watch: Watch, target: BoundTargetRef, seen: Look) -> Incident:
         wanted = draft(watch, target, seen.firing)

@@ -1,4 +1,4 @@
-"""Whether what the watch streams told is the last word: compared with lists, every few seconds (pure but for the clock)."""
+"""Whether what the watch streams told is the last word: lists are held against it (time comes from a Clock)."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ UNCHECKED = timedelta(seconds=60)
 @dataclass
 class _Stream:
     checked: datetime | None = None
+    complete: bool = False
+    """Whether it once had everything that a list showed."""
     behind: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """uid to the version that a list showed and the stream has not told yet, and since when."""
 
@@ -43,6 +45,7 @@ class Freshness:
         stream = self._streams.setdefault(kind, _Stream())
         stream.behind = {uid: stream.behind.get(uid, (version, began)) for uid, version in behind.items()}
         stream.checked = began
+        stream.complete = stream.complete or not stream.behind
 
     def settled(self, kind: str) -> bool:
         """Tell whether the cache had everything that the last list showed."""
@@ -54,7 +57,7 @@ class Freshness:
         now = self._clock.now()
         for kind in kinds:
             stream = self._streams.get(kind)
-            if stream is None or stream.checked is None:
+            if stream is None or stream.checked is None or not stream.complete:
                 return f"{kind}s are still being read"
             if now - stream.checked > UNCHECKED:
                 return f"{kind}s could not be checked for {(now - stream.checked).total_seconds():.0f} s"

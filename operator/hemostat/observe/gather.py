@@ -14,12 +14,9 @@ from hemostat.signals.evaluate import Inputs
 from hemostat.signals.metric import look_back
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.rules import Rule
-from hemostat.signals.workload import Scene
 from hemostat.telemetry.graph import EdgeStats
 from hemostat.telemetry.window import EdgeWindows
 
-APPS, KIND = "apps/v1", "Deployment"
-"""The only targets that can be looked at so far."""
 Problem = tuple[str, str]
 """Reason and message of what could not be fetched."""
 Key = tuple[str, str]
@@ -41,13 +38,11 @@ class Gatherer:
     def fetch(self, watch: Watch) -> tuple[Inputs, list[Problem]]:
         """Return what could be read, and what could not."""
         namespace, target = watch.metadata.namespace or "", watch.spec.target
-        known = (target.api_version, target.kind) == (APPS, KIND)
-        deployment = self.store.deployment(namespace, target.name) if known else None
-        pods = self.store.pods(namespace, deployment) if deployment is not None else []
+        scene = self.store.scene(namespace, target)
         key = (namespace, watch.metadata.name)
-        rules = self._want(key, watch, Target(namespace, target, *mounted(pods)))
+        rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)))
         vectors, problems = self.poller.read(key)
-        return Inputs(vectors, self._edges(watch), Scene(deployment, pods=pods), rules), problems
+        return Inputs(vectors, self._edges(watch), scene, rules), problems
 
     def forget(self, key: Key) -> None:
         """Ask nothing more for a Watch that was deleted."""

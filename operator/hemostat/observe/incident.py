@@ -1,9 +1,8 @@
 """Keeps one open Incident: signals, numbered evidence, diagnosis, proposal (shell around pure functions)."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from hemostat.api.incident import DETECTED, DIAGNOSED, MAX_TOLD, Incident, IncidentStatus, TimelineEntry
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
@@ -17,6 +16,7 @@ from hemostat.metrics import DIAGNOSES
 from hemostat.observe.store import BY, Store
 from hemostat.signals.correlate import merge
 from hemostat.signals.evaluate import Look
+from hemostat.signals.workload import Scene
 
 LOG = logging.getLogger(__name__)
 
@@ -36,21 +36,26 @@ class IncidentKeeper:
         self,
         incident: Incident,
         seen: Look,
-        deployment: Mapping[str, Any],
-        pods: Sequence[Mapping[str, Any]],
+        scene: Scene,
         present: PresentRevision | None,
         now: datetime,
+        callees: Iterable[str] = (),
     ) -> None:
-        """Write what is new, and propose what follows from it."""
-        namespace = incident.metadata.namespace or ""
+        """Write what is new, and propose what follows from it.
+
+        :param callees: services that the target calls, by their names in traces: their changes are evidence too.
+        """
+        namespace, target = incident.metadata.namespace or "", incident.spec.target_ref
+        at_callees = self._store.service_changes(namespace, callees, now)
         facts = gather(
-            target={"kind": incident.spec.target_ref.kind, "name": incident.spec.target_ref.name},
+            target={"kind": target.kind, "name": target.name},
             signals=merge(incident.status.signals, seen.signals),
-            deployment=deployment,
-            replicasets=self._store.replicasets(namespace, deployment),
-            pods=pods,
+            scene=scene,
             opened=incident.spec.opened_time,
+            now=now,
             present=present,
+            noted=self._store.changes(namespace, target.kind, target.name, now),
+            callees=[change for changes in at_callees.values() for change in changes],
         )
         status = self._described(incident, facts, seen, now)
         runbooks = self._store.runbooks(namespace)

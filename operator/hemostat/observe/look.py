@@ -10,7 +10,6 @@ from typing import Any
 from hemostat.api.meta import find
 from hemostat.api.watch import PresentRevision, Watch, WatchStatus
 from hemostat.clock import Clock
-from hemostat.diagnosis.evidence import REVISION, TEMPLATE_HASH, revision_of
 from hemostat.errors import HemostatError
 from hemostat.events import Events
 from hemostat.metrics import FIRING, LOOK_LATE_SECONDS, LOOK_SECONDS, LOOKS
@@ -19,7 +18,9 @@ from hemostat.observe.gather import Gatherer, Problem
 from hemostat.observe.memory import Memory, baselines, recall
 from hemostat.observe.standing import essence, status_after
 from hemostat.observe.store import Store
+from hemostat.signals.changes import REVISION, TEMPLATE_HASH, revision_of
 from hemostat.signals.evaluate import look
+from hemostat.signals.workload import Scene
 
 LOG = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -65,7 +66,7 @@ class Observer:
         seen = look(watch.spec, inputs, memory.state, now)
         memory.state = seen.state
         if inputs.deployment is not None:
-            self._revision(memory, namespace, inputs.deployment, now)
+            self._revision(memory, inputs.scene, now)
         self._attendant.attend(watch, memory, inputs, seen, now)
         self._publish(watch, memory, status_after(watch, memory, seen, inputs, problems, now), problems, now)
         FIRING.labels(namespace, name).set(len(seen.firing))
@@ -79,15 +80,14 @@ class Observer:
         memory = recall(watch, self._store.incidents(key[0]), self._clock.now())
         return self._memories.setdefault(key, memory)
 
-    def _revision(self, memory: Memory, namespace: str, deployment: Mapping[str, Any], now: datetime) -> None:
-        """Notice a new revision; ReplicaSets are only listed when the revision number moved."""
-        uid = deployment["metadata"]["uid"]
-        number = deployment["metadata"].get("annotations", {}).get(REVISION, "")
+    def _revision(self, memory: Memory, scene: Scene, now: datetime) -> None:
+        """Notice a new revision of a Deployment."""
+        meta = (scene.target or {})["metadata"]
+        uid, number = meta["uid"], meta.get("annotations", {}).get(REVISION, "")
         old = memory.present
         if old is not None and (old.target_uid, old.number) == (uid, number):
             return
-        owned = self._store.replicasets(namespace, deployment)
-        newest = max(owned, key=revision_of, default=None)
+        newest = max(scene.owned, key=revision_of, default=None)
         if newest is None or str(revision_of(newest)) != number:
             return  # the controller has not caught up
         memory.present = PresentRevision(

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import kopf
@@ -16,14 +17,17 @@ from hemostat.clock import SystemClock
 from hemostat.diagnosis.matcher import expression_error
 from hemostat.errors import Refused
 from hemostat.events import Events
-from hemostat.handlers import key_of, on_change
+from hemostat.handlers import follow, key_of, on_change
 from hemostat.kube import Kube
 from hemostat.observe.attend import Attendant
 from hemostat.observe.gather import Gatherer
 from hemostat.observe.incident import IncidentKeeper
+from hemostat.observe.kinds import KINDS
 from hemostat.observe.look import Key, Observer
 from hemostat.observe.poll import Poller
+from hemostat.observe.resync import CHECKED, Resync
 from hemostat.observe.store import Store
+from hemostat.observe.world import World
 from hemostat.settings import Settings
 from hemostat.telemetry.prometheus import Prometheus
 from hemostat.telemetry.receiver import Receiver
@@ -38,7 +42,8 @@ class Observe:
 
     def __init__(self, kube: Kube, settings: Settings) -> None:
         self._clock = SystemClock()
-        self._store = Store(kube)
+        self._world = World(self._clock)
+        self._store = Store(kube, self._world)
         self._events = Events(kube, "hemostat-observe", self._clock)
         self._catalogue = discover(settings.actions)
         self._settings = settings
@@ -54,11 +59,12 @@ class Observe:
             clock=self._clock,
         )
         self.watches: WorkQueue[Key] = WorkQueue("watches", self._observer.look)
+        self.objects: WorkQueue[str] = WorkQueue("objects", Resync(kube, self._world, self._clock).check)
         self.queries = poller.queue
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
-        return (self.watches, self.queries)
+        return (self.watches, self.queries, self.objects)
 
     def start(self) -> list[threading.Thread]:
         """Start the workers; a Watch is looked at by one of them at a time."""
@@ -69,13 +75,22 @@ class Observe:
         ]
         for thread in threads:
             thread.start()
+        for kind in CHECKED:
+            self.objects.add(kind)
         return threads
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Have kopf tell us what changed."""
-        on_change(registry, WATCH, lambda body: self.watches.add(key_of(body)))
+        for kind in KINDS:
+            put, remove = partial(self._put, kind.name), partial(self._world.remove, kind.name)
+            follow(registry, kind.group, kind.version, kind.plural, put=put, remove=remove)
         on_change(registry, REMEDIATION, self._remediation)
         on_change(registry, RUNBOOK, lambda body: self._check(Runbook.model_validate(body)))
+
+    def _put(self, kind: str, body: Mapping[str, Any]) -> None:
+        self._world.put(kind, body)
+        if kind == WATCH.kind:
+            self.watches.add(key_of(body))
 
     def _remediation(self, body: Mapping[str, Any]) -> None:
         namespace, spec = body["metadata"]["namespace"], body["spec"]

@@ -1,10 +1,20 @@
 """Puts together what a Watch's target depends on, out of the cache (shell: reads memory only)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from hemostat.observe.world import World
-from hemostat.signals.changes import Ref, config_maps, revision_of, revision_template
+from hemostat.signals.changes import (
+    RECENT,
+    ChangeKind,
+    Noted,
+    Ref,
+    config_maps,
+    revision_of,
+    revision_template,
+    rollouts,
+)
 from hemostat.signals.workload import KINDS, Scene
 from hemostat.signals.workload.state import condition, holds
 
@@ -63,13 +73,23 @@ def related(world: World, namespace: str, kind: str, name: str) -> set[Ref]:
     return refs | {Ref("Node", "", n["metadata"]["name"]) for n in scene.nodes}
 
 
+def service_changes(world: World, namespace: str, kind: str, name: str, now: datetime) -> list[Noted]:
+    """Return what was changed at a workload and around it, newest first, with its rollouts."""
+    ref = Ref(kind, namespace, name)
+    scene = scene_of(world, namespace, kind, name)
+    rolled = [Noted(ChangeKind.ROLLOUT, ref, t, f"revision {n}: {said}") for n, t, said in rollouts(scene.owned)]
+    recent = [r for r in rolled if now - r.time <= RECENT]
+    noted = [*world.changes(related(world, namespace, kind, name), now), *recent]
+    return sorted(noted, key=lambda c: c.time, reverse=True)
+
+
 def template_of(scene: Scene) -> Json:
     """Return the newest pod template of the target."""
     found: Json = ((scene.target or {}).get("spec") or {}).get("template") or {}
     return found or revision_template(max(scene.owned, key=revision_of, default={"metadata": {}}))
 
 
-def _nodes(world: World, pods: Iterable[Json]) -> list[Json]:
+def _nodes(world: World, pods: Iterable[Json]) -> Sequence[Json]:
     """Return the nodes under the pods, and, where a pod finds none, those that are not ready."""
     live = [p for p in pods if not p["metadata"].get("deletionTimestamp")]
     names = dict.fromkeys(p.get("spec", {}).get("nodeName") for p in live)

@@ -7,11 +7,11 @@ from typing import Literal
 from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.meta import Conditions, set_condition
 from hemostat.api.watch import HealthyRevision, Watch, WatchSignal, WatchStatus, effective_signals
-from hemostat.observe.gather import APPS, KIND, Problem
+from hemostat.observe.gather import Problem
 from hemostat.observe.memory import Memory
 from hemostat.observe.summary import summaries
 from hemostat.signals.evaluate import Inputs, Look
-from hemostat.signals.workload import state_of
+from hemostat.signals.workload import KINDS, state_of
 
 MAX_REVISIONS = 10
 BEHIND_SHARE = 1.0
@@ -59,9 +59,11 @@ def essence(status: WatchStatus) -> WatchStatus:
 
 def _ready(watch: Watch, memory: Memory, inputs: Inputs, problems: Sequence[Problem]) -> Verdict:
     target = watch.spec.target
-    if (target.api_version, target.kind) != (APPS, KIND):
-        words = f"{target.api_version} {target.kind} cannot be watched yet; there is {APPS} {KIND}"
-        return False, "UnsupportedKind", words
+    if KINDS.get(target.kind) != target.api_version:
+        known = ", ".join(f"{version} {kind}" for kind, version in KINDS.items())
+        return False, "UnsupportedKind", f"{target.api_version} {target.kind} cannot be watched; there are {known}"
+    if inputs.scene.unknown:
+        return False, "NotUpToDate", inputs.scene.unknown
     if inputs.deployment is None:
         return False, "TargetMissing", f"{target.kind} {target.name} does not exist"
     for reason in ("BadQuery", "TooManyQueries"):
@@ -103,6 +105,8 @@ def _no_metrics(signals: Sequence[WatchSignal], inputs: Inputs) -> str:
 
 def _healthy(watch: Watch, inputs: Inputs, seen: Look) -> Verdict:
     target = watch.spec.target
+    if inputs.scene.unknown:
+        return "Unknown", "NotUpToDate", inputs.scene.unknown
     if inputs.deployment is None:
         return "Unknown", "TargetMissing", f"{target.kind} {target.name} does not exist, or cannot be watched"
     if seen.firing:

@@ -2,19 +2,24 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from hemostat.api.incident import Incident, IncidentStatus
-from hemostat.api.meta import Model
+from hemostat.api.meta import Model, TargetRef
 from hemostat.api.remediation import Remediation
 from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook, RunbookStatus
 from hemostat.api.watch import Watch, WatchStatus
 from hemostat.diagnosis.propose import Proposal
-from hemostat.kube import Conflict, Json, Kube, NotFound, pods_of, replicasets_of
+from hemostat.kube import Conflict, Json, Kube, NotFound
+from hemostat.observe.scene import related, scene_of, service_changes
+from hemostat.observe.world import World
+from hemostat.signals.changes import Noted
 from hemostat.signals.correlate import Draft
+from hemostat.signals.workload import KINDS, Scene
 
 LOG = logging.getLogger(__name__)
 MANAGER = "hemostat-observe"
@@ -28,15 +33,48 @@ M = TypeVar("M", bound=Model)
 class Store:
     """Typed access to what `observe` may read and write."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, world: World) -> None:
         self._kube = kube
+        self._world = world
 
     def watch(self, namespace: str, name: str) -> Watch | None:
-        """Return the Watch, or None."""
+        """Return the Watch, or None. It is asked for only when the streams did not tell of it."""
+        known = self._world.find("Watch", namespace, name)
         try:
-            return Watch.model_validate(self._kube.get(WATCH.path(namespace, name)))
+            return Watch.model_validate(known or self._kube.get(WATCH.path(namespace, name)))
         except NotFound:
             return None
+
+    def scene(self, namespace: str, target: TargetRef) -> Scene:
+        """Return the target and what it depends on, as the streams last told; costs no request."""
+        kind = target.kind if KINDS.get(target.kind) == target.api_version else ""
+        return scene_of(self._world, namespace, kind, target.name)
+
+    def changes(self, namespace: str, kind: str, name: str, now: datetime) -> list[Noted]:
+        """Return what was changed at a workload and around it in the last half hour, newest first; rollouts apart.
+
+        Around it are the ConfigMaps it refers to, its autoscalers, quotas and nodes.
+        """
+        return self._world.changes(related(self._world, namespace, kind, name), now)
+
+    def service_changes(self, namespace: str, services: Iterable[str], now: datetime) -> dict[str, list[Noted]]:
+        """Return the same for services by the names that they have in traces, their rollouts included.
+
+        A service is the workload of that name, or the target of the Watch that says so. Services that are no
+        workload of the namespace are left out.
+        """
+        named = {
+            w["spec"]["service"]: w["spec"]["target"] for w in self._world.within("Watch", namespace) if _renamed(w)
+        }
+        found: dict[str, list[Noted]] = {}
+        for service in dict.fromkeys(services):
+            target = named.get(service, {"name": service})
+            kinds = (target["kind"],) if "kind" in target else ("Deployment", "StatefulSet", "DaemonSet")
+            for kind in kinds:
+                if self._world.find(kind, namespace, target["name"]) is not None:
+                    found[service] = service_changes(self._world, namespace, kind, target["name"], now)
+                    break
+        return found
 
     def incidents(self, namespace: str) -> list[Incident]:
         """Return all Incidents of a namespace that can be read."""
@@ -51,21 +89,6 @@ class Store:
         found = self._kube.list(REMEDIATION.path(incident.metadata.namespace))
         parsed = [Remediation.model_validate(o) for o in found]
         return [r for r in parsed if r.spec.incident_ref.uid == incident.metadata.uid]
-
-    def deployment(self, namespace: str, name: str) -> Json | None:
-        """Return the live Deployment, or None."""
-        try:
-            return self._kube.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
-        except NotFound:
-            return None
-
-    def pods(self, namespace: str, deployment: Mapping[str, Any]) -> list[Json]:
-        """Return the pods that the Deployment's selector names."""
-        return pods_of(self._kube, namespace, deployment)
-
-    def replicasets(self, namespace: str, deployment: Mapping[str, Any]) -> list[Json]:
-        """Return the ReplicaSets that the Deployment owns."""
-        return replicasets_of(self._kube, namespace, deployment)
 
     def open(self, namespace: str, draft: Draft) -> Incident:
         """Create the Incident, or return the one that an earlier process created."""
@@ -102,6 +125,10 @@ class Store:
         meta = owner.metadata
         body = _object(kind, meta.namespace, meta.name) | {"status": status}
         self._kube.apply(resource.path(meta.namespace, meta.name, "status"), body, MANAGER, force=True)
+
+
+def _renamed(watch: Mapping[str, Any]) -> bool:
+    return bool(watch.get("spec", {}).get("service"))
 
 
 def _readable(model: type[M], items: Iterable[Json]) -> list[M]:

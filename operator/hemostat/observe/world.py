@@ -15,7 +15,7 @@ from hemostat.metrics import WORLD_DROPPED, WORLD_OBJECTS
 from hemostat.observe.freshness import Freshness
 from hemostat.observe.kinds import BY_NAME
 from hemostat.observe.trim import trim
-from hemostat.signals.changes import ChangeKind, ChangeLog, Noted, Ref, derived, differences, revision_of
+from hemostat.signals.changes import REVISED, ChangeKind, ChangeLog, Noted, Ref, derived, differences, revision_of
 from hemostat.signals.workload.scene import event_age
 
 Json = dict[str, Any]
@@ -24,8 +24,6 @@ MAX_BYTES = 24 * 1024 * 1024
 """Bound on all trimmed objects together, as JSON; in memory they take a few times that."""
 EVENT_SECONDS = 900.0
 """Events that were last seen longer ago are not taken in."""
-REVISED = "hemostat-revised"
-"""Key of ours in a cached revision: when its number was seen to move. It is in our memory only."""
 
 
 @dataclass(slots=True)

@@ -3,11 +3,22 @@
 from hemostat.signals.changes.compare import differences
 from hemostat.signals.changes.derive import derived
 from hemostat.signals.changes.noted import RECENT, ChangeKind, ChangeLog, Noted, Ref, ref_of
-from hemostat.signals.changes.template import REVISION, config_maps, revision_of, revision_template, template_difference
+from hemostat.signals.changes.template import (
+    REVISED,
+    REVISION,
+    TEMPLATE_HASH,
+    config_maps,
+    revision_of,
+    revision_template,
+    rollouts,
+    template_difference,
+)
 
 __all__ = [
     "RECENT",
+    "REVISED",
     "REVISION",
+    "TEMPLATE_HASH",
     "ChangeKind",
     "ChangeLog",
     "Noted",
@@ -18,5 +29,6 @@ __all__ = [
     "ref_of",
     "revision_of",
     "revision_template",
+    "rollouts",
     "template_difference",
 ]

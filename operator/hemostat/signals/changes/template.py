@@ -1,10 +1,17 @@
 """Pod templates and their revisions: what a rollout changed (pure)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
+
+from hemostat.clock import parse_time
 
 Json = Mapping[str, Any]
 REVISION = "deployment.kubernetes.io/revision"
+TEMPLATE_HASH = "pod-template-hash"
+REVISED = "hemostat-revised"
+"""Key that the cache adds to a revision in memory: when its number was seen to move."""
 PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
@@ -18,6 +25,25 @@ def revision_template(revision: Json) -> Json:
     """Return the pod template of a ReplicaSet or ControllerRevision."""
     found: Json = (revision.get("spec") or {}).get("template") or {}
     return found
+
+
+def rollouts(revisions: Sequence[Json]) -> list[tuple[int, datetime, str]]:
+    """Return number, beginning and difference of the revisions, newest first.
+
+    A revision that a rollback reuses keeps its creation time; the cache says when its number was seen to move.
+    The oldest revision that is known changed nothing that is known.
+
+    :param revisions: ReplicaSets of a Deployment, or ControllerRevisions.
+    """
+    ordered = sorted((r for r in revisions if revision_template(r)), key=revision_of)
+    found = []
+    for before, after in pairwise(ordered):
+        began = parse_time(after["metadata"]["creationTimestamp"])
+        if REVISED in after:
+            began = max(began, parse_time(after[REVISED]))
+        difference = template_difference(revision_template(before), revision_template(after))
+        found.append((revision_of(after), began, difference))
+    return found[::-1]
 
 
 def template_difference(before: Json, after: Json) -> str:
