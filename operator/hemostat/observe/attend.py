@@ -1,51 +1,169 @@
-"""Opens the Incident of a Watch whose signals fire, and has it kept up to date (shell)."""
+"""Attends to the trouble of one Watch after each look: whose Incident it belongs to, and that one kept up (shell)."""
 
 import logging
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from hemostat.api.incident import Incident
-from hemostat.api.meta import BoundTargetRef
+from hemostat.api.incident import Incident, SignalSource, SignalState
+from hemostat.api.meta import BoundTargetRef, LocalRef
 from hemostat.api.watch import Watch
+from hemostat.clock import Clock
 from hemostat.events import Events
 from hemostat.metrics import INCIDENTS
+from hemostat.observe.desk import Desk
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.memory import Memory
 from hemostat.observe.store import Store
-from hemostat.signals.correlate import draft, fingerprint, open_incident
+from hemostat.signals.correlate import Report, draft, fingerprint, is_over, open_incident, reported, returned, ties
+from hemostat.signals.correlate.board import MAX_WATCHES
 from hemostat.signals.evaluate import Inputs, Look
 
 LOG = logging.getLogger(__name__)
+_MEASURED = (SignalSource.TRACES, SignalSource.PROMETHEUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One look at one Watch, and what is known of its target."""
+
+    watch: Watch
+    target: BoundTargetRef
+    memory: Memory
+    inputs: Inputs
+    seen: Look
+    now: datetime
+
+    @property
+    def namespace(self) -> str:
+        """Where all of it is."""
+        return self.watch.metadata.namespace or ""
+
+    @property
+    def name(self) -> str:
+        """Name of the Watch."""
+        return self.watch.metadata.name
+
+    @property
+    def print_(self) -> str:
+        """Fingerprint of the target."""
+        return fingerprint(self.namespace, self.target)
+
+    @property
+    def changed(self) -> datetime | None:
+        """When the target's present revision began, if that was seen."""
+        present = self.memory.present
+        return present.since_time if present is not None else None
 
 
 class Attendant:
     """Attends to the trouble of one Watch after each look."""
 
-    def __init__(self, store: Store, keeper: IncidentKeeper, events: Events) -> None:
+    def __init__(self, store: Store, keeper: IncidentKeeper, events: Events, desk: Desk, clock: Clock) -> None:
         self._store = store
         self._keeper = keeper
         self._events = events
+        self._desk = desk
+        self._clock = clock
+        self._names: dict[tuple[str, str], str] = {}
+        """Name of the open Incident by Watch: if there is none any more, a person deleted it."""
 
     def attend(self, watch: Watch, memory: Memory, inputs: Inputs, seen: Look, now: datetime) -> None:
-        """Feed the open Incident of the target, or open one when a signal fires."""
-        if inputs.deployment is None or not (seen.firing or memory.incident):
+        """Feed the open Incident of the Watch, or open one when it is the cause of what fires."""
+        if inputs.deployment is None:
             return
-        namespace = watch.metadata.namespace or ""
-        target = _bound(watch, inputs.deployment)
-        incident = open_incident(self._store.incidents(namespace), fingerprint(namespace, target))
-        if incident is None and seen.firing:
-            incident = self._open(watch, target, seen)
-        memory.incident = incident is not None
-        if incident is not None:
-            self._keeper.keep(incident, seen, inputs.scene, memory.present, now)
+        visit = Visit(watch, _bound(watch, inputs.deployment), memory, inputs, seen, now)
+        self._desk.report(visit.namespace, _report(visit), now)
+        if not (seen.firing or memory.incident):
+            return
+        word = self._desk.word(visit.namespace, visit.name, now)
+        incident, deleted = self._standing(visit)
+        if deleted:
+            self._dismissed(visit)
+            return
+        back = False
+        if incident is None and word.opens:
+            incident, back = self._begun(visit)
+        memory.incident = incident is not None or word.again is not None
+        self._remember(visit, incident)
+        if incident is None:
+            return
+        if self._keeper.keep(incident, seen, inputs.scene, word, memory.present, now, back=back):
+            self._desk.written(visit.namespace)
 
-    def _open(self, watch: Watch, target: BoundTargetRef, seen: Look) -> Incident:
-        wanted = draft(watch, target, seen.firing)
-        incident = self._store.open(watch.metadata.namespace or "", wanted)
+    def forget(self, key: tuple[str, str]) -> None:
+        """Drop what is remembered about a Watch that was deleted."""
+        self._names.pop(key, None)
+        self._desk.forget(*key)
+
+    def _standing(self, visit: Visit) -> tuple[Incident | None, bool]:
+        """Return the open Incident of the Watch as it is now, and whether the one there was has been deleted."""
+        listed = self._desk.incidents(visit.namespace, visit.now)
+        mine = open_incident([i for i in listed if i.spec.watch_ref.name == visit.name], visit.print_)
+        known = self._names.get((visit.namespace, visit.name))
+        name = known or (mine.metadata.name if mine is not None else None)
+        if name is None:
+            return None, False
+        live = self._store.incident(visit.namespace, name)
+        if live is None:
+            return None, known is not None
+        return (None if is_over(live) or live.spec.fingerprint != visit.print_ else live), False
+
+    def _dismissed(self, visit: Visit) -> None:
+        """A person deleted the Incident: what still fires must be seen wrong anew before there is another one."""
+        LOG.info("Incident of Watch %s was deleted; its signals begin anew", visit.name)
+        name = self._names.pop((visit.namespace, visit.name), "")
+        visit.memory.state = replace(visit.memory.state, signals={})
+        visit.memory.incident = False
+        self._desk.dismiss(visit.namespace, name, self._clock.now())
+
+    def _begun(self, visit: Visit) -> tuple[Incident | None, bool]:
+        """Return the Incident that was reopened or opened, and whether it was reopened."""
+        listed = self._desk.incidents(visit.namespace, visit.now)
+        if open_incident(listed, visit.print_) is not None:
+            return None, False  # another Watch of the same target has one
+        before = returned(listed, visit.name, visit.print_, visit.seen.firing, visit.changed, visit.now)
+        if before is not None:
+            live = self._store.incident(visit.namespace, before.metadata.name)
+            if live is not None and live.metadata.uid == before.metadata.uid and is_over(live):
+                self._desk.opened(visit.namespace, visit.name, live.metadata.name, self._clock.now())
+                return live, True
+        return self._open(visit), False
+
+    def _open(self, visit: Visit) -> Incident:
+        wanted = draft(visit.watch, visit.target, visit.seen.firing)
+        incident = self._store.open(visit.namespace, wanted)
+        self._desk.opened(visit.namespace, visit.name, incident.metadata.name, self._clock.now())
         INCIDENTS.labels(wanted.spec.severity.value).inc()
         LOG.info("opened Incident %s: %s", wanted.name, wanted.spec.title)
         self._events.emit("Incident", incident.metadata, "Detected", wanted.spec.title, "Warning")
         return incident
+
+    def _remember(self, visit: Visit, incident: Incident | None) -> None:
+        key = visit.namespace, visit.name
+        self._names.pop(key, None)
+        if incident is not None:
+            self._names[key] = incident.metadata.name
+        while len(self._names) > MAX_WATCHES:
+            self._names.pop(next(iter(self._names)))
+
+
+def _report(visit: Visit) -> Report:
+    """Return what the look says to all others."""
+    spec, seen = visit.watch.spec, visit.seen
+    meta = visit.watch.metadata
+    well = any(s.state is SignalState.CLEAR and s.samples > 0 and s.source in _MEASURED for s in seen.signals)
+    target: dict[str, Any] = dict(visit.inputs.deployment or {})
+    return Report(
+        watch=LocalRef(name=meta.name, uid=meta.uid or None),
+        target=visit.target,
+        service=spec.service or spec.target.name,
+        signals=reported(seen.signals),
+        fresh=well,
+        interval=timedelta(seconds=spec.interval_seconds),
+        changed=visit.changed,
+        ties=ties(target, visit.inputs.scene, seen.firing, visit.now),
+    )
 
 
 def _bound(watch: Watch, deployment: Any) -> BoundTargetRef:

@@ -1,24 +1,26 @@
 """Keeps one open Incident: signals, numbered evidence, diagnosis, proposal (shell around pure functions)."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from hemostat.api.incident import DETECTED, DIAGNOSED, MAX_TOLD, Incident, IncidentStatus, TimelineEntry
+from hemostat.api.incident import DIAGNOSED, PART_OF, Incident, IncidentStatus, Storm
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
-from hemostat.diagnosis.evidence import Facts, gather, number
+from hemostat.diagnosis.evidence import Facts, gather
 from hemostat.diagnosis.matcher import Conclusion, match
 from hemostat.diagnosis.propose import NothingToPropose, propose
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
-from hemostat.observe.store import BY, Store
-from hemostat.signals.correlate import merge
+from hemostat.observe.store import Store
+from hemostat.observe.telling import described, grouped, reopened, told
+from hemostat.signals.correlate import Word, merge, own
 from hemostat.signals.evaluate import Look
 from hemostat.signals.workload import Scene
 
 LOG = logging.getLogger(__name__)
+STORM = "a storm: too many Incidents within a minute; further trouble is counted here (status.storm), not opened anew"
 
 
 class IncidentKeeper:
@@ -37,52 +39,57 @@ class IncidentKeeper:
         incident: Incident,
         seen: Look,
         scene: Scene,
+        word: Word,
         present: PresentRevision | None,
         now: datetime,
-        callees: Iterable[str] = (),
-    ) -> None:
+        *,
+        back: bool = False,
+    ) -> bool:
         """Write what is new, and propose what follows from it.
 
-        :param callees: services that the target calls, by their names in traces: their changes are evidence too.
+        :param word: what the looks at other targets say about this one.
+        :param back: it was resolved, and its trouble came back.
+        :return: whether it changed what it is part of, or was reopened.
         """
         namespace, target = incident.metadata.namespace or "", incident.spec.target_ref
-        at_callees = self._store.service_changes(namespace, callees, now)
+        before = incident
+        if back:
+            incident = incident.model_copy(update={"status": reopened(incident, seen.firing, now)})
+        signals = merge(incident.status.signals, seen.signals, word.symptoms, now)
+        again = incident.status.reopened
+        at_callees = self._store.service_changes(namespace, word.callees, now)
         facts = gather(
             target={"kind": target.kind, "name": target.name},
-            signals=merge(incident.status.signals, seen.signals),
+            signals=own(signals),
             scene=scene,
-            opened=incident.spec.opened_time,
+            opened=again.time if again is not None else incident.spec.opened_time,
             now=now,
             present=present,
             noted=self._store.changes(namespace, target.kind, target.name, now),
             callees=[change for changes in at_callees.values() for change in changes],
         )
-        status = self._described(incident, facts, seen, now)
         runbooks = self._store.runbooks(namespace)
+        status = described(incident, incident.status, facts, signals, seen.notes, now)
+        status = grouped(status, word, firing=bool(seen.firing), now=now)
         status = self._diagnosed(incident, status, runbooks, facts, now)
-        status = self._proposed(incident, status, runbooks, now)
-        if status != incident.status:
+        if status.part_of is None:
+            status = self._proposed(incident, status, runbooks, now)
+        if status != before.status:
             self._store.write_incident(incident, status)
+        self._announce(before, status)
+        return back or status.part_of != before.status.part_of
 
-    def _described(self, incident: Incident, facts: Facts, seen: Look, now: datetime) -> IncidentStatus:
-        status = incident.status
-        conditions = status.conditions
-        timeline = status.timeline
-        if not is_true(conditions, DETECTED):
-            conditions = set_condition(conditions, DETECTED, True, "SignalFired", incident.spec.title, now)
-            conditions = set_condition(conditions, DIAGNOSED, "Unknown", "NotYet", "", now)
-            timeline = told(timeline, "detected", incident.spec.opened_time, incident.spec.title)
-        for signal in facts.signals:
-            message = f"{signal.kind} of {signal.subject} fires: {signal.value}{signal.unit}"
-            timeline = told(timeline, f"signal/{signal.key}", signal.first_fired_time, message)
-        return status.model_copy(
-            update={
-                "conditions": conditions,
-                "signals": facts.signals,
-                "evidence": number(status.evidence, facts, seen.notes, now),
-                "timeline": timeline,
-            }
-        )
+    def _announce(self, before: Incident, status: IncidentStatus) -> None:
+        """Emit an Event for what other targets have to do with it."""
+        old, meta = before.status, before.metadata
+        part = find(status.conditions, PART_OF)
+        if status.part_of != old.part_of and part is not None:
+            self._events.emit("Incident", meta, part.reason, part.message)
+        if status.reopened is not None and status.reopened != old.reopened:
+            message = f"the trouble came back; the Incident is open again ({before.spec.title})"
+            self._events.emit("Incident", meta, "Reopened", message, "Warning")
+        if status.storm is not None and _grown(old.storm, status.storm):
+            self._events.emit("Incident", meta, "Storm", STORM, "Warning")
 
     def _diagnosed(
         self,
@@ -132,7 +139,7 @@ class IncidentKeeper:
         confidence = next((h.confidence_percent for h in diagnosis.hypotheses if h.runbook == chosen.name), 0)
         found = propose(incident, runbook, confidence, self._store.remediations(incident), self._requester)
         if isinstance(found, NothingToPropose):
-            if found.reason in ("Exhausted", "PersonNeeded"):
+            if found.reason in ("Exhausted", "PersonNeeded", "Flapping"):
                 return self._handed_over(incident, status, found, now)
             return status
         self._store.propose(incident.metadata.namespace or "", found)
@@ -149,9 +156,6 @@ class IncidentKeeper:
         return status.model_copy(update={"timeline": timeline})
 
 
-def told(timeline: tuple[TimelineEntry, ...], what: str, time: datetime, message: str) -> tuple[TimelineEntry, ...]:
-    """Add an entry unless it was told before, or enough was told."""
-    entry_id = f"{BY}/{what}"[:253]
-    if sum(e.by == BY for e in timeline) >= MAX_TOLD or any(e.id == entry_id for e in timeline):
-        return timeline
-    return (*timeline, TimelineEntry(id=entry_id, time=time, by=BY, message=message[:1024]))
+def _grown(old: Storm | None, new: Storm) -> bool:
+    """Tell whether it is worth another Event: when it began, and whenever it doubled."""
+    return old is None or new.targets >= 2 * max(1, old.targets)

@@ -9,7 +9,7 @@ from hemostat.api.incident import Incident
 from hemostat.api.watch import Baseline, PresentRevision, Watch, WatchStatus
 from hemostat.signals import trace
 from hemostat.signals.base import Debounced, Observation, decimal, resumed
-from hemostat.signals.correlate import open_incident
+from hemostat.signals.correlate import is_over, shown_of
 from hemostat.signals.evaluate import WatchState
 
 
@@ -23,7 +23,7 @@ class Memory:
     present: PresentRevision | None = None
     healthy_since: datetime | None = None
     incident: bool = False
-    """Whether an incident is open."""
+    """Whether an incident is open or about to be: then looks are frequent."""
     target: str = ""
     due: float | None = None
     """Monotonic time at which the next look is wanted."""
@@ -42,8 +42,9 @@ def recall(watch: Watch, incidents: Sequence[Incident], now: datetime) -> Memory
     memory = Memory(status=watch.status, target=watch.spec.target.name, present=watch.status.present)
     signals: dict[str, tuple[Debounced, Observation]] = {}
     for incident in incidents:
-        if incident.spec.watch_ref.name == watch.metadata.name and open_incident([incident], incident.spec.fingerprint):
-            signals |= {s.key: resumed(s) for s in incident.status.signals}
+        found = shown_of(incident, watch.metadata.name)
+        if not is_over(incident) and (found or incident.spec.watch_ref.name == watch.metadata.name):
+            signals |= {s.key: resumed(s) for s in found}
             memory.incident = True
     normal = {
         b.signal: trace.Normal(math.log(max(float(b.value), 0.01) / 1000), trace.WARM_UP_LOOKS, b.observed_time)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from hemostat.events import Events
 from hemostat.handlers import follow, key_of, on_change
 from hemostat.kube import Kube
 from hemostat.observe.attend import Attendant
+from hemostat.observe.desk import GRAPH_SECONDS, Desk
 from hemostat.observe.gather import Gatherer
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.kinds import KINDS
@@ -29,6 +31,7 @@ from hemostat.observe.resync import CHECKED, Resync
 from hemostat.observe.store import Store
 from hemostat.observe.world import World
 from hemostat.settings import Settings
+from hemostat.telemetry.graph import CallGraph
 from hemostat.telemetry.prometheus import Prometheus
 from hemostat.telemetry.receiver import Receiver
 from hemostat.telemetry.window import EdgeWindows
@@ -54,7 +57,13 @@ class Observe:
         self._observer = Observer(
             store=self._store,
             gatherer=Gatherer(self._store, poller, windows, lock),
-            attendant=Attendant(self._store, IncidentKeeper(self._store, self._events, user), self._events),
+            attendant=Attendant(
+                store=self._store,
+                keeper=IncidentKeeper(self._store, self._events, user),
+                events=self._events,
+                desk=Desk(self._store.incidents, partial(_call_graph, windows, lock)),
+                clock=self._clock,
+            ),
             events=self._events,
             clock=self._clock,
         )
@@ -117,6 +126,11 @@ class Observe:
             self._store.write_runbook(runbook, status)
             if problems:
                 self._events.emit("Runbook", runbook.metadata, reason, message, "Warning")
+
+
+def _call_graph(windows: EdgeWindows, lock: threading.Lock) -> CallGraph:
+    with lock:
+        return windows.graph(GRAPH_SECONDS, time.monotonic())
 
 
 def runbook_problems(runbook: Runbook, catalogue: Catalogue) -> list[str]:

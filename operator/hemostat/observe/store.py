@@ -23,7 +23,7 @@ from hemostat.signals.workload import KINDS, Scene
 
 LOG = logging.getLogger(__name__)
 MANAGER = "hemostat-observe"
-OWN_CONDITIONS = ("Detected", "Diagnosed")
+OWN_CONDITIONS = ("Detected", "Diagnosed", "PartOf")
 BY = "observe"
 
 
@@ -79,6 +79,13 @@ class Store:
     def incidents(self, namespace: str) -> list[Incident]:
         """Return all Incidents of a namespace that can be read."""
         return _readable(Incident, self._kube.list(INCIDENT.path(namespace)))
+
+    def incident(self, namespace: str, name: str) -> Incident | None:
+        """Return the Incident as it is now, or None."""
+        try:
+            return Incident.model_validate(self._kube.get(INCIDENT.path(namespace, name)))
+        except NotFound:
+            return None
 
     def runbooks(self, namespace: str) -> list[Runbook]:
         """Return all Runbooks of a namespace that can be read."""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from hemostat.telemetry.graph import CallGraph
 from hemostat.telemetry.graph import EdgeStats as EdgeStats
 from hemostat.telemetry.sample import Call
 
@@ -76,6 +77,16 @@ class EdgeWindows:
             for (caller, name), edge in sorted(self._edges.items())
             if name == callee
         ]
+
+    def graph(self, seconds: float, now: float) -> CallGraph:
+        """Return who called whom over the last `seconds`, with calls and failures; quantiles are `into`'s."""
+        edges = []
+        for (caller, callee), edge in sorted(self._edges.items()):
+            recent = [b for b in edge.buckets if b.start > now - seconds - BUCKET_SECONDS]
+            calls, failures = sum(b.calls for b in recent), sum(b.failures for b in recent)
+            if calls:
+                edges.append(EdgeStats(caller, callee, calls, failures, 0.0, ()))
+        return CallGraph(seconds, tuple(edges))
 
     def _edge(self, caller: str, callee: str, now: float) -> _Edge | None:
         found = self._edges.get((caller, callee))

@@ -3,7 +3,7 @@
 from tests.unit.builders import at
 
 from hemostat.api.incident import MAX_TIMELINE, MAX_TOLD, TimelineEntry
-from hemostat.observe.incident import told
+from hemostat.observe.telling import told
 
 
 def test_a_thing_is_told_once():

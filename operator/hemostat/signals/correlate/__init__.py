@@ -4,6 +4,7 @@
 """
 
 from hemostat.signals.correlate.blame import Case, Suspect, cases
+from hemostat.signals.correlate.board import Board, Report, Word, reported
 from hemostat.signals.correlate.draft import (
     MAX_RETURNS,
     Draft,
@@ -15,15 +16,19 @@ from hemostat.signals.correlate.draft import (
     returned,
     title,
 )
-from hemostat.signals.correlate.shown import MAX_OWN, MAX_TRACED, merge, own, symptom
+from hemostat.signals.correlate.hints import ties
+from hemostat.signals.correlate.shown import MAX_OWN, MAX_TRACED, merge, own, shown_of, symptom
 
 __all__ = [
     "MAX_OWN",
     "MAX_RETURNS",
     "MAX_TRACED",
+    "Board",
     "Case",
     "Draft",
+    "Report",
     "Suspect",
+    "Word",
     "cases",
     "draft",
     "fingerprint",
@@ -32,7 +37,10 @@ __all__ = [
     "open_incident",
     "openings",
     "own",
+    "reported",
     "returned",
+    "shown_of",
     "symptom",
+    "ties",
     "title",
 ]

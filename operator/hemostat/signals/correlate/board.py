@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from hemostat.api.incident import Cause, Incident, SignalState, SignalStatus, Storm
 from hemostat.api.meta import BoundTargetRef, LocalRef
-from hemostat.signals.correlate.blame import Case, Edge, Suspect, cases
+from hemostat.signals.correlate.blame import Case, Suspect, cases
 from hemostat.signals.correlate.draft import is_over
-from hemostat.signals.rootcause import Trouble
+from hemostat.signals.correlate.hints import unwatched_troubles
+from hemostat.telemetry.graph import CallGraph
 
 GROUP_WAIT = timedelta(seconds=5)
 """How long a caller in trouble waits for the signal of one that it calls (Alertmanager's `group_wait`)."""
@@ -28,6 +29,7 @@ RECOMPUTE = timedelta(seconds=0.5)
 SOON, AGAIN = 0.5, 2.0
 """Seconds after which a Watch should ask again."""
 MAX_WATCHES = 5_000
+MAX_CALLEES = 32
 MAX_REPORTED = 16
 """Signals of one Watch that are remembered."""
 
@@ -72,6 +74,8 @@ class Word:
     symptoms: tuple[Suspect, ...] = ()
     """Whose signals its Incident shows besides its own."""
     storm: Storm | None = None
+    callees: tuple[str, ...] = ()
+    """Services that the target calls."""
     again: float | None = None
     """In how many seconds to look again, if that is sooner than usual."""
 
@@ -183,20 +187,20 @@ class Board:
     def word(
         self,
         watch: str,
-        edges: Collection[Edge],
+        graph: CallGraph,
         now: datetime,
-        hints: Sequence[Trouble] = (),
         *,
         crowded: bool = False,
     ) -> Word:
         """Say what the Watch is to do.
 
+        :param graph: the live call graph, services by their names in traces.
         :param crowded: other namespaces are in trouble too: one Incident here is enough.
         """
         seat = self._seats.get(watch)
         if seat is None:
             return Word()
-        blame = self._blamed(edges, hints, now)
+        blame = self._blamed(graph, now)
         mine = self._open.get(watch)
         if mine is not None:
             return self._kept(mine, blame, now)
@@ -209,7 +213,7 @@ class Board:
     # --- a Watch with an Incident of its own -------------------------------------------------------------------
 
     def _kept(self, mine: _Open, blame: _Blame, now: datetime) -> Word:
-        case = blame.case_of.get(mine.watch)
+        case, seat = blame.case_of.get(mine.watch), self._seats[mine.watch]
         causes = case.ranking if case is not None else ()
         storm = self._storm(mine.name)
         return Word(
@@ -217,6 +221,7 @@ class Board:
             causes=causes,
             symptoms=self._symptoms(mine, blame),
             storm=storm,
+            callees=tuple(dict.fromkeys(blame.callees.get(seat.report.service, ())))[:MAX_CALLEES],
             again=AGAIN,
         )
 
@@ -311,7 +316,7 @@ class Board:
 
     # --- blame -------------------------------------------------------------------------------------------------
 
-    def _blamed(self, edges: Collection[Edge], hints: Sequence[Trouble], now: datetime) -> _Blame:
+    def _blamed(self, graph: CallGraph, now: datetime) -> _Blame:
         if self._blame is not None and timedelta(0) <= now - self._blame.time < RECOMPUTE:
             return self._blame
         suspects = {}
@@ -322,10 +327,12 @@ class Board:
                 suspects[name] = suspect
         troubled = {s.service for s in suspects.values()}
         well = {s.report.service for s in self._seats.values() if s.report.fresh} - troubled
+        watched = {s.report.service for s in self._seats.values()}
+        edges = [(e.caller, e.callee) for e in graph.edges]
         callees: dict[str, list[str]] = {}
         for caller, callee in edges:
             callees.setdefault(caller, []).append(callee)
-        found = cases(list(suspects.values()), edges, well, hints)
+        found = cases(list(suspects.values()), edges, well, unwatched_troubles(graph, watched))
         case_of = {s.name: case for case in found for s in (case.cause, *case.symptoms)}
         self._blame = _Blame(now, suspects, case_of, callees, well)
         return self._blame

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from hemostat.api.incident import MAX_SIGNALS, SignalSource, SignalState, SignalStatus
+from hemostat.api.incident import MAX_SIGNALS, Incident, SignalSource, SignalState, SignalStatus
 from hemostat.signals.base import STALE_SECONDS
 from hemostat.signals.correlate.blame import Suspect
 
@@ -28,6 +28,17 @@ def symptom(signal: SignalStatus, suspect: Suspect) -> SignalStatus:
             "watch_ref": suspect.watch,
             "target_ref": suspect.target,
         }
+    )
+
+
+def shown_of(incident: Incident, watch: str) -> tuple[SignalStatus, ...]:
+    """Return the signals of one Watch that the Incident shows, as that Watch knows them."""
+    if incident.spec.watch_ref.name == watch:
+        return own(incident.status.signals)
+    return tuple(
+        s.model_copy(update={"key": s.key.removeprefix(f"{watch}:"), "watch_ref": None, "target_ref": None})
+        for s in incident.status.signals
+        if s.watch_ref is not None and s.watch_ref.name == watch
     )
 
 

@@ -1,0 +1,113 @@
+"""What an Incident's status says after a look (pure)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from hemostat.api.incident import (
+    DETECTED,
+    DIAGNOSED,
+    MAX_TOLD,
+    PART_OF,
+    RESOLVED,
+    Incident,
+    IncidentStatus,
+    Reopening,
+    SignalStatus,
+    TimelineEntry,
+)
+from hemostat.api.meta import LocalRef, find, is_true, set_condition
+from hemostat.diagnosis.evidence import Facts, number
+from hemostat.observe.store import BY
+from hemostat.signals.correlate import Word, openings
+
+
+def reopened(incident: Incident, firing: Sequence[SignalStatus], now: datetime) -> IncidentStatus:
+    """Return the status of a resolved Incident whose trouble came back: it is diagnosed anew."""
+    status, count = incident.status, openings(incident) + 1
+    resolved = find(status.conditions, RESOLVED)
+    if resolved is not None:  # by another process' clock: it must be after that all the same
+        now = max(now, resolved.last_transition_time + timedelta(microseconds=1))
+    what = f": {firing[0].kind} of {firing[0].subject}" if firing else ""
+    conditions = tuple(c for c in status.conditions if c.type != PART_OF)
+    return status.model_copy(
+        update={
+            "reopened": Reopening(count=count, time=now),
+            "part_of": None,
+            "storm": None,
+            "diagnosis": None,
+            "conditions": set_condition(conditions, DIAGNOSED, "Unknown", "Reopened", "", now),
+            "timeline": told(status.timeline, f"reopened/{count}", now, f"came back, {count}. time{what}"),
+        }
+    )
+
+
+def described(
+    incident: Incident,
+    status: IncidentStatus,
+    facts: Facts,
+    signals: Sequence[SignalStatus],
+    notes: Mapping[str, str],
+    now: datetime,
+) -> IncidentStatus:
+    """Add what was seen: signals, numbered evidence, and what is new about them in the timeline.
+
+    :param facts: about the target, its own signals among them.
+    :param signals: all that the Incident shows: its own and those of others.
+    """
+    conditions, timeline = status.conditions, status.timeline
+    if not is_true(conditions, DETECTED):
+        conditions = set_condition(conditions, DETECTED, True, "SignalFired", incident.spec.title, now)
+        conditions = set_condition(conditions, DIAGNOSED, "Unknown", "NotYet", "", now)
+        timeline = told(timeline, "detected", incident.spec.opened_time, incident.spec.title)
+    for signal in signals:
+        message = f"{signal.kind} of {signal.subject} fires: {signal.value}{signal.unit}"
+        what = f"signal/{signal.key}"
+        if signal.watch_ref is not None and signal.target_ref is not None:
+            what = f"symptom/{signal.watch_ref.name}"
+            message = f"{signal.target_ref.kind} {signal.target_ref.name} suffers: {message}"
+        timeline = told(timeline, what, signal.first_fired_time, message)
+    return status.model_copy(
+        update={
+            "conditions": conditions,
+            "signals": tuple(signals),
+            "evidence": number(status.evidence, facts, notes, now),
+            "timeline": timeline,
+        }
+    )
+
+
+def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) -> IncidentStatus:
+    """Add what the others' looks say: where it began, whose part it is, what it stands for.
+
+    :param firing: whether a signal of its own fires; while it clears the ranking stays as it was.
+    """
+    update: dict[str, object] = {}
+    if word.causes and firing:
+        update["causes"] = word.causes
+    if word.storm is not None:
+        update["storm"] = word.storm
+        said = "a storm: so many Incidents were opened within a minute that further trouble joins this one"
+        update["timeline"] = told(status.timeline, "storm", now, said)
+    status = status.model_copy(update=update)
+    before = status.part_of.name if status.part_of is not None else ""
+    if word.part_of == before:
+        return status
+    if word.part_of:
+        message = f"Incident {word.part_of} is the cause of this one; what is to be done is proposed there"
+        conditions = set_condition(status.conditions, PART_OF, True, "CauseElsewhere", message, now)
+        entry = told(status.timeline, f"part-of/{word.part_of}", now, message)
+        part_of = LocalRef(name=word.part_of)
+    else:
+        message = f"it still fires although Incident {before} is over: it stands on its own again"
+        conditions = set_condition(status.conditions, PART_OF, False, "StandsAlone", message, now)
+        entry = told(status.timeline, f"alone/{before}", now, message)
+        part_of = None
+    return status.model_copy(update={"part_of": part_of, "conditions": conditions, "timeline": entry})
+
+
+def told(timeline: tuple[TimelineEntry, ...], what: str, time: datetime, message: str) -> tuple[TimelineEntry, ...]:
+    """Add an entry unless it was told before, or enough was told."""
+    entry_id = f"{BY}/{what}"[:253]
+    if sum(e.by == BY for e in timeline) >= MAX_TOLD or any(e.id == entry_id for e in timeline):
+        return timeline
+    return (*timeline, TimelineEntry(id=entry_id, time=time, by=BY, message=message[:1024]))
