@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from hemostat.cli import deciding, processes, reading
+from hemostat.cli import deciding, processes, reading, replay
 from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope
 from hemostat.errors import HemostatError
@@ -41,6 +41,7 @@ for _command in (
     processes.version,
 ):
     app.command()(_command)
+app.add_typer(replay.app)
 
 
 def run() -> None:

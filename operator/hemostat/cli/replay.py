@@ -1,0 +1,16 @@
+"""`hemostat replay`: which recordings can be played through the detectors."""
+
+import typer
+
+from hemostat.cli import replay_metrics, replay_rca
+
+app = typer.Typer(
+    name="replay",
+    help="See what would have been found in recorded telemetry.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _command in (replay_metrics.metrics, replay_rca.rca):
+    app.command()(_command)

@@ -1,0 +1,126 @@
+"""`hemostat replay metrics`: what the default detector would have said of recorded series."""
+
+import csv
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hemostat.api.watch import Direction, Sensitivity
+from hemostat.errors import Refused
+
+if TYPE_CHECKING:
+    from hemostat.replay.metrics import Judged
+
+ALARMS = "alarms.csv"
+SHOWN = 50
+"""Alarms that are printed; all are in the file."""
+_HEADER = ("file", "timestamp", "value", "expected", "score")
+
+
+def metrics(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE.csv...", help="Columns timestamp,value; ISO 8601 or unix seconds; also gzip."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for FILE.csv with timestamp,anomaly_score and alarms.csv.")
+    ],
+    probation: Annotated[
+        int | None,
+        typer.Option("--probation", min=1, max=100_000, help="Rows to learn from first; else 15 %, at most 750."),
+    ] = None,
+    sensitivity: Annotated[
+        Sensitivity, typer.Option("--sensitivity", help="How unusual is an alarm.")
+    ] = Sensitivity.MEDIUM,
+    direction: Annotated[Direction, typer.Option("--direction", help="Which way is wrong.")] = Direction.BOTH,
+) -> None:
+    """Judge recorded series by the default detector, row by row and without looking ahead.
+
+    A score is the onset of something unusual, from 0.5 on it is an alarm. An empty value is no evidence; a row that is
+    not later than the one before is not judged, and counted on stderr.
+    """
+    from hemostat.replay.metrics import default_probation, judge, read
+
+    names = _targets(files, out)
+    found: list[tuple[str, Judged]] = []
+    total = 0
+    with ExitStack() as stack:
+        alarms = _writer(stack, out / ALARMS, _HEADER)
+        for path, name in zip(files, names, strict=True):
+            rows = probation or default_probation(path)
+            with ExitStack() as one:
+                scores = _writer(one, out / name, ("timestamp", "anomaly_score"))
+                for judged in _told(path, judge(read(path), rows, sensitivity, direction)):
+                    scores.writerow((judged.row.text, f"{judged.score:.6f}"))
+                    if judged.alarm:
+                        total += 1
+                        alarms.writerow(_line(name, judged))
+                        found = [*found, (name, judged)] if len(found) < SHOWN else found
+    _print(found, total, len(files), out)
+
+
+def _targets(files: Sequence[Path], out: Path) -> list[str]:
+    """Return the names of the files to write. Raises `Refused`: two would have one name, or a source be overwritten."""
+    names = [path.name.removesuffix(".gz") for path in files]
+    for name in names:
+        if names.count(name) > 1 or name == ALARMS:
+            raise Refused("SameName", f"{name}: two results would have this name; replay such files one at a time")
+    for path, name in zip(files, names, strict=True):
+        if not path.is_file():
+            raise Refused("Unreadable", f"{path}: no such file")
+        if (out / name).resolve() == path.resolve():
+            raise Refused("SameName", f"{path}: --out is its own folder, the result would replace it")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused("Unwritable", f"{out}: {error.strerror or error}") from error
+    return names
+
+
+def _writer(stack: ExitStack, path: Path, header: Sequence[str]) -> Any:
+    try:
+        file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+    except OSError as error:
+        raise Refused("Unwritable", f"{path}: {error.strerror or error}") from error
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    return writer
+
+
+def _told(path: Path, judged: "Iterator[Judged]") -> "Iterator[Judged]":
+    """Pass on what was judged and tell of rows that were not. Raises `Refused` if that is most of them."""
+    late, rows, first = 0, 0, 0
+    for one in judged:
+        rows += 1
+        if one.late:
+            late += 1
+            first = first or one.row.line
+        yield one
+    if rows == 0:
+        raise Refused("Empty", f"{path}: no rows")
+    if late * 2 > rows:
+        raise Refused("NotInOrder", f"{path}, line {first}: most rows are not later than those before; sort by time")
+    if late:
+        print(f"{path}: {late} rows not judged, not later than the rows before (line {first})", file=sys.stderr)
+
+
+def _line(name: str, judged: "Judged") -> tuple[str, ...]:
+    expected = "" if math.isnan(judged.expected) else f"{judged.expected:.6g}"
+    return name, judged.row.text, f"{judged.row.value:.6g}", expected, f"{judged.score:.3f}"
+
+
+def _print(found: "list[tuple[str, Judged]]", total: int, files: int, out: Path) -> None:
+    from hemostat.cli.text import columns, emit, words
+
+    if found:
+        table = columns("FILE", "TIME", "VALUE", "EXPECTED", "SCORE")
+        for name, judged in found:
+            table.add_row(*(words(cell) for cell in _line(name, judged)))
+        emit(table)
+    more = f", the first {len(found)} shown" if total > len(found) else ""
+    print(f"{total} alarms in {files} series{more}; written to {out}", file=sys.stderr)
