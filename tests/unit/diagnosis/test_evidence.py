@@ -9,7 +9,10 @@ from tests.unit.builders import T0, at, deployment, pod, replicaset, signal, tem
 
 from hemostat.api.incident import MAX_EVIDENCE, EvidenceKind
 from hemostat.api.watch import PresentRevision
-from hemostat.diagnosis.evidence import Change, Facts, changes, gather, number, template_difference
+from hemostat.diagnosis.evidence import MAX_NOTED, Change, Facts, gather, noted_changes, number
+from hemostat.diagnosis.evidence import rollout_changes as changes
+from hemostat.signals.changes import ChangeKind, Noted, Ref, template_difference
+from hemostat.signals.workload import Scene
 
 TARGET = {"kind": "Deployment", "name": "payment"}
 NEW = {"MODE": "canary-new", "TOKEN": "canary-token"}
@@ -18,6 +21,10 @@ OLD = {"MODE": "canary-old", "GONE": "canary-gone"}
 
 def facts(signals=(), found=(), troubles=()):
     return Facts(TARGET, tuple(signals), tuple(found), None, tuple(troubles))
+
+
+def seen(target=None, signals=(), **around):
+    return gather(TARGET, signals, Scene(target or deployment(), **around), T0, T0)
 
 
 def change(i):
@@ -60,8 +67,8 @@ def test_the_same_facts_again_add_nothing():
 def test_two_containers_with_the_same_trouble_are_one_fact():
     both = pod("p", waiting="CrashLoopBackOff")
     both["status"]["containerStatuses"] *= 2
-    gathered = gather(TARGET, [], None, [], [both], T0)
-    assert [e.key for e in number((), gathered, {}, T0)] == ["pod/p: CrashLoopBackOff"]
+    gathered = seen(pods=[both])
+    assert [e.key for e in number((), gathered, {}, T0)] == ["pod/p: CrashLoopBackOff", "workload"]
 
 
 def test_a_fact_with_a_very_long_name_is_listed_once():
@@ -155,7 +162,9 @@ def test_what_is_known_later_than_the_creation_never_makes_a_change_older():
         (template(env={"A": "1"}), template(env={}), "env A removed"),
         (template(env={"A": "1"}), template(env={"A": "2"}), "env A changed"),
         (template(), template(resources={"limits": {"cpu": "1"}}), "resources changed"),
-        (template(), template(args=["--x"]), "template changed"),
+        (template(), template(args=["--x"]), "args changed"),
+        (template(), template(livenessProbe={"periodSeconds": 1}), "livenessProbe changed"),
+        (template(), template(), "template changed"),
         (template("1", {"A": "1"}), template("2", {"B": "1"}), "image shop:1 -> shop:2; env B added; env A removed"),
     ],
 )
@@ -171,7 +180,7 @@ def test_a_new_container_is_told():
 
 def test_values_of_environment_variables_are_in_no_text_at_all():
     sets = [replicaset(1, template(env=OLD), -9000), replicaset(2, template(env=NEW), -60)]
-    gathered = gather(TARGET, [signal()], deployment(template(env=NEW)), sets, [pod(waiting="ErrImagePull")], T0)
+    gathered = seen(deployment(template(env=NEW)), [signal()], owned=sets, pods=[pod(waiting="ErrImagePull")])
     told = number((), gathered, {}, T0)
     assert "env TOKEN added; env GONE removed; env MODE changed" in told[1].summary
     for text in (json.dumps([e.wire() for e in told]), json.dumps(gathered.cel()), repr(gathered)):
@@ -195,7 +204,7 @@ def test_hundreds_of_changed_variables_stay_one_bounded_text():
 
 
 def test_a_runbook_sees_plain_values_alone():
-    gathered = gather(TARGET, [signal()], deployment(), history(-9000, -60), [pod(waiting="ErrImagePull")], T0)
+    gathered = seen(signals=[signal()], owned=history(-9000, -60), pods=[pod(waiting="ErrImagePull")])
     assert gathered.cel() == {
         "target": TARGET,
         "signals": [
@@ -209,18 +218,86 @@ def test_a_runbook_sees_plain_values_alone():
                 "threshold": 5.0,
             }
         ],
-        "changes": [{"kind": "Rollout", "subject": "revision 2", "ageSeconds": 60.0}],
+        "changes": [
+            {"kind": "Rollout", "subject": "revision 2", "ageSeconds": 60.0, "detail": "image shop:1 -> shop:2"}
+        ],
+        "calleeChanges": [],
         "workload": {
             "desired": 3,
             "ready": 3,
             "complete": True,
             "stuck": False,
-            "troubles": ["payment-a: ErrImagePull"],
+            "troubles": [
+                "payment-a: ErrImagePull: container app cannot pull its image: check name, tag and pull secret"
+            ],
+            "aspects": ["ImagePullBackOff"],
         },
     }
 
 
 def test_without_a_deployment_the_same_variables_exist():
-    none, some = (gather(TARGET, [], d, [], [], T0).cel() for d in (None, deployment()))
+    none, some = (gather(TARGET, [], Scene(d), T0, T0).cel() for d in (None, deployment()))
     assert none["workload"].keys() == some["workload"].keys()
     assert none["workload"]["complete"] is False
+
+
+# --- what was changed around the target ----------------------------------------------------------------------
+
+SETTINGS = Ref("ConfigMap", "shop", "settings")
+
+
+def noted(seconds, ref=SETTINGS, kind=ChangeKind.CONFIG, detail="key MODE changed"):
+    return Noted(kind, ref, at(seconds), detail, "kubectl")
+
+
+def test_changes_around_the_target_are_told_with_who_made_them():
+    (found,) = noted_changes([noted(-60)], T0)
+    assert (found.kind, found.subject, found.age_seconds) == ("ConfigMap", "ConfigMap settings", 60)
+    assert found.detail == "key MODE changed (by kubectl)"
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(-1800, 1), (-1801, 0), (30, 1), (61, 0)])
+def test_changes_long_before_or_after_the_beginning_explain_nothing(seconds, count):
+    assert len(noted_changes([noted(seconds)], T0)) == count
+
+
+def test_the_newest_changes_are_told_when_there_are_many():
+    found = noted_changes([noted(-i) for i in range(1, 100)], T0)
+    assert [c.age_seconds for c in found] == list(range(1, MAX_NOTED + 1))
+
+
+def test_the_same_object_may_change_twice_and_each_time_is_listed_once():
+    gathered = gather(TARGET, [], Scene(deployment()), T0, T0, noted=[noted(-60), noted(-30)])
+    once = number((), gathered, {}, T0)
+    assert [e.subject for e in once if e.kind is EvidenceKind.CHANGE] == ["ConfigMap settings"] * 2
+    assert number(once, gathered, {}, at(5)) == once
+
+
+def test_what_a_callee_changed_is_told_apart_from_what_the_target_changed():
+    """A rollback of the target would not help against a bad rollout of what it calls."""
+    callee = noted(-60, Ref("Deployment", "shop", "inventory"), ChangeKind.ROLLOUT, "revision 7: image a -> b")
+    cel = gather(TARGET, [], Scene(deployment()), T0, T0, callees=[callee]).cel()
+    assert cel["changes"] == []
+    assert [(c["kind"], c["subject"]) for c in cel["calleeChanges"]] == [("Rollout", "Deployment inventory")]
+
+
+def test_a_revision_whose_number_moved_under_our_eyes_began_then():
+    sets = history(-9000, -9000)
+    sets[1]["hemostat-revised"] = at(-45).isoformat()
+    (found,) = changes(sets, T0)
+    assert (found.subject, found.age_seconds) == ("revision 2", 45)
+
+
+def test_a_set_that_waits_for_an_unready_pod_is_stuck():
+    unready = {
+        "metadata": {"name": "p"},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": "2026-03-01T11:50:00Z"}],
+        },
+    }
+    counts = {"replicas": 1, "updatedReplicas": 1, "observedGeneration": 1}
+    target = {"kind": "StatefulSet", "metadata": {"name": "payment", "generation": 1}, "spec": {"replicas": 1}}
+    gathered = gather(TARGET, [], Scene(target | {"status": counts}, pods=[unready]), T0, T0)
+    assert gathered.workload.stuck
+    assert gathered.cel()["workload"]["aspects"] == ["RolloutStuck"]

@@ -155,7 +155,7 @@ def test_what_cannot_be_used_is_said_beforehand(expression, error):
     found = expression_error(Symptom(name="x", expression=expression))
     assert found is None if error is None else error in found
     if error and "unknown" in error:
-        assert found == f"symptom x: {error}; there are changes, signals, target, workload"
+        assert found == f"symptom x: {error}; there are calleeChanges, changes, signals, target, workload"
 
 
 @pytest.mark.parametrize("expression", ["changes.exists(c, c.ageSeconds < 300)", "changes[0].kind == 'Rollout'"])
