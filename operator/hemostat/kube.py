@@ -20,7 +20,7 @@ from hemostat.errors import HemostatError, Refused, Retry
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 10.0
 JSON = "application/json"
-METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=1"
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE = 500
 MERGE, JSON_PATCH, APPLY = (
     "application/merge-patch+json",
