@@ -82,7 +82,7 @@ class Kube:
         while True:
             page = self._request("GET", path, {**query, "limit": str(PAGE), "continue": token}, accept=accept)
             kind = page["kind"].removesuffix("List")
-            for item in page["items"]:
+            for item in page["items"] or ():  # a list of metadata that is empty says null
                 yield {"apiVersion": page["apiVersion"], "kind": kind, **item}
             token = page["metadata"].get("continue", "")
             if not token:
