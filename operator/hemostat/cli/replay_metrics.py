@@ -5,21 +5,42 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from hemostat.api.watch import Direction, Sensitivity
 from hemostat.errors import Refused
 
 if TYPE_CHECKING:
+    from hemostat.api.watch import Direction, Sensitivity
     from hemostat.replay.metrics import Judged
 
+_E = TypeVar("_E", bound=StrEnum)
 ALARMS = "alarms.csv"
 SHOWN = 50
 """Alarms that are printed; all are in the file."""
 _HEADER = ("file", "timestamp", "value", "expected", "score")
+
+
+def _sensitivity(word: str) -> "Sensitivity":
+    from hemostat.api.watch import Sensitivity  # here: `--help` loads no pydantic
+
+    return _one_of(Sensitivity, word)
+
+
+def _direction(word: str) -> "Direction":
+    from hemostat.api.watch import Direction
+
+    return _one_of(Direction, word)
+
+
+def _one_of(words: type[_E], word: str) -> _E:
+    for known in words:
+        if known.value.lower() == word.lower():
+            return known
+    raise typer.BadParameter(f"{word!r} is none of {', '.join(known.value for known in words)}")
 
 
 def metrics(
@@ -35,9 +56,11 @@ def metrics(
         typer.Option("--probation", min=1, max=100_000, help="Rows to learn from first; else 15 %, at most 750."),
     ] = None,
     sensitivity: Annotated[
-        Sensitivity, typer.Option("--sensitivity", help="How unusual is an alarm.")
-    ] = Sensitivity.MEDIUM,
-    direction: Annotated[Direction, typer.Option("--direction", help="Which way is wrong.")] = Direction.BOTH,
+        Any, typer.Option("--sensitivity", parser=_sensitivity, metavar="Low|Medium|High", help="How much is an alarm.")
+    ] = "Medium",
+    direction: Annotated[
+        Any, typer.Option("--direction", parser=_direction, metavar="Up|Down|Both", help="Which way is wrong.")
+    ] = "Both",
 ) -> None:
     """Judge recorded series by the default detector, row by row and without looking ahead.
 

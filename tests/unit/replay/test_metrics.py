@@ -64,6 +64,12 @@ def test_the_direction_and_the_sensitivity_are_obeyed(tmp_path):
     assert "0 alarms" in run(path, "--out", tmp_path / "out", "--sensitivity", "Low").stderr
 
 
+def test_a_word_that_is_none_is_refused_with_those_that_are(tmp_path):
+    done = run(tmp_path / "a.csv", "--out", tmp_path, "--sensitivity", "Lots")
+    assert done.exit_code == 2
+    assert "Low, Medium, High" in done.stderr
+
+
 @pytest.mark.parametrize("stamp", [
     lambda n: str(1767225600 + 300 * n), lambda n: f"{1767225600.5 + 300 * n}",
     lambda n: f"2026-01-{1 + n // 288:02d}T{n // 12 % 24:02d}:{n % 12 * 5:02d}:00Z",
