@@ -12,6 +12,7 @@ from hemostat.errors import Refused
 
 if TYPE_CHECKING:
     from hemostat.replay.rca import Ranking
+    from hemostat.signals.rootcause.rank import Candidate
     from hemostat.signals.rootcause.series import Recording
 
 SHOWN_REASONS = 4
@@ -83,13 +84,21 @@ def _table(known: "Recording", found: "Ranking", top: int) -> None:
         return
     table = columns("#", "SERVICE", "SCORE", "BECAUSE")
     for number, candidate in enumerate(listed, 1):
-        reasons = candidate.reasons[:SHOWN_REASONS]
+        reasons = _shown(candidate)
         table.add_row(
             words(f"{number}"), words(candidate.service, "bold"), words(f"{candidate.score:.2f}"), words(reasons[0])
         )
         for reason in reasons[1:]:
             table.add_row("", "", "", words(reason))
     emit(table)
+
+
+def _shown(candidate: "Candidate") -> list[str]:
+    """Return the strongest reason of each sign: three quantiles of one latency say the same."""
+    strongest: dict[str, str] = {}
+    for trouble, reason in zip(candidate.troubles, candidate.reasons, strict=True):
+        strongest.setdefault(trouble.sign, reason)
+    return list(strongest.values())[:SHOWN_REASONS]
 
 
 def _how(found: "Ranking") -> str:

@@ -5,6 +5,7 @@ strayed upward over the last two hours, so that what is always jumpy must jump f
 in two steps in a row at a quantity that was well before.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -61,9 +62,20 @@ def beginnings(
 ) -> tuple[Beginning, ...]:
     """Return when trouble began, in order. Raises `Refused` when the recording is too large to go through."""
     window, watch = window or Window(), watch or Watchfulness()
-    quantities = [q for q in recording.quantities if len(q.times)]
-    if not quantities:
-        return ()
+    cadences: dict[int, list[Quantity]] = {}
+    for quantity in recording.quantities:
+        if len(quantity.times):
+            cadences.setdefault(round(math.log2(step_of(quantity.times))), []).append(quantity)
+    found = [b for alike in cadences.values() for b in _beginnings(alike, window, watch)]
+    merged: list[Beginning] = []
+    for beginning in sorted(found, key=lambda b: (b.noticed, b.what)):
+        if not merged or beginning.began > merged[-1].noticed:
+            merged.append(beginning)
+    return tuple(merged)
+
+
+def _beginnings(quantities: Sequence[Quantity], window: Window, watch: Watchfulness) -> Iterator[Beginning]:
+    """Yield the beginnings among quantities that have about the same step."""
     step = float(np.median([step_of(q.times) for q in quantities]))
     start, end = min(q.times[0] for q in quantities), max(q.times[-1] for q in quantities)
     count = int((end - start) / step) + 2
@@ -74,7 +86,6 @@ def beginnings(
             " of the trouble: give it (--at), or a shorter recording",
         )
     grid = start + step * np.arange(1, count)
-    found: list[Beginning] = []
     strong = np.zeros((watch.in_a_row + watch.well, len(quantities)), dtype=bool)
     last = -np.inf
     for i, strength in enumerate(_strengths(quantities, grid, step, window, watch)):
@@ -84,9 +95,7 @@ def beginnings(
         if new.any() and grid[i] - last > watch.quiet * step:
             last = float(grid[i])
             loud = [j for j in np.argsort(-strength, kind="stable")[:5] if strength[j] >= watch.least]
-            began = last - watch.in_a_row * step
-            found.append(Beginning(last, began, tuple(quantities[j].label for j in loud)))
-    return tuple(found)
+            yield Beginning(last, last - watch.in_a_row * step, tuple(quantities[j].label for j in loud))
 
 
 def _strengths(

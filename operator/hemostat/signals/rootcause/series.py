@@ -157,8 +157,8 @@ def paired(one: Recorded, other: Recorded) -> tuple[Floats, Floats, Floats]:
 
 
 def step_of(times: Floats) -> float:
-    """Return the usual distance of samples in seconds; 60 where there are too few to say."""
-    return float(np.median(np.diff(times))) if len(times) > 2 else 60.0
+    """Return the usual distance of samples in seconds, never 0; 60 where there are too few to say."""
+    return max(1e-3, float(np.median(np.diff(times)))) if len(times) > 2 else 60.0
 
 
 def _latency(m: Meaning) -> bool:

@@ -74,3 +74,22 @@ def test_a_recording_with_a_hole_of_years_is_refused_not_gone_through():
     far = Recorded("cpu", "a", "", "", np.array([0.0, 1.0, 2.0, 3.0, 1e9]), np.ones(5))
     with pytest.raises(Refused, match="give it"):
         beginnings(recording([far]))
+
+
+def test_series_of_different_steps_are_judged_each_in_its_own():
+    slow = healthy()
+    slow[120:] *= 4
+    fine = Recorded("cpu_percent", "db", "", "", 5.0 * np.arange(2400), healthy(2400, seed=8))
+    alone = beginnings(recording([recorded(slow)]))
+    assert beginnings(recording([recorded(slow), fine])) == alone
+    assert len(alone) == 1
+
+
+def test_trouble_seen_at_two_cadences_is_one():
+    slow, values = healthy(), healthy(2400, seed=8)
+    slow[120:] *= 4
+    values[120 * 12 :] *= 4
+    fine = Recorded("cpu_percent", "db", "", "", 5.0 * np.arange(2400), values)
+    (one,) = beginnings(recording([recorded(slow), fine]))
+    assert one.what == ("cpu_percent of db",)
+    assert one.noticed == pytest.approx(7200, abs=15)
