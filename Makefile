@@ -65,6 +65,24 @@ loop: venv ## The whole loop on real pods
 	@$(LAB) image --name test
 	@$(call IN,test) $(BIN)/python -m pytest tests/loop
 
+.PHONY: bench
+bench: bench-data bench-cluster ## All figures into build/bench/*.json (two hours)
+
+.PHONY: bench-data
+bench-data: venv ## Figures from recorded and made data: nab, rca, series, ingest, healthy_series
+	@for name in nab rca series healthy_series ingest; do \
+		echo "[bench] $$name"; $(BIN)/python tests/bench/$$name.py; \
+	done
+
+.PHONY: bench-cluster
+bench-cluster: venv ## Figures on real pods: fault to signal, an hour of the healthy shop
+	@$(LAB) up --name bench
+	@$(LAB) image --name bench
+	@for name in fault_to_signal healthy_hour; do \
+		echo "[bench] $$name"; $(call IN,bench) $(BIN)/python tests/bench/$$name.py; \
+	done
+	@$(LAB) down --name bench
+
 .PHONY: generate
 generate: venv ## Write crds/, RBAC and admission policies from the code
 	@$(BIN)/python -m hemostat.generate
