@@ -87,6 +87,8 @@ def incident_conditions(
     if parent is not None and is_over(parent) and not _fires(incident):
         return set_condition(kept, RESOLVED, True, "CauseResolved", f"with {parent.metadata.name}, its cause", now)
     mine = [r for r in remediations if r.spec.opening == openings(incident)]
+    if not mine and parent is not None and not is_over(parent):
+        return _without_action(incident, kept, now, *_why_open(incident, parent), waits=True)
     if not mine:
         return _without_action(incident, kept, now, *_why_open(incident, parent))
     return _with_action(incident, kept, max(mine, key=lambda r: (r.spec.step, r.spec.attempt)), now)
@@ -139,9 +141,10 @@ def _with_action(
 
 
 def _without_action(
-    incident: Incident, kept: tuple[Condition, ...], now: datetime, reason: str, message: str
+    incident: Incident, kept: tuple[Condition, ...], now: datetime, reason: str, message: str, *, waits: bool = False
 ) -> tuple[Condition, ...]:
-    since = all_clear_since(incident, now)
+    """Resolve it once it cleared by itself, unless it waits for its cause."""
+    since = all_clear_since(incident, now) if not waits else None
     for kind in (REMEDIATED, INCIDENT_VERIFIED):
         if find(kept, kind) is None:
             kept = set_condition(kept, kind, "Unknown", "NotYet", "", now)

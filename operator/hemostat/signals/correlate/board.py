@@ -19,6 +19,8 @@ from hemostat.telemetry.graph import CallGraph
 
 GROUP_WAIT = timedelta(seconds=5)
 """How long a caller in trouble waits for the signal of one that it calls (Alertmanager's `group_wait`)."""
+SETTLES = timedelta(seconds=10)
+"""After a start nobody is blamed for so long: not every Watch has been heard yet."""
 OUTLIVES = timedelta(seconds=60)
 """What fires so long after the cause has cleared is no symptom of it."""
 STORM_WINDOW = timedelta(seconds=60)
@@ -129,9 +131,11 @@ class Board:
         self._ended: dict[str, datetime] = {}
         """Incidents that others are part of, and that are over."""
         self._blame: _Blame | None = None
+        self._began: datetime | None = None
 
     def report(self, report: Report, now: datetime) -> None:
         """Take note of a look."""
+        self._began = self._began or now
         name = report.watch.name
         seat = self._seats.pop(name, None) or _Seat(report, now)
         seat.report, seat.time = report, now
@@ -286,11 +290,20 @@ class Board:
         wait = self._wait(case, blame, now)
         if wait > 0:
             return Word(causes=case.ranking, again=min(wait, AGAIN))
-        if watch not in self._recent and self.recent(now) >= (1 if crowded else STORM_LIMIT):
+        if watch not in self._recent and self.recent(now) >= self._limit(explained, crowded=crowded):
             self._absorb(watch, blame)
             return Word(causes=case.ranking, again=AGAIN)
         self._recent[watch] = now
         return Word(opens=True, causes=case.ranking, again=AGAIN)
+
+    def _limit(self, explained: Collection[str], *, crowded: bool) -> int:
+        """Return how many Incidents may have been opened lately for another one to be opened.
+
+        The cause of some that are open may be opened late: those become part of it, there are no more to look at.
+        """
+        limit = 1 if crowded else STORM_LIMIT
+        replaces = any(w in explained and not o.part_of for w, o in self._open.items())
+        return 2 * limit if replaces else limit
 
     def _stands_for(self, watch: str, explained: Collection[str], blame: _Blame) -> bool:
         """Tell whether an open Incident showed this trouble before and may still be its cause."""
@@ -300,8 +313,9 @@ class Board:
 
     def _wait(self, case: Case, blame: _Blame, now: datetime) -> float:
         """Return for how many seconds a callee that is watched and well yet may still turn out to be the cause."""
-        if not _may_shift(case.cause.service, blame):
-            return 0.0
+        settled = ((self._began or now) + SETTLES - now).total_seconds()
+        if settled > 0 or not _may_shift(case.cause.service, blame):
+            return max(0.0, settled)
         sinces = [seat.since for s in (case.cause, *case.symptoms) if (seat := self._seats.get(s.name)) is not None]
         began = min((t for t in sinces if t is not None), default=now)
         return (GROUP_WAIT - (now - began)).total_seconds()

@@ -1,0 +1,136 @@
+"""Trouble that comes back is the same Incident; one that a person deleted is not."""
+
+import pytest
+from tests.unit.builders import at
+from tests.unit.observe.town import Town
+
+from hemostat.api.meta import find
+from hemostat.api.watch import PresentRevision
+from hemostat.signals.correlate import MAX_RETURNS
+from hemostat.signals.correlate.draft import COMES_BACK_WITHIN
+
+
+@pytest.fixture
+def town():
+    town = Town(["payment"], [], lag=2)
+    town.run(15)
+    return town
+
+
+def fault(town, *, bad=20, well=60):
+    town.faulty = {"payment"}
+    town.run(bad)
+    town.faulty = set()
+    town.run(well)
+
+
+def only(town):
+    (found,) = town.api.items.values()
+    return found
+
+
+def resolved(incident):
+    condition = find(incident.status.conditions, "Resolved")
+    return condition.status.value, condition.reason
+
+
+def test_trouble_that_comes_back_soon_reopens_its_incident(town):
+    fault(town)
+    assert resolved(only(town)) == ("True", "ClearedByItself")
+    town.faulty = {"payment"}
+    town.run(10)
+    found = only(town)
+    assert resolved(found) == ("False", "Reopened")
+    assert found.status.reopened.count == 1
+    assert [e.message for e in found.status.timeline if "came back" in e.message]
+    assert len(town.events.of("Reopened")) == 1
+    assert find(found.status.conditions, "Diagnosed").status == "True"  # anew
+
+
+def test_after_the_window_it_is_another_incident(town):
+    fault(town)
+    town.run(COMES_BACK_WITHIN.total_seconds() + 60, step=5)
+    fault(town)
+    assert len(town.api.items) == 2
+
+
+def test_what_was_rolled_out_since_is_new_trouble(town):
+    fault(town)
+    memory = town.seen["payment"].memory
+    memory.present = PresentRevision(target_uid="u", number="2", template_hash="h", since_time=town.clock.now())
+    town.run(3)
+    fault(town)
+    assert len(town.api.items) == 2
+
+
+def test_a_revision_that_was_there_before_it_was_resolved_is_no_new_trouble(town):
+    town.seen["payment"].memory.present = PresentRevision(
+        target_uid="u", number="2", template_hash="h", since_time=at(1)
+    )
+    fault(town)
+    fault(town)
+    assert len(town.api.items) == 1
+
+
+def test_flapping_ends_with_a_person(town):
+    for _ in range(MAX_RETURNS + 3):
+        fault(town)
+    town.faulty = {"payment"}
+    town.run(10)
+    found = only(town)
+    assert found.status.reopened.count == MAX_RETURNS + 3
+    assert [p.spec.opening for p in town.api.proposals] == list(range(MAX_RETURNS + 1))
+    assert resolved(found) == ("False", "Flapping")
+    assert len(town.events.of("Flapping")) == 1
+    assert len([e for e in found.status.timeline if "a person is needed" in e.message]) == 1
+
+
+def test_a_restart_while_it_is_open_again_counts_nothing_twice(town):
+    fault(town)
+    town.faulty = {"payment"}
+    for _ in range(6):
+        town.run(7)
+        town.restart()
+    assert only(town).status.reopened.count == 1
+
+
+def test_a_kill_between_the_two_processes_leaves_it_open(town):
+    """`observe` wrote that it came back, and `act` has not said yet that it is open."""
+    fault(town)
+    town.faulty = {"payment"}
+    act, town.act = town.act, lambda now: None
+    town.run(12)
+    assert resolved(only(town)) == ("True", "ClearedByItself")
+    assert set(town.open()) == {"payment"}
+    town.restart()
+    town.run(12)
+    assert only(town).status.reopened.count == 1
+    town.act = act
+    town.run(5)
+    assert resolved(only(town)) == ("False", "Reopened")
+
+
+def test_an_incident_deleted_while_its_signal_is_about_to_clear_stays_deleted(town):
+    town.faulty = {"payment"}
+    town.run(20)
+    name = only(town).metadata.name
+    town.api.items.clear()
+    memory = town.seen["payment"].memory
+    memory.state = type(memory.state)(signals={"k": ("old", "state")}, normal={"learned": 1})
+    town.look("payment")
+    assert town.api.items == {}
+    assert memory.state.signals == {}  # it must be seen wrong anew, for its whole time
+    assert memory.state.normal == {"learned": 1}
+    town.sense("payment", True, town.clock.step(1))
+    town.seen["payment"].first = town.clock.now()  # as its detector says after that
+    town.run(20)
+    assert only(town).metadata.name != name
+
+
+def test_a_deleted_incident_is_not_taken_for_deleted_by_a_new_process(town):
+    town.faulty = {"payment"}
+    town.run(20)
+    town.api.items.clear()
+    town.restart()
+    town.run(20)
+    assert len(town.api.items) == 1
