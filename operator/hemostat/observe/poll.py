@@ -29,9 +29,9 @@ EMPTY_SECONDS = 300.0
 FRESH_INTERVALS = 4
 """An answer older than this many intervals, and than `FRESH_SECONDS`, is no evidence of now."""
 FRESH_SECONDS = 20.0
-PAST_POINTS = 720
+PAST_POINTS = 1440
 """Points per series when the past is asked for, once."""
-MAX_PAST = 200
+MAX_PAST = 100
 """Series whose past is used; more are learned as they come."""
 PAST_KEPT = 60.0
 """Seconds that a past is kept for those who want it."""

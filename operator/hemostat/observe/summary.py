@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import SignalStanding, SignalSummary, Watch, effective_signals
 from hemostat.signals.evaluate import Inputs, Look
+from hemostat.signals.presets import missing
 from hemostat.signals.rules import one_line
 
 MAX_LISTED = 64
@@ -65,10 +66,11 @@ def _silent(watch: Watch, inputs: Inputs, judged: set[str]) -> Iterator[SignalSu
     """Yield the signals that nothing was judged for, and the presets that nobody exports metrics for."""
     answered = {rule.key for rule in inputs.rules if (vector := inputs.vectors.get(rule.query)) and vector.series}
     for signal in effective_signals(watch.spec):
-        missing = [r.aspect for r in inputs.rules if r.name == signal.name and not r.expected and r.key not in answered]
-        if signal.name in judged and not missing:
+        own = [r for r in inputs.rules if r.name == signal.name and not r.expected]
+        lacking = [key.removeprefix(f"{signal.name}/") for key in missing(own, answered)]
+        if signal.name in judged and not lacking:
             continue
-        message = f"no series for {', '.join(missing)}" if missing else _why(watch, signal.name)
+        message = f"no series for {', '.join(lacking)}" if lacking else _why(watch, signal.name)
         known = signal.name in judged
         state = SignalStanding.CLEAR if known or signal.alert is not None else SignalStanding.NO_DATA
         yield SignalSummary(name=f"{signal.name}/(others)" if known else signal.name, state=state,

@@ -86,6 +86,8 @@ class MetricJudge:
         self.rule = rule
         self.dropped = 0
         """Series of the last vector that were not judged, because there were too many."""
+        self.said: tuple[Sequence[Series], Verdicts] | None = None
+        """The series of the last vector and the verdicts on them, in the same order; None while there was none."""
         self._bank = bank_of(rule, MAX_SERIES)
         self._table = SeriesTable(MAX_SERIES)
         self._seen: tuple[int, Verdicts] | None = None
@@ -96,11 +98,13 @@ class MetricJudge:
         An empty vector, or None for a query that has no answer, is no evidence.
         """
         if vector is None or not vector.series:
+            self.said = None
             return [self._all(None, 0)]
         series = vector.series[:MAX_SERIES]
         self.dropped = len(vector.series) - len(series)
         values = np.array([s.value for s in series])
         verdicts = self._verdicts(vector, series, values)
+        self.said = (series, verdicts)
         keys = [series_key(self.rule, s) for s in series]
         order = np.lexsort((np.arange(len(series)), -verdicts.score, -verdicts.wrong))
         known = [i for i in order if keys[i] in tracked]

@@ -2,6 +2,8 @@
 
 import math
 
+BYTES = ("B", "bytes")
+"""Units that are counted in powers of 1024."""
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -25,7 +27,7 @@ def amount(value: float, unit: str) -> str:
         return duration(value)
     if not math.isfinite(value):
         return f"{value}{unit}"
-    base, signs = (1024.0, "KMGTP") if unit in ("B", "bytes") else (1000.0, "KMGTP")
+    base, signs = (1024.0, "KMGTP") if unit in BYTES else (1000.0, "KMGTP")
     number, sign = value, ""
     if abs(value) >= 10 * base:
         for letter in signs:

@@ -7,16 +7,16 @@ server 1.2x and SDKs, OpenTelemetry's semantic conventions for HTTP, Micrometer,
 and Istio.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from hemostat.api.watch import WatchSignal, WatchSpec, effective_signals
+from hemostat.api.watch import StandardCheck, WatchSignal, WatchSpec, effective_signals
 from hemostat.signals.presets.queues import queue
 from hemostat.signals.presets.standard import standard
 from hemostat.signals.presets.target import Target
 from hemostat.signals.presets.workflows import workflow
 from hemostat.signals.rules import Rule, of_metric
 
-__all__ = ["MAX_RULES", "Target", "rules_of"]
+__all__ = ["MAX_RULES", "Target", "missing", "rules_of"]
 MAX_RULES = 200
 """Rules of one Watch that are asked; 32 signals cannot have many more."""
 
@@ -24,6 +24,16 @@ MAX_RULES = 200
 def rules_of(spec: WatchSpec, target: Target) -> tuple[Rule, ...]:
     """Return every rule of a Watch, in the order of its signals; objectives (SLO) apart, they have windows."""
     return tuple(rule for signal in effective_signals(spec) for rule in _of(signal, target))[:MAX_RULES]
+
+
+def missing(rules: Iterable[Rule], answered: Collection[str]) -> list[str]:
+    """Return what has no series, by key; of the libraries that may count the same, one that has some is enough."""
+    groups: dict[str, bool] = {}
+    for rule in rules:
+        check = next((c for c in StandardCheck if not rule.expected and rule.aspect.startswith(c)), rule.aspect)
+        key = f"{rule.name}/{check}"
+        groups[key] = groups.get(key, False) or rule.key in answered
+    return [key for key, found in groups.items() if not found]
 
 
 def _of(signal: WatchSignal, target: Target) -> Iterator[Rule]:

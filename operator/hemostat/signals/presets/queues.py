@@ -40,7 +40,7 @@ def _rabbit(metric: str, queue: str, function: str = "", window: str = "") -> st
 
 def _rabbit_rate(word: str, queue: str) -> str:
     """Return how often it happens; channels counted deliveries before queues did (4.0)."""
-    both = " or ".join(_rabbit(f"{by}_messages_{word}_total", queue, "rate", "[2m]") for by in ("channel", "queue"))
+    both = " or ".join(_rabbit(f"{by}_{word}_total", queue, "rate", "[2m]") for by in ("channel", "queue"))
     return f"sum({both})"
 
 
@@ -56,9 +56,9 @@ def _rabbitmq(signal: QueueSignal) -> Iterator[_Preset]:
         0.0,
         "",
     )
-    words = ("delivered", "delivered_ack", "get", "get_ack")
+    words = ("messages_delivered", "messages_delivered_ack", "get", "get_ack")
     given = " + ".join(f"({_rabbit_rate(word, name)} or vector(0))" for word in words)
-    share = f"100 * {_rabbit_rate('redelivered', name)} / ({given} > 0)"
+    share = f"100 * {_rabbit_rate('messages_redelivered', name)} / ({given} > 0)"
     yield "Redelivered", share, "deliveries that are repetitions", float(signal.redelivered_percent_above), "%"
     if signal.dead_letter:
         dead = _rabbit("queue_messages_ready", quoted(signal.dead_letter), "delta", "[5m]")

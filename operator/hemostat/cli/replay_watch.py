@@ -1,0 +1,210 @@
+"""`hemostat replay watch`: what a Watch would have fired, had it been there."""
+
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from hemostat.cli.options import Format
+from hemostat.errors import Refused
+
+if TYPE_CHECKING:
+    from hemostat.api.watch import Watch
+    from hemostat.replay.watch import Alarm, Replayed
+
+LONGEST_ANSWER_SECONDS = 60.0
+MAX_FILE_BYTES = 1024 * 1024
+STEPS = 11_000
+_AGO = re.compile(r"-(\d{1,6})([smhdw])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def watch(
+    file: Annotated[Path, typer.Argument(help="YAML with a Watch.")],
+    prometheus: Annotated[
+        str | None,
+        typer.Option("--prometheus", help="Address of a Prometheus API; HEMOSTAT_PROMETHEUS_URL by default."),
+    ] = None,
+    since: Annotated[str, typer.Option("--from", help="Beginning: RFC 3339, or -7d, -12h, -30m ago.")] = "-1d",
+    until: Annotated[str, typer.Option("--to", help="End: RFC 3339, -1h ago, or now.")] = "now",
+    step: Annotated[
+        int | None, typer.Option("--step", min=1, help="Seconds between two looks; the Watch's interval if it fits.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write a picture (SVG).")] = None,
+    output: Annotated[Format, typer.Option("--output", "-o", help="How to print the alarms.")] = Format.TABLE,
+) -> None:
+    """Say what a Watch would have fired over a past that Prometheus kept, and draw it.
+
+    The series are judged by the code that judges live, step by step, without looking ahead. Traces and objects of the
+    API server cannot be replayed from Prometheus; which signals are left out is said.
+    """
+    from dataclasses import replace
+
+    from hemostat.replay.watch import Span, replay
+    from hemostat.settings import Settings
+    from hemostat.telemetry.prometheus import Prometheus
+
+    wanted = load(file)
+    now = datetime.now(UTC).replace(microsecond=0)
+    start, end = moment(since, now, "--from"), moment(until, now, "--to")
+    length = (end - start).total_seconds()
+    chosen = step or max(wanted.spec.interval_seconds, 15, int(length / STEPS) + 1)
+    settings = replace(Settings.read(), prometheus_timeout_seconds=LONGEST_ANSWER_SECONDS)
+    if prometheus is not None:
+        settings = replace(settings, prometheus_url=prometheus)
+
+    def progress(done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done:,} of {of:,} steps", end="" if done < of else "\n", file=sys.stderr, flush=True)
+
+    found = replay(wanted, Prometheus.connect(settings), Span(start, end, chosen), progress)
+    if out is not None:
+        _draw(found, wanted, out)
+    if output is Format.TABLE:
+        _table(found)
+    elif output is Format.JSON:
+        print(json.dumps(plain(found), indent=2))
+    else:
+        print(yaml.safe_dump(plain(found), sort_keys=False), end="")
+
+
+def load(file: Path) -> "Watch":
+    """Read the one Watch of a YAML file. Raises `Refused` with file and place."""
+    from hemostat.api.watch import Watch
+
+    try:
+        text = file.read_bytes()[: MAX_FILE_BYTES + 1]
+        if len(text) > MAX_FILE_BYTES:
+            raise Refused("BadFile", f"{file}: larger than 1 MiB")
+        documents = [d for d in yaml.safe_load_all(text) if isinstance(d, dict) and d.get("kind") == "Watch"]
+    except OSError as error:
+        raise Refused("BadFile", f"{file}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("BadFile", f"{file}: not YAML: {' '.join(str(error).split())}") from error
+    if len(documents) != 1:
+        names = ", ".join(str((d.get("metadata") or {}).get("name")) for d in documents)
+        raise Refused("BadFile", f"{file}: must hold one Watch, has {len(documents)}{f': {names}' if names else ''}")
+    document = documents[0]
+    try:
+        found = Watch.model_validate({k: v for k, v in document.items() if k != "status"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Refused("BadFile", f"{file}: {place}: {first['msg']}") from error
+    _check(file, document)
+    return found
+
+
+def _check(file: Path, document: dict[str, Any]) -> None:
+    """Check what the API server would check: unknown fields, and one field where there must be exactly one."""
+    from hemostat.api.watch import MetricSignal, WatchSignal
+
+    rules = {"above", "below", "unusual", "changePoint", "forecast"}
+    kinds = {f.alias or n for n, f in WatchSignal.model_fields.items()} - {"name"}
+    known = {f.alias or n for n, f in MetricSignal.model_fields.items()}
+    for signal in document["spec"].get("signals") or ():
+        name = f"{file}: signal {signal.get('name')}"
+        if extra := signal.keys() - kinds - {"name"}:
+            raise Refused(
+                "BadFile", f"{name}: unknown field {', '.join(sorted(extra))}; there are {', '.join(sorted(kinds))}"
+            )
+        if len(signal.keys() & kinds) != 1:
+            raise Refused("BadFile", f"{name}: must set exactly one of {', '.join(sorted(kinds))}")
+        metric = signal.get("metric")
+        if metric is None:
+            continue
+        if extra := metric.keys() - known:
+            raise Refused("BadFile", f"{name}: unknown field metric.{', '.join(sorted(extra))}")
+        if len(metric.keys() & rules) != 1:
+            raise Refused("BadFile", f"{name}: metric must set exactly one of {', '.join(sorted(rules))}")
+
+
+def moment(text: str, now: datetime, option: str) -> datetime:
+    """Return a time: RFC 3339, a time span ago (`-7d`), or `now`."""
+    from hemostat.clock import parse_time
+
+    if text == "now":
+        return now
+    if ago := _AGO.fullmatch(text):
+        return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise Refused("BadTime", f"{option} must look like 2026-03-01T12:00:00Z or -7d, not {text!r}") from None
+
+
+def plain(found: "Replayed") -> dict[str, Any]:
+    """Return the outcome as plain values, for JSON and YAML."""
+    return {
+        "from": found.span.start.isoformat(),
+        "to": found.span.end.isoformat(),
+        "stepSeconds": found.span.step_seconds,
+        "series": found.series,
+        "silent": found.silent,
+        "problems": found.problems,
+        "leftOut": found.left_out,
+        "alarms": [_plain(alarm) for alarm in found.alarms],
+        "alarmsNotListed": found.dropped_alarms,
+    }
+
+
+def _plain(alarm: "Alarm") -> dict[str, Any]:
+    return {
+        "signal": alarm.name,
+        "key": alarm.key,
+        "subject": alarm.subject,
+        "from": alarm.began.isoformat(),
+        "to": alarm.ended.isoformat() if alarm.ended is not None else None,
+        "worst": alarm.worst,
+        "bound": alarm.threshold,
+        "unit": alarm.unit,
+        "message": alarm.note,
+    }
+
+
+def _draw(found: "Replayed", wanted: "Watch", out: Path) -> None:
+    from hemostat.replay.picture import picture
+
+    title = f"Watch {wanted.metadata.namespace or 'default'}/{wanted.metadata.name}"
+    try:
+        out.write_text(picture(found, title))
+    except OSError as error:
+        raise Refused("BadFile", f"--out {out}: {error.strerror or error}") from error
+
+
+def _table(found: "Replayed") -> None:
+    from hemostat.cli.text import columns, emit, words
+    from hemostat.signals.words import amount, duration
+
+    table = columns("SIGNAL", "FROM", "TO", "LASTED", "WORST", "BOUND", "WHAT")
+    for alarm in found.alarms:
+        ended = alarm.ended or found.span.end
+        table.add_row(
+            words(alarm.key.split("{", 1)[0]),
+            words(f"{alarm.began:%m-%d %H:%M:%S}"),
+            words(f"{alarm.ended:%m-%d %H:%M:%S}" if alarm.ended is not None else "still fires"),
+            words(duration((ended - alarm.began).total_seconds())),
+            words(amount(alarm.worst, alarm.unit) if alarm.worst is not None else ""),
+            words(amount(alarm.threshold, alarm.unit) if alarm.threshold is not None else ""),
+            words(alarm.note or alarm.subject),
+        )
+    if found.alarms:
+        emit(table)
+    count, total = len(found.alarms) + found.dropped_alarms, sum(found.series.values())
+    length = duration((found.span.end - found.span.start).total_seconds())
+    emit(
+        words(f"{count} alarms in {length}, {total} series, looked at every {found.span.step_seconds} s (times in UTC)")
+    )
+    for what, lines in (
+        ("could not be asked", [f"{k}: {v}" for k, v in found.problems.items()]),
+        ("Prometheus has no series for", [", ".join(found.silent)] if found.silent else []),
+        ("not replayed", found.left_out),
+    ):
+        for line in lines:
+            emit(words(f"{what}: {line}"))

@@ -1,0 +1,241 @@
+"""Replaying a Watch: what would have fired and when, without looking ahead; nothing here asks a real Prometheus."""
+
+from datetime import timedelta
+from xml.etree import ElementTree
+
+import pytest
+from tests.unit.builders import T0, at, watch
+
+from hemostat.cli.replay_watch import load, moment, plain
+from hemostat.errors import Refused
+from hemostat.replay.picture import picture
+from hemostat.replay.watch import Span, replay
+from hemostat.telemetry.sample import History
+
+MINUTE = 60
+
+
+class Past:
+    """Keeps functions of time as if they were series."""
+
+    def __init__(self, **series):
+        self.series = series
+        self.asked = []
+
+    def between(self, query, start, end, step_seconds):
+        self.asked.append((query, start, end))
+        if query == "bad(":
+            raise Refused("BadQuery", "parse error")
+        found = self.series.get(query)
+        if found is None:
+            return []
+        times = [start + timedelta(seconds=i) for i in range(0, int((end - start).total_seconds()) + 1, step_seconds)]
+        points = [(t.timestamp(), value) for t in times if (value := found((t - T0).total_seconds())) is not None]
+        return [History((("pod", "a"),), tuple(points))] if points else []
+
+
+def span(seconds, step=MINUTE):
+    return Span(T0, at(seconds), step)
+
+
+def rule(query="errors", **how):
+    return {"name": query, "metric": {"query": query, "forSeconds": 0, "clearSeconds": 0, **how}}
+
+
+def test_a_bound_that_is_exceeded_for_a_while_is_one_alarm():
+    past = Past(errors=lambda t: 9.0 if 600 <= t < 1200 else 1.0)
+    found = replay(watch(signals=[rule(above="5")]), past, span(3600))
+    (alarm,) = found.alarms
+    assert (alarm.began, alarm.ended) == (at(600), at(1200))
+    assert (alarm.worst, alarm.threshold) == (9.0, 5.0)
+    assert alarm.key == "errors/metric{pod=a}"
+
+
+def test_what_still_fires_at_the_end_has_no_end():
+    found = replay(watch(signals=[rule(above="5")]), Past(errors=lambda t: 9.0 if t > 600 else 1.0), span(1200))
+    assert [a.ended for a in found.alarms] == [None]
+
+
+def test_nothing_is_looked_ahead():
+    """What comes later must not change what was said before."""
+
+    def calm(t):
+        return 10.0 + int(t) * 7919 % 1000 / 1000  # noise
+
+    spec = watch(signals=[rule(unusual={})])
+    until = 6 * 3600
+    short = replay(spec, Past(errors=calm), span(until))
+    later = Past(errors=lambda t: calm(t) if t <= until else 1e6)
+    long = replay(spec, later, span(2 * until))
+    assert [a for a in long.alarms if a.began <= at(until)] == short.alarms == []
+    assert long.alarms
+
+
+def test_a_detector_has_learned_what_was_before_as_a_live_one_would_have():
+    past = Past(errors=lambda t: 100.0 if 0 < t < 300 else 10.0 + int(t) * 7919 % 1000 / 1000)
+    found = replay(watch(signals=[rule(unusual={})]), past, span(600))
+    assert len(found.alarms) == 1
+    assert min(start for _, start, _ in past.asked) < T0
+
+
+@pytest.fixture
+def chunks(monkeypatch):
+    monkeypatch.setattr("hemostat.replay.watch.CHUNK_POINTS", 50)
+    return 50
+
+
+def test_a_long_time_is_fetched_in_pieces_and_no_step_is_lost_or_doubled(chunks):
+    seen = []
+    past = Past(errors=lambda t: seen.append(t) or 1.0)
+    steps = 2 * chunks + 7
+    found = replay(watch(signals=[rule(above="5")]), past, span((steps - 1) * MINUTE))
+    assert found.span.steps == steps
+    assert seen == [i * MINUTE for i in range(steps)]
+
+
+def test_a_query_that_is_refused_spoils_no_other(chunks):
+    spec = watch(signals=[rule("bad(", above="1") | {"name": "bad"}, rule(above="5")])
+    past = Past(errors=lambda _: 9.0)
+    found = replay(spec, past, span(3 * chunks * MINUTE))
+    assert found.problems == {"bad/metric": "parse error"}
+    assert [a.name for a in found.alarms] == ["errors"]
+    assert sum(query == "bad(" for query, _, _ in past.asked) == 1
+
+
+def test_what_cannot_be_replayed_and_what_has_no_series_is_said():
+    found = replay(watch(), Past(), span(600))
+    assert [line.split(":")[0] for line in found.left_out] == ["calls", "pods", "metrics", "alerts", "agents"]
+    assert "metrics/RequestErrors" in found.silent
+    assert found.alarms == []
+
+
+def test_one_way_of_counting_requests_is_enough():
+    class Counted(Past):
+        def between(self, query, start, end, step_seconds):
+            self.series = {query: lambda _: 1.0} if "grpc_server_handled_total" in query else {}
+            return super().between(query, start, end, step_seconds)
+
+    found = replay(watch(), Counted(), span(600))
+    assert "metrics/RequestErrors" not in found.silent
+    assert "metrics/RequestLatency" in found.silent
+
+
+def test_an_objective_fires_and_its_refused_windows_are_said_once():
+    slo = {"name": "good", "slo": {"objectivePercent": "99", "errorRatio": "ratio[$window]"}}
+
+    class Ratio(Past):
+        def between(self, query, start, end, step_seconds):
+            self.series = {query: lambda t: 0.5 if 600 <= t < 1200 else 0.0}
+            return super().between(query, start, end, step_seconds)
+
+    found = replay(watch(signals=[slo]), Ratio(), span(3600))
+    assert [(a.key, a.began) for a in found.alarms] == [("good/slo", at(600))]
+    assert found.series == {"good/slo": 5}
+
+
+@pytest.mark.parametrize(
+    ("signals", "seconds", "reason"),
+    [
+        ([{"name": "calls", "trace": {}}], 600, "NothingToReplay"),
+        ([rule(above="1")], 0, "BadTime"),
+        ([rule(above="1")], 10**9, "TooLong"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(signals, seconds, reason):
+    with pytest.raises(Refused) as refused:
+        replay(watch(signals=signals), Past(), span(seconds))
+    assert refused.value.reason == reason
+
+
+def test_the_picture_is_well_formed_bounded_and_shows_alarms_whatever_the_labels():
+    class Hostile(Past):
+        def between(self, query, start, end, step_seconds):
+            (found,) = super().between(query, start, end, step_seconds)
+            names = ["<script>alert(1)</script>", '"&\n\x00\x1b[31m', *map(str, range(300))]
+            return [History((("pod", name),), found.points) for name in names]
+
+    past = Hostile(errors=lambda t: 9.0 if 600 <= t < 1200 else 1.0)
+    found = replay(watch(signals=[rule(above="5")]), past, span(3600))
+    drawn = picture(found, "a <title> & more")
+    root = ElementTree.fromstring(drawn)
+    assert len(drawn) < 2_000_000
+    assert "<script" not in drawn
+    assert len([e for e in root.iter() if e.get("class") == "alarm"]) == 8
+    assert len([e for e in root.iter() if e.get("class") == "frame"]) <= 24
+
+
+@pytest.mark.parametrize(
+    "values",
+    [lambda _: 0.0, lambda _: 1e300, lambda _: float("inf"), lambda t: -1e-12 * t, lambda t: None if t % 600 else 5.0,
+     lambda _: None],
+)  # fmt: skip
+def test_any_course_can_be_drawn(values):
+    found = replay(watch(signals=[rule(above="5")]), Past(errors=values), span(3600))
+    ElementTree.fromstring(picture(found, "t"))
+
+
+def test_the_outcome_as_plain_values():
+    found = replay(watch(signals=[rule(above="5")]), Past(errors=lambda t: 9.0 if t < 60 else 1.0), span(600))
+    out = plain(found)
+    (alarm,) = out["alarms"]
+    assert (alarm["from"], alarm["to"]) == (T0.isoformat(), at(60).isoformat())
+    assert out["series"] == {"errors/metric": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("now", 0), ("-90s", -90), ("-7d", -604800), ("-2w", -1209600), ("2026-03-01T13:00:00+01:00", 0)],
+)
+def test_times_are_absolute_or_a_while_ago(text, seconds):
+    assert moment(text, T0, "--from") == at(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "7d", "-7y", "-d", "2026-03-01", "2026-03-01T12:00:00"])
+def test_other_times_are_refused_with_the_option_s_name(text):
+    with pytest.raises(Refused, match="--from must look like"):
+        moment(text, T0, "--from")
+
+
+GOOD = """
+apiVersion: v1
+kind: Namespace
+---
+kind: Watch
+metadata: {name: payment}
+spec: {target: {name: payment}, signals: [{name: a, metric: {query: up, above: "1"}}]}
+"""
+
+
+def test_the_one_watch_of_a_file_is_found(tmp_path):
+    (tmp_path / "w.yaml").write_text(GOOD)
+    assert load(tmp_path / "w.yaml").metadata.name == "payment"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must hold one Watch, has 0"),
+        (GOOD + "---" + GOOD.split("---")[1], "has 2: payment, payment"),
+        ("{", "not YAML"),
+        ("\xff\xfe\x00", "not YAML"),
+        (GOOD.replace("target: {name: payment}", "target: {}"), "spec.target.name: Field required"),
+        (GOOD.replace("above", "abve"), "unknown field metric.abve"),
+        (GOOD.replace(', above: "1"', ""), "metric must set exactly one of"),
+        (GOOD.replace('above: "1"', 'above: "1", unusual: {}'), "metric must set exactly one of"),
+        (GOOD.replace("metric: {query", "trace: {}, metric: {query"), "must set exactly one of"),
+        (GOOD.replace("name: a, metric", "name: a, metrics"), "unknown field metrics"),
+        (GOOD.replace('"1"', '"1e9"'), "metric.above: String should match pattern"),
+    ],
+)
+def test_a_bad_file_is_refused_with_the_place(tmp_path, text, said):
+    path = tmp_path / "w.yaml"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(Refused) as refused:
+        load(path)
+    assert said in str(refused.value)
+    assert str(path) in str(refused.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(Refused, match="No such file"):
+        load(tmp_path / "none.yaml")
