@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+Edge = tuple[str, str]
+"""(caller, callee)."""
+
 
 class Sign(StrEnum):
     """In what way something is out of the ordinary; it decides which way the sign travels over the call graph."""
@@ -43,3 +46,14 @@ class Trouble:
     """The other end of an edge; empty for a service's own sign."""
     since: float | None = None
     """When it began, in seconds of any one clock; None where not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one sign says about one service, once others have had their part."""
+
+    trouble: Trouble
+    value: float
+    """In [0, 1]."""
+    note: str = ""
+    """More for a person, after the reason."""

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hemostat.signals.rootcause.evidence import Sign
+from hemostat.signals.rootcause.evidence import Edge, Sign
 from hemostat.signals.rootcause.meaning import Direction, Meaning, Side, meaning, stem
-from hemostat.signals.rootcause.rank import Edge
 
 Floats = NDArray[np.float64]
 

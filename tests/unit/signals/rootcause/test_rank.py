@@ -107,3 +107,9 @@ def test_what_one_of_many_callers_sees_weighs_less_than_what_all_see():
     only = rank([firing(Sign.LATENCY, "db", 0.8, "c0")], callers[:1])[0].score
     assert one < 0.6 * every
     assert every == pytest.approx(only)
+
+
+def test_strengths_out_of_range_do_no_harm():
+    found = rank([firing(Sign.LATENCY, "db", 0.0, "c0"), firing(Sign.ERRORS, "cart", 9.0)], [("c0", "db")])
+    assert [(c.service, c.score) for c in found] == [("cart", pytest.approx(0.7))]
+    assert rank([firing(Sign.NETWORK, "db", 0.0, "c0")], []) == ()
