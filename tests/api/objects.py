@@ -144,7 +144,13 @@ MINIMAL: dict[str, Json] = {
 """Specs with nothing but what is required; the schema's defaults fill the rest."""
 
 _REF: Json = {"name": "payment", "uid": UID}
-_METRIC: Json = {"kind": "ErrorRate", "query": "sum(rate(errors[1m]))", "forSeconds": 5, "clearSeconds": 7}
+_METRIC: Json = {
+    "kind": "ErrorRate",
+    "query": "sum(rate(errors[1m]))",
+    "unit": "ms",
+    "forSeconds": 5,
+    "clearSeconds": 7,
+}
 _PARAMETERS: list[Json] = [{"name": "factorPercent", "value": "200"}, {"name": "maxReplicas", "value": "8"}]
 
 MAXIMAL: dict[str, Json] = {
@@ -167,6 +173,42 @@ MAXIMAL: dict[str, Json] = {
                 },
             },
             {"name": "pods", "workload": {"forSeconds": 4}},
+            {"name": "odd", "metric": {**_METRIC, "unusual": {"direction": "Up", "sensitivity": "Low"}}},
+            {"name": "shift", "metric": {**_METRIC, "changePoint": {"direction": "Down", "minChangePercent": 30}}},
+            {
+                "name": "disk",
+                "metric": {**_METRIC, "forecast": {"limit": "0", "withinSeconds": 600, "historySeconds": 300}},
+            },
+            {"name": "good", "slo": {"objectivePercent": "99.9", "errorRatio": "errors[$window]", "periodDays": 28}},
+            {
+                "name": "orders",
+                "queue": {
+                    "system": "RabbitMQ",
+                    "name": "orders",
+                    "deadLetter": "orders.dead",
+                    "maxLag": 100,
+                    "redeliveredPercentAbove": 30,
+                },
+            },
+            {
+                "name": "flows",
+                "workflow": {"system": "Temporal", "name": "pay", "failedPercentAbove": 10, "stuckAfterSeconds": 60},
+            },
+            {"name": "alerts", "alert": {"names": ["HighErrorRate"]}},
+            {
+                "name": "agents",
+                "agent": {
+                    "agent": "planner",
+                    "taskSuccessPercentBelow": 90,
+                    "tokensPerSuccessAbove": 5000,
+                    "invalidOutputPercentAbove": 10,
+                    "unknownToolPercentAbove": 5,
+                    "truncatedPercentAbove": 15,
+                    "minSamples": 3,
+                    "windowSeconds": 60,
+                },
+            },
+            {"name": "metrics", "standard": {"checks": ["MemoryExhaustion", "Restarts"]}},
         ],
     },
     "Runbook": {
@@ -250,10 +292,15 @@ MAXIMAL: dict[str, Json] = {
 MAXIMAL_STATUS: dict[str, Json] = {
     "Watch": {
         "observedGeneration": 1,
-        "conditions": [condition("Ready"), condition("Healthy", "Unknown")],
+        "conditions": [condition("Ready"), condition("Healthy", "Unknown"), condition("DataFresh")],
         "watching": 4,
         "firing": 1,
         "lastSignal": "errors",
+        "lastSignalTime": TIME,
+        "series": 12,
+        "edges": 3,
+        "objects": 5,
+        "signals": [{"name": "errors", "state": "Firing", "subjects": 2, "message": "errors is 9, bound 5"}],
         "revisions": [{"templateHash": "5d4f8c7b9", "targetUid": UID, "observedTime": TIME}],
         "present": {"targetUid": UID, "number": "3", "templateHash": "5d4f8c7b9", "sinceTime": TIME},
         "baselines": [{"signal": "calls checkout -> payment", "value": "12.5", "observedTime": TIME}],

@@ -268,8 +268,10 @@ def test_yaml_of_an_object_applies_without_a_warning(cluster: Cluster, namespace
 
 # --- What kubectl get prints
 
+AGO = r"\d+[smhdy]\w*"
+"""How kubectl prints a time in a column."""
 SHOWN = {
-    "Watch": ["payment", "Unknown", "4", "1", "errors", "Tested"],
+    "Watch": ["payment", "Tested", "Tested", "1", "errors", AGO, "4", "12", "3", "5", "Tested"],
     "Runbook": ["Active", "Tested", "Low", "a bad rollout"],
     "GatePolicy": ["Auto", '["rollback","scale"]', '["shop","bank"]'],
     "Incident": ["Warning", "payment", "payment", "Verifying", "payment", "payment fails"],
@@ -294,7 +296,9 @@ def test_columns_show_what_they_promise(cluster: Cluster, namespace: str, resour
         lines = cluster.kubectl("get", resource.plural, namespace, f"--output={option}", *scope).stdout.splitlines()
         head, row = (re.split(r"\s{2,}", line.strip()) for line in lines)
         assert head == ["NAME", *(column.name.upper() for column, _ in columns), "AGE"]
-        assert row[:-1] == [namespace, *(cell for _, cell in columns)]
+        assert row[0] == namespace
+        for cell, (column, wanted) in zip(row[1:], columns, strict=False):
+            assert re.fullmatch(wanted, cell) if column.type == "date" else cell == wanted, column.name
         assert re.fullmatch(r"\d+s", row[-1])
 
 
@@ -303,10 +307,11 @@ def test_columns_show_what_they_promise(cluster: Cluster, namespace: str, resour
 
 LONG = "a" * 20000
 METRIC: Json = {"query": "up", "above": "1"}
+SLO: Json = {"objectivePercent": "99.9", "errorRatio": "errors[$window]"}
 REQUIRED = "Required value"
 CHOICE = "Unsupported value"
-ABOVE_XOR_BELOW = "must set exactly one of above and below"
-ONE_OF_THREE = "must set exactly one of metric, trace and workload"
+ONE_RULE = "must set exactly one of above, below, unusual, changePoint and forecast"
+ONE_KIND = "must set exactly one of metric, slo, trace, workload, queue, workflow, alert, agent and standard"
 
 INVALID: list[tuple[str, str, Any, str]] = [
     # Watch
@@ -321,12 +326,23 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Watch", "spec.intervalSeconds", "5", "must be of type integer"),
     ("Watch", "spec.intervalSeconds", 1.5, "must be of type integer"),
     ("Watch", "spec.healthyAfterSeconds", 4, "should be greater than or equal to 5"),
-    ("Watch", "spec.signals", [{"name": "none"}], ONE_OF_THREE),
-    ("Watch", "spec.signals", [{"name": "two", "trace": {}, "workload": {}}], ONE_OF_THREE),
-    ("Watch", "spec.signals", [{"name": "two", "metric": METRIC, "workload": {}}], ONE_OF_THREE),
-    ("Watch", "spec.signals", [{"name": "all", "metric": METRIC, "trace": {}, "workload": {}}], ONE_OF_THREE),
-    ("Watch", "spec.signals", [{"name": "x", "metric": {"query": "up"}}], ABOVE_XOR_BELOW),
-    ("Watch", "spec.signals", [{"name": "x", "metric": {**METRIC, "below": "1"}}], ABOVE_XOR_BELOW),
+    ("Watch", "spec.signals", [{"name": "none"}], ONE_KIND),
+    ("Watch", "spec.signals", [{"name": "two", "trace": {}, "workload": {}}], ONE_KIND),
+    ("Watch", "spec.signals", [{"name": "two", "metric": METRIC, "workload": {}}], ONE_KIND),
+    ("Watch", "spec.signals", [{"name": "all", "metric": METRIC, "trace": {}, "workload": {}}], ONE_KIND),
+    ("Watch", "spec.signals", [{"name": "x", "metric": {"query": "up"}}], ONE_RULE),
+    ("Watch", "spec.signals", [{"name": "x", "metric": {**METRIC, "below": "1"}}], ONE_RULE),
+    ("Watch", "spec.signals", [{"name": "x", "metric": {**METRIC, "unusual": {}}}], ONE_RULE),
+    ("Watch", "spec.signals", [{"name": "x", "metric": {"query": "up", "unusual": {"direction": "Left"}}}], CHOICE),
+    ("Watch", "spec.signals", [{"name": "x", "metric": {"query": "up", "forecast": {}}}], REQUIRED),
+    ("Watch", "spec.signals", [{"name": "x", "slo": {**SLO, "errorRatio": "up"}}], "must contain $window"),
+    ("Watch", "spec.signals", [{"name": "x", "slo": {**SLO, "objectivePercent": "100"}}], "must be less than 100"),
+    ("Watch", "spec.signals", [{"name": "x", "queue": {"system": "Carrier", "name": "q"}}], CHOICE),
+    ("Watch", "spec.signals", [{"name": "x", "queue": {"system": "Kafka", "name": ""}}], "at least 1 chars"),
+    ("Watch", "spec.signals", [{"name": "x", "workflow": {"system": "Make"}}], CHOICE),
+    ("Watch", "spec.signals", [{"name": "x", "standard": {"checks": ["Everything"]}}], CHOICE),
+    ("Watch", "spec.signals", [{"name": "x", "standard": {"checks": ["Restarts"] * 2}}], "Duplicate value"),
+    ("Watch", "spec.signals", [{"name": "x", "agent": {"windowSeconds": 5}}], "greater than or equal to 10"),
     ("Watch", "spec.signals", [{"name": "x", "metric": {**METRIC, "above": "much"}}], "above in body should match"),
     ("Watch", "spec.signals", [{"name": "x", "metric": {**METRIC, "above": "1e9"}}], "above in body should match"),
     ("Watch", "spec.signals", [{"name": "x", "metric": {**METRIC, "above": 5}}], "must be of type string"),
@@ -348,6 +364,9 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Watch", "status.conditions.0.message", LONG, "may not be more than 2048"),
     ("Watch", "status.conditions.0.lastTransitionTime", "yesterday", "must be of type date-time"),
     ("Watch", "status.conditions.0.observedGeneration", -1, "should be greater than or equal to 0"),
+    ("Watch", "status.signals", [{"name": "a", "state": "Clear"}] * 2, "Duplicate value"),
+    ("Watch", "status.signals", [{"name": f"s{i}", "state": "Clear"} for i in range(65)], "at most 64 items"),
+    ("Watch", "status.signals", [{"name": "a", "state": "Fine"}], CHOICE),
     ("Watch", "status.revisions.0.targetUid", "u" * 65, "may not be more than 64"),
     # Runbook
     ("Runbook", "spec.state", "Enabled", CHOICE),
