@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalStatus
+from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalSource, SignalStatus
 from hemostat.api.watch import PresentRevision
 from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
 from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, troubles
@@ -163,7 +163,7 @@ def _items(facts: Facts, notes: Mapping[str, str]) -> list[Item]:
         limit = f", limit {s.threshold}{s.unit}" if s.threshold is not None else ""
         text = f"{s.kind} of {s.subject} is {s.value}{s.unit}{limit}, over {s.samples} samples from {s.source}"
         items.append((f"signal/{s.key}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
-        if notes.get(s.key):
+        if notes.get(s.key) and s.source is not SignalSource.WORKLOAD:  # its note is told below, object by object
             items.append((f"note/{s.key}", EvidenceKind.EXEMPLAR, s.subject, notes[s.key], None))
     items += [_changed(c, "") for c in facts.changes]
     # what a trouble is called is its identity, what is said of it may vary: the scheduler never says the same twice

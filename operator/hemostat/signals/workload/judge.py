@@ -96,6 +96,7 @@ def _observation(name: str, scene: Scene, aspect: Aspect, found: list[Trouble]) 
         subject=f"{aspect} of {scene.name}",
         wrong=bool(found),
         value=float(len(found)),
+        unit=" affected",
         samples=max(1, len(scene.pods)),
         note="; ".join(str(t) for t in found[:TOLD]) + more,
     )
