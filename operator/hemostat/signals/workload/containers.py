@@ -16,7 +16,7 @@ RECENT_SECONDS = 60.0
 STEADY_SECONDS = 600.0
 """A container that ran longer than this did not crash in a loop: the kubelet's back-off starts over by then."""
 LOOPS = 2
-"""Restarts after which a crash is not the first one."""
+"""So many crashes are a loop. The kubelet reports the second one as an end, and calls it a back-off only later."""
 
 
 def container_troubles(pod: Json, now: datetime) -> Iterator[Trouble]:
@@ -64,8 +64,9 @@ def _ended(container: Json, now: datetime) -> Found | None:
     recent = age(killed.get("finishedAt"), now) <= RECENT_SECONDS
     if killed.get("reason") == "OOMKilled" and (recent or not container.get("ready")):
         return Aspect.OOM_KILLED, "", _oom(container)
-    looping = int(container.get("restartCount") or 0) >= LOOPS and bool(killed.get("exitCode"))
-    if recent and looping and _lasted(killed) < STEADY_SECONDS:
+    ended_now = bool((container.get("state") or {}).get("terminated"))
+    crashes = int(container.get("restartCount") or 0) + ended_now if killed.get("exitCode") else 0
+    if recent and crashes >= LOOPS and _lasted(killed) < STEADY_SECONDS:
         return Aspect.CRASH_LOOP, "", _crash(container, killed)
     return None
 

@@ -86,6 +86,12 @@ def test_a_crash_is_a_loop_when_it_comes_again_and_soon(restarts, code, finished
     assert [a for a, _ in wrong(running_pod(restarts=restarts, started=finished + 1, last=last))] == expected
 
 
+def test_the_second_crash_is_told_before_the_kubelet_calls_it_a_back_off():
+    """The kubelet leaves the container at `terminated` for many seconds first."""
+    assert wrong(running_pod(ready=False, restarts=1, state=ended(finished=-2, lasted=1))) == [("CrashLoopBackOff", A)]
+    assert wrong(running_pod(ready=False, restarts=0, state=ended(finished=-2, lasted=1))) == []
+
+
 def test_what_a_container_said_at_its_end_is_not_repeated():
     """The last words of a container come from its log: they may hold secrets."""
     crashed = pod(A, waiting="CrashLoopBackOff")
