@@ -47,7 +47,9 @@ def observe() -> int:
 
     settings = Settings.read()
     process = Observe(Kube.connect(), settings)
-    sites = {settings.http_port: own_pages(process), settings.otlp_port: process.receiver.application()}
+    pages = own_pages(process)
+    process.webhook.serve(pages)
+    sites = {settings.http_port: pages, settings.otlp_port: process.receiver.application()}
     return asyncio.run(_serve("observe", process, sites))
 
 
@@ -70,7 +72,7 @@ def own_pages(process: Process) -> web.Application:
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    app = web.Application()
+    app = web.Application(handler_args={"auto_decompress": False})  # a bomb is for who takes it to defuse
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", healthz)
     app.router.add_get("/metrics", metrics)

@@ -11,6 +11,16 @@ OTLP_REQUESTS = Counter(
 CALLS_DROPPED = Gauge(
     "hemostat_otlp_calls_dropped", "Calls not counted because there were too many edges", registry=REGISTRY
 )
+ALERT_REQUESTS = Counter(
+    "hemostat_alertmanager_requests_total",
+    "Notifications of Alertmanager by HTTP status code",
+    ["code"],
+    registry=REGISTRY,
+)
+ALERTS = Gauge("hemostat_alerts", "Alerts of Alertmanager that are kept", registry=REGISTRY)
+ALERTS_DROPPED = Gauge(
+    "hemostat_alerts_dropped", "Alerts of Alertmanager not taken because there were too many", registry=REGISTRY
+)
 LOOKS = Counter("hemostat_looks_total", "Evaluations of a Watch by outcome", ["outcome"], registry=REGISTRY)
 LOOK_SECONDS = Histogram(
     "hemostat_look_duration_seconds",

@@ -17,7 +17,7 @@ class Settings:
     prometheus_timeout_seconds: float = 3.0
     """HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS: deadline of one query."""
     http_port: int = 8080
-    """HEMOSTAT_HTTP_PORT: /healthz, /readyz and /metrics."""
+    """HEMOSTAT_HTTP_PORT: /healthz, /readyz and /metrics; at `observe` /alertmanager too."""
     otlp_port: int = 4318
     """HEMOSTAT_OTLP_PORT: OTLP/HTTP."""
     otlp_max_bytes: int = 2 * 1024 * 1024
@@ -30,6 +30,11 @@ class Settings:
     """HEMOSTAT_PROMETHEUS_HEADERS: sent with every query, for example "X-Scope-OrgID: team-a; X-Other: b"."""
     prometheus_token_file: str | None = None
     """HEMOSTAT_PROMETHEUS_TOKEN_FILE: path of a bearer token; read anew for every query, for it may rotate."""
+    alertmanager_token_file: str | None = None
+    """HEMOSTAT_ALERTMANAGER_TOKEN_FILE: path of the bearer token that POST /alertmanager asks for; unset asks none."""
+    alertmanager_stale_seconds: float = 15300.0
+    """HEMOSTAT_ALERTMANAGER_STALE_SECONDS: how long an alert that is not repeated is believed; longer than the
+    route's `repeat_interval` (4 h by default)."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -41,6 +46,8 @@ class Settings:
             prometheus_timeout_seconds=_number(env, "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS", 3.0, 0.1, 60),
             prometheus_headers=_headers(env, "HEMOSTAT_PROMETHEUS_HEADERS"),
             prometheus_token_file=env.get("HEMOSTAT_PROMETHEUS_TOKEN_FILE") or None,
+            alertmanager_token_file=env.get("HEMOSTAT_ALERTMANAGER_TOKEN_FILE") or None,
+            alertmanager_stale_seconds=_number(env, "HEMOSTAT_ALERTMANAGER_STALE_SECONDS", 15300, 60, 2_592_000),
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
             otlp_port=int(_number(env, "HEMOSTAT_OTLP_PORT", 4318, 1, 65535)),
             otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", 2 * 1024 * 1024, 1024, 1 << 28)),

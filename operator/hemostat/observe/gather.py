@@ -9,12 +9,14 @@ from typing import Any
 from hemostat.api.watch import Watch, effective_signals
 from hemostat.observe.poll import Poller, Question
 from hemostat.observe.store import Store
-from hemostat.signals import slo
+from hemostat.signals import alert, slo
+from hemostat.signals.base import Observation, Timing
 from hemostat.signals.evaluate import Inputs
 from hemostat.signals.metric import look_back
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.rules import Rule
 from hemostat.telemetry.graph import EdgeStats
+from hemostat.telemetry.webhook import Webhook
 from hemostat.telemetry.window import EdgeWindows
 
 Problem = tuple[str, str]
@@ -32,6 +34,7 @@ class Gatherer:
     poller: Poller
     windows: EdgeWindows
     lock: threading.Lock
+    webhook: Webhook
     _asked: dict[Key, tuple[object, tuple[Rule, ...]]] = field(default_factory=dict)
     """Per Watch: what its rules were made of, and the rules."""
 
@@ -42,7 +45,7 @@ class Gatherer:
         key = (namespace, watch.metadata.name)
         rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)))
         vectors, problems = self.poller.read(key)
-        return Inputs(vectors, self._edges(watch), scene, rules), problems
+        return Inputs(vectors, self._edges(watch), scene, rules, alerts=self._alerts(watch)), problems
 
     def forget(self, key: Key) -> None:
         """Ask nothing more for a Watch that was deleted."""
@@ -58,6 +61,16 @@ class Gatherer:
         self.poller.want(key, questions(watch, rules))
         self._asked[key] = (made_of, rules)
         return rules
+
+    def _alerts(self, watch: Watch) -> list[tuple[Observation, Timing]]:
+        namespace, target = watch.metadata.namespace or "", watch.spec.target
+        found: list[tuple[Observation, Timing]] = []
+        for signal in effective_signals(watch.spec):
+            if signal.alert is not None:
+                known = self.webhook.about(signal.alert.names, namespace)
+                judged = alert.judge(signal.name, signal.alert, namespace, target, known)
+                found += [(observation, alert.TIMING) for observation in judged]
+        return found
 
     def _edges(self, watch: Watch) -> dict[str, Sequence[EdgeStats]]:
         service = watch.spec.service or watch.spec.target.name

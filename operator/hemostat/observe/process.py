@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ from hemostat.settings import Settings
 from hemostat.telemetry.graph import CallGraph
 from hemostat.telemetry.prometheus import Prometheus
 from hemostat.telemetry.receiver import Receiver
+from hemostat.telemetry.webhook import Webhook
 from hemostat.telemetry.window import EdgeWindows
 from hemostat.workqueue import WorkQueue
 
@@ -54,9 +56,11 @@ class Observe:
         self.receiver = Receiver(windows, lock, settings.otlp_max_bytes)
         user, _ = kube.user()
         poller = Poller(Prometheus.connect(settings))
+        stale = timedelta(seconds=settings.alertmanager_stale_seconds)
+        self.webhook = Webhook(self._clock, settings.alertmanager_token_file, stale)
         self._observer = Observer(
             store=self._store,
-            gatherer=Gatherer(self._store, poller, windows, lock),
+            gatherer=Gatherer(self._store, poller, windows, lock, self.webhook),
             attendant=Attendant(
                 store=self._store,
                 keeper=IncidentKeeper(self._store, self._events, user),

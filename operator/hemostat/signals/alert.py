@@ -1,0 +1,104 @@
+"""Alerts that Alertmanager sends, as signals of the Watch whose target they are about (pure).
+
+Anybody who reaches the webhook can make alerts up, and their rules are not ours to check: they open Incidents and
+never corroborate an unattended action.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from hemostat.api.incident import SignalSource
+from hemostat.api.meta import TargetRef
+from hemostat.api.watch import AlertSignal, SignalKind
+from hemostat.signals.base import Observation, Timing
+from hemostat.telemetry.alerts import Alert, Standing
+
+TIMING = Timing(for_seconds=0, clear_seconds=0)
+"""The rule's own `for` and `keep_firing_for` have smoothed already."""
+MAX_NAMES = 16
+"""Different alerts of one signal; further ones are not judged."""
+TOLD = 3
+_OF_KIND = {
+    "Deployment": "deployment",
+    "StatefulSet": "statefulset",
+    "DaemonSet": "daemonset",
+    "Job": "job_name",
+    "CronJob": "cronjob",
+    "Node": "node",
+}
+"""Labels of kube-state-metrics that name a workload, by its kind."""
+_WORKLOADS = (*_OF_KIND.values(), "workload", "pod")
+_POD = {
+    "Deployment": r"-[a-z0-9]{1,10}-[a-z0-9]{5}",
+    "StatefulSet": r"-[0-9]+",
+    "DaemonSet": r"-[a-z0-9]{5}",
+    "Job": r"-[a-z0-9]{5}",
+    "CronJob": r"-[0-9]+-[a-z0-9]{5}",
+}
+"""How Kubernetes goes on after the name of a workload in the names of its pods."""
+
+
+def concerns(alert: Alert, signal: AlertSignal, namespace: str, target: TargetRef) -> bool:
+    """Tell whether the alert is about the target.
+
+    One of the signal's names, not of another namespace; or, without names, labels that name the namespace and the
+    workload. Labels of workloads and pods decide where there are any; `service` and `job` only where there are none,
+    for they may be those of the exporter.
+    """
+    space = alert.label("namespace")
+    if signal.names:
+        return alert.name in signal.names and space in ("", namespace)
+    if target.kind == "Node":
+        return target.name in (alert.label("node"), alert.label("instance"))
+    if space != namespace:
+        return False
+    if any(alert.label(label) for label in _WORKLOADS if label != "node"):
+        return _names(alert, target)
+    return target.name in (alert.label("service"), alert.label("job").removeprefix(f"{namespace}/"))
+
+
+def _names(alert: Alert, target: TargetRef) -> bool:
+    label = _OF_KIND.get(target.kind)
+    if label is not None and alert.label(label):
+        return alert.label(label) == target.name
+    if alert.label("workload"):
+        kind = alert.label("workload_type")
+        return alert.label("workload") == target.name and kind.lower() in ("", target.kind.lower())
+    pod, rest = alert.label("pod"), _POD.get(target.kind)
+    return rest is not None and re.fullmatch(re.escape(target.name) + rest, pod) is not None
+
+
+def judge(
+    name: str, signal: AlertSignal, namespace: str, target: TargetRef, known: Iterable[tuple[Alert, Standing]]
+) -> Iterator[Observation]:
+    """Yield one observation per name of alert: wrong while any of its alerts fires, silent when all are stale.
+
+    :param name: name of the signal in the Watch.
+    """
+    found: dict[str, list[tuple[Alert, Standing]]] = {}
+    for alert, standing in known:
+        if concerns(alert, signal, namespace, target):
+            found.setdefault(alert.name, []).append((alert, standing))
+    for alertname in sorted(found, key=lambda n: (not _fires(found[n]), n))[:MAX_NAMES]:
+        yield _observation(name, alertname, found[alertname])
+
+
+def _fires(alerts: Iterable[tuple[Alert, Standing]]) -> bool:
+    return any(standing is Standing.FIRING for _, standing in alerts)
+
+
+def _observation(name: str, alertname: str, alerts: list[tuple[Alert, Standing]]) -> Observation:
+    firing = [alert for alert, standing in alerts if standing is Standing.FIRING]
+    unknown = not firing and any(standing is Standing.STALE for _, standing in alerts)
+    said = list(dict.fromkeys(alert.summary for alert in firing if alert.summary))
+    return Observation(
+        key=f"{name}/{alertname}",
+        name=name,
+        kind=SignalKind.ALERT,
+        source=SignalSource.ALERTMANAGER,
+        subject=alertname,
+        wrong=None if unknown else bool(firing),
+        value=float(len(firing)),
+        samples=len(alerts),
+        note="; ".join(said[:TOLD]) or ("not repeated for so long that nobody knows" if unknown else ""),
+    )
