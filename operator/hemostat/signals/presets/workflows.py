@@ -34,8 +34,11 @@ def _argo(signal: WorkflowSignal) -> Iterator[_Preset]:
     else:
         own, counter = "", "argo_workflows_total_count"
         waiting = 'sum(argo_workflows_gauge{phase="Pending"}) or sum(argo_workflows_count{status="Pending"})'
-    entered = "sum(increase(" + counter + "{" + own + "%s}[10m]))"
-    share = _share(entered % failed, entered % ended)
+
+    def entered(phase: str) -> str:
+        return f"sum(increase({counter}{{{own}{phase}}}[10m]))"
+
+    share = _share(entered(failed), entered(ended))
     yield "Failed", share, "workflows that fail", float(signal.failed_percent_above), "%"
     if waiting:
         still = f"min_over_time(({waiting})[{signal.stuck_after_seconds}s:15s])"
