@@ -79,11 +79,13 @@ class Inflictor:
         return found[0]
 
     def take_away(self, fault: WorkloadFault) -> None:
-        """Undo the fault and delete its target."""
+        """Undo the fault, delete its target and the Incidents about it: the next time must not take up this one."""
         names = self._names(fault)
         for command in fault.undo:
             self.kubectl(*command(names))
         self.kubectl("-n", self.namespace, "delete", "watches.hemostat.dev", fault.name, "--ignore-not-found")
+        for incident in self._incidents(fault):
+            self.kubectl("-n", self.namespace, "delete", "incidents.hemostat.dev", incident.metadata.name)
         kinds = [o["kind"].lower() for o in (*fault.before, *fault.apply)]
         for kind in dict.fromkeys([fault.kind.lower(), *kinds]):
             name = "pods" if kind == "resourcequota" else fault.name
