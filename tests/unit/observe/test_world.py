@@ -1,0 +1,334 @@
+"""The cache of other people's objects: bounded, honest after gaps, never older than what is known."""
+
+import threading
+
+import pytest
+from tests.unit.builders import NAMESPACE, T0, at, deployment, event, node, pod, replicaset, since, template
+
+from hemostat.clock import FakeClock
+from hemostat.observe.freshness import BEHIND, UNCHECKED
+from hemostat.observe.kinds import BY_NAME, KINDS
+from hemostat.observe.scene import related, scene_of, service_changes
+from hemostat.observe.world import World
+from hemostat.signals.changes import Ref
+
+
+def world(**more):
+    return World(FakeClock(T0), **more)
+
+
+def owned_by(owner, item, kind="Pod"):
+    meta = {"ownerReferences": [{"kind": "x", "name": "x", "uid": owner["metadata"]["uid"]}]}
+    return item | {"metadata": item["metadata"] | meta}
+
+
+def a_pod(name, version=1, **meta):
+    found = pod(name, **meta)
+    found["metadata"] |= {"namespace": NAMESPACE, "uid": f"uid-{name}", "resourceVersion": str(version)}
+    return found
+
+
+def settled(found):
+    """Have every stream confirmed by a list that shows what is cached."""
+    for kind in BY_NAME:
+        versions = {uid: e.version for uid, e in found._shelves[kind].entries.items()}
+        found.reconcile(kind, versions, found._clock.now())
+    return found
+
+
+def filled():
+    """A Deployment with two ReplicaSets, two pods, a node, and what else it depends on."""
+    found = world()
+    live = deployment(template("2", volumeMounts=[]))
+    live["spec"]["template"]["spec"]["volumes"] = [{"name": "s", "configMap": {"name": "settings"}}]
+    old, new = (owned_by(live, replicaset(i, template(str(i)), -60 * (3 - i))) for i in (1, 2))
+    found.put("Deployment", live)
+    for revision in (old, new):
+        found.put("ReplicaSet", revision | {"metadata": revision["metadata"] | {"namespace": NAMESPACE}})
+    for name in ("a", "b"):
+        one = owned_by(new, a_pod(name))
+        claimed = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+        found.put("Pod", one | {"spec": {"nodeName": "node-1", "volumes": claimed}})
+    found.put("Node", node())
+    found.put("Node", node("node-2", ready="False"))
+    found.put("PersistentVolumeClaim", thing("data", status={"phase": "Bound"}))
+    found.put("ResourceQuota", thing("team"))
+    found.put("Event", event("Unhealthy", "Liveness probe failed", "uid-a"))
+    found.put(
+        "HorizontalPodAutoscaler", thing("hpa", spec={"scaleTargetRef": {"kind": "Deployment", "name": "payment"}})
+    )
+    found.put("HorizontalPodAutoscaler", thing("no", spec={"scaleTargetRef": {"kind": "Deployment", "name": "other"}}))
+    return settled(found)
+
+
+def thing(name, version=1, **rest):
+    meta = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", "resourceVersion": str(version)}
+    return {"metadata": meta, **rest}
+
+
+def names(items):
+    return sorted(i["metadata"]["name"] for i in items)
+
+
+# --- scenes --------------------------------------------------------------------------------------------------
+
+
+def test_a_scene_holds_what_the_target_depends_on_and_nothing_else():
+    scene = scene_of(filled(), NAMESPACE, "Deployment", "payment")
+    assert scene.unknown == ""
+    assert (scene.name, names(scene.pods)) == ("payment", ["a", "b"])
+    assert names(scene.owned) == ["payment-hash1", "payment-hash2"]
+    assert (names(scene.nodes), names(scene.claims)) == (["node-1"], ["data"])
+    assert (names(scene.autoscalers), names(scene.quotas)) == (["hpa"], ["team"])
+    assert [e["reason"] for e in scene.events] == ["Unhealthy"]
+
+
+def test_where_a_pod_finds_no_node_those_that_are_not_ready_are_in_the_scene():
+    found = filled()
+    lost = owned_by({"metadata": {"uid": "uid-rs-2"}}, a_pod("c"))
+    lost["status"]["conditions"] = [{"type": "PodScheduled", "status": "False"}]
+    found.put("Pod", lost)
+    assert names(scene_of(settled(found), NAMESPACE, "Deployment", "payment").nodes) == ["node-1", "node-2"]
+
+
+def test_a_target_that_is_not_there_has_an_empty_scene():
+    assert scene_of(filled(), NAMESPACE, "Deployment", "nobody").target is None
+    assert scene_of(filled(), NAMESPACE, "Teapot", "payment").target is None
+    assert scene_of(filled(), "bank", "Deployment", "payment").target is None
+
+
+def test_every_kind_that_owns_pods_finds_them():
+    for kind, between in (("StatefulSet", None), ("DaemonSet", None), ("Job", None), ("CronJob", "Job")):
+        found = world()
+        found.put(kind, thing("w"))
+        owner = thing("w")
+        if between:
+            found.put(between, owned_by(owner, thing("run")))
+            owner = thing("run")
+        found.put("Pod", owned_by(owner, a_pod("p")))
+        assert names(scene_of(settled(found), NAMESPACE, kind, "w").pods) == ["p"], kind
+
+
+def test_around_a_target_are_its_configuration_autoscalers_quotas_and_nodes():
+    assert related(filled(), NAMESPACE, "Deployment", "payment") == {
+        Ref("Deployment", NAMESPACE, "payment"),
+        Ref("ConfigMap", NAMESPACE, "settings"),
+        Ref("HorizontalPodAutoscaler", NAMESPACE, "hpa"),
+        Ref("ResourceQuota", NAMESPACE, "team"),
+        Ref("Node", "", "node-1"),
+    }
+
+
+# --- keeping up ----------------------------------------------------------------------------------------------
+
+
+def test_an_object_that_was_deleted_is_gone_from_every_index():
+    found = filled()
+    found.remove("Pod", a_pod("a"))
+    assert names(scene_of(found, NAMESPACE, "Deployment", "payment").pods) == ["b"]
+    assert found.find("Pod", NAMESPACE, "a") is None
+    assert names(found.within("Pod", NAMESPACE)) == ["b"]
+
+
+def test_everything_taken_out_again_leaves_nothing_behind():
+    found = filled()
+    for kind, shelf in found._shelves.items():
+        for entry in list(shelf.entries.values()):
+            found.remove(kind, entry.item)
+        assert (shelf.entries, shelf.names, shelf.spaces) == ({}, {}, {}), kind
+    assert found.size == (0, 0)
+    assert found._owned == {}
+
+
+def test_an_older_version_never_replaces_a_younger_one():
+    found = world()
+    found.put("Pod", a_pod("a", version=10, deletionTimestamp=since(0)))
+    found.put("Pod", a_pod("a", version=9))
+    assert "deletionTimestamp" in found.find("Pod", NAMESPACE, "a")["metadata"]
+
+
+def test_a_name_that_was_taken_over_is_the_new_object():
+    found = world()
+    found.put("ConfigMap", thing("c"))
+    found.put("ConfigMap", thing("c") | {"metadata": thing("c", 2)["metadata"] | {"uid": "other"}})
+    found.remove("ConfigMap", thing("c"))
+    assert found.find("ConfigMap", NAMESPACE, "c")["metadata"]["uid"] == "other"
+
+
+def test_what_was_deleted_while_nobody_listened_is_forgotten_at_the_next_list():
+    found = filled()
+    found._clock.step(60)
+    found.reconcile("Pod", {"uid-a": 1}, found._clock.now())
+    assert names(scene_of(found, NAMESPACE, "Deployment", "payment").pods) == ["a"]
+
+
+def test_what_was_told_of_after_the_list_was_asked_for_is_kept():
+    found = world()
+    began = found._clock.now()
+    found._clock.step(1)
+    found.put("Pod", a_pod("young"))
+    found.reconcile("Pod", {}, began)
+    assert found.find("Pod", NAMESPACE, "young") is not None
+
+
+# --- honesty -------------------------------------------------------------------------------------------------
+
+
+def doubt(found):
+    return scene_of(found, NAMESPACE, "Deployment", "payment").unknown
+
+
+def test_before_everything_was_read_nothing_is_known():
+    found = world()
+    assert "still being read" in doubt(found)
+    for kind in KINDS:
+        found.reconcile(kind.name, {"somebody": 5}, T0)
+    assert "still being read" in doubt(found)
+
+
+def test_a_stream_that_has_stopped_telling_is_found_out():
+    found = filled()
+    found.reconcile("Pod", {"uid-a": 7, "uid-b": 1}, T0)
+    assert doubt(found) == ""  # the list may be a moment ahead
+    found._clock.step(BEHIND.total_seconds() + 1)
+    found.reconcile("Pod", {"uid-a": 8, "uid-b": 1}, found._clock.now())
+    assert doubt(found) == "the watch stream of Pods is 11 s behind"
+    found.put("Pod", a_pod("a", version=8))
+    assert doubt(found) == ""
+
+
+def test_a_missing_object_is_a_sign_too_until_it_turns_out_to_be_gone():
+    found = filled()
+    found.reconcile("Node", {"uid-node-1": 0, "uid-node-2": 0, "uid-node-3": 4}, T0)
+    found._clock.step(30)
+    assert "Nodes is 30 s behind" in doubt(found)
+    found.remove("Node", node("node-3"))
+    assert doubt(found) == ""
+
+
+def test_a_list_that_could_not_be_read_for_long_is_a_doubt():
+    found = filled()
+    found._clock.step(UNCHECKED.total_seconds() + 5)
+    assert "could not be checked for 65 s" in doubt(found)
+
+
+# --- bounds --------------------------------------------------------------------------------------------------
+
+
+def test_what_there_is_no_room_for_is_counted_and_known_to_be_missing():
+    found = world(max_bytes=3000)
+    for i in range(100):
+        found.put("Deployment", deployment() | {"metadata": thing(f"d{i}")["metadata"]})
+    count, size = found.size
+    assert 0 < count < 100
+    assert size <= 3000
+    assert found.dropped("Deployment") == 100 - count
+    assert "too many Deployments" in scene_of(settled(found), NAMESPACE, "Deployment", "d99").unknown
+
+
+def test_events_make_room_for_younger_ones_and_old_ones_are_not_taken_in():
+    found = world()
+    limit = BY_NAME["Event"].limit
+    for i in range(limit + 10):
+        found.put("Event", event("Unhealthy", "m", f"uid-{i}"))
+    assert found.size[0] == limit
+    assert found.owned("uid-0", "Event") == []
+    found.put("Event", event("Unhealthy", "m", "uid-old", seen=-3600))
+    assert found.owned("uid-old", "Event") == []
+
+
+def test_readers_and_writers_do_not_meet():
+    """Looks read in their threads while the event loop writes."""
+    found, errors = filled(), []
+
+    def read():
+        try:
+            for _ in range(200):
+                scene_of(found, NAMESPACE, "Deployment", "payment")
+        except RuntimeError as error:
+            errors.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for i in range(2000):
+        found.put("Pod", owned_by({"metadata": {"uid": "uid-rs-2"}}, a_pod(f"p{i % 50}", version=i + 2)))
+        if i % 3 == 0:
+            found.remove("Pod", a_pod(f"p{i % 50}"))
+    for reader in readers:
+        reader.join()
+    assert errors == []
+
+
+# --- what is kept --------------------------------------------------------------------------------------------
+
+CANARY = "canary-7f3a"
+
+
+def test_no_value_of_a_variable_or_setting_is_kept():
+    found = world()
+    live = deployment(template(env={"TOKEN": CANARY}, args=[CANARY], command=["sh", "-c", CANARY]))
+    live["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": CANARY, "note": CANARY}
+    live["metadata"]["managedFields"] = [{"manager": CANARY}]
+    found.put("Deployment", live)
+    found.put("ConfigMap", thing("settings", data={"password": CANARY}, binaryData={"blob": CANARY}))
+    lost = a_pod("p")
+    lost["spec"] = {"containers": [{"name": "a", "env": [{"name": "TOKEN", "value": CANARY}]}]}
+    lost["status"]["containerStatuses"][0]["state"] = {"terminated": {"reason": "Error", "message": CANARY}}
+    found.put("Pod", lost)
+    found.put("ControllerRevision", thing("r", revision=1, data={"spec": {"template": template(env={"T": CANARY})}}))
+    for shelf in found._shelves.values():
+        for entry in shelf.entries.values():
+            assert CANARY not in repr(entry.item)
+    assert found.find("Deployment", NAMESPACE, "payment")["spec"]["template"]["spec"]["containers"][0]["env"]
+
+
+@pytest.mark.parametrize("kind", [k.name for k in KINDS if k.name != "Event"])
+def test_an_object_with_nothing_but_a_name_is_taken_in(kind):
+    found = world()
+    found.put(kind, thing("bare"))
+    assert found.find(kind, NAMESPACE, "bare") is not None
+
+
+# --- changes -------------------------------------------------------------------------------------------------
+
+
+def test_a_change_is_noted_when_it_is_seen_and_told_of_the_targets_it_concerns():
+    found = filled()
+    found.put("ConfigMap", thing("settings", data={"mode": "fast"}))
+    found._clock.step(5)
+    written = [{"manager": "kubectl", "time": since(5), "fieldsV1": {"f:data": {"f:mode": {}}}}]
+    changed = thing("settings", 2, data={"mode": "slow"})
+    changed["metadata"]["managedFields"] = written
+    found.put("ConfigMap", changed)
+    (noted,) = (
+        c for c in found.changes(related(found, NAMESPACE, "Deployment", "payment"), at(10)) if c.kind == "ConfigMap"
+    )
+    assert (str(noted), noted.time) == ("key mode changed (by kubectl)", at(5))
+    assert found.changes([Ref("ConfigMap", NAMESPACE, "another")], at(10)) == []
+
+
+def test_the_rollouts_of_a_service_are_among_its_changes():
+    noted = service_changes(filled(), NAMESPACE, "Deployment", "payment", T0)
+    assert [(c.kind, c.detail) for c in noted if c.kind == "Rollout"] == [
+        ("Rollout", "revision 2: image shop:1 -> shop:2")
+    ]
+
+
+def test_a_node_that_leaves_is_noted():
+    found = filled()
+    found.remove("Node", node())
+    assert [c.detail for c in found.changes([Ref("Node", "", "node-1")], T0)] == ["left the cluster"]
+
+
+def test_a_revision_that_is_reused_began_when_its_number_moved():
+    found = world()
+    first = replicaset(1, template("1"), -9000)
+    first["metadata"] |= {"namespace": NAMESPACE, "resourceVersion": "1"}
+    found.put("ReplicaSet", first)
+    found._clock.step(30)
+    again = replicaset(3, template("1"), -9000, "hash1")
+    again["metadata"] |= {"namespace": NAMESPACE, "resourceVersion": "2", "uid": "uid-rs-1"}
+    found.put("ReplicaSet", again)
+    found.put("ReplicaSet", again | {"metadata": again["metadata"] | {"resourceVersion": "3"}})
+    assert found.find("ReplicaSet", NAMESPACE, "payment-hash1")["hemostat-revised"] == at(30).isoformat()
