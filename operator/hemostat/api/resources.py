@@ -116,6 +116,8 @@ INCIDENT = Resource(
         Column("Target", ".spec.targetRef.name"),
         Column("Runbook", ".status.diagnosis.runbookRef.name"),
         Column("Resolved", _condition("Resolved", "reason")),
+        Column("Part-Of", ".status.partOf.name", priority=1),
+        Column("Back", ".status.reopened.count", "integer", priority=1),
         Column("Remediation", ".status.remediationRef.name", priority=1),
         Column("Title", ".spec.title", priority=1),
         AGE,

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hemostat.api.approval import Approval
-from hemostat.api.incident import Diagnosis, Incident, SignalStatus
+from hemostat.api.incident import Cause, Diagnosis, Incident, SignalStatus
 from hemostat.api.meta import find
 from hemostat.api.remediation import Remediation
 from hemostat.cli import render_remediation
@@ -23,8 +23,14 @@ def page(
     start = incident.spec.opened_time
     parts: list[RenderableType] = [header(incident, now)]
     parts += _section("Timeline (seconds since opening)", lines(timeline(incident, remediations), start))
-    if incident.status.signals:
-        parts += _section("Signals", signals(incident.status.signals))
+    if incident.status.causes:
+        parts += _section("Where it may have begun", causes(incident.status.causes))
+    own = [s for s in incident.status.signals if s.watch_ref is None]
+    elsewhere = [s for s in incident.status.signals if s.watch_ref is not None]
+    if own:
+        parts += _section("Signals", signals(own))
+    if elsewhere:
+        parts += _section("Who suffers from it", signals(elsewhere))
     if incident.status.evidence:
         parts += _section("Evidence", evidence(incident))
     if incident.status.diagnosis is not None:
@@ -49,7 +55,20 @@ def header(incident: Incident, now: datetime) -> RenderableType:
     first.append_text(words(f"  {said}" + (f" after {took:.1f} s" if took is not None else ""), style))
     where = f"namespace {incident.metadata.namespace}, {spec.target_ref.kind} {spec.target_ref.name}"
     opened = f"opened {spec.opened_time:%Y-%m-%d %H:%M:%SZ}, {age(spec.opened_time, now)} ago"
-    return Group(first, words(spec.title), words(f"{where}, Watch {spec.watch_ref.name}, {opened}", "dim"))
+    lines = [first, words(spec.title), words(f"{where}, Watch {spec.watch_ref.name}, {opened}", "dim")]
+    return Group(*lines, *(words(line, "yellow") for line in _relations(incident)))
+
+
+def _relations(incident: Incident) -> list[str]:
+    """Say what it has to do with others, and with itself before."""
+    status, out = incident.status, []
+    if status.part_of is not None:
+        out.append(f"part of Incident {status.part_of.name}: what is to be done is proposed there")
+    if status.reopened is not None:
+        out.append(f"came back {status.reopened.count} times, the last time at {status.reopened.time:%H:%M:%SZ}")
+    if status.storm is not None:
+        out.append(f"stands for {status.storm.signals} signals of {status.storm.targets} other targets (a storm)")
+    return out
 
 
 def lines(entries: Sequence[Line], start: datetime) -> RenderableType:
@@ -69,13 +88,24 @@ def line(entry: Line, start: datetime) -> Text:
     return out
 
 
+def causes(found: Sequence[Cause]) -> RenderableType:
+    """Return the ranking over the call graph: how much points at each service, and why."""
+    out = grid()
+    for cause in found:
+        watched = "" if cause.watch_ref is not None else " (nobody watches it)"
+        reasons = "; ".join(cause.reasons) or "nothing points at it"
+        out.add_row("", words(f"{cause.score_percent}"), words(cause.service, "bold"), words(reasons + watched))
+    return out
+
+
 def signals(found: Sequence[SignalStatus]) -> RenderableType:
     """Return the signals as last observed."""
     out = grid()
     for s in found:
         value = f"{s.value}{s.unit}" if s.value is not None else "no value"
         limit = f" (limit {s.threshold}{s.unit})" if s.threshold is not None else ""
-        said = f"{value}{limit}, {s.samples} samples from {s.source}"
+        at = f" at {s.target_ref.kind} {s.target_ref.name}" if s.target_ref is not None else ""
+        said = f"{value}{limit}, {s.samples} samples from {s.source}{at}"
         out.add_row("", outcome(s.state), words(s.kind), words(s.subject), words(said))
     return out
 

@@ -5,6 +5,7 @@ trusted: texts are cut and made printable, and the identity of an alert is compu
 """
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,8 @@ class Standing(StrEnum):
 class Alert:
     """One alert of a notification."""
 
+    identity: str
+    """Digest of all its labels, as Alertmanager identifies alerts by them: 16 hex digits."""
     labels: tuple[tuple[str, str], ...]
     """Sorted by name; at most 64."""
     resolved: bool
@@ -44,12 +47,6 @@ class Alert:
     """When it ends or ended by the sender's clock; None while that is open."""
     summary: str
     """The annotation `summary`, or `description`, or nothing."""
-
-    @property
-    def identity(self) -> str:
-        """Digest of the labels, as Alertmanager identifies alerts by them: 16 hex digits."""
-        text = "\0".join(f"{k}\0{v}" for k, v in self.labels)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
@@ -89,12 +86,14 @@ def parse(body: bytes) -> tuple[Alert, ...]:
 
 
 def _alert(item: _Item) -> Alert:
+    whole = json.dumps(sorted(item.labels.items())).encode()
     labels = sorted((_printable(k), _printable(v)) for k, v in item.labels.items())
     # the two that decide whose it is are kept, whatever else there is
     labels.sort(key=lambda pair: pair[0] not in (_NAME, _NAMESPACE))
     said = item.annotations.get("summary") or item.annotations.get("description") or ""
     open_ = item.endsAt is None or item.endsAt.year <= 1  # Go's zero time
     return Alert(
+        identity=hashlib.sha256(whole).hexdigest()[:16],
         labels=tuple(sorted(labels[:MAX_LABELS])),
         resolved=item.status == "resolved",
         ends=None if open_ else item.endsAt,

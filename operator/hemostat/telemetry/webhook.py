@@ -18,10 +18,11 @@ from hemostat.clock import Clock
 from hemostat.errors import Refused, Retry
 from hemostat.metrics import ALERT_REQUESTS, ALERTS, ALERTS_DROPPED
 from hemostat.telemetry.alerts import Alert, AlertStore, Standing, parse
-from hemostat.telemetry.receiver import JSON, inflate
+from hemostat.telemetry.receiver import inflate
 
 LOG = logging.getLogger(__name__)
 PATH = "/alertmanager"
+JSON = "application/json"
 MAX_BYTES = 4 * 1024 * 1024
 """Largest notification, after decompression: some 5,000 alerts."""
 DEADLINE_SECONDS = 10.0

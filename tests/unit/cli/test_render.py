@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from hemostat.api.meta import set_condition
+from hemostat.api.incident import Cause, Reopening, Storm
+from hemostat.api.meta import LocalRef, TargetRef, set_condition
 from hemostat.cli import render_explanation, render_incident, render_incidents
 
 
@@ -73,3 +74,40 @@ def test_explain_before_the_gate_has_looked(remediation, plain):
     text = plain(render_explanation.page(remediation.model_copy(update={"status": status}), []))
     assert "no plan" in text
     assert "the gate has not looked at it yet" in text
+
+
+def test_a_page_says_where_it_began_who_suffers_and_what_it_belongs_to(incident, now, plain):
+    own = incident.status.signals[0]
+    elsewhere = own.model_copy(
+        update={
+            "key": "frontend:x",
+            "subject": "load -> frontend",
+            "watch_ref": LocalRef(name="frontend"),
+            "target_ref": TargetRef(name="frontend"),
+        }
+    )
+    status = incident.status.model_copy(
+        update={
+            "signals": (own, elsewhere),
+            "causes": (
+                Cause(service="db", score_percent=71, reasons=("90 % of 50 calls fail",)),
+                Cause(service="payment", watch_ref=LocalRef(name="payment"), score_percent=12, reasons=("slow",)),
+            ),
+            "part_of": LocalRef(name="db-1"),
+            "reopened": Reopening(count=2, time=now),
+            "storm": Storm(targets=7, signals=30),
+        }
+    )
+    text = plain(render_incident.page(incident.model_copy(update={"status": status}), [], [], now))
+    for part in (
+        "part of Incident db-1: what is to be done is proposed there",
+        "came back 2 times, the last time at 06:03:00Z",
+        "stands for 30 signals of 7 other targets (a storm)",
+        "71  db       90 % of 50 calls fail (nobody watches it)",
+        "12  payment  slow\n",
+        "at Deployment frontend",
+    ):
+        assert part in text
+    before, _, after = text.partition("Who suffers from it")
+    assert "load -> frontend" in after
+    assert "load -> frontend" not in before

@@ -121,6 +121,8 @@ def test_the_identity_is_that_of_the_labels_whatever_the_sender_says():
     assert one(pod="a").identity == one(pod="a", annotations={"summary": "other"}).identity
     assert one(pod="a").identity != one(pod="b").identity
     assert one(a="b\0c").identity != one(a="b", c="").identity
+    long = {f"l{i:03}": "x" * 1000 for i in range(100)}  # what is cut off counts too
+    assert one(**long, z="1").identity != one(**long, z="2").identity
 
 
 # --- the store -----------------------------------------------------------------------------------------------------
