@@ -180,7 +180,8 @@ def _items(facts: Facts, notes: Mapping[str, str]) -> list[Item]:
 
 def _changed(c: Change, where: str) -> Item:
     when = f"{abs(c.age_seconds):.0f} s {'before' if c.age_seconds >= 0 else 'after'} the incident opened"
-    return c.key, EvidenceKind.CHANGE, c.subject, f"{c.kind} of {c.subject} {where}{when}: {c.detail}", c.time
+    what = f"{c.kind} of {c.subject}" if c.kind == ChangeKind.ROLLOUT else f"{c.subject} was changed"
+    return c.key, EvidenceKind.CHANGE, c.subject, f"{what} {where}{when}: {c.detail}", c.time
 
 
 def _before(changes: Sequence[Change]) -> list[dict[str, Any]]:

@@ -90,14 +90,14 @@ def template_of(scene: Scene) -> Json:
 
 
 def _nodes(world: World, pods: Iterable[Json]) -> Sequence[Json]:
-    """Return the nodes under the pods, and, where a pod finds none, those that are not ready."""
+    """Return the nodes under the pods, and, where a pod finds none, those that take none: not ready, or cordoned."""
     live = [p for p in pods if not p["metadata"].get("deletionTimestamp")]
     names = dict.fromkeys(p.get("spec", {}).get("nodeName") for p in live)
     found = [n for name in names if name and (n := world.find("Node", "", name)) is not None]
     if any(condition(p, "PodScheduled").get("status") == "False" for p in live):
         known = {n["metadata"]["name"] for n in found}
         others = (n for n in world.within("Node", "") if n["metadata"]["name"] not in known)
-        found += [n for n in others if not holds(n, "Ready")]
+        found += [n for n in others if not holds(n, "Ready") or n["spec"].get("unschedulable")]
     return found[:MAX_NODES]
 
 

@@ -16,11 +16,11 @@ class AgentPart(StrEnum):
 
 
 RULES: tuple[tuple[AgentPart, re.Pattern[str], bool], ...] = (
-    (AgentPart.MODEL, re.compile(r"(^|[_./-])(model|model_(name|alias|id)|deployment_name)$"), True),
-    (AgentPart.PROMPT, re.compile(r"(^|[_./-])prompt_?(version|name|id|label|revision)$"), True),
-    (AgentPart.TOOLS, re.compile(r"(^|[_./-])tools?_?(schema_?)?(version|hash|digest|revision)$"), True),
+    (AgentPart.MODEL, re.compile(r"(^|[_./-])(model|model[_-](name|alias|id)|deployment[_-]name)$"), True),
+    (AgentPart.PROMPT, re.compile(r"(^|[_./-])prompt[_-]?(version|name|id|label|revision)$"), True),
+    (AgentPart.TOOLS, re.compile(r"(^|[_./-])tools?[_-]?(schema[_-]?)?(version|hash|digest|revision)$"), True),
     (AgentPart.PROMPT, re.compile(r"(^|[_./-])(system_|agent_)?prompts?([_.-](txt|md|ya?ml|json|j2))?$"), False),
-    (AgentPart.TOOLS, re.compile(r"(^|[_./-])(tools?(_?schemas?)?|mcp)([_.-](json|ya?ml))?$"), False),
+    (AgentPart.TOOLS, re.compile(r"(^|[_./-])(tools?([_-]?schemas?)?|mcp)([_.-](json|ya?ml))?$"), False),
 )
 """Part, pattern of the lower-case name, and whether the value may be told: a version may, a prompt may not."""
 _PLAIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._:/@+-]{0,79}$")

@@ -83,12 +83,14 @@ def test_a_scene_holds_what_the_target_depends_on_and_nothing_else():
     assert [e["reason"] for e in scene.events] == ["Unhealthy"]
 
 
-def test_where_a_pod_finds_no_node_those_that_are_not_ready_are_in_the_scene():
+def test_where_a_pod_finds_no_node_those_that_take_none_are_in_the_scene():
     found = filled()
     lost = owned_by({"metadata": {"uid": "uid-rs-2"}}, a_pod("c"))
     lost["status"]["conditions"] = [{"type": "PodScheduled", "status": "False"}]
     found.put("Pod", lost)
-    assert names(scene_of(settled(found), NAMESPACE, "Deployment", "payment").nodes) == ["node-1", "node-2"]
+    found.put("Node", node("node-3"))
+    found.put("Node", node("node-4", unschedulable=True))
+    assert names(scene_of(settled(found), NAMESPACE, "Deployment", "payment").nodes) == ["node-1", "node-2", "node-4"]
 
 
 def test_a_target_that_is_not_there_has_an_empty_scene():

@@ -74,6 +74,8 @@ def _container(old: Json, new: Json) -> Iterator[str]:
         for name in ("resources", "command", "args", "envFrom", *PROBES):
             if (old.get(name) or None) != (new.get(name) or None):
                 yield f"{name} changed"
+        if old.get("others") != new.get("others"):
+            yield f"other settings of container {new['name']} changed"
 
 
 def named_difference(was: Json, now: Json, what: str) -> list[str]:
@@ -90,15 +92,18 @@ def _references(before: Json, after: Json) -> list[str]:
 
 
 def references(template: Json) -> Iterator[tuple[str, str]]:
-    """Yield kind and name of the ConfigMaps and Secrets that the template's volumes mount."""
+    """Yield kind and name of the ConfigMaps, Secrets and claims that the template's volumes mount."""
     for volume in (template.get("spec") or {}).get("volumes") or ():
         sources = volume.get("projected") or ()
         for source in (volume, *(sources.get("sources", ()) if isinstance(sources, Mapping) else sources)):
-            for key, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
+            for key, kind in _MOUNTED:
                 named = source.get(key) or {}
-                name = named.get("name") or named.get("secretName")
+                name = named.get("name") or named.get("secretName") or named.get("claimName")
                 if name:
                     yield kind, name
+
+
+_MOUNTED = (("configMap", "ConfigMap"), ("secret", "Secret"), ("persistentVolumeClaim", "PersistentVolumeClaim"))
 
 
 def config_maps(template: Json) -> set[str]:
