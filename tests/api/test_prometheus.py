@@ -1,0 +1,333 @@
+"""Metric signals against a real Prometheus and a real RabbitMQ, on loopback."""
+
+import http.server
+import json
+import math
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from tests.api.programs import RabbitMQ, prometheus, rabbitmq, until
+
+from hemostat.api.meta import TargetRef
+from hemostat.api.watch import Watch
+from hemostat.errors import HemostatError, Refused, Retry
+from hemostat.observe.gather import questions
+from hemostat.observe.poll import Poller
+from hemostat.signals.evaluate import Inputs, WatchState, look
+from hemostat.signals.presets import Target, rules_of
+from hemostat.telemetry.prometheus import Prometheus
+
+EVIL = 'x"} or vector(1) or up{a="\\'
+DAY = 86400
+
+
+def a_watch(*signals, **spec) -> Watch:
+    made = {"target": {"name": "payment"}, "intervalSeconds": 1, "signals": list(signals)} | spec
+    return Watch.model_validate({"metadata": {"name": "payment", "namespace": "shop"}, "spec": made})
+
+
+class Page:
+    """A `/metrics` page, and what was asked of it."""
+
+    def __init__(self):
+        self.text = ""
+        self.status = 200
+        self.headers = []
+        page = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                page.headers.append(dict(self.headers))
+                self.send_response(page.status)
+                self.end_headers()
+                self.wfile.write(page.text.encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+
+
+@contextmanager
+def serving() -> Iterator[Page]:
+    page = Page()
+    thread = threading.Thread(target=page.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield page
+    finally:
+        page.server.shutdown()
+        page.server.server_close()
+        thread.join(5)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory) -> Iterator[RabbitMQ]:
+    with rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as made:
+        yield made
+
+
+def scrape(name, address):
+    return {"job_name": name, "static_configs": [{"targets": [address]}]}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory, page, broker) -> Iterator[str]:
+    jobs = [scrape("page", page.address), scrape("rabbitmq", broker.metrics)]
+    with prometheus(tmp_path_factory.mktemp("prometheus"), jobs) as made:
+        until(lambda: len(Prometheus(made).instant("up")) == 2, 20, "both were scraped")
+        yield made
+
+
+class Live:
+    """A Watch that is polled and looked at as in the operator, by a thread of its own."""
+
+    def __init__(self, url, watch):
+        self.watch = watch
+        self.rules = rules_of(watch.spec, Target("shop", watch.spec.target))
+        self.poller = Poller(Prometheus(url))
+        self.poller.want("it", questions(watch, self.rules))
+        self.state = WatchState()
+        self.seen = None
+
+    @contextmanager
+    def polling(self):
+        threads = [threading.Thread(target=self.poller.queue.run, daemon=True) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self.poller.queue.stop()
+            for thread in threads:
+                thread.join(10)
+
+    def firing(self):
+        vectors, self.problems = self.poller.read("it")
+        self.seen = look(self.watch.spec, Inputs(vectors=vectors, rules=self.rules), self.state, datetime.now(UTC))
+        self.state = self.seen.state
+        return {s.key.split("{")[0] for s in self.seen.firing}
+
+
+# --- Asking
+
+
+def test_every_preset_is_promql_whatever_names_people_give(url):
+    """A name that ends its string would be refused, or answer something else."""
+    signals = [{"name": "m", "standard": {}}]
+    for system in ("Kafka", "RabbitMQ"):
+        for name in ("orders", EVIL, "a  b$window ${x}\n"):
+            queue = {"system": system, "name": name, "deadLetter": name}
+            signals.append({"name": f"q{len(signals)}", "queue": queue})
+    for system in ("Argo", "Temporal"):
+        for name in ("", "pay", EVIL):
+            signals.append({"name": f"w{len(signals)}", "workflow": {"system": system, "name": name}})
+    spec = a_watch(*signals).spec
+    client = Prometheus(url)
+    asked = 0
+    for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Rollout"):
+        target = Target("shop", TargetRef(kind=kind, name="pay.ment"), ("data", 'd"'), ("tls", 't"'))
+        for rule in rules_of(spec, target):
+            assert client.instant(rule.query) == [], rule.key
+            asked += 1
+    assert asked > 200
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("sum(", "parse error"),
+        ("up[5m]", "instant vector"),
+        ('"text"', "instant vector"),
+        ("nope(up)", "unknown function"),
+    ],
+)
+def test_a_wrong_query_is_refused_in_prometheus_words(url, query, said):
+    with pytest.raises(Refused, match=said) as refused:
+        Prometheus(url).instant(query)
+    assert "b'" not in str(refused.value)
+    assert "{" not in str(refused.value)
+
+
+def test_an_answer_that_is_too_large_is_refused_and_the_next_one_is_not(url):
+    client = Prometheus(url, max_bytes=500)
+    with pytest.raises(Refused, match="aggregate"):
+        client.instant("{__name__!=''}")
+    assert client.instant("vector(1)")[0].value == 1
+
+
+def test_headers_and_token_go_with_every_query(tmp_path):
+    (tmp_path / "token").write_text("secret\n")
+    with serving() as fake:
+        fake.text = json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}})
+        client = Prometheus(
+            f"http://{fake.address}/prometheus", 3, {"X-Scope-OrgID": "team-a"}, str(tmp_path / "token")
+        )
+        assert client.instant("up") == []
+        (sent,) = fake.headers
+        assert (sent["X-Scope-OrgID"], sent["Authorization"]) == ("team-a", "Bearer secret")
+        fake.status, fake.text = 401, "who are you?"
+        with pytest.raises(Retry, match="HEMOSTAT_PROMETHEUS_TOKEN_FILE"):
+            client.instant("up")
+
+
+# --- Live
+
+
+def test_a_gauge_that_goes_wrong_fires_within_seconds_and_clears(url, page):
+    page.text = 'depth{pod="a"} 1\ndepth{pod="b"} 1\n'
+    metric = {"query": "depth", "above": "5", "forSeconds": 1, "clearSeconds": 1}
+    with Live(
+        url, a_watch({"name": "depth", "metric": metric}, {"name": "bad", "metric": metric | {"query": "sum("}})
+    ).polling() as it:
+        until(lambda: not it.firing() and it.seen.signals[0].samples == 2, 20, "two series are judged")
+        page.text = 'depth{pod="a"} 1\ndepth{pod="b"} 9\n'
+        until(lambda: it.firing() == {"depth/metric"}, 10, "it fires")
+        assert [s.key for s in it.seen.firing] == [
+            "depth/metric{__name__=depth,instance=" + page.address + ",job=page,pod=b}"
+        ]
+        assert [reason for reason, _ in it.problems] == ["BadQuery"]
+        page.text = 'depth{pod="a"} 1\ndepth{pod="b"} 1\n'
+        until(lambda: not it.firing(), 15, "it clears")
+
+
+def test_a_queue_of_rabbitmq_in_all_its_troubles(url, broker):
+    broker.declare("dead")
+    broker.declare("orders", **{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
+    broker.publish("orders", 5)
+    queue = {"system": "RabbitMQ", "name": "orders", "deadLetter": "dead", "maxLag": 20}
+    live = Live(url, a_watch({"name": "orders", "queue": queue}))
+    live.rules = tuple(_quick(rule) for rule in live.rules)
+    live.poller.want("it", questions(live.watch, live.rules))
+    with live.polling() as it:
+        until(
+            lambda: it.firing() == set() and it.seen.signals and it.seen.signals[0].samples,
+            30,
+            "the queue is seen, and well",
+        )
+        broker.publish("orders", 40)
+        until(
+            lambda: {"orders/Backlog", "orders/Stalled"} <= it.firing(),
+            40,
+            "it is too long, grows, and nobody consumes",
+        )
+        broker.poison("orders", 30)
+        until(lambda: "orders/Redelivered" in it.firing(), 40, "messages are delivered again and again")
+        assert "orders/DeadLetters" not in it.firing()
+        broker.take("orders", 3, "reject_requeue_false")
+        until(lambda: "orders/DeadLetters" in it.firing(), 30, "dead letters")
+
+
+def _quick(rule):
+    from dataclasses import replace
+
+    return replace(rule, every_seconds=1.0, for_seconds=1.0, clear_seconds=1.0)
+
+
+# --- Replay
+
+
+def recorded(end):
+    """Return three days of a service, as OpenMetrics: an outage, a leak and a shift at known times."""
+    random.seed(3)
+    start = end - 3 * DAY
+    rows = {"errors_ratio": [], "disk_free_bytes": [], "queue_length": []}
+    for at in range(start, end, 30):
+        day = (at - start) / DAY
+        rows["errors_ratio"].append((at, "", 0.3 if 1.5 < day < 1.53 else 0.01 + random.random() * 0.01))
+        free = 50 - 10 * day - 30 * max(0.0, day - 2.5)
+        rows["disk_free_bytes"].append((at, "", max(0.0, free * 2**30 + random.gauss(0, 1e7))))
+        wave = 100 + 60 * math.sin(2 * math.pi * day) + random.gauss(0, 4)
+        rows["queue_length"].append((at, "", wave + (150 if 2.2 < day < 2.25 else 0)))
+    lines = []
+    for name, samples in rows.items():
+        lines += [f"# TYPE {name} gauge", *(f"{name} {value} {at}" for at, _, value in samples)]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def test_replay_says_when_a_watch_would_have_fired_and_draws_it(tmp_path):
+    end = int(time.time()) // 60 * 60 - 60
+    watch = a_watch(
+        {"name": "calls", "trace": {}},
+        {"name": "errors", "metric": {"query": "errors_ratio", "above": "0.05"}},
+        {"name": "queue", "metric": {"query": "queue_length", "unusual": {"direction": "Up"}}},
+        {
+            "name": "disk",
+            "metric": {"query": "disk_free_bytes", "unit": "B", "forecast": {"limit": "0", "withinSeconds": 21600}},
+        },
+        {"name": "good", "slo": {"objectivePercent": "99", "errorRatio": "avg_over_time(errors_ratio[$window])"}},
+        {"name": "bad", "metric": {"query": "sum(", "above": "1"}},
+        intervalSeconds=60,
+    )
+    file, drawn = tmp_path / "watch.yaml", tmp_path / "watch.svg"
+    file.write_text(
+        yaml.safe_dump({"kind": "Watch", **watch.model_dump(mode="json", by_alias=True, exclude_none=True)})
+    )
+    with prometheus(tmp_path / "p", openmetrics=recorded(end)) as url:
+        span = [
+            f"--from={datetime.fromtimestamp(end - 3 * DAY, UTC).isoformat()}",
+            f"--to={datetime.fromtimestamp(end, UTC).isoformat()}",
+        ]
+        found = json.loads(
+            hemostat("replay", "watch", file, f"--prometheus={url}", *span, f"--out={drawn}", "--output=json")
+        )
+        table = hemostat("replay", "watch", file, f"--prometheus={url}", "--from=-2h")
+    times = {}
+    for alarm in found["alarms"]:
+        began = datetime.fromisoformat(alarm["from"]).timestamp()
+        times.setdefault(alarm["signal"], []).append((began - end) / DAY + 3)
+    assert times["errors"] == [pytest.approx(1.5, abs=0.01)]
+    assert times["queue"][0] == pytest.approx(2.2, abs=0.02), "the daily wave is usual"
+    assert max(times["queue"]) < 2.28, "only the shift and its end are not"
+    assert times["disk"] == [pytest.approx(2.78, abs=0.15)]
+    assert min(times["good"]) == pytest.approx(1.5, abs=0.03)
+    assert found["problems"].keys() == {"bad/metric"}
+    assert found["leftOut"] == ["calls: traces are not in Prometheus"]
+    bars = [e for e in ElementTree.parse(drawn).iter() if e.get("class") == "alarm"]
+    assert len(bars) == len(found["alarms"])
+    assert "could not be asked: bad/metric" in table
+    assert "not replayed: calls" in table
+
+
+def test_replay_from_a_prometheus_that_is_not_there_is_one_clear_line(tmp_path):
+    file = tmp_path / "watch.yaml"
+    file.write_text("kind: Watch\nmetadata: {name: a}\nspec: {target: {name: a}}\n")
+    done = command("replay", "watch", file, "--prometheus=http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Prometheus at http://127.0.0.1:9 did not answer")
+    assert "Traceback" not in done.stderr
+
+
+def hemostat(*words) -> str:
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def command(*words) -> subprocess.CompletedProcess[str]:
+    script = Path(sys.executable).parent / "hemostat"
+    return subprocess.run([script, *map(str, words)], capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_no_error_of_the_client_escapes_unnamed(url):
+    """Everything that asking may raise is one of ours."""
+    for query in ("", "up offset", "\x00", "\ud800", "(" * 10_000):
+        with pytest.raises(HemostatError):
+            Prometheus(url).instant(query)
