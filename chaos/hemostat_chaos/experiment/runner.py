@@ -15,6 +15,7 @@ from hemostat.cli.timeline import Line, timeline, waiting_for_a_person
 from hemostat.clock import rfc3339
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.kube import Conflict, Kube
+from hemostat.signals.correlate import began, openings
 from hemostat_chaos.experiment import people, verdict
 from hemostat_chaos.experiment.fault import changed, describe
 from hemostat_chaos.experiment.owned import applied_manifest
@@ -151,17 +152,19 @@ class Runner:
         mine = [
             i
             for i in self._world.incidents()
-            if i.metadata.name not in run.before and i.spec.watch_ref.name == experiment.spec.watch
+            if i.spec.watch_ref.name == experiment.spec.watch
+            and (i.metadata.name not in run.before or began(i) > run.injected)
         ]
         if not mine:
             return
-        incident = min(mine, key=lambda i: i.spec.opened_time)
+        incident = min(mine, key=began)
         if run.incident is None:
             run.incident_seen = self._now()
             run.record.incident = incident.metadata.name
-            run.record.reached("detected", f"Incident {incident.metadata.name} opened", incident.spec.opened_time)
+            run.record.reached("detected", f"Incident {incident.metadata.name} opened", began(incident))
         run.incident = incident
-        run.remediations = self._world.remediations(incident)
+        done = self._world.remediations(incident)
+        run.remediations = tuple(r for r in done if r.spec.opening == openings(incident))
         fresh = run.news.of(incident, run.remediations)
         for line in fresh:
             self._tell(run, line.time, line.by.removeprefix("hemostat-"), line.message)

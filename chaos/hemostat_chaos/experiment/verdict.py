@@ -10,6 +10,7 @@ from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, Remediation
 from hemostat.diagnosis.propose import AGAIN, NEXT
+from hemostat.signals.correlate import began
 
 HEALED = "Healed"
 _GOES_ON = AGAIN | NEXT | {HEALED}
@@ -85,7 +86,7 @@ def judge(expect: Expectation, seen: Seen) -> Verdict:
 
 def time_to_detect(seen: Seen) -> float | None:
     """Seconds from the injection until the first signal fired."""
-    return (seen.incident.spec.opened_time - seen.injected).total_seconds() if seen.incident else None
+    return (began(seen.incident) - seen.injected).total_seconds() if seen.incident else None
 
 
 def time_to_recover(seen: Seen) -> float | None:

@@ -3,7 +3,7 @@
 from hemostat.api.incident import REMEDIATED, RESOLVED, VERIFIED, Incident
 from hemostat.api.meta import find
 from hemostat.cli.timeline import NEEDS_APPROVAL
-from hemostat.signals.correlate import is_over
+from hemostat.signals.correlate import began, is_over
 
 _GOES_ON = ("Open", "InProgress", "Reopened")
 """Reasons of the condition Resolved while nobody needs to do anything."""
@@ -35,8 +35,8 @@ def state(incident: Incident) -> tuple[str, str]:
 
 
 def seconds_to_resolve(incident: Incident) -> float | None:
-    """Return how long it was open, once it is resolved."""
+    """Return how long it was open, the last time if it came back, once it is resolved."""
     resolved = find(incident.status.conditions, RESOLVED)
     if resolved is None or not is_resolved(incident):
         return None
-    return (resolved.last_transition_time - incident.spec.opened_time).total_seconds()
+    return (resolved.last_transition_time - began(incident)).total_seconds()

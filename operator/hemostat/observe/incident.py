@@ -15,7 +15,7 @@ from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
 from hemostat.observe.store import Store
 from hemostat.observe.telling import described, grouped, reopened, told
-from hemostat.signals.correlate import Word, merge, own
+from hemostat.signals.correlate import Word, began, merge, own
 from hemostat.signals.evaluate import Look
 from hemostat.signals.workload import Scene
 
@@ -54,15 +54,14 @@ class IncidentKeeper:
         namespace, target = incident.metadata.namespace or "", incident.spec.target_ref
         before = incident
         if back:
-            incident = incident.model_copy(update={"status": reopened(incident, seen.firing, now)})
+            incident = incident.model_copy(update={"status": reopened(incident, seen, now)})
         signals = merge(incident.status.signals, seen.signals, word.symptoms, now)
-        again = incident.status.reopened
         at_callees = self._store.service_changes(namespace, word.callees, now)
         facts = gather(
             target={"kind": target.kind, "name": target.name},
             signals=own(signals),
             scene=scene,
-            opened=again.time if again is not None else incident.spec.opened_time,
+            opened=began(incident),
             now=now,
             present=present,
             noted=self._store.changes(namespace, target.kind, target.name, now),

@@ -18,11 +18,13 @@ from hemostat.api.incident import (
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
 from hemostat.diagnosis.evidence import Facts, number
 from hemostat.observe.store import BY
-from hemostat.signals.correlate import Word, openings
+from hemostat.signals.correlate import Word, openings, own
+from hemostat.signals.evaluate import Look
 
 
-def reopened(incident: Incident, firing: Sequence[SignalStatus], now: datetime) -> IncidentStatus:
+def reopened(incident: Incident, seen: Look, now: datetime) -> IncidentStatus:
     """Return the status of a resolved Incident whose trouble came back: it is diagnosed anew."""
+    firing, latest = seen.firing, {s.key: s.first_fired_time for s in seen.firing}
     status, count = incident.status, openings(incident) + 1
     resolved = find(status.conditions, RESOLVED)
     if resolved is not None:  # by another process' clock: it must be after that all the same
@@ -34,6 +36,10 @@ def reopened(incident: Incident, firing: Sequence[SignalStatus], now: datetime) 
             "reopened": Reopening(count=count, time=now),
             "part_of": None,
             "storm": None,
+            "signals": tuple(
+                s.model_copy(update={"first_fired_time": latest.get(s.key, s.first_fired_time)})
+                for s in own(status.signals)
+            ),
             "diagnosis": None,
             "conditions": set_condition(conditions, DIAGNOSED, "Unknown", "Reopened", "", now),
             "timeline": told(status.timeline, f"reopened/{count}", now, f"came back, {count}. time{what}"),

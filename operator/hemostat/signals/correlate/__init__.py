@@ -8,6 +8,7 @@ from hemostat.signals.correlate.board import Board, Report, Word, reported
 from hemostat.signals.correlate.draft import (
     MAX_RETURNS,
     Draft,
+    began,
     draft,
     fingerprint,
     is_over,
@@ -29,6 +30,7 @@ __all__ = [
     "Report",
     "Suspect",
     "Word",
+    "began",
     "cases",
     "draft",
     "fingerprint",

@@ -50,6 +50,12 @@ def openings(incident: Incident) -> int:
     return incident.status.reopened.count if incident.status.reopened is not None else 0
 
 
+def began(incident: Incident) -> datetime:
+    """Return when it was opened, or when its trouble came back last."""
+    back = incident.status.reopened
+    return back.time if back is not None else incident.spec.opened_time
+
+
 def returned(
     incidents: Sequence[Incident],
     watch: str,
