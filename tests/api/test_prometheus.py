@@ -251,7 +251,7 @@ def recorded(end):
     rows = {"errors_ratio": [], "disk_free_bytes": [], "queue_length": []}
     for at in range(start, end, 30):
         day = (at - start) / DAY
-        rows["errors_ratio"].append((at, "", 0.3 if 1.5 < day < 1.53 else 0.01 + random.random() * 0.01))
+        rows["errors_ratio"].append((at, "", 0.3 if 1.5 < day < 1.53 else 0.002 + random.random() * 0.002))
         free = 50 - 10 * day - 30 * max(0.0, day - 2.5)
         rows["disk_free_bytes"].append((at, "", max(0.0, free * 2**30 + random.gauss(0, 1e7))))
         wave = 100 + 60 * math.sin(2 * math.pi * day) + random.gauss(0, 4)
