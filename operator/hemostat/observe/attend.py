@@ -15,6 +15,7 @@ from hemostat.observe.desk import Desk
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.memory import Memory
 from hemostat.observe.store import Store
+from hemostat.signals.changes import ChangeKind
 from hemostat.signals.correlate import Report, draft, fingerprint, is_over, open_incident, reported, returned, ties
 from hemostat.signals.correlate.board import MAX_WATCHES
 from hemostat.signals.evaluate import Inputs, Look
@@ -33,6 +34,8 @@ class Visit:
     inputs: Inputs
     seen: Look
     now: datetime
+    altered: datetime | None = None
+    """When what the target rests on was last changed before its trouble, if that was noted."""
 
     @property
     def namespace(self) -> str:
@@ -51,9 +54,10 @@ class Visit:
 
     @property
     def changed(self) -> datetime | None:
-        """When the target's present revision began, if that was seen."""
+        """When the target's present revision began or its configuration was changed, if that was seen."""
         present = self.memory.present
-        return present.since_time if present is not None else None
+        times = (present.since_time if present is not None else None, self.altered)
+        return max((t for t in times if t is not None), default=None)
 
 
 class Attendant:
@@ -72,7 +76,8 @@ class Attendant:
         """Feed the open Incident of the Watch, or open one when it is the cause of what fires."""
         if inputs.deployment is None:
             return
-        visit = Visit(watch, _bound(watch, inputs.deployment), memory, inputs, seen, now)
+        bound = _bound(watch, inputs.deployment)
+        visit = Visit(watch, bound, memory, inputs, seen, now, self._altered(watch, seen, now))
         self._desk.report(visit.namespace, _report(visit), now)
         if not (seen.firing or memory.incident):
             return
@@ -90,6 +95,14 @@ class Attendant:
             return
         if self._keeper.keep(incident, seen, inputs.scene, word, memory.present, now, back=back):
             self._desk.written(visit.namespace)
+
+    def _altered(self, watch: Watch, seen: Look, now: datetime) -> datetime | None:
+        if not seen.firing:
+            return None
+        target, begun = watch.spec.target, min(s.first_fired_time for s in seen.firing)
+        noted = self._store.changes(watch.metadata.namespace or "", target.kind, target.name, now)
+        shared = (ChangeKind.NODE, ChangeKind.QUOTA)  # they say nothing about this target rather than another
+        return max((c.time for c in noted if c.kind not in shared and c.time <= begun), default=None)
 
     def forget(self, key: tuple[str, str]) -> None:
         """Drop what is remembered about a Watch that was deleted."""

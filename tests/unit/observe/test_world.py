@@ -245,7 +245,7 @@ def test_readers_and_writers_do_not_meet():
 
     def read():
         try:
-            for _ in range(200):
+            for _ in range(50):
                 scene_of(found, NAMESPACE, "Deployment", "payment")
         except RuntimeError as error:
             errors.append(error)
@@ -253,7 +253,7 @@ def test_readers_and_writers_do_not_meet():
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
-    for i in range(2000):
+    for i in range(500):
         found.put("Pod", owned_by({"metadata": {"uid": "uid-rs-2"}}, a_pod(f"p{i % 50}", version=i + 2)))
         if i % 3 == 0:
             found.remove("Pod", a_pod(f"p{i % 50}"))
