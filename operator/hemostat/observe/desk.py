@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hemostat.api.incident import Incident
-from hemostat.signals.correlate.board import Board, Report, Word
+from hemostat.signals.correlate import Board, Report, Word
 from hemostat.telemetry.graph import CallGraph
 
 LISTED_FOR = timedelta(seconds=1)

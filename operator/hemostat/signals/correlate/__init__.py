@@ -1,10 +1,11 @@
 """Firing signals -> one Incident per cause (pure).
 
-`draft` names the trouble of one target, `blame` says who of many is the cause, `shown` what an Incident shows.
+`draft` names the trouble of one target, `blame` says who of many is the cause, `shown` what an Incident shows; `board`
+puts them together for a namespace and says who opens an Incident.
 """
 
 from hemostat.signals.correlate.blame import Case, Suspect, cases
-from hemostat.signals.correlate.board import Board, Report, Word, reported
+from hemostat.signals.correlate.board import Board
 from hemostat.signals.correlate.draft import (
     MAX_RETURNS,
     Draft,
@@ -18,6 +19,7 @@ from hemostat.signals.correlate.draft import (
     title,
 )
 from hemostat.signals.correlate.hints import ties
+from hemostat.signals.correlate.report import Report, Word, reported
 from hemostat.signals.correlate.shown import MAX_OWN, MAX_TRACED, merge, own, shown_of, symptom
 
 __all__ = [

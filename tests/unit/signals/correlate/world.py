@@ -8,8 +8,7 @@ from hemostat.api.incident import Incident, SignalSource, SignalState
 from hemostat.api.meta import BoundTargetRef, LocalRef
 from hemostat.api.watch import SignalKind
 from hemostat.clock import rfc3339
-from hemostat.signals.correlate import Suspect
-from hemostat.signals.correlate.board import Report
+from hemostat.signals.correlate import Report, Suspect
 
 FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
 POD = {"kind": SignalKind.WORKLOAD, "source": SignalSource.WORKLOAD, "subject": "pods", "name": "pods"}
