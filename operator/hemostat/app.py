@@ -96,7 +96,7 @@ async def _serve(name: str, process: Process, sites: dict[int, web.Application])
     try:
         await kopf.operator(
             registry=registry,
-            settings=_kopf_settings(),
+            settings=kopf_settings(),
             clusterwide=True,
             standalone=True,
             stop_flag=stop,
@@ -129,7 +129,8 @@ def _login(**event: Any) -> kopf.ConnectionInfo | None:
     return kopf.login_with_service_account(**event) or kopf.login_with_kubeconfig(**event)
 
 
-def _kopf_settings() -> kopf.OperatorSettings:
+def kopf_settings() -> kopf.OperatorSettings:
+    """Return how kopf watches: it writes nothing, and reconnects a stream that has been silent for long."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.watching.server_timeout = 300
