@@ -9,20 +9,22 @@ import os
 import signal
 import ssl
 import sys
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
+from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 
-from hemostat_chaos.shop.targets import TargetGroup, target_groups
+from hemostat_chaos.shop.targets import TargetGroup, kubelet_groups, target_groups
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PORT = 9091
 _SECONDS = 3.0
-_MOST_PODS = 500
+_MOST = 500
 
 
-class Pods:
-    """Lists pods with the pod's own service account."""
+class Cluster:
+    """Lists pods and nodes with the pod's own service account."""
 
     def __init__(self, session: ClientSession, api: str, account: Path) -> None:
         self._session = session
@@ -31,28 +33,42 @@ class Pods:
 
     async def targets(self, namespace: str) -> list[TargetGroup]:
         """Return what to scrape in one namespace."""
+        return target_groups(await self._list(f"namespaces/{namespace}/pods"))
+
+    async def kubelets(self) -> list[TargetGroup]:
+        """Return the kubelets."""
+        return kubelet_groups(await self._list("nodes"))
+
+    async def _list(self, what: str) -> list[dict[str, Any]]:
         token = (self._account / "token").read_text()  # read each time, because it is replaced when it ages
-        url = f"{self._api}/api/v1/namespaces/{namespace}/pods"
         headers = {"Authorization": f"Bearer {token}"}
-        query = {"limit": str(_MOST_PODS), "resourceVersion": "0"}
-        async with self._session.get(url, headers=headers, params=query) as response:
+        query = {"limit": str(_MOST), "resourceVersion": "0"}
+        async with self._session.get(f"{self._api}/api/v1/{what}", headers=headers, params=query) as response:
             response.raise_for_status()
-            return target_groups((await response.json())["items"])
+            found: list[dict[str, Any]] = (await response.json())["items"]
+            return found
 
 
-def application(pods: Pods, namespaces: list[str]) -> web.Application:
-    """Answer `/targets`; 503 when the API server does not, for then Prometheus keeps what it has."""
+def application(cluster: Cluster, namespaces: list[str]) -> web.Application:
+    """Answer `/targets` and `/kubelets`; 503 when the API server does not: then Prometheus keeps what it has."""
 
-    async def targets(_: web.Request) -> web.Response:
+    async def answer(asked: Sequence[Awaitable[list[TargetGroup]]]) -> web.Response:
         try:
-            found = await asyncio.gather(*(pods.targets(namespace) for namespace in namespaces))
+            found = await asyncio.gather(*asked)
         except (ClientError, OSError) as error:
             print(f"discovery: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             return web.Response(status=503, text="the API server does not answer\n")
         return web.json_response([group for groups in found for group in groups])
 
+    async def targets(_: web.Request) -> web.Response:
+        return await answer([cluster.targets(namespace) for namespace in namespaces])
+
+    async def kubelets(_: web.Request) -> web.Response:
+        return await answer([cluster.kubelets()])
+
     app = web.Application()
     app.router.add_get("/targets", targets)
+    app.router.add_get("/kubelets", kubelets)
     return app
 
 
@@ -67,7 +83,7 @@ async def serve(namespaces: list[str]) -> None:
         connector=TCPConnector(ssl=trust, limit=4), timeout=ClientTimeout(total=_SECONDS)
     ) as session:
         runner = web.AppRunner(
-            application(Pods(session, api, _ACCOUNT), namespaces), access_log=None, shutdown_timeout=1
+            application(Cluster(session, api, _ACCOUNT), namespaces), access_log=None, shutdown_timeout=1
         )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", _PORT).start()

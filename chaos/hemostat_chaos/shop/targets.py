@@ -39,5 +39,18 @@ def target_groups(pods: Iterable[Mapping[str, Any]]) -> list[TargetGroup]:
     return groups
 
 
+def kubelet_groups(nodes: Iterable[Mapping[str, Any]]) -> list[TargetGroup]:
+    """Return a group for the kubelet of each node."""
+    return [
+        TargetGroup(
+            targets=[_host_and_port(address["address"], node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"])],
+            labels={"node": node["metadata"]["name"]},
+        )
+        for node in nodes
+        for address in node["status"].get("addresses", ())[:1]
+        if address["type"] == "InternalIP"
+    ]
+
+
 def _host_and_port(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,6 +1,6 @@
 """Which pods Prometheus is sent to, and under which names."""
 
-from hemostat_chaos.shop.targets import target_groups
+from hemostat_chaos.shop.targets import kubelet_groups, target_groups
 
 
 def pod(name="catalog-1", part_of="shop", port="http", ip="10.0.0.7", phase="Running", namespace="shop"):
@@ -41,4 +41,17 @@ def test_a_bare_pod_and_an_ipv6_address():
     }
     assert target_groups([bare]) == [
         {"targets": ["[fd00::1]:9"], "labels": {"namespace": "n", "pod": "x", "service": ""}}
+    ]
+
+
+def test_the_kubelet_of_every_node_is_scraped():
+    def node(name, *addresses):
+        ends = {"kubeletEndpoint": {"Port": 10250}}
+        found = [{"type": kind, "address": at} for kind, at in addresses]
+        return {"metadata": {"name": name}, "status": {"addresses": found, "daemonEndpoints": ends}}
+
+    nodes = [node("a", ("InternalIP", "10.0.0.1"), ("Hostname", "a")), node("b", ("InternalIP", "fd00::2")), node("c")]
+    assert kubelet_groups(nodes) == [
+        {"targets": ["10.0.0.1:10250"], "labels": {"node": "a"}},
+        {"targets": ["[fd00::2]:10250"], "labels": {"node": "b"}},
     ]
