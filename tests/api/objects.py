@@ -303,7 +303,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "signals": [{"name": "errors", "state": "Firing", "subjects": 2, "message": "errors is 9, bound 5"}],
         "revisions": [{"templateHash": "5d4f8c7b9", "targetUid": UID, "observedTime": TIME}],
         "present": {"targetUid": UID, "number": "3", "templateHash": "5d4f8c7b9", "sinceTime": TIME},
-        "baselines": [{"signal": "calls checkout -> payment", "value": "12.5", "observedTime": TIME}],
+        "baselines": [{"signal": "calls checkout -> payment", "value": "12.5", "spreadPercent": 20, "observedTime": TIME}],
     },
     "Runbook": {"observedGeneration": 1, "conditions": [condition("Ready")]},
     "GatePolicy": {"observedGeneration": 1, "conditions": [condition("Ready", "False", "BadWindow")]},

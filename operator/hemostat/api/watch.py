@@ -126,7 +126,8 @@ class TraceSignal(Model):
     error_percent_above: Annotated[int, Field(ge=1, le=100)] = 5
     """Wrong when more than this share of calls fails."""
     latency_percent_of_baseline: Annotated[int, Field(ge=110, le=10000)] = 300
-    """Wrong when the 95th percentile exceeds this share of the learned baseline."""
+    """Wrong when the 95th percentile exceeds this share of the learned baseline; more where it swings widely by itself,
+    or where the calls are few."""
     latency_floor_milliseconds: Annotated[int, Field(ge=1, le=600000)] = 50
     """Latency below this is never wrong, whatever the baseline."""
     min_requests: Annotated[int, Field(ge=1, le=100000)] = 10
@@ -343,6 +344,8 @@ class Baseline(Model):
     """Signal and subject."""
     value: Decimal
     """The normal 95th percentile, in milliseconds."""
+    spread_percent: Count = 0
+    """How far it usually swings."""
     observed_time: Time
     """When it was learned."""
 

@@ -46,19 +46,26 @@ def recall(watch: Watch, incidents: Sequence[Incident], now: datetime) -> Memory
         if not is_over(incident) and (found or incident.spec.watch_ref.name == watch.metadata.name):
             signals |= {s.key: resumed(s) for s in found}
             memory.incident = True
-    normal = {
-        b.signal: trace.Normal(math.log(max(float(b.value), 0.01) / 1000), trace.WARM_UP_LOOKS, b.observed_time)
-        for b in watch.status.baselines
-    }
+    normal = {b.signal: _normal(b) for b in watch.status.baselines}
     memory.state = WatchState(signals, {k: v for k, v in normal.items() if trace.fresh(v, now)})
     return memory
+
+
+def _normal(known: Baseline) -> trace.Normal:
+    log = math.log(max(float(known.value), 0.01) / 1000)
+    return trace.Normal(log, trace.WARM_UP_LOOKS, known.observed_time, math.log1p(known.spread_percent / 100))
 
 
 def baselines(state: WatchState) -> tuple[Baseline, ...]:
     """Return what was learned, in the form that a Watch's status keeps."""
     known = sorted(state.normal.items())[:64]
     return tuple(
-        Baseline(signal=key, value=decimal(1000 * math.exp(n.log_seconds)) or "0", observed_time=n.observed_time)
+        Baseline(
+            signal=key,
+            value=decimal(1000 * math.exp(n.log_seconds)) or "0",
+            spread_percent=round(100 * math.expm1(min(n.spread, 10.0))),
+            observed_time=n.observed_time,
+        )
         for key, n in known
         if n.looks >= trace.WARM_UP_LOOKS
     )

@@ -10,10 +10,15 @@ from hemostat.api.watch import SignalKind, TraceSignal
 from hemostat.signals.base import Observation, Timing
 from hemostat.telemetry.window import EdgeStats
 
-WARM_UP_LOOKS = 3
+WARM_UP_LOOKS = 10
 """Looks before a learned latency is trusted."""
 _WEIGHT = 0.05
 """Weight of a new look in the learned latency (exponential average of its logarithm)."""
+_SPREADS = 5.0
+"""A latency is wrong from so many mean deviations on (four standard deviations), if that is more than the share of
+the baseline: what swings widely by itself, as on a starved machine, is not slow because it swings."""
+_ENOUGH_CALLS = 40
+"""The 95th percentile of fewer calls is one or two of them: they must be slower in proportion to its error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Normal:
     log_seconds: float
     looks: int
     observed_time: datetime
+    spread: float = 0.0
+    """Mean deviation of the logarithm from look to look."""
 
 
 TIMING = Timing(for_seconds=4, clear_seconds=8)
@@ -71,8 +78,7 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
     known = normal.get(key)
     bound = None
     if known is not None and known.looks >= WARM_UP_LOOKS:
-        usual = math.exp(known.log_seconds) * 1000
-        bound = max(signal.latency_floor_milliseconds, usual * signal.latency_percent_of_baseline / 100)
+        bound = max(signal.latency_floor_milliseconds, 1000 * _limit(signal, edge.calls, known))
     enough = edge.calls >= signal.min_requests
     p95 = edge.p95_seconds * 1000
     return Observation(
@@ -89,12 +95,20 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
     )
 
 
+def _limit(signal: TraceSignal, calls: int, known: Normal) -> float:
+    """Return the 95th percentile, in seconds, that is wrong."""
+    factor = max(signal.latency_percent_of_baseline / 100, math.exp(_SPREADS * known.spread))
+    return math.exp(known.log_seconds) * factor * math.sqrt(max(1.0, _ENOUGH_CALLS / max(calls, 1)))
+
+
 def _learn(old: Normal | None, p95: float, now: datetime) -> Normal:
     log = math.log(max(p95, 1e-5))
     if old is None:
         return Normal(log, 1, now)
     weight = max(_WEIGHT, 1 / (old.looks + 1))
-    return Normal(old.log_seconds + weight * (log - old.log_seconds), old.looks + 1, now)
+    change = log - old.log_seconds
+    spread = old.spread + weight * (abs(change) - old.spread)
+    return Normal(old.log_seconds + weight * change, old.looks + 1, now, spread)
 
 
 def fresh(normal: Normal, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """What `kubectl get watch` says: honest about what is missing, and not rewritten at every look."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,14 +8,15 @@ from prometheus_client import generate_latest
 from tests.unit.builders import at, deployment, pod, watch
 
 from hemostat.api.meta import find
-from hemostat.api.watch import SignalStanding
+from hemostat.api.watch import SignalStanding, WatchStatus
 from hemostat.metrics import FIRING, REGISTRY
 from hemostat.observe.look import Observer
-from hemostat.observe.memory import Memory
+from hemostat.observe.memory import Memory, baselines, recall
 from hemostat.observe.standing import essence, status_after
 from hemostat.signals.evaluate import Inputs, WatchState, look
 from hemostat.signals.metric import Vector
 from hemostat.signals.presets import Target, rules_of
+from hemostat.signals.trace import Normal
 from hemostat.signals.workload import Scene
 from hemostat.telemetry.graph import EdgeStats
 from hemostat.telemetry.sample import Series
@@ -194,3 +196,14 @@ def test_an_objective_is_one_line():
     found = status(of, replace(inputs, vectors=shares), looks=2)
     assert lines(found)["good"].state is SignalStanding.FIRING
     assert "burns 50 times too fast" in lines(found)["good"].message
+
+
+def test_what_was_learned_survives_a_restart():
+    known = {"calls/latency/a->b": Normal(math.log(0.2), 50, at(0), 0.3)}
+    saved = baselines(WatchState(normal=known))
+    again = recall(watch(), [], at(60)).state.normal
+    assert again == {}
+    again = recall(watch().model_copy(update={"status": WatchStatus(baselines=saved)}), [], at(60)).state.normal
+    (found,) = again.values()
+    assert math.exp(found.log_seconds) == pytest.approx(0.2, rel=0.01)
+    assert found.spread == pytest.approx(0.3, rel=0.02)

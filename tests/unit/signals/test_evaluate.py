@@ -180,10 +180,10 @@ def test_vanished_edges_do_not_push_out_live_ones():
 
 
 def test_what_is_normal_is_carried_along():
-    state = looks(inputs([bad(failures=0)]), 5).state
-    assert state.normal["calls/latency/checkout->payment"].looks == 5
+    state = looks(inputs([bad(failures=0)]), 12).state
+    assert state.normal["calls/latency/checkout->payment"].looks == 12
     slow = EdgeStats("checkout", "payment", 100, 0, 5.0, ())
-    seen = looks(inputs([slow]), 6, state, start=5)
+    seen = looks(inputs([slow]), 6, state, start=12)
     assert [s.key for s in seen.firing] == ["calls/latency/checkout->payment"]
     assert seen.state.normal == state.normal
 

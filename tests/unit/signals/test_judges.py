@@ -56,19 +56,19 @@ def test_latency_is_not_judged_before_it_is_known():
 
 @pytest.mark.parametrize(("p95", "wrong"), [(0.1, False), (0.29, False), (0.31, True), (9.0, True)])
 def test_latency_is_judged_against_what_is_usual(p95, wrong):
-    found = look(edge(p95=p95), learn([0.1] * 5))[0][LATENCY]
+    found = look(edge(p95=p95), learn([0.1] * WARM_UP_LOOKS))[0][LATENCY]
     assert found.threshold == pytest.approx(300, rel=0.01)
     assert (found.wrong, found.value) == (wrong, pytest.approx(p95 * 1000))
 
 
 def test_below_the_floor_latency_is_never_wrong():
-    normal = learn([0.001] * 5)
+    normal = learn([0.001] * WARM_UP_LOOKS)
     assert look(edge(p95=0.049), normal)[0][LATENCY].wrong is False
     assert look(edge(p95=0.051), normal)[0][LATENCY].wrong is True
 
 
 def test_latency_without_traffic_says_nothing():
-    assert look(edge(calls=9, p95=9.0), learn([0.1] * 5))[0][LATENCY].wrong is None
+    assert look(edge(calls=9, p95=9.0), learn([0.1] * WARM_UP_LOOKS))[0][LATENCY].wrong is None
 
 
 def test_a_fault_does_not_become_normal():
@@ -88,13 +88,29 @@ def test_the_latency_of_failing_calls_does_not_become_normal():
 
 def test_nothing_is_learned_from_too_little_traffic():
     assert look(edge(calls=9))[1] == {}
-    before = learn([0.1] * 5)
+    before = learn([0.1] * WARM_UP_LOOKS)
     assert look(edge(calls=9, p95=0.2), before)[1] == before
 
 
 def test_the_first_looks_weigh_the_same():
     assert math.exp(learn([0.1, 0.4])[LATENCY].log_seconds) == pytest.approx(0.2)
     assert math.exp(learn([0.1, 0.1, 0.8])[LATENCY].log_seconds) == pytest.approx(0.2)
+
+
+def test_what_swings_widely_by_itself_is_not_slow_because_it_swings():
+    """On a starved machine latencies swing by factors; every swing was an alarm."""
+    calm, wild = learn([0.1, 0.11] * 50), learn([0.05, 0.2, 0.1, 0.12] * 25)
+    slow = edge(p95=0.45)
+    assert look(slow, calm)[0][LATENCY].wrong is True
+    assert look(slow, wild)[0][LATENCY].wrong is False
+    assert look(edge(p95=5.0), wild)[0][LATENCY].wrong is True
+
+
+def test_a_percentile_of_few_calls_must_be_slower():
+    known = learn([0.1] * WARM_UP_LOOKS)
+    assert look(edge(calls=10, p95=0.5), known)[0][LATENCY].wrong is False
+    assert look(edge(calls=10, p95=0.7), known)[0][LATENCY].wrong is True
+    assert look(edge(calls=40, p95=0.5), known)[0][LATENCY].wrong is True
 
 
 def test_a_slow_drift_becomes_normal():
