@@ -16,9 +16,13 @@ UNCHECKED = timedelta(seconds=60)
 class _Stream:
     checked: datetime | None = None
     complete: bool = False
-    """Whether it once had everything that a list showed."""
     behind: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """uid to the version that a list showed and the stream has not told yet, and since when."""
+
+    def read(self) -> bool:
+        """Tell whether everything that some list showed was told of."""
+        self.complete = self.complete or (self.checked is not None and not self.behind)
+        return self.complete
 
 
 class Freshness:
@@ -43,9 +47,10 @@ class Freshness:
     def listed(self, kind: str, behind: Mapping[str, int], began: datetime) -> None:
         """A list was read; these are newer in it than in the cache."""
         stream = self._streams.setdefault(kind, _Stream())
+        stream.read()
         stream.behind = {uid: stream.behind.get(uid, (version, began)) for uid, version in behind.items()}
         stream.checked = began
-        stream.complete = stream.complete or not stream.behind
+        stream.read()
 
     def settled(self, kind: str) -> bool:
         """Tell whether the cache had everything that the last list showed."""
@@ -57,7 +62,7 @@ class Freshness:
         now = self._clock.now()
         for kind in kinds:
             stream = self._streams.get(kind)
-            if stream is None or stream.checked is None or not stream.complete:
+            if stream is None or stream.checked is None or not stream.read():
                 return f"{kind}s are still being read"
             if now - stream.checked > UNCHECKED:
                 return f"{kind}s could not be checked for {(now - stream.checked).total_seconds():.0f} s"
