@@ -83,6 +83,8 @@ def subject_of(rule: Rule, labels: Mapping[str, str]) -> str:
 
 def one_line(text: str, most: int) -> str:
     """Return the text without line breaks and unprintable characters, cut to `most` characters."""
+    if len(text) <= most and text.isprintable() and "  " not in text and text == text.strip():
+        return text
     kept = "".join(c if c.isprintable() else " " for c in text[: 4 * most])
     short = " ".join(kept.split())
     return short if len(short) <= most else short[: most - 1] + "…"
