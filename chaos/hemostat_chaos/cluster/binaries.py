@@ -56,6 +56,7 @@ CATALOGUE: dict[str, Binary] = {
         Binary("pause", "runtime", "./pause"),
         Binary("kind", "kind", "sigs.k8s.io/kind"),
         Binary("coredns", "coredns", "."),
+        Binary("alertmanager", "alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
     )
 }
 

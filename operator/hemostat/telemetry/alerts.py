@@ -103,7 +103,8 @@ def _alert(item: _Item) -> Alert:
 
 def _printable(text: str) -> str:
     """Names end up in conditions, Events and logs: no line breaks, no terminal escapes."""
-    return "".join(c if c.isprintable() else " " for c in text[:MAX_TEXT])
+    cut = text[:MAX_TEXT]
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else " " for c in cut)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,256 @@
+"""The webhook as it is served, against a real Alertmanager, and against everybody else who finds the port."""
+
+import asyncio
+import gzip
+import json
+import resource
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.api.programs import answers, free_port, until
+
+from hemostat.api.meta import TargetRef
+from hemostat.api.watch import AlertSignal
+from hemostat.clock import SystemClock, rfc3339
+from hemostat.signals.alert import judge
+from hemostat.telemetry.alerts import Standing
+from hemostat.telemetry.webhook import MAX_BYTES, PATH, Webhook
+from hemostat_chaos.cluster import spawn
+from hemostat_chaos.cluster.binaries import binaries
+
+TOKEN = "a secret of two"
+JSON = "application/json"
+GOOD = {"version": "4", "alerts": [{"status": "firing", "labels": {"alertname": "Slow", "namespace": "shop"}}]}
+
+
+def pages() -> web.Application:
+    """Return an application as `observe` has it."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    app = web.Application(handler_args={"auto_decompress": False})
+    app.router.add_get("/healthz", healthz)
+    return app
+
+
+@contextmanager
+def served(token_file: Path | None) -> Iterator[tuple[Webhook, int]]:
+    """Serve what `observe` serves on its own port, on loopback."""
+    loop, port = asyncio.new_event_loop(), free_port()
+    webhook = Webhook(SystemClock(), str(token_file) if token_file else None, timedelta(hours=5))
+    app = pages()
+    webhook.serve(app)
+    runner = web.AppRunner(app, access_log=None)
+
+    async def start() -> None:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+
+    loop.run_until_complete(start())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield webhook, port
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture
+def open_port() -> Iterator[tuple[Webhook, int]]:
+    with served(None) as found:
+        yield found
+
+
+def post(port: int, body: bytes, **headers: str) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        sent = {"Content-Type": JSON} | {k.replace("_", "-"): v for k, v in headers.items()}
+        connection.request("POST", PATH, body, sent)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def wire(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+# --- a real Alertmanager -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def alertmanager(folder: Path, webhook: int, credentials: str) -> Iterator[int]:
+    """Run Alertmanager with one receiver: our webhook."""
+    config = f"""
+route: {{receiver: hemostat, group_by: [alertname], group_wait: 1s, group_interval: 1s, repeat_interval: 1h}}
+receivers:
+  - name: hemostat
+    webhook_configs:
+      - url: http://127.0.0.1:{webhook}{PATH}
+        send_resolved: true
+        http_config: {{authorization: {{credentials: "{credentials}"}}}}
+"""
+    (folder / "alertmanager.yml").write_text(config)
+    port = free_port()
+    argv = [
+        binaries(["alertmanager"]) / "alertmanager",
+        f"--config.file={folder}/alertmanager.yml",
+        f"--storage.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    process = spawn.background(argv, folder / "log")
+    try:
+        until(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), 30, "Alertmanager is ready")
+        yield port
+    finally:
+        spawn.end(process, grace=5)
+
+
+def fire(port: int, *, ended: bool = False, **labels: str) -> None:
+    """Send an alert to Alertmanager as Prometheus does."""
+    now = datetime.now(UTC)
+    alert: dict[str, Any] = {
+        "labels": {"alertname": "Slow", "namespace": "shop"} | labels,
+        "annotations": {"summary": "p95 is 2 s"},
+        "startsAt": rfc3339(now - timedelta(minutes=1)),
+        "endsAt": rfc3339(now - timedelta(seconds=1) if ended else now + timedelta(minutes=5)),
+    }
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v2/alerts", wire([alert]), {"Content-Type": JSON}, method="POST"
+    )
+    assert urllib.request.urlopen(request, timeout=5).status == 200
+
+
+def wrong(webhook: Webhook) -> list[bool | None]:
+    """What a Watch of Deployment payment sees."""
+    signal, target = AlertSignal(), TargetRef(name="payment")
+    return [o.wrong for o in judge("alerts", signal, "shop", target, webhook.about((), "shop"))]
+
+
+def test_a_real_alertmanager_fires_and_resolves(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKEN + "\n")
+    with served(token) as (webhook, port), alertmanager(tmp_path, port, TOKEN) as sender:
+        fire(sender, deployment="payment", pod="payment-7d4b9c6f5-x2x9z")
+        fire(sender, deployment="checkout")
+        until(lambda: wrong(webhook) == [True], 30, "the alert fires at payment")
+        ((alert, standing),) = [pair for pair in webhook.about((), "shop") if pair[0].label("deployment") == "payment"]
+        assert (alert.name, alert.summary, standing) == ("Slow", "p95 is 2 s", Standing.FIRING)
+        assert alert.ends is None, "Alertmanager leaves the end of what fires open"
+        fire(sender, ended=True, deployment="payment", pod="payment-7d4b9c6f5-x2x9z")
+        until(lambda: wrong(webhook) == [False], 30, "the alert is resolved")
+
+
+def test_an_alertmanager_with_another_token_is_not_heard_until_it_has_the_right_one(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("another")
+    with served(token) as (webhook, port), alertmanager(tmp_path, port, TOKEN) as sender:
+        fire(sender, deployment="payment")
+        until(lambda: "401" in (tmp_path / "log").read_text(), 30, "Alertmanager logs that it was refused")
+        assert wrong(webhook) == []
+        token.write_text(TOKEN)  # rotated; Alertmanager tells it with the next change of the group
+        fire(sender, deployment="payment", pod="payment-7d4b9c6f5-x2x9z")
+        until(lambda: wrong(webhook) == [True], 30, "the alert is heard")
+
+
+# --- everybody else ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "words"),
+    [
+        (wire(GOOD), {}, 200, "ok"),
+        (gzip.compress(wire(GOOD)), {"Content_Encoding": "gzip"}, 200, "ok"),
+        (b"", {}, 400, "body"),
+        (b"garbage", {}, 400, "not an Alertmanager notification"),
+        (wire(GOOD | {"version": "3"}), {}, 400, "version"),
+        (wire(GOOD | {"alerts": [1]}), {}, 400, "alerts.0"),
+        (b"[" * 1_000_000, {}, 400, "body"),
+        (wire(GOOD)[:-2], {}, 400, "body"),
+        (b"garbage", {"Content_Encoding": "gzip"}, 400, "gzip"),
+        (gzip.compress(wire(GOOD))[:-5], {"Content_Encoding": "gzip"}, 400, "truncated"),
+        (wire(GOOD), {"Content_Encoding": "br"}, 415, "gzip"),
+        (wire(GOOD), {"Content_Type": "text/plain"}, 415, JSON),
+        (b" " * (MAX_BYTES + 1), {}, 413, "max_alerts"),
+        (gzip.compress(b" " * (50 * MAX_BYTES)), {"Content_Encoding": "gzip"}, 413, "decompresses"),
+    ],
+)
+def test_each_wrong_request_is_told_what_is_wrong(
+    open_port: tuple[Webhook, int], body: bytes, headers: dict[str, str], status: int, words: str
+) -> None:
+    webhook, port = open_port
+    found, said = post(port, body, **headers)
+    assert (found, words in said) == (status, True), said
+    assert len(webhook.about((), "shop")) == (status == 200)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Basic " + TOKEN, TOKEN, "Bearer \xff"])
+def test_without_the_token_nothing_is_read(tmp_path: Path, header: str) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    with served(token) as (webhook, port):
+        assert post(port, b"garbage", Authorization=header)[0] == 401
+        assert post(port, wire(GOOD), Authorization=f"Bearer {TOKEN}")[0] == 200
+        token.unlink()
+        assert post(port, wire(GOOD), Authorization=f"Bearer {TOKEN}")[0] == 503
+        token.write_text("")
+        assert post(port, wire(GOOD), Authorization="Bearer ")[0] == 503
+        assert len(webhook.about((), "shop")) == 1
+
+
+def test_an_endless_body_is_cut_off(open_port: tuple[Webhook, int]) -> None:
+    _, port = open_port
+    with socket.create_connection(("127.0.0.1", port), 20) as client:
+        client.sendall(
+            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+        for _ in range(MAX_BYTES // 65536 + 1):
+            client.sendall(chunk)
+        assert b" 413 " in client.recv(200)
+
+
+def test_a_flood_moves_neither_memory_nor_the_loop(open_port: tuple[Webhook, int]) -> None:
+    webhook, port = open_port
+    bomb = gzip.compress(b"\0" * (100 * MAX_BYTES))
+    deep = b'{"version": "4", "alerts": ' + b"[" * (MAX_BYTES - 100)
+    labels = {f"l{i}": "x" * 200 for i in range(300)}
+    wide = wire({"version": "4", "alerts": [{"status": "firing", "labels": labels | {"n": str(i)}} for i in range(50)]})
+    post(port, wire(GOOD))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    worst: list[float] = []
+
+    def flood() -> None:
+        for _ in range(4):
+            post(port, bomb, Content_Encoding="gzip")
+            post(port, deep)
+            post(port, wide)
+
+    senders = [threading.Thread(target=flood) for _ in range(4)]
+    for sender in senders:
+        sender.start()
+    while any(sender.is_alive() for sender in senders):
+        began = time.monotonic()
+        assert urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=20).status == 200
+        worst.append(time.monotonic() - began)
+        time.sleep(0.05)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 100 * 1024, f"{grown} KiB more than before the flood"
+    assert sorted(worst)[len(worst) // 2] < 0.5, "the loop answers meanwhile"
+    assert len(webhook.about((), "")) == 50
