@@ -40,6 +40,10 @@ class Process(Protocol):
         """Register kopf handlers."""
         ...
 
+    def serve(self, pages: web.Application) -> None:
+        """Add what else it serves on its own port."""
+        ...
+
 
 def observe() -> int:
     """Run `hemostat observe` until SIGTERM."""
@@ -47,9 +51,7 @@ def observe() -> int:
 
     settings = Settings.read()
     process = Observe(Kube.connect(), settings)
-    pages = own_pages(process)
-    process.webhook.serve(pages)
-    sites = {settings.http_port: pages, settings.otlp_port: process.receiver.application()}
+    sites = {settings.http_port: own_pages(process), settings.otlp_port: process.receiver.application()}
     return asyncio.run(_serve("observe", process, sites))
 
 
@@ -76,6 +78,7 @@ def own_pages(process: Process) -> web.Application:
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", healthz)
     app.router.add_get("/metrics", metrics)
+    process.serve(app)
     return app
 
 

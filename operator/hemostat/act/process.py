@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import kopf
+from aiohttp import web
 
 from hemostat.act.facts import Facts
 from hemostat.act.reconcile import Key, Reconciler
@@ -56,6 +57,9 @@ class Act:
         on_change(registry, REMEDIATION, self._remediation)
         on_change(registry, APPROVAL, self._approval)
         on_change(registry, INCIDENT, lambda body: self.incidents.add(key_of(body)))
+
+    def serve(self, pages: web.Application) -> None:
+        """Serve nothing else: whoever acts listens to nobody."""
 
     def _remediation(self, body: Mapping[str, Any]) -> None:
         key = key_of(body)

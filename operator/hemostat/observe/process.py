@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import kopf
+from aiohttp import web
 
 from hemostat.action.contract import parse
 from hemostat.action.registry import Catalogue, discover
@@ -99,6 +100,10 @@ class Observe:
             follow(registry, kind.group, kind.version, kind.plural, put=put, remove=remove)
         on_change(registry, REMEDIATION, self._remediation)
         on_change(registry, RUNBOOK, lambda body: self._check(Runbook.model_validate(body)))
+
+    def serve(self, pages: web.Application) -> None:
+        """Take Alertmanager's notifications."""
+        self.webhook.serve(pages)
 
     def _put(self, kind: str, body: Mapping[str, Any]) -> None:
         self._world.put(kind, body)
