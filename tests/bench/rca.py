@@ -23,11 +23,11 @@ from unittest import mock
 import rca_nezha as nezha
 
 from hemostat.cli.replay_rca import LEAST_SCORE
-from hemostat.replay.rca import analyse, load
+from hemostat.replay.rca import analyse, load, read
 from hemostat.signals.rootcause.beginning import beginnings
 from hemostat.signals.rootcause.evidence import Sign
 from hemostat.signals.rootcause.rank import WEIGHT
-from hemostat.signals.rootcause.series import Recording
+from hemostat.signals.rootcause.series import Recording, recording
 from hemostat.signals.rootcause.shift import Window
 
 ROOT = Path(__file__).parents[2]
@@ -108,12 +108,13 @@ def prepare(data: Path, folder: Path) -> tuple[list[Case], dict[str, Recording]]
     cases = []
     for fault in nezha.faults(data):
         table = nezha.write_table(tables[fault.day], folder / f"{fault.name}.csv", fault.at - BEFORE, fault.at + AFTER)
-        metrics, spans, both = load(table, None), None, None
+        metrics, spans = read(table, None), []
         if fault.trace_minutes:
             lines = nezha.write_spans(data, fault, folder / f"{fault.name}.jsonl")
-            spans, both = load(None, lines), load(table, lines)
+            spans = read(None, lines)
             lines.unlink()
-        cases.append(Case(fault, metrics, spans, both or metrics))
+        both = recording([*metrics, *spans])
+        cases.append(Case(fault, recording(metrics), recording(spans) if spans else None, both))
     return cases, {d: load(nezha.write_table(t, folder / f"{d}.csv"), None) for d, t in tables.items()}
 
 

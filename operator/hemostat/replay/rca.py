@@ -7,7 +7,7 @@ from hemostat.errors import Refused
 from hemostat.replay import spans, table
 from hemostat.signals.rootcause.beginning import Beginning, beginnings
 from hemostat.signals.rootcause.rank import Candidate, rank
-from hemostat.signals.rootcause.series import Recording, recording
+from hemostat.signals.rootcause.series import Recorded, Recording, recording
 from hemostat.signals.rootcause.shift import Window, troubles
 from hemostat.signals.rootcause.traces import Fold
 
@@ -27,8 +27,8 @@ class Ranking:
     candidates: tuple[Candidate, ...]
 
 
-def load(metrics: Path | None, traces: Path | None) -> Recording:
-    """Read the files. Raises `Refused` with the file and what is wrong in it."""
+def read(metrics: Path | None, traces: Path | None) -> list[Recorded]:
+    """Read the files as series. Raises `Refused` with the file and what is wrong in it."""
     if metrics is None and traces is None:
         raise Refused("NothingToRead", "give --metrics FILE, --traces FILE or both")
     series = table.read(metrics) if metrics is not None else []
@@ -37,7 +37,12 @@ def load(metrics: Path | None, traces: Path | None) -> Recording:
         for span in spans.read(traces):
             fold.add(span)
         series += fold.series()
-    known = recording(series)
+    return series
+
+
+def load(metrics: Path | None, traces: Path | None) -> Recording:
+    """Read the files as a recording. Raises `Refused` as `read` does, and when no metric's name says what it is."""
+    known = recording(read(metrics, traces))
     if not known.quantities:
         names = ", ".join(known.unused[:5])
         raise Refused(

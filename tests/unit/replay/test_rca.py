@@ -1,11 +1,16 @@
 """The files people have must be read as they are, and a bad one must say where and what."""
 
+import contextlib
 import gzip
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from hemostat.cli.replay_rca import rca
@@ -263,3 +268,45 @@ def test_bad_spans_say_where_and_what(tmp_path, text, said):
     with pytest.raises(Refused) as caught:
         list(spans.read(path))
     assert said in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["resourceSpans", "resource", "attributes", "scopeSpans", "spans", "key", "value", "traceId"]
+            )
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(JSON.map(json.dumps) | st.text(max_size=60))
+def test_whatever_is_in_a_file_of_spans_it_is_read_or_refused(text):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "any"
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        with contextlib.suppress(Refused):
+            assert list(spans.read(path))
+
+
+FIELD = st.sampled_from(["5", "1e300", "-1", "nan", "", "cpu", "a", '"', "2022-08-22T04:46:40Z", "\x00"]) | st.text(
+    max_size=4
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(FIELD, min_size=5, max_size=7).map(",".join), max_size=4))
+def test_whatever_is_in_a_table_it_is_read_or_refused(rows):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "any"
+        path.write_bytes((HEADER + "\n".join(rows)).encode("utf-8", "surrogatepass"))
+        with contextlib.suppress(Refused):
+            assert table.read(path)
