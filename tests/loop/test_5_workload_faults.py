@@ -1,0 +1,101 @@
+"""Faults that the API server shows, on real pods: each is named by its own signal, and what goes as planned by none.
+
+The faults are a list of the chaos package, so that a benchmark can time the same ones.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hemostat.api.incident import EvidenceKind
+from hemostat.api.resources import INCIDENT
+from hemostat.kube import Kube, NotFound
+from hemostat_chaos.demo.kubectl import Kubectl
+from hemostat_chaos.experiment.inflict import Inflictor
+from hemostat_chaos.experiment.waiting import Waiter
+from hemostat_chaos.experiment.workload_faults import FAULTS, WorkloadFault, deployment, job, probe, quota_fault
+
+ALL = (*FAULTS, quota_fault(1))
+QUIET_SECONDS = 8.0
+"""How long nothing must fire after the last planned step: longer than a signal needs to fire."""
+
+
+@pytest.fixture
+def inflictor(kube: Kube, kubectl: Kubectl, waiter: Waiter, request: pytest.FixtureRequest) -> Iterator[Inflictor]:
+    """Return a namespace of the test's own: what fires at the same time belongs to one Incident."""
+    name = f"fault-{abs(hash(request.node.name)) % 10**8}"
+    kubectl("create", "namespace", name)
+    yield Inflictor(kube, kubectl, waiter, name)
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", ALL, ids=lambda f: f.name)
+def test_a_fault_is_named_by_its_own_signal(inflictor: Inflictor, fault: WorkloadFault) -> None:
+    inflictor.prepare(fault)
+    try:
+        fired = inflictor.wait(fault, inflictor.inflict(fault))
+    finally:
+        inflictor.take_away(fault)
+    inflictor.waiter.say(f"    {fault.name}: {fired.signal.subject} after {fired.seconds:.1f} s")
+    assert fired.seconds <= fault.within_seconds
+    assert fired.signal.subject == f"{fault.expected} of {fault.name}"
+    assert fired.incident.spec.title.startswith(f"{fault.kind} {fault.name}: ")
+    evidence = fired.incident.status.evidence
+    assert any(fault.expected.value in e.key or fault.expected.value in e.summary for e in evidence)
+    changes = [e.summary for e in evidence if e.kind is EvidenceKind.CHANGE]
+    assert any(fault.change in said for said in changes) or not fault.change, changes
+
+
+PLANNED = WorkloadFault(
+    "planned",
+    expected=FAULTS[0].expected,
+    before=(deployment("planned", replicas=2, readinessProbe=probe("true")),),
+)
+
+
+@pytest.mark.timeout(300)
+def test_what_goes_as_planned_raises_no_incident(inflictor: Inflictor, kubectl: Kubectl, kube: Kube) -> None:
+    """A rolling update, scaling up and down, deleted pods, a drained node that comes back, a Job that completes."""
+    inflictor.prepare(PLANNED)
+    where = ("-n", inflictor.namespace)
+    node = kube.list("/api/v1/nodes")[0]["metadata"]["name"]
+    steps: list[tuple[str, ...]] = [
+        (*where, "set", "env", "deployment/planned", "MODE=new"),
+        (*where, "scale", "deployment/planned", "--replicas=4"),
+        (*where, "scale", "deployment/planned", "--replicas=1"),
+        (*where, "delete", "pods", "-l", "app=planned", "--wait=false"),
+        (*where, "rollout", "restart", "deployment/planned"),
+        ("cordon", node),
+        ("uncordon", node),
+    ]
+    for step in steps:
+        kubectl(*step)
+        kubectl(*where, "rollout", "status", "deployment/planned", "--timeout=50s")
+    succeeds = WorkloadFault("succeeds", FAULTS[0].expected, (), (job("succeeds", "true"),), kind="Job")
+    inflictor.prepare(succeeds)
+    inflictor.inflict(succeeds)
+    kubectl(*where, "wait", "--for=condition=Complete", "job/succeeds", "--timeout=50s")
+    time.sleep(QUIET_SECONDS)
+    assert [i["spec"]["title"] for i in kube.list(INCIDENT.path(inflictor.namespace))] == []
+
+
+def test_nothing_of_ours_lands_on_what_is_followed(kube: Kube) -> None:
+    """Whatever kind is followed: no label, annotation, finalizer or managed field of ours on any object."""
+    from hemostat.observe.kinds import KINDS
+
+    for kind in KINDS:
+        if kind.name in ("Watch", "Event"):
+            continue
+        try:
+            items = kube.list(kind.path)
+        except NotFound:
+            continue
+        for item in items:
+            meta = item["metadata"]
+            if meta.get("namespace") in ("hemostat-system", None):
+                continue
+            managers = [m["manager"] for m in meta.get("managedFields", ()) if m["manager"] == "hemostat-observe"]
+            marks = [k for k in (*meta.get("annotations", {}), *meta.get("finalizers", ())) if "kopf" in k]
+            assert not managers + marks, (kind.name, meta["name"], managers, marks)
