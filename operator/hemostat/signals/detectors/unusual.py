@@ -2,14 +2,15 @@
 
 Two questions are asked of a series, both about its own past, and the louder answer counts:
 
-- **Was it ever like this lately?** The series is cut into blocks. The last `WINDOW` block means are compared with
+- **Was it ever like this lately?** The series is cut into blocks. The last 2, 4 and 8 block means are compared with
   every earlier window that is remembered; the distance to the nearest one (the left discord of the matrix profile,
   Yeh et al. 2016, on block means) is small when the past repeats, whatever its seasons are, and no season has to be
   known. How much larger than usual it is, is counted in standard deviations of the logarithm of these distances.
-- **Was it ever so high or so low?** How far a value lies beyond all that is remembered, in units of the spread of
-  the blocks' extremes: what a series with bursts does by itself is not unusual.
+- **Was it ever so high or so low?** How far a value lies beyond all that is remembered, in shares of the range.
 
-Values outside are not learned until they have stayed for `ACCEPT_BLOCKS`: a level that stays becomes usual.
+What is louder than `FAMILIAR` must also exceed the worst distance that is remembered, or the spread of the extremes:
+a series that has bursts by itself is not unusual for having one. Values outside the range are not learned until they
+have stayed for `ACCEPT_BLOCKS`: a level that stays becomes usual. unusual_state.py has the numbers.
 """
 
 import numpy as np
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 
 from hemostat.api.watch import Direction, Sensitivity
 from hemostat.signals.detectors.base import Floats, Rows, Verdicts
-from hemostat.signals.detectors.unusual_kernel import STATE, step
+from hemostat.signals.detectors.unusual_kernel import step
+from hemostat.signals.detectors.unusual_state import FIRST, STATE
 
-PROBATION_BLOCKS = 60
+PROBATION_BLOCKS = FIRST
 """A series is judged after as many blocks as this."""
-LIMITS = {Sensitivity.LOW: 6.0, Sensitivity.MEDIUM: 4.0, Sensitivity.HIGH: 2.5}
-"""Surprise that is wrong: standard deviations of log distance, or as many spreads beyond the range."""
+LIMITS = {Sensitivity.LOW: 6.0, Sensitivity.MEDIUM: 4.5, Sensitivity.HIGH: 3.0}
+"""Surprise that is wrong: standard deviations of log distance, or as many units beyond the range."""
 _SIGN = {Direction.UP: 1, Direction.DOWN: -1, Direction.BOTH: 0}
 
 
@@ -31,7 +33,7 @@ class Unusual:
 
     :param capacity: rows; memory is touched only where rows are used, `bytes_per_series` each.
     :param probation_seconds: how long a series is learned before it is judged. Its 60th part is the length of a
-        block, and about 13 times it is remembered: 2 h remember a day.
+        block, and 12 times it is remembered: 2 h remember a day.
     :param sensitivity: how unusual is wrong.
     :param direction: which way is wrong.
     """
