@@ -17,7 +17,7 @@ from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused
 from hemostat.gate.checks import GateInput, PastAction
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
-from hemostat.signals import metric
+from hemostat.signals.confirm import confirms
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import pod_troubles
 from hemostat.telemetry.prometheus import Prometheus
@@ -168,7 +168,7 @@ class Facts:
         firing = {s.name for s in own if s.state is SignalState.FIRING}
         for rule in rules_of(watch.spec, Target(namespace, watch.spec.target)):
             if rule.bound is not None and rule.name in firing:
-                said = metric.confirms(rule, self._prometheus.instant(rule.query))
+                said = confirms(rule, self._prometheus.instant(rule.query))
                 if said is not None:
                     return f"Prometheus confirms: {said}"
         return None

@@ -10,6 +10,7 @@ import numpy as np
 
 from hemostat.api.incident import SignalSource
 from hemostat.signals.base import Observation, Timing
+from hemostat.signals.confirm import compared
 from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
 from hemostat.signals.detectors.changepoint import ChangePoint
 from hemostat.signals.detectors.forecast import Forecast, Outlook
@@ -230,7 +231,7 @@ def explain(rule: Rule, verdicts: Verdicts, at: int, series: Series) -> str:
     """Say for people how a series stands: value, what is usual, how much time is left."""
     said = f"{subject_of(rule, dict(series.labels))} is {amount(series.value, rule.unit)}"
     if rule.bound is not None:
-        return f"{said}, bound {amount(rule.bound, rule.unit)}"
+        return compared(rule, series)
     if isinstance(verdicts, Outlook):
         limit = amount(float(rule.forecast.limit if rule.forecast else 0), rule.unit)
         left = float(verdicts.seconds_left[at])
@@ -243,11 +244,3 @@ def explain(rule: Rule, verdicts: Verdicts, at: int, series: Series) -> str:
         return f"{said}; still learning what is usual"
     usual = f"{amount(float(verdicts.low[at]), rule.unit)} to {amount(float(verdicts.high[at]), rule.unit)}"
     return f"{said}, usual is {usual}"
-
-
-def confirms(rule: Rule, series: Sequence[Series]) -> str | None:
-    """Return what a fixed bound says of a vector if it is wrong, in words; rules that learn confirm nothing."""
-    if rule.bound is None or not series:
-        return None
-    found = MetricJudge(rule).judge(Vector(series, 0, 0.0), ())[0]
-    return found.note if found.wrong else None

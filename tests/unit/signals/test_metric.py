@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hemostat.api.incident import SignalSource
 from hemostat.api.watch import ChangePoint, Forecast, MetricSignal, SignalKind, Unusual
-from hemostat.signals.metric import MAX_SERIES, MetricJudge, Vector, confirms, look_back, series_key, timing
+from hemostat.signals.confirm import confirms
+from hemostat.signals.metric import MAX_SERIES, MetricJudge, Vector, look_back, series_key, timing
 from hemostat.signals.rules import of_metric
 from hemostat.signals.words import amount, duration
 from hemostat.telemetry.sample import History, Series
@@ -162,6 +163,8 @@ def test_what_confirms_an_unattended_action_is_a_fixed_bound_that_is_exceeded_no
     series = [Series((), 9.0)]
     assert confirms(rule(above="5"), series) == "errors is 9, bound 5"
     assert confirms(rule(above="10"), series) is None
+    assert confirms(rule(below="10"), [Series((("pod", "a"),), 11.0), *series]) == "errors is 9, bound 10"
+    assert confirms(rule(below="9"), series) is None
     assert confirms(rule(above="5"), []) is None
     assert confirms(rule(unusual=Unusual()), series) is None
 
