@@ -22,6 +22,8 @@ from hemostat.signals.rootcause.shift import MAD_TO_SIGMA, Window
 
 MAX_CELLS = 40_000_000
 """Steps times quantities; 320 MB."""
+MAX_STEPS = 100_000
+"""Ten weeks of minutes: about a minute of work."""
 _STALE_STEPS = 1.5
 _TINY = 1e-9
 _SIGN = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.BOTH: 0.0}
@@ -79,7 +81,7 @@ def _beginnings(quantities: Sequence[Quantity], window: Window, watch: Watchfuln
     step = float(np.median([step_of(q.times) for q in quantities]))
     start, end = min(q.times[0] for q in quantities), max(q.times[-1] for q in quantities)
     count = int((end - start) / step) + 2
-    if count * len(quantities) > MAX_CELLS:
+    if count > MAX_STEPS or count * len(quantities) > MAX_CELLS:
         raise Refused(
             "TooLong",
             f"{count:,} steps of {step:g} s for {len(quantities):,} quantities are too much to search for the time"

@@ -6,7 +6,7 @@ A recorded metric is one already, with two that are made of pairs: what an edge 
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ from hemostat.signals.rootcause.evidence import Edge, Sign
 from hemostat.signals.rootcause.meaning import Direction, Meaning, Side, meaning, stem
 
 Floats = NDArray[np.float64]
+MOST = 1e100
+"""Larger values are taken as this: differences and ratios must stay finite."""
+LEAST = 1e-9
+"""Fewer calls than this are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Recording:
 
 def recording(series: Sequence[Recorded]) -> Recording:
     """Work out the quantities and the call graph of recorded series."""
-    known = [(s, m) for s in series if (m := s.meant or meaning(s.metric)) is not None]
+    tamed = [replace(s, values=np.clip(s.values, -MOST, MOST)) for s in series]
+    known = [(s, m) for s in tamed if (m := s.meant or meaning(s.metric)) is not None]
     edges = frozenset((s.service, s.peer) for s in series if s.peer)
     quantities = [*_plain(known), *_network(known), *_per_call(known, edges)]
     used = {s.metric for s, _ in known}
@@ -138,7 +143,7 @@ def _per_call(known: Sequence[tuple[Recorded, Meaning]], edges: frozenset[Edge])
             continue
         times, a, b = paired(made, got)
         label = f"{callee} calls per call of {caller}"
-        busy = b > 0
+        busy = b > LEAST
         yield Quantity(Sign.COURSE, Direction.DOWN, caller, "", label, "", times[busy], a[busy] / b[busy])
 
 
