@@ -252,6 +252,7 @@ MAXIMAL: dict[str, Json] = {
         "runbookRef": _REF,
         "step": 1,
         "attempt": 2,
+        "opening": 3,
         "action": "scale",
         "targetRef": BOUND,
         "parameters": _PARAMETERS,
@@ -303,7 +304,9 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "signals": [{"name": "errors", "state": "Firing", "subjects": 2, "message": "errors is 9, bound 5"}],
         "revisions": [{"templateHash": "5d4f8c7b9", "targetUid": UID, "observedTime": TIME}],
         "present": {"targetUid": UID, "number": "3", "templateHash": "5d4f8c7b9", "sinceTime": TIME},
-        "baselines": [{"signal": "calls checkout -> payment", "value": "12.5", "spreadPercent": 20, "observedTime": TIME}],
+        "baselines": [
+            {"signal": "calls checkout -> payment", "value": "12.5", "spreadPercent": 20, "observedTime": TIME}
+        ],
     },
     "Runbook": {"observedGeneration": 1, "conditions": [condition("Ready")]},
     "GatePolicy": {"observedGeneration": 1, "conditions": [condition("Ready", "False", "BadWindow")]},
@@ -324,6 +327,8 @@ MAXIMAL_STATUS: dict[str, Json] = {
                 "firstFiredTime": TIME,
                 "stateTime": TIME,
                 "observedTime": TIME,
+                "watchRef": _REF,
+                "targetRef": TARGET,
             },
         ],
         "evidence": [
@@ -350,6 +355,10 @@ MAXIMAL_STATUS: dict[str, Json] = {
             ],
         },
         "remediationRef": _REF,
+        "causes": [{"service": "payment", "watchRef": _REF, "scorePercent": 70, "reasons": ["30.5 % of calls fail"]}],
+        "partOf": _REF,
+        "reopened": {"count": 2, "time": TIME},
+        "storm": {"targets": 90, "signals": 400},
         "timeline": [{"id": "detected", "time": TIME, "by": "hemostat-observe", "message": "payment fails"}],
     },
     "Remediation": {

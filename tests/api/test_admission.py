@@ -462,10 +462,10 @@ def test_status_of_an_active_runbook_is_observes_to_write(cluster: Cluster, name
 
 # --- The status of an Incident: two writers, each with its own part
 
-OBSERVES = ("Detected", "Diagnosed")
+OBSERVES = ("Detected", "Diagnosed", "PartOf")
 ACTS = ("Remediated", "Verified", "Resolved")
 NOT_OBSERVES = "observe must not write the conditions Remediated, Verified and Resolved"
-NOT_ACTS = "act must not write signals, evidence, causes, partOf, reopened and observe's conditions"
+NOT_ACTS = "act must not write signals, evidence, causes, partOf, reopened, storm and observe's conditions"
 
 
 @pytest.fixture
@@ -507,6 +507,12 @@ OF_OBSERVE = edits(*OBSERVES) | {
     "signals gone": at("signals", GONE),
     "evidence reworded": at("evidence.0.summary", "all is well"),
     "evidence removed": at("evidence", []),
+    "causes removed": at("causes", []),
+    "cause exchanged": at("partOf.name", "another"),
+    "on its own": at("partOf", GONE),
+    "never came back": at("reopened", GONE),
+    "came back again": at("reopened.count", 3),
+    "no storm": at("storm", GONE),
 }
 OF_ACT = edits(*ACTS)
 OF_BOTH = {

@@ -90,10 +90,16 @@ RUNBOOKS: tuple[Validation, ...] = (
 )
 
 
-def _unchanged(field: str) -> str:
+def _list_unchanged(field: str) -> str:
+    """CEL: an empty list is as good as none, for the API server fills in defaults."""
+    new, old = (f"has({o}.status) && has({o}.status.{field}) ? {o}.status.{field}" for o in ("object", "oldObject"))
+    return f"({new} : []) == ({old} : [])"
+
+
+def _object_unchanged(field: str) -> str:
     """CEL: the field of the status is as it was, or as absent as it was."""
     new, old = (f"has({o}.status) && has({o}.status.{field})" for o in ("object", "oldObject"))
-    return f"(({new}) == ({old}) && (!({new}) || object.status.{field} == oldObject.status.{field}))"
+    return f"({new}) == ({old}) && (!({new}) || object.status.{field} == oldObject.status.{field})"
 
 
 def _conditions_unchanged(kinds: tuple[str, ...]) -> str:
@@ -114,9 +120,11 @@ INCIDENT_STATUS: tuple[Validation, ...] = (
         f"request.userInfo.username != '{ACT_USER}' || ("
         + _conditions_unchanged(("Detected", "Diagnosed", "PartOf"))
         + " && "
-        + " && ".join(_unchanged(field) for field in ("signals", "evidence", "causes", "partOf", "reopened"))
+        + " && ".join(_list_unchanged(field) for field in ("signals", "evidence", "causes"))
+        + " && "
+        + " && ".join(_object_unchanged(field) for field in ("partOf", "reopened", "storm"))
         + ")",
-        "act must not write signals, evidence, causes, partOf, reopened and observe's conditions",
+        "act must not write signals, evidence, causes, partOf, reopened, storm and observe's conditions",
     ),
 )
 
