@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import kopf
@@ -45,14 +46,25 @@ class Process(Protocol):
         ...
 
 
+class Server(Protocol):
+    """A port that is opened at the start and closed in an orderly way."""
+
+    async def start(self) -> None:
+        """Open it."""
+        ...
+
+    async def stop(self) -> None:
+        """Close it; what has arrived is answered, in bounded time."""
+        ...
+
+
 def observe() -> int:
     """Run `hemostat observe` until SIGTERM."""
     from hemostat.observe.process import Observe
 
     settings = Settings.read()
     process = Observe(Kube.connect(), settings)
-    sites = {settings.http_port: own_pages(process), settings.otlp_port: process.receiver.application()}
-    return asyncio.run(_serve("observe", process, sites))
+    return asyncio.run(_serve("observe", process, settings.http_port, process.servers()))
 
 
 def act() -> int:
@@ -61,28 +73,31 @@ def act() -> int:
 
     settings = Settings.read()
     process = Act(Kube.connect(), settings)
-    return asyncio.run(_serve("act", process, {settings.http_port: own_pages(process)}))
+    return asyncio.run(_serve("act", process, settings.http_port))
 
 
-def own_pages(process: Process) -> web.Application:
-    """Return /healthz, /readyz and /metrics."""
+def own_pages(process: Process, opened: asyncio.Event) -> web.Application:
+    """Return /healthz, /readyz (which waits for the other ports to be open) and /metrics."""
 
     async def healthz(_: web.Request) -> web.Response:
         stuck = [q.name for q in process.queues() if q.stuck_for() > STUCK_SECONDS]
         return web.Response(status=503 if stuck else 200, text=f"stuck: {', '.join(stuck)}" if stuck else "ok")
+
+    async def readyz(request: web.Request) -> web.Response:
+        return await healthz(request) if opened.is_set() else web.Response(status=503, text="starting")
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application(handler_args={"auto_decompress": False})  # a bomb is for who takes it to defuse
     app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", healthz)
+    app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
     process.serve(app)
     return app
 
 
-async def _serve(name: str, process: Process, sites: dict[int, web.Application]) -> int:
+async def _serve(name: str, process: Process, http_port: int, servers: Sequence[Server] = ()) -> int:
     logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
     for chatty in ("aiohttp.access", "kopf.objects"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -93,7 +108,9 @@ async def _serve(name: str, process: Process, sites: dict[int, web.Application])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runners = [await _listen(app, port) for port, app in sites.items()]
+    opened = asyncio.Event()
+    pages = await _listen(own_pages(process, opened), http_port)
+    opening = asyncio.create_task(_open(servers, opened, stop))
     threads = process.start()
     LOG.info("hemostat %s is up", name)
     try:
@@ -106,15 +123,29 @@ async def _serve(name: str, process: Process, sites: dict[int, web.Application])
             identity=f"hemostat-{name}",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
         )
     finally:
+        opening.cancel()
+        for server in servers:
+            await server.stop()
         for queue in process.queues():
             queue.stop()
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in threads:
             await asyncio.to_thread(thread.join, max(0.0, deadline - time.monotonic()))
-        for runner in runners:
-            await runner.cleanup()
+        await pages.cleanup()
     LOG.info("hemostat %s ended", name)
-    return 0
+    return 0 if opened.is_set() else 1
+
+
+async def _open(servers: Sequence[Server], opened: asyncio.Event, stop: asyncio.Event) -> None:
+    """Open the ports that need preparation; meanwhile the process is alive, but not ready."""
+    try:
+        for server in servers:
+            await server.start()
+    except HemostatError:
+        LOG.exception("cannot start")
+        stop.set()
+    else:
+        opened.set()
 
 
 async def _listen(app: web.Application, port: int) -> web.AppRunner:

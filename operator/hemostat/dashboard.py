@@ -33,9 +33,9 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
         "{{action}} {{effect}}",
     ),
     ("Remediations finished", f"sum by (action, reason)(increase({name(m.FINISHED)}[5m]))", "short", "{{reason}}"),
-    ("Calls taken from OTLP", _rate(m.SPANS), "cps", "calls/s"),
-    ("OTLP requests by status", _rate(m.OTLP_REQUESTS, "code"), "reqps", "{{code}}"),
-    ("Calls dropped (too many edges)", f"sum({name(m.CALLS_DROPPED)})", "short", "dropped"),
+    ("Spans taken from OTLP", _rate(m.SPANS), "cps", "spans/s"),
+    ("OTLP requests by status", _rate(m.OTLP_REQUESTS, "transport, code"), "reqps", "{{transport}} {{code}}"),
+    ("Not counted as it came", f"sum by (reason)({name(m.OTLP_DROPPED)})", "short", "{{reason}}"),
     ("Looks by outcome", _rate(m.LOOKS, "outcome"), "ops", "{{outcome}}"),
     (
         "Look duration, 95th percentile",

@@ -4,12 +4,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
 
-SPANS = Counter("hemostat_otlp_calls_total", "Outgoing calls taken from OTLP spans", registry=REGISTRY)
+SPANS = Counter("hemostat_otlp_spans_total", "Spans counted from OTLP export requests", registry=REGISTRY)
 OTLP_REQUESTS = Counter(
-    "hemostat_otlp_requests_total", "OTLP export requests by HTTP status code", ["code"], registry=REGISTRY
+    "hemostat_otlp_requests_total",
+    "OTLP export requests by transport and HTTP or gRPC status code",
+    ["transport", "code"],
+    registry=REGISTRY,
 )
-CALLS_DROPPED = Gauge(
-    "hemostat_otlp_calls_dropped", "Calls not counted because there were too many edges", registry=REGISTRY
+OTLP_DROPPED = Gauge(
+    "hemostat_otlp_dropped", "Spans, edges and links not counted as they came, by reason", ["reason"], registry=REGISTRY
 )
 ALERT_REQUESTS = Counter(
     "hemostat_alertmanager_requests_total",

@@ -20,7 +20,9 @@ class Settings:
     """HEMOSTAT_HTTP_PORT: /healthz, /readyz and /metrics; at `observe` /alertmanager too."""
     otlp_port: int = 4318
     """HEMOSTAT_OTLP_PORT: OTLP/HTTP."""
-    otlp_max_bytes: int = 2 * 1024 * 1024
+    otlp_grpc_port: int = 4317
+    """HEMOSTAT_OTLP_GRPC_PORT: OTLP/gRPC."""
+    otlp_max_bytes: int = 8 * 1024 * 1024
     """HEMOSTAT_OTLP_MAX_BYTES: largest request, after decompression."""
     workers: int = 4
     """HEMOSTAT_WORKERS: how many Watches are looked at, at once."""
@@ -50,12 +52,13 @@ class Settings:
             alertmanager_stale_seconds=_number(env, "HEMOSTAT_ALERTMANAGER_STALE_SECONDS", 15300, 60, 2_592_000),
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
             otlp_port=int(_number(env, "HEMOSTAT_OTLP_PORT", 4318, 1, 65535)),
-            otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", 2 * 1024 * 1024, 1024, 1 << 28)),
+            otlp_grpc_port=int(_number(env, "HEMOSTAT_OTLP_GRPC_PORT", 4317, 1, 65535)),
+            otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", cls.otlp_max_bytes, 1024, 1 << 26)),
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
         )
-        if found.http_port == found.otlp_port:
-            raise Broken(f"HEMOSTAT_HTTP_PORT and HEMOSTAT_OTLP_PORT must differ, both are {found.http_port}")
+        if len({found.http_port, found.otlp_port, found.otlp_grpc_port}) < 3:
+            raise Broken("HEMOSTAT_HTTP_PORT, HEMOSTAT_OTLP_PORT and HEMOSTAT_OTLP_GRPC_PORT must differ")
         return found
 
 

@@ -17,7 +17,7 @@ from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.rules import Rule
 from hemostat.telemetry.graph import EdgeStats
 from hemostat.telemetry.webhook import Webhook
-from hemostat.telemetry.window import EdgeWindows
+from hemostat.telemetry.window import TraceWindows
 
 Problem = tuple[str, str]
 """Reason and message of what could not be fetched."""
@@ -32,7 +32,7 @@ class Gatherer:
 
     store: Store
     poller: Poller
-    windows: EdgeWindows
+    windows: TraceWindows
     lock: threading.Lock
     webhook: Webhook
     _asked: dict[Key, tuple[object, tuple[Rule, ...]]] = field(default_factory=dict)

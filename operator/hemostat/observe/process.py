@@ -35,9 +35,10 @@ from hemostat.observe.world import World
 from hemostat.settings import Settings
 from hemostat.telemetry.graph import CallGraph
 from hemostat.telemetry.prometheus import Prometheus
+from hemostat.telemetry.ingest import Ingest
 from hemostat.telemetry.receiver import Receiver
 from hemostat.telemetry.webhook import Webhook
-from hemostat.telemetry.window import EdgeWindows
+from hemostat.telemetry.window import TraceWindows
 from hemostat.workqueue import WorkQueue
 
 LOG = logging.getLogger(__name__)
@@ -53,8 +54,8 @@ class Observe:
         self._events = Events(kube, "hemostat-observe", self._clock)
         self._catalogue = discover(settings.actions)
         self._settings = settings
-        windows, lock = EdgeWindows(), threading.Lock()
-        self.receiver = Receiver(windows, lock, settings.otlp_max_bytes)
+        windows, lock = TraceWindows(), threading.Lock()
+        self._receiver = Receiver(windows, lock, settings.otlp_max_bytes)
         user, _ = kube.user()
         poller = Poller(Prometheus.connect(settings))
         stale = timedelta(seconds=settings.alertmanager_stale_seconds)
@@ -75,6 +76,10 @@ class Observe:
         self.watches: WorkQueue[Key] = WorkQueue("watches", self._observer.look)
         self.objects: WorkQueue[str] = WorkQueue("objects", Resync(kube, self._world, self._clock).check)
         self.queries = poller.queue
+
+    def servers(self) -> tuple[Ingest]:
+        """What listens for telemetry."""
+        return (Ingest(self._receiver, self._settings.otlp_port, self._settings.otlp_grpc_port),)
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
@@ -137,7 +142,7 @@ class Observe:
                 self._events.emit("Runbook", runbook.metadata, reason, message, "Warning")
 
 
-def _call_graph(windows: EdgeWindows, lock: threading.Lock) -> CallGraph:
+def _call_graph(windows: TraceWindows, lock: threading.Lock) -> CallGraph:
     with lock:
         return windows.graph(GRAPH_SECONDS, time.monotonic())
 

@@ -1,83 +1,87 @@
-"""OTLP trace export requests -> `Span`. The only module that knows the protobuf messages.
+"""What OTLP says beside spans: JSON requests, answers, errors. Knows the protobuf messages, counts nothing.
 
-Specification: https://opentelemetry.io/docs/specs/otlp/ (ExportTraceServiceRequest).
+Specification: https://opentelemetry.io/docs/specs/otlp/. Errors are google.rpc.Status messages, with RetryInfo where
+the sender shall come again.
 """
 
-from base64 import b64encode
+import binascii
 from collections.abc import Iterator
-from contextlib import suppress
 
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanProto
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from hemostat.errors import Refused
-from hemostat.telemetry.sample import Call
+from hemostat.telemetry.fold import Folded
 
-MAX_NAME = 253
-"""Longer service and peer names are cut: hostile labels must not move memory."""
-
-TRACE_ID_BYTES = 16
-"""What the specification allows; a longer one must not be kept."""
-_CALLING = (SpanProto.SPAN_KIND_CLIENT, SpanProto.SPAN_KIND_PRODUCER)
+INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE = 3, 8, 14
+"""Codes of google.rpc.Code."""
+RETRY_SECONDS = 1
+"""When a sender that met a full queue shall come again."""
 
 
-def decode(body: bytes, *, json: bool = False) -> ExportTraceServiceRequest:
-    """Parse a request. Raises `Refused` (BadOtlp) with what is wrong; never anything else."""
+def from_json(body: bytes) -> bytes:
+    """Return a JSON request in its binary form. Raises `Refused` (BadOtlp) with what is wrong; never anything else."""
     request = ExportTraceServiceRequest()
     try:
-        if json:
-            json_format.Parse(body, request, ignore_unknown_fields=True)
-            _ids_from_hex(request)
-        else:
-            request.ParseFromString(body)
-    except (DecodeError, json_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+        json_format.Parse(body, request, ignore_unknown_fields=True)
+        for span in _spans(request):
+            _ids_from_hex(span)
+        return request.SerializeToString()
+    except (json_format.ParseError, ValueError, RecursionError) as error:
         raise Refused("BadOtlp", f"not an OTLP ExportTraceServiceRequest: {error}") from error
-    return request
 
 
-def _ids_from_hex(request: ExportTraceServiceRequest) -> None:
-    """OTLP's JSON writes trace ids in hex, where protobuf's JSON reads base64: turn them back."""
+def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
-            for span in scope.spans:
-                with suppress(ValueError):  # no hex: an id that links nowhere, and the call counts all the same
-                    span.trace_id = bytes.fromhex(b64encode(span.trace_id).decode())
+            yield from scope.spans
 
 
-def calls(request: ExportTraceServiceRequest) -> Iterator[Call]:
-    """Yield the outgoing calls that name their callee."""
-    for resource in request.resource_spans:
-        service = _attribute(resource.resource.attributes, "service.name")
-        if not service:
-            continue
-        for scope in resource.scope_spans:
-            for span in scope.spans:
-                callee = _callee(span) if span.kind in _CALLING else ""
-                if callee:
-                    yield Call(
-                        trace_id=span.trace_id[:TRACE_ID_BYTES].hex(),
-                        caller=service,
-                        callee=callee,
-                        seconds=max(0, span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
-                        failed=span.status.code == Status.STATUS_CODE_ERROR,
-                    )
+def _ids_from_hex(span: Span) -> None:
+    """OTLP's JSON writes ids in hex, where protobuf's JSON reads base64: turn them back."""
+    span.trace_id, span.span_id = _from_hex(span.trace_id), _from_hex(span.span_id)
+    span.parent_span_id = _from_hex(span.parent_span_id)
+    for link in span.links:
+        link.trace_id, link.span_id = _from_hex(link.trace_id), _from_hex(link.span_id)
 
 
-def _callee(span: SpanProto) -> str:
-    peer = _attribute(span.attributes, "peer.service")
-    return peer or _attribute(span.attributes, "server.address").split(".", 1)[0]
+def _from_hex(misread: bytes) -> bytes:
+    try:
+        return bytes.fromhex(binascii.b2a_base64(misread, newline=False).decode())
+    except ValueError:  # no hex: an id that links nowhere, and the call counts all the same
+        return b""
 
 
-def _printable(text: str) -> str:
-    """Names end up in conditions, Events and logs: no line breaks, no terminal escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+def accepted(folded: Folded) -> Message:
+    """Return the answer to a request that was taken; it says how many spans were not counted, and why that may be."""
+    answer = ExportTraceServiceResponse()
+    if folded.rejected:
+        answer.partial_success.rejected_spans = folded.rejected
+        answer.partial_success.error_message = (
+            "spans without service.name, of too many services, or too many in one request were not counted"
+        )
+    return answer
 
 
-def _attribute(attributes: object, key: str) -> str:
-    for item in attributes:  # type: ignore[attr-defined]
-        if item.key == key:
-            return _printable(str(item.value.string_value)[:MAX_NAME])
-    return ""
+def status(code: int, message: str, retry_seconds: int = 0) -> Status:
+    """Return the body of an error; with `retry_seconds` it asks the sender to come again."""
+    found = Status(code=code, message=message)
+    if retry_seconds:
+        details = AnyMessage()
+        details.Pack(RetryInfo(retry_delay=Duration(seconds=retry_seconds)))
+        found.details.append(details)
+    return found
+
+
+def as_json(message: Message) -> bytes:
+    """Return a message as JSON."""
+    return json_format.MessageToJson(message, indent=None).encode()

@@ -1,80 +1,83 @@
-"""OTLP/HTTP receiver on aiohttp: POST /v1/traces, protobuf or JSON, optionally gzip (shell).
+"""Takes export requests, from whichever transport, into the windows: bounded, off the event loop (shell)."""
 
-Answers as the OTLP specification wants: 200 with an ExportTraceServiceResponse, 400 for what can never be accepted,
-413 for too much, 415 for another content type. Memory is bounded by the request size and the edge windows.
-"""
-
-import asyncio
 import threading
 import time
-import zlib
 
-from aiohttp import web
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from isal import isal_zlib
 
-from hemostat.errors import Refused
-from hemostat.metrics import CALLS_DROPPED, OTLP_REQUESTS, SPANS
-from hemostat.telemetry.otlp import calls, decode
-from hemostat.telemetry.window import EdgeWindows
+from hemostat.errors import Refused, Retry
+from hemostat.metrics import OTLP_DROPPED, SPANS
+from hemostat.telemetry.fold import Folded
+from hemostat.telemetry.otlp import RETRY_SECONDS, from_json
+from hemostat.telemetry.window import TraceWindows
 
-PROTOBUF, JSON = "application/x-protobuf", "application/json"
+STOP_SECONDS = 2.0
+"""How long requests that have arrived may take when the process ends."""
+THREADS = 4
+"""Requests of one transport that are unpacked and counted at once; with their size, that bounds memory."""
 
 
 class Receiver:
-    """Counts the calls of every export request into the windows."""
+    """Counts export requests into the windows.
 
-    def __init__(self, windows: EdgeWindows, lock: threading.Lock, max_bytes: int) -> None:
+    :param max_bytes: largest request, after decompression.
+    :param max_waiting_bytes: how much may have arrived and not been counted yet, in all.
+    """
+
+    def __init__(
+        self, windows: TraceWindows, lock: threading.Lock, max_bytes: int, max_waiting_bytes: int = 64 << 20
+    ) -> None:
+        self.max_bytes = max_bytes
         self._windows = windows
         self._lock = lock
-        self._max_bytes = max_bytes
-        self._slots = asyncio.Semaphore(2)
+        self._free = max_waiting_bytes
+        self._admission = threading.Lock()
 
-    def application(self) -> web.Application:
-        """Return the aiohttp application."""
-        app = web.Application(client_max_size=self._max_bytes, handler_args={"auto_decompress": False})
-        app.router.add_post("/v1/traces", self.traces)
-        return app
+    def warm(self) -> None:
+        """Have everything compiled: before the ports are opened, so that no request waits for it."""
+        self._count(b"")
 
-    async def traces(self, request: web.Request) -> web.Response:
-        """Take one export request."""
-        response = await self._answer(request)
-        OTLP_REQUESTS.labels(str(response.status)).inc()
-        return response
+    def admit(self, size: int) -> None:
+        """Set room aside for a request before it is read. Raises `Retry` without room; else `leave` must follow."""
+        with self._admission:
+            if size > self._free:
+                raise Retry("too many requests are waiting to be counted", RETRY_SECONDS)
+            self._free -= size
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        if request.content_type not in (PROTOBUF, JSON):
-            return web.Response(status=415, text=f"send {PROTOBUF} or {JSON}")
-        json, gzip = request.content_type == JSON, request.headers.get("Content-Encoding") == "gzip"
-        try:
-            body = await request.read()
-            async with self._slots:  # a small message may unfold to a hundred times its size
-                await asyncio.to_thread(self._take, body, json=json, gzip=gzip)
-        except web.HTTPRequestEntityTooLarge:
-            return web.Response(status=413, text=f"more than {self._max_bytes} bytes; send smaller batches")
-        except Refused as error:
-            return web.Response(status=413 if error.reason == "TooLarge" else 400, text=str(error))
-        if json:
-            return web.Response(body=b"{}", content_type=JSON)
-        return web.Response(body=ExportTraceServiceResponse().SerializeToString(), content_type=PROTOBUF)
+    def leave(self, size: int) -> None:
+        """Give back what `admit` set aside."""
+        with self._admission:
+            self._free += size
 
-    def _take(self, body: bytes, *, json: bool, gzip: bool) -> None:
-        message = decode(inflate(body, self._max_bytes) if gzip else body, json=json)
-        found = list(calls(message))
+    def take(self, body: bytes, *, json: bool = False, gzip: bool = False) -> Folded:
+        """Count a request. Raises `Refused` (BadOtlp, BadGzip, TooLarge); then nothing was counted."""
+        if gzip:
+            body = inflate(body, self.max_bytes)
+        return self._count(from_json(body) if json else body)
+
+    def _count(self, body: bytes) -> Folded:
         with self._lock:
-            accepted = self._windows.add(found, time.monotonic())
-            CALLS_DROPPED.set(self._windows.dropped)
-        SPANS.inc(accepted)
+            folded = self._windows.take(body, time.monotonic())
+        SPANS.inc(folded.spans - folded.rejected)
+        return folded
+
+    def publish_dropped(self) -> None:
+        """Show what was not counted as it came."""
+        with self._lock:
+            dropped = self._windows.dropped()
+        for reason, n in dropped.items():
+            OTLP_DROPPED.labels(reason).set(n)
 
 
 def inflate(body: bytes, limit: int) -> bytes:
     """Decompress gzip up to `limit` bytes; a bomb is refused (TooLarge) before it grows, garbage as BadGzip."""
-    decompressor = zlib.decompressobj(wbits=31)
+    decompressor = isal_zlib.decompressobj(wbits=31)
     try:
-        out = decompressor.decompress(body, limit)
-    except zlib.error as error:
+        out: bytes = decompressor.decompress(body, limit)
+    except isal_zlib.error as error:  # type: ignore[misc]
         raise Refused("BadGzip", f"not gzip: {error}") from error
-    if decompressor.unconsumed_tail:
+    if not decompressor.eof and len(out) >= limit:
         raise Refused("TooLarge", f"decompresses to more than {limit} bytes; send smaller batches")
-    if not decompressor.eof:
-        raise Refused("BadGzip", "the gzip stream is truncated")
+    if not decompressor.eof or decompressor.unused_data:
+        raise Refused("BadGzip", "the gzip stream is truncated or something follows it")
     return out

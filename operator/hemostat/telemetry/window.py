@@ -1,155 +1,240 @@
-"""Bounded sliding windows of calls per caller -> callee edge (pure: time is an argument).
+"""Bounded windows of what traces say: edges, operations, services, agents (pure: time is an argument).
 
-Durations go into logarithmic buckets with a relative error of about 5 % (the idea of DDSketch, Masson et al.,
-VLDB 2019): mergeable, and a quantile costs a walk over at most a few hundred buckets.
+Times are those of arrival on any monotonic or wall clock, never of the span: neither a late span nor a client's skewed
+clock can hide a call. What is counted in a second becomes a sparse vector of counters; seconds of the last minute are
+kept one by one, older ones in tens, and adding such vectors is all that a question needs.
 """
 
 import math
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
 
-from hemostat.telemetry.graph import CallGraph
+import numpy as np
+
+from hemostat.telemetry import genai, tables
+from hemostat.telemetry.fold import Fold, Folded
+from hemostat.telemetry.graph import AgentStats, CallGraph, CallStats, OperationStats
 from hemostat.telemetry.graph import EdgeStats as EdgeStats
-from hemostat.telemetry.sample import Call
+from hemostat.telemetry.names import callee_name, printable
+from hemostat.telemetry.sums import Seconds, add, summed, trace_id
 
-BUCKET_SECONDS = 1.0
-KEEP_SECONDS = 600.0
-MAX_EDGES = 5_000
-MAX_EXEMPLARS = 5
-MAX_CELLS = 1_000_000
-"""Buckets, and durations in them, kept in all (some 200 MB): beyond it everybody's oldest second goes."""
-_GAMMA = 1.1
-_SMALLEST = 1e-5
-
-
-@dataclass(slots=True)
-class _Bucket:
-    start: float
-    calls: int = 0
-    failures: int = 0
-    durations: dict[int, int] = field(default_factory=dict)
+FINE_SECONDS = 60
+COARSE_SECONDS = 10
+KEEP_SECONDS = 600
+MAX_CELLS = 8_000_000
+"""Counters kept in all (some 100 MB): beyond it everybody's oldest seconds go."""
+_RELEASE_EVERY = 10
+_SERVING = (2, 5)
+Label = tuple[str, str]
+_Key = TypeVar("_Key", bound=Hashable)
 
 
-@dataclass(slots=True)
-class _Edge:
-    buckets: deque[_Bucket] = field(default_factory=deque)
-    failed: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MAX_EXEMPLARS))
+class TraceWindows:
+    """The live call graph and all that is counted with it. Not for several threads at once: callers hold a lock."""
 
-
-class EdgeWindows:
-    """The live call graph. Times are seconds of any monotonic or wall clock, always of arrival, not of the span:
-    a client's skewed clock cannot hide its calls.
-    """
-
-    def __init__(self, max_edges: int = MAX_EDGES, max_cells: int = MAX_CELLS) -> None:
-        self._edges: dict[tuple[str, str], _Edge] = {}
-        self._max_edges = max_edges
+    def __init__(self, max_cells: int = MAX_CELLS) -> None:
+        self._fold = Fold()
+        self._fine: deque[Seconds] = deque()
+        self._coarse: deque[Seconds] = deque()
         self._max_cells = max_cells
-        self._cells = 0
-        self._ages: deque[_Edge] = deque()
-        """Whose bucket is the oldest, one entry a bucket."""
-        self._searched = -math.inf
-        self.dropped = 0
-        """Calls not counted because the edge would have been one too many."""
+        self._second = 0
+        self._released = 0
         self.newest = -math.inf
-        """Arrival time of the newest call."""
+        """Arrival time of the newest span that was counted."""
 
-    def add(self, calls: Iterable[Call], now: float) -> int:
-        """Count calls that arrived at `now`; return how many were accepted."""
-        accepted = 0
-        for call in calls:
-            edge = self._edge(call.caller, call.callee, now)
-            if edge is None:
-                self.dropped += 1
-                continue
-            self._count(edge, call, now)
-            accepted += 1
-        self._expire(now)
-        if accepted:
+    def take(self, body: bytes, now: float) -> Folded:
+        """Count the spans of an export request that arrived at `now`. Raises `Refused` (BadOtlp), nothing counted."""
+        self._turn(now)
+        folded = self._fold.take(body, self._second)
+        if folded.spans > folded.rejected:
             self.newest = max(self.newest, now)
-        return accepted
+        return folded
+
+    def dropped(self) -> dict[str, int]:
+        """Return how much was not counted as it came, by reason, since the start."""
+        return self._fold.dropped()
 
     def into(self, callee: str, seconds: float, now: float) -> list[EdgeStats]:
-        """Return the statistics of every edge that ends in `callee` over the last `seconds`."""
-        return [
-            _stats(caller, name, edge, now - seconds)
-            for (caller, name), edge in sorted(self._edges.items())
-            if name == callee
-        ]
+        """Return the statistics of every edge that ends in `callee` over the last `seconds`, sorted by caller."""
+        return self._edges(lambda label: label[1] == callee, seconds, now)
 
     def graph(self, seconds: float, now: float) -> CallGraph:
-        """Return who called whom over the last `seconds`, with calls and failures; quantiles are `into`'s."""
-        edges = []
-        for (caller, callee), edge in sorted(self._edges.items()):
-            recent = [b for b in edge.buckets if b.start > now - seconds - BUCKET_SECONDS]
-            calls, failures = sum(b.calls for b in recent), sum(b.failures for b in recent)
-            if calls:
-                edges.append(EdgeStats(caller, callee, calls, failures, 0.0, ()))
-        return CallGraph(seconds, tuple(edges))
+        """Return the call graph of the last `seconds`."""
+        served = self._gather(lambda kind, _: kind in _SERVING, lambda _, label: label[0], seconds, now)
+        edges = self._edges(lambda _: True, seconds, now)
+        return CallGraph(
+            seconds=seconds,
+            edges=tuple(e for e in edges if e.calls or e.served.calls),
+            services={service: stats for service, stats in sorted(served.items()) if stats.calls},
+        )
 
-    def _edge(self, caller: str, callee: str, now: float) -> _Edge | None:
-        found = self._edges.get((caller, callee))
-        if found is not None:
-            return found
-        if len(self._edges) >= self._max_edges and now - self._searched >= BUCKET_SECONDS:
-            self._searched = now  # once a second: a flood of new names must not cost a search each
-            self._forget(now)
-        if len(self._edges) >= self._max_edges:
+    def operations(self, service: str, seconds: float, now: float) -> list[OperationStats]:
+        """Return the operations of a service that were called in the last `seconds`, sorted by name and kind."""
+
+        def own(kind: int, label: Label) -> bool:
+            return kind < tables.KINDS and label[0] == service
+
+        found = self._gather(own, lambda kind, label: (label[1], kind), seconds, now)
+        every = [OperationStats(service, name, kind, stats) for (name, kind), stats in found.items() if stats.calls]
+        return sorted(every, key=lambda o: (o.name, o.kind))
+
+    def agents(self, service: str, seconds: float, now: float) -> list[AgentStats]:
+        """Return what the AI agents of a service did in the last `seconds`, sorted by name."""
+        labels = self._labels(lambda kind, label: kind == tables.AGENT and label[0] == service)
+        groups = {label: i for i, label in enumerate(sorted({(of, name) for _, of, name in labels.values()}))}
+        total = add(self._recent(seconds, now), {s: groups[of, name] for s, (_, of, name) in labels.items()})
+        return [_agent(*label, total.hits[i]) for label, i in groups.items() if total.hits[i].any()]
+
+    # --- counting ------------------------------------------------------------------------------------------
+
+    def _turn(self, now: float) -> None:
+        """Close the seconds before `now`; a clock that steps back loses nothing."""
+        second = math.floor(now)
+        if second <= self._second:
+            return
+        closed = self._present(take=True)
+        if closed is not None:
+            self._fine.append(closed)
+        self._second = second
+        while self._fine and self._fine[0].end // COARSE_SECONDS < (second - FINE_SECONDS) // COARSE_SECONDS:
+            tens = self._fine[0].start // COARSE_SECONDS
+            same = [self._fine.popleft()]
+            while self._fine and self._fine[0].start // COARSE_SECONDS == tens:
+                same.append(self._fine.popleft())
+            self._coarse.append(summed(same))
+        self._bound(second - KEEP_SECONDS - COARSE_SECONDS)
+        if second - self._released >= _RELEASE_EVERY:
+            self._released = second
+            self._fold.release(second - KEEP_SECONDS - 2 * COARSE_SECONDS)
+
+    def _bound(self, before: int) -> None:
+        for kept in (self._coarse, self._fine):
+            while kept and (kept[0].end <= before or self._cells() > self._max_cells):
+                kept.popleft()
+
+    def _cells(self) -> int:
+        return sum(len(s.keys) for s in (*self._coarse, *self._fine))
+
+    def _present(self, *, take: bool) -> Seconds | None:
+        """Return what was counted in the present second, and begin anew if it is taken."""
+        fold = self._fold
+        ids = np.sort(fold.touched[: fold.counters[tables.C_TOUCHED]])
+        if not len(ids):
             return None
-        return self._edges.setdefault((caller, callee), _Edge())
+        block, rows = fold.hits[ids], fold.series[ids]
+        row, column = np.nonzero(block)
+        found = Seconds(
+            start=self._second,
+            end=self._second + 1,
+            keys=(ids[row] * tables.COLUMNS + column).astype(np.int32),
+            counts=block[row, column].astype(np.int32),
+            series=ids.astype(np.int32),
+            errors=rows[:, tables.S_ERRORS],
+            nanoseconds=rows[:, tables.S_NANOSECONDS].astype(np.float64),
+            slow=rows[:, [tables.S_SLOW, tables.S_SLOW_HIGH, tables.S_SLOW_LOW]],
+        )
+        if take:
+            fold.hits[ids] = 0
+            fold.series[ids, tables.S_NANOSECONDS : tables.S_TOUCHED + 1] = 0
+            fold.counters[tables.C_TOUCHED] = 0
+        return found
 
-    def _count(self, edge: _Edge, call: Call, now: float) -> None:
-        start = math.floor(now / BUCKET_SECONDS) * BUCKET_SECONDS
-        if not edge.buckets or edge.buckets[-1].start < start:
-            edge.buckets.append(_Bucket(start))
-            self._ages.append(edge)
-            self._cells += 1
-        bucket = edge.buckets[-1]
-        bucket.calls += 1
-        index = math.ceil(math.log(max(call.seconds, _SMALLEST) / _SMALLEST, _GAMMA))
-        if index not in bucket.durations:
-            self._cells += 1
-        bucket.durations[index] = bucket.durations.get(index, 0) + 1
-        if call.failed:
-            bucket.failures += 1
-            edge.failed.append((now, call.trace_id))
+    # --- reading -------------------------------------------------------------------------------------------
 
-    def _expire(self, now: float) -> None:
-        """Drop what is too old, and the oldest of what is too much."""
-        end = math.floor(now / BUCKET_SECONDS) * BUCKET_SECONDS - KEEP_SECONDS
-        while self._ages and (self._ages[0].buckets[0].start < end or self._cells > self._max_cells):
-            bucket = self._ages.popleft().buckets.popleft()
-            self._cells -= 1 + len(bucket.durations)
+    def _recent(self, seconds: float, now: float) -> list[Seconds]:
+        """Return what counts for a window: a second does while any part of it is in the window."""
+        self._turn(now)
+        present = self._present(take=False)
+        every = (*self._coarse, *self._fine, *([] if present is None else [present]))
+        return [s for s in every if s.end > now - seconds]
 
-    def _forget(self, now: float) -> None:
-        self._expire(now)
-        for key in [k for k, e in self._edges.items() if not e.buckets]:
-            del self._edges[key]
+    def _labels(self, wanted: Callable[[int, Label], bool]) -> dict[int, tuple[int, str, str]]:
+        """Return kind, service and name of every series that is wanted."""
+        fold = self._fold
+        keys = fold.series[:, tables.S_KEY]
+        names: dict[int, str] = {}
+
+        def name(number: int) -> str:
+            if number not in names:
+                text = fold.texts[number, : fold.names[number, tables.N_LENGTH]].tobytes()
+                names[number] = printable(text.decode("utf-8", "replace"))
+            return names[number]
+
+        found = {}
+        for series in np.flatnonzero(keys >= 0).tolist():
+            kind, owner, about = _unpacked(int(keys[series]))
+            label = (name(owner), name(about))
+            if kind == tables.NAMED:
+                real = int(fold.series[series, tables.S_REAL])
+                label = (label[0], name(real - 1) if real > 0 else callee_name(label[1]))
+            if wanted(kind, label):
+                found[series] = (kind, *label)
+        return found
+
+    def _gather(
+        self, wanted: Callable[[int, Label], bool], key: Callable[[int, Label], _Key], seconds: float, now: float
+    ) -> dict[_Key, CallStats]:
+        """Return the statistics of the wanted series, those with the same key added up."""
+        keys = {s: key(kind, (of, name)) for s, (kind, of, name) in self._labels(wanted).items()}
+        groups = {k: i for i, k in enumerate(dict.fromkeys(keys.values()))}
+        total = add(self._recent(seconds, now), {s: groups[k] for s, k in keys.items()})
+        failed = self._failed(keys, now - seconds)
+        return {k: total.stats(i, failed.get(k, ())) for k, i in groups.items()}
+
+    def _failed(self, keys: Mapping[int, _Key], since: float) -> dict[_Key, tuple[str, ...]]:
+        """Return the newest traces of failed calls since then, newest last."""
+        found: dict[_Key, list[tuple[int, int, str]]] = {}
+        counts = self._fold.series[:, tables.S_FAILED]
+        for series, key in keys.items():
+            n = int(counts[series])
+            for i in range(max(0, n - tables.FAILED_KEPT), n):
+                second, high, low = self._fold.failed[series, i % tables.FAILED_KEPT].tolist()
+                if second + 1 > since:
+                    found.setdefault(key, []).append((second, i, trace_id(high, low)))
+        return {key: tuple(t for _, _, t in sorted(f)[-tables.FAILED_KEPT :]) for key, f in found.items()}
+
+    def _edges(self, wanted: Callable[[Label], bool], seconds: float, now: float) -> list[EdgeStats]:
+        def edge(kind: int, label: Label) -> bool:
+            return kind in (tables.NAMED, tables.SERVED) and wanted(label)
+
+        found = self._gather(edge, lambda kind, label: (kind, *label), seconds, now)
+        none = CallStats()
+        ends = sorted({(caller, callee) for _, caller, callee in found})
+        return [_edge(*e, found.get((tables.NAMED, *e), none), found.get((tables.SERVED, *e), none)) for e in ends]
 
 
-def _stats(caller: str, callee: str, edge: _Edge, since: float) -> EdgeStats:
-    recent = [b for b in edge.buckets if b.start > since - BUCKET_SECONDS]
-    durations: dict[int, int] = {}
-    for bucket in recent:
-        for index, count in bucket.durations.items():
-            durations[index] = durations.get(index, 0) + count
+def _unpacked(key: int) -> tuple[int, int, int]:
+    return key >> 48, key >> 24 & 0xFFFFFF, key & 0xFFFFFF
+
+
+def _edge(caller: str, callee: str, named: CallStats, served: CallStats) -> EdgeStats:
+    seen = named if named.calls else served
     return EdgeStats(
         caller=caller,
         callee=callee,
-        calls=sum(b.calls for b in recent),
-        failures=sum(b.failures for b in recent),
-        p95_seconds=_quantile(durations, 0.95),
-        failed_traces=tuple(trace for at, trace in edge.failed if at > since),
+        calls=seen.calls,
+        failures=seen.failures,
+        p95_seconds=seen.p95_seconds,
+        failed_traces=seen.failed_traces,
+        p50_seconds=seen.p50_seconds,
+        total_seconds=seen.total_seconds,
+        slow_traces=seen.slow_traces,
+        served=served,
     )
 
 
-def _quantile(durations: dict[int, int], q: float) -> float:
-    total = sum(durations.values())
-    rank = math.ceil(q * total)
-    seen = 0
-    for index in sorted(durations):
-        seen += durations[index]
-        if seen >= rank:
-            return float(_SMALLEST * _GAMMA ** (index - 0.5))
-    return 0.0
+def _agent(service: str, agent: str, counters: "np.ndarray[Any, np.dtype[np.int64]]") -> AgentStats:
+    return AgentStats(
+        service=service,
+        agent=agent,
+        tasks=int(counters[genai.TASKS]),
+        tasks_failed=int(counters[genai.TASKS_FAILED]),
+        tokens=int(counters[genai.TOKENS]),
+        tokens_of_successes=int(counters[genai.TOKENS_OF_SUCCESSES]),
+        outputs=int(counters[genai.OUTPUTS]),
+        outputs_truncated=int(counters[genai.TRUNCATED]),
+        outputs_invalid=int(counters[genai.INVALID]),
+        tool_calls=int(counters[genai.TOOL_CALLS]),
+        tools_unknown=int(counters[genai.TOOLS_UNKNOWN]),
+    )

@@ -9,7 +9,8 @@ NUMBERS = {
     "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS": (0.1, 60),
     "HEMOSTAT_HTTP_PORT": (1, 65535),
     "HEMOSTAT_OTLP_PORT": (1, 65535),
-    "HEMOSTAT_OTLP_MAX_BYTES": (1024, 1 << 28),
+    "HEMOSTAT_OTLP_GRPC_PORT": (1, 65535),
+    "HEMOSTAT_OTLP_MAX_BYTES": (1024, 1 << 26),
     "HEMOSTAT_WORKERS": (1, 64),
 }
 
@@ -25,6 +26,7 @@ def test_every_variable_is_read():
             "HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS": "0.5",
             "HEMOSTAT_HTTP_PORT": "1",
             "HEMOSTAT_OTLP_PORT": "2",
+            "HEMOSTAT_OTLP_GRPC_PORT": "4",
             "HEMOSTAT_OTLP_MAX_BYTES": "2048",
             "HEMOSTAT_WORKERS": "3",
             "HEMOSTAT_ACTIONS": " scale, rollback ,",
@@ -33,7 +35,9 @@ def test_every_variable_is_read():
         }
     )
     headers = (("X-Scope-OrgID", "team-a"), ("X-Other", "b:c"))
-    expected = Settings("http://mimir/prometheus", 0.5, 1, 2, 2048, 3, ("scale", "rollback"), headers, "/var/run/token")
+    expected = Settings(
+        "http://mimir/prometheus", 0.5, 1, 2, 4, 2048, 3, ("scale", "rollback"), headers, "/var/run/token"
+    )
     assert found == expected
 
 
@@ -65,5 +69,5 @@ def test_the_bounds_are_allowed_and_no_more(name, bounds):
 
 
 def test_two_servers_cannot_share_a_port():
-    with pytest.raises(Broken, match="HEMOSTAT_HTTP_PORT and HEMOSTAT_OTLP_PORT"):
+    with pytest.raises(Broken, match="HEMOSTAT_OTLP_GRPC_PORT must differ"):
         Settings.read({"HEMOSTAT_HTTP_PORT": "4318"})

@@ -1,18 +1,18 @@
-"""Sliding windows count exactly, estimate quantiles closely, and stay small."""
+"""Windows count exactly, estimate quantiles closely, join the two ends of a call, and stay small."""
 
 import math
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.telemetry.requests import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, request, span
 
-from hemostat.telemetry.sample import Call
-from hemostat.telemetry.window import BUCKET_SECONDS, KEEP_SECONDS, MAX_EXEMPLARS, EdgeWindows
+from hemostat.telemetry import join, tables
+from hemostat.telemetry.window import COARSE_SECONDS, FINE_SECONDS, KEEP_SECONDS, TraceWindows
 
 
-def call(caller="checkout", callee="payment", seconds=0.1, *, failed=False, trace="t"):
-    return Call(trace, caller, callee, seconds, failed)
+def call(caller="checkout", callee="payment", seconds=0.1, *, failed=False, trace=b"t" * 16):
+    return request(caller, span(seconds=seconds, failed=failed, trace=trace, own=b"", peer__service=callee))
 
 
 def one(windows, now, seconds=15.0):
@@ -20,148 +20,273 @@ def one(windows, now, seconds=15.0):
     return stats
 
 
+def feed(windows, now, *bodies):
+    for body in bodies:
+        windows.take(body, now)
+
+
+def edges(windows, now=1.0):
+    return {(e.caller, e.callee): (e.calls, e.served.calls) for e in windows.graph(60, now).edges}
+
+
 GAPS = st.floats(0, 40, allow_nan=False)
-DURATIONS = st.floats(1e-4, 1e4, allow_nan=False)
 ARRIVALS = st.lists(
-    st.tuples(GAPS, st.sampled_from("ab"), DURATIONS, st.booleans()),
-    min_size=1,
-    max_size=60,
+    st.tuples(GAPS, st.sampled_from("ab"), st.floats(1e-4, 1e4), st.booleans()), min_size=1, max_size=40
 )
 
 
-@settings(max_examples=150)
-@given(ARRIVALS, st.floats(5, 600), GAPS)
+@settings(max_examples=60)
+@given(ARRIVALS, st.floats(5, FINE_SECONDS - 5), GAPS)
 def test_counts_are_those_of_a_list_of_all_calls(arrivals, window, later):
-    windows, now, oracle = EdgeWindows(), 1000.0, []
+    windows, now, oracle = TraceWindows(), 1000.0, []
     for gap, caller, seconds, failed in arrivals:
         now += gap
-        assert windows.add([call(caller, seconds=seconds, failed=failed)], now) == 1
-        oracle.append((now, caller, seconds, failed))
+        feed(windows, now, call(caller, seconds=seconds, failed=failed))
+        oracle.append((now, caller, round(seconds * 1e9) / 1e9, failed))
     now += later
     found = {s.caller: s for s in windows.into("payment", window, now)}
     assert set(found) == {caller for _, caller, _, _ in oracle}
     for caller, stats in found.items():
-        # a bucket of a second counts while any part of it is in the window, and is kept for ten minutes of traffic
-        own = [o for o in oracle if o[1] == caller]
-        newest = math.floor(own[-1][0])
-        kept = [
-            o
-            for o in own
-            if math.floor(o[0]) + BUCKET_SECONDS > now - window and math.floor(o[0]) >= newest - KEEP_SECONDS
-        ]
+        # a second counts while any part of it is in the window
+        kept = [o for o in oracle if o[1] == caller and math.floor(o[0]) + 1 > now - window]
         assert stats.calls == len(kept)
         assert stats.failures == sum(o[3] for o in kept)
+        assert stats.total_seconds == pytest.approx(sum(o[2] for o in kept))
         durations = sorted(o[2] for o in kept)
-        if durations:
-            exact = durations[math.ceil(0.95 * len(durations)) - 1]
-            assert stats.p95_seconds == pytest.approx(exact, rel=0.1)
-        else:
-            assert stats.p95_seconds == 0
+        exact = durations[math.ceil(0.95 * len(durations)) - 1] if durations else 0
+        assert stats.p95_seconds == pytest.approx(exact, rel=0.06)
 
 
 def test_the_window_slides():
-    windows = EdgeWindows()
+    windows = TraceWindows()
     for second in range(100):
-        windows.add([call(failed=True)] * 2, second)
-    assert one(windows, 99.5, seconds=10).calls == 2 * 11  # ten seconds and the bucket that is half in
+        feed(windows, second, *[call(failed=True)] * 2)
+    assert one(windows, 99.5, seconds=10).calls == 2 * 11  # ten seconds and the one that is half in
     assert one(windows, 105.0, seconds=10).calls == 2 * 5
     assert one(windows, 200.0, seconds=10).calls == 0
     assert one(windows, 200.0, seconds=10).failures == 0
 
 
-def test_only_edges_into_the_callee_are_told_in_a_stable_order():
-    windows = EdgeWindows()
-    windows.add([call("z"), call("a"), call("a", "inventory")], 1.0)
-    assert [(s.caller, s.callee) for s in windows.into("payment", 15, 1.0)] == [("a", "payment"), ("z", "payment")]
-    assert windows.into("nobody", 15, 1.0) == []
+def test_what_is_older_than_a_minute_is_kept_in_tens_and_lost_to_nobody():
+    windows = TraceWindows()
+    for second in range(KEEP_SECONDS):
+        feed(windows, second, call(failed=second % 7 == 0))
+    last = KEEP_SECONDS - 1
+    assert one(windows, last, KEEP_SECONDS).calls == KEEP_SECONDS
+    assert one(windows, last, KEEP_SECONDS).failures == math.ceil(KEEP_SECONDS / 7)
+    assert 300 <= one(windows, last, 300).calls <= 300 + COARSE_SECONDS
+    assert len(windows._fine) <= FINE_SECONDS + COARSE_SECONDS
+    assert len(windows._coarse) <= KEEP_SECONDS / COARSE_SECONDS + 2
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1e-9, 1e-5, 1e-5 * 1.1, 18_446_744_073.7])
+@pytest.mark.parametrize("seconds", [0.0, 1e-9, 1e-5, 1.1e-5, 7200.0, 200_000.0])
 def test_extreme_durations_are_counted(seconds):
-    windows = EdgeWindows()
-    windows.add([call(seconds=seconds)], 1.0)
-    assert one(windows, 1.0).p95_seconds == pytest.approx(max(seconds, 1e-5), rel=0.1)
+    windows = TraceWindows()
+    feed(windows, 1.0, call(seconds=seconds))
+    assert one(windows, 1.0).p95_seconds == pytest.approx(max(seconds, 1e-5), rel=0.06)
 
 
 def test_one_slow_call_in_twenty_does_not_move_the_95th_percentile_and_two_do():
-    windows = EdgeWindows()
-    windows.add([call(seconds=0.1)] * 19 + [call(seconds=9.0)], 1.0)
-    assert one(windows, 1.0).p95_seconds == pytest.approx(0.1, rel=0.1)
-    windows.add([call(seconds=9.0)], 1.0)
-    assert one(windows, 1.0).p95_seconds == pytest.approx(9.0, rel=0.1)
+    windows = TraceWindows()
+    feed(windows, 1.0, *[call(seconds=0.1)] * 19, call(seconds=9.0))
+    assert one(windows, 1.0).p95_seconds == pytest.approx(0.1, rel=0.06)
+    feed(windows, 1.0, call(seconds=9.0))
+    assert one(windows, 1.0).p95_seconds == pytest.approx(9.0, rel=0.06)
 
 
-def test_exemplars_are_the_newest_failures_of_the_window():
-    windows = EdgeWindows()
+def test_exemplars_are_the_newest_failures_and_the_slowest_calls_of_the_window():
+    windows = TraceWindows()
     for i in range(10):
-        windows.add([call(failed=True, trace=f"bad{i}"), call(trace=f"good{i}")], float(i))
-    assert one(windows, 9.0).failed_traces == tuple(f"bad{i}" for i in range(10 - MAX_EXEMPLARS, 10))
-    assert one(windows, 9.0, seconds=2.5).failed_traces == ("bad7", "bad8", "bad9")
-    assert one(windows, 100.0).failed_traces == ()
+        feed(windows, i, call(failed=True, seconds=1 + i % 4, trace=bytes([i]) * 16), call(trace=b"g" * 16))
+    failed = one(windows, 9.0).failed_traces
+    assert failed == tuple(f"{i:02x}" * 16 for i in range(5, 10))
+    assert one(windows, 9.0, seconds=2.5).failed_traces == failed[-4:]  # the second that is half in counts
+    slow = one(windows, 9.0).slow_traces
+    assert {slow[0], slow[1]} == {"03" * 16, "07" * 16}
+    assert one(windows, 100.0).failed_traces == one(windows, 100.0).slow_traces == ()
 
 
-def test_one_edge_too_many_is_dropped_and_counted():
-    windows = EdgeWindows(max_edges=2)
-    accepted = windows.add([call("a"), call("b"), call("c"), call("a"), call("d")], 1.0)
-    assert (accepted, windows.dropped) == (3, 2)
-    assert [s.caller for s in windows.into("payment", 15, 1.0)] == ["a", "b"]
+# --- the two ends of a call -----------------------------------------------------------------------------------
 
 
-def test_an_edge_that_fell_silent_makes_room():
-    windows = EdgeWindows(max_edges=2)
-    windows.add([call("a"), call("b")], 0.0)
-    windows.add([call("b")], KEEP_SECONDS)
-    assert windows.add([call("c")], KEEP_SECONDS + 2) == 1
-    assert [s.caller for s in windows.into("payment", 15, KEEP_SECONDS + 2)] == ["b", "c"]
-    assert windows.dropped == 0
+@pytest.mark.parametrize("client_first", [True, False])
+def test_the_callees_own_name_wins_over_a_host_name(client_first):
+    windows = TraceWindows()
+    client = request("checkout", span(CLIENT, server__address="10.1.2.3", seconds=0.3))
+    server = request("payment", span(SERVER, parent=b"12345678", own=b"87654321", seconds=0.1))
+    feed(windows, 1.0, *([client, server] if client_first else [server, client]))
+    assert edges(windows) == {("checkout", "payment"): (1, 1)}
+    stats = one(windows, 1.0)
+    assert (stats.total_seconds, stats.served.total_seconds) == (pytest.approx(0.3), pytest.approx(0.1))
 
 
-def test_a_flood_of_new_edges_does_not_search_for_room_at_every_call():
-    windows = EdgeWindows(max_edges=50)
-    windows.add([call(f"known{i}") for i in range(50)], 0.0)
-    searched = []
-    forget = windows._forget
-    windows._forget = lambda now: (searched.append(now), forget(now))
-    windows.add([call(f"new{i}") for i in range(1000)], 5.0)
-    assert windows.dropped == 1000
-    assert len(searched) <= 1
-    windows.add([call("new")], 5.0 + BUCKET_SECONDS)
-    assert len(searched) <= 2
+@pytest.mark.parametrize("client_first", [True, False])
+def test_a_call_that_names_nobody_is_joined_and_counted_once(client_first):
+    windows = TraceWindows()
+    client = request("checkout", span(CLIENT))
+    server = request("payment", span(SERVER, parent=b"12345678", own=b"87654321"))
+    feed(windows, 1.0, *([client, server] if client_first else [server, client]))
+    assert edges(windows) == {("checkout", "payment"): (1, 1)}
 
 
-def test_memory_of_an_edge_is_bounded_by_time_and_by_spread():
-    windows = EdgeWindows()
-    for i in range(5_000):
-        windows.add([call(seconds=1e-9 * 1.7 ** (i % 90), failed=True)], i * 0.7)
-    edge = windows._edges["checkout", "payment"]
-    assert len(edge.buckets) <= KEEP_SECONDS / BUCKET_SECONDS + 1
-    assert len(edge.failed) <= MAX_EXEMPLARS
-    durations = {index for bucket in edge.buckets for index in bucket.durations}
-    assert len(durations) < 400
-    assert all(a.start < b.start for a, b in pairwise(edge.buckets))
+def test_a_host_with_several_services_behind_it_stays_one_of_its_own():
+    windows = TraceWindows()
+    for i, service in enumerate(["payment", "stock"]):
+        own = bytes([i + 1]) * 8
+        feed(windows, 1.0, request("checkout", span(CLIENT, own=own, server__address="gateway")))
+        feed(windows, 1.0, request(service, span(SERVER, parent=own, own=b"x" * 8)))
+    assert edges(windows) == {
+        ("checkout", "gateway"): (2, 0),
+        ("checkout", "payment"): (1, 1),
+        ("checkout", "stock"): (1, 1),
+    }
+
+
+def test_queues_are_edges_joined_by_links():
+    windows = TraceWindows()
+    for i in range(3):
+        attributes = {"messaging__destination__name": "orders", "server__address": "kafka-0"}
+        feed(windows, 1.0, request("checkout", span(PRODUCER, own=bytes([i + 1]) * 8, **attributes)))
+    batch = span(CONSUMER, own=b"x" * 8, links=[bytes([i + 1]) * 8 for i in range(3)])
+    feed(windows, 2.0, request("shipping", batch))
+    assert edges(windows, 2.0) == {("checkout", "shipping"): (3, 3)}
+
+
+def test_links_of_other_spans_are_no_calls():
+    windows = TraceWindows()
+    feed(windows, 1.0, request("checkout", span(CLIENT)), request("audit", span(INTERNAL, links=[b"12345678"])))
+    assert edges(windows) == {}
+
+
+def test_an_end_that_comes_too_late_is_not_joined():
+    windows = TraceWindows()
+    feed(windows, 1.0, request("checkout", span(CLIENT)))
+    late = join.KEEP_SECONDS + 2.0
+    feed(windows, late, request("payment", span(SERVER, parent=b"12345678", own=b"87654321")))
+    assert edges(windows, late) == {}
+
+
+def test_skewed_clocks_and_late_spans_hide_no_calls():
+    windows = TraceWindows()
+    for start in (0, 1, 10**18, (1 << 64) - 10**9):
+        feed(windows, 1.0, request("checkout", span(start=start, own=b"", peer__service="payment")))
+    assert one(windows, 1.0).calls == 4
+
+
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [("payment.shop.svc.cluster.local", "payment"), ("payment.shop.svc", "payment"), ("payment.v2", "payment.v2"),
+     ("10.0.0.1", "10.0.0.1"), ("api.example.com", "api.example.com"), ("::1", "::1")],
+)  # fmt: skip
+def test_a_cluster_internal_host_is_called_as_its_service(peer, name):
+    windows = TraceWindows()
+    feed(windows, 1.0, call(callee=peer))
+    assert edges(windows) == {("checkout", name): (1, 0)}
+
+
+def test_services_are_told_by_what_they_served():
+    windows = TraceWindows()
+    feed(windows, 1.0, request("payment", span(SERVER), span(SERVER, failed=True), span(CONSUMER), span(INTERNAL)))
+    (stats,) = windows.graph(10, 1.0).services.values()
+    assert (stats.calls, stats.failures) == (3, 1)
+
+
+# --- agents ---------------------------------------------------------------------------------------------------
+
+
+def test_agents_are_told_by_their_genai_spans():
+    def gen(operation, **rest):
+        rest = {k.replace("ai__", "gen_ai__"): v for k, v in rest.items()}
+        return span(INTERNAL, gen_ai__operation__name=operation, gen_ai__agent__name="planner", **rest)
+
+    windows = TraceWindows()
+    usage = {"ai__usage__input_tokens": 100, "ai__usage__output_tokens": 20}
+    feed(
+        windows,
+        1.0,
+        request(
+            "assistant",
+            gen("invoke_agent", **usage),
+            gen("invoke_agent", failed=True, **usage),
+            gen("chat", **usage, ai__response__finish_reasons=["stop"]),
+            gen("chat", **usage, ai__response__finish_reasons=["length"]),
+            gen("chat", error__type="JSONDecodeError"),
+            gen("execute_tool", ai__tool__name="search"),
+            gen("execute_tool", ai__tool__name="serch", error__type="ToolNotFoundError"),
+        ),
+    )
+    (agent,) = windows.agents("assistant", 60, 1.0)
+    assert (agent.agent, agent.tasks, agent.tasks_failed) == ("planner", 2, 1)
+    assert (agent.tokens, agent.tokens_of_successes) == (240, 120)
+    assert (agent.outputs, agent.outputs_truncated, agent.outputs_invalid) == (3, 1, 1)
+    assert (agent.tool_calls, agent.tools_unknown) == (2, 1)
+    assert windows.agents("assistant", 60, 100.0) == []
+
+
+# --- bounds ---------------------------------------------------------------------------------------------------
+
+
+def test_a_noisy_service_does_not_crowd_out_the_others():
+    windows = TraceWindows()
+    for begin in range(0, 40_000, 8_000):
+        flood = [span(INTERNAL, name=f"GET /{i}", own=b"") for i in range(begin, begin + 8_000)]
+        feed(windows, 1.0, request("noisy", *flood))
+    assert windows.dropped()["operations"] > 20_000
+    for i in range(100):
+        assert windows.take(call(f"quiet{i}"), 2.0).rejected == 0
+    assert len(windows.into("payment", 15, 2.0)) == 100
+    noisy = windows.operations("noisy", 60, 2.0)
+    assert sum(o.stats.calls for o in noisy) == 40_000  # none is lost, only their names
+    assert next(o for o in noisy if o.name == "(other)").stats.calls == windows.dropped()["operations"]
+
+
+def test_one_service_too_many_is_rejected_and_told():
+    windows = TraceWindows()
+    for i in range(tables.MAX_SERVICES + 10):
+        rejected = windows.take(call(f"service{i}"), 1.0).rejected
+        assert rejected == (i >= tables.MAX_SERVICES)
+    assert windows.dropped()["services"] == 10
+
+
+def test_what_fell_silent_makes_room_and_is_not_mixed_up():
+    windows = TraceWindows()
+    for i in range(tables.MAX_SERVICES):
+        feed(windows, 1.0, call(f"old{i}"))
+    assert windows.take(call("new"), 2.0).rejected == 1
+    late = 1.0 + KEEP_SECONDS + 4 * COARSE_SECONDS
+    for i in range(tables.MAX_SERVICES):
+        assert windows.take(call(f"new{i}"), late).rejected == 0
+    assert {e.caller for e in windows.into("payment", 600, late)} == {f"new{i}" for i in range(tables.MAX_SERVICES)}
+    assert all(e.calls == 1 for e in windows.into("payment", 600, late))
+
+
+def test_names_that_collide_are_told_apart_by_their_bytes():
+    windows = TraceWindows()
+    windows._fold.counters[tables.C_SEED] = 0
+    for i in range(3000):
+        feed(windows, 1.0, call("checkout", f"{i:03x}" * 40))
+    assert all(e.calls == 1 for e in windows.graph(10, 1.0).edges)
+    assert len(windows.graph(10, 1.0).edges) == 3000
 
 
 def test_a_clock_that_steps_back_loses_nothing_and_breaks_nothing():
-    windows = EdgeWindows()
-    windows.add([call()], 100.0)
-    windows.add([call()], 40.0)
+    windows = TraceWindows()
+    feed(windows, 100.0, call())
+    feed(windows, 40.0, call())
     assert one(windows, 100.0).calls == 2
     assert windows.newest == 100.0
 
 
-def test_nothing_accepted_is_nothing_new():
-    windows = EdgeWindows(max_edges=0)
-    assert windows.add([call()], 5.0) == 0
+def test_nothing_counted_is_nothing_new():
+    windows = TraceWindows()
+    feed(windows, 5.0, request(None, span()))
     assert windows.newest == -math.inf
 
 
-def test_a_flood_of_edges_and_durations_keeps_memory_bounded_and_the_present_whole():
-    windows = EdgeWindows(max_cells=10_000)
-    for second in range(100):
-        flood = [call(f"c{i}", seconds=1e-4 * 1.2**k) for i in range(100) for k in range(5)]
-        assert windows.add([*flood, call()], float(second)) == 501
-    held = sum(1 + len(b.durations) for e in windows._edges.values() for b in e.buckets)
-    assert held == windows._cells <= 10_000
-    assert {s.caller: s.calls for s in windows.into("payment", 10, 99.0)}["checkout"] == 11
-    windows.add([call()], 10_000.0)
-    assert windows._cells == 2
+def test_a_flood_keeps_memory_bounded_and_the_present_whole():
+    windows = TraceWindows(max_cells=3_000)
+    for second in range(40):
+        spans = [span(own=b"", seconds=1e-4 * 1.3**k, peer__service=f"p{i}") for i in range(20) for k in range(5)]
+        feed(windows, second, request("flood", *spans), call())
+    assert windows._cells() <= 3_000
+    assert windows.into("payment", 5, 39.0)[0].calls == 6

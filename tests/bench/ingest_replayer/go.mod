@@ -1,0 +1,3 @@
+module hemostat.dev/bench/ingest-replayer
+
+go 1.26
