@@ -22,6 +22,8 @@ from hemostat.telemetry.sample import History, Series
 
 MAX_SERIES = 2_000
 """Series of one rule that are judged; more are counted."""
+MAX_PRESET_SERIES = 64
+"""The same for a preset: they add up what they ask for, by container or volume."""
 MAX_SHOWN = 8
 """Series of one rule that are shown as signals of their own; the others are counted."""
 PROBATION_SECONDS = 7200.0
@@ -53,17 +55,16 @@ class Bank(Protocol):
         ...
 
 
-def bank_of(rule: Rule, capacity: int) -> Bank | None:
-    """Return the detector of a rule that learns; None for a fixed bound."""
+def bank_of(rule: Rule, capacity: int) -> Bank:
+    """Return the detector of a rule that learns."""
     if rule.unusual is not None:
         return Unusual(capacity, PROBATION_SECONDS, rule.unusual.sensitivity, rule.unusual.direction)
     if rule.change_point is not None:
         share = rule.change_point.min_change_percent / 100
         return ChangePoint(capacity, min_change=share, direction=rule.change_point.direction)
-    if rule.forecast is not None:
-        wanted = rule.forecast
-        return Forecast(capacity, float(wanted.limit), wanted.within_seconds, wanted.history_seconds)
-    return None
+    wanted = rule.forecast
+    assert wanted is not None, "a rule without a bound learns"
+    return Forecast(capacity, float(wanted.limit), wanted.within_seconds, wanted.history_seconds)
 
 
 def look_back(rule: Rule) -> float:
@@ -89,8 +90,9 @@ class MetricJudge:
         """Series of the last vector that were not judged, because there were too many."""
         self.said: tuple[Sequence[Series], Verdicts] | None = None
         """The series of the last vector and the verdicts on them, in the same order; None while there was none."""
-        self._bank = bank_of(rule, MAX_SERIES)
-        self._table = SeriesTable(MAX_SERIES)
+        self._most = MAX_SERIES if rule.expected else MAX_PRESET_SERIES
+        self._memory: tuple[Bank, SeriesTable] | None = None
+        """Made when there is something to remember: most presets never see a series."""
         self._seen: tuple[int, Verdicts] | None = None
 
     def judge(self, vector: Vector | None, tracked: Collection[str]) -> list[Observation]:
@@ -101,7 +103,7 @@ class MetricJudge:
         if vector is None or not vector.series:
             self.said = None
             return [self._all(None, 0)]
-        series = vector.series[:MAX_SERIES]
+        series = vector.series[: self._most]
         self.dropped = len(vector.series) - len(series)
         values = np.array([s.value for s in series])
         verdicts = self._verdicts(vector, series, values)
@@ -120,7 +122,7 @@ class MetricJudge:
         return found
 
     def _verdicts(self, vector: Vector, series: Sequence[Series], values: Floats) -> Verdicts:
-        if self._bank is None:
+        if self.rule.bound is not None:
             return fixed(self.rule, values)
         if self._seen is not None and self._seen[0] == vector.number and len(self._seen[1].wrong) == len(series):
             return self._seen[1]
@@ -131,15 +133,15 @@ class MetricJudge:
         return verdicts
 
     def _step(self, keys: Sequence[Hashable], values: Floats, now: float) -> Verdicts:
-        assert self._bank is not None
-        rows, freed = self._table.rows(keys, now)
-        self._bank.forget(freed)
-        return self._bank.step(rows, values, now)
+        bank, table = self._memory = self._memory or (bank_of(self.rule, self._most), SeriesTable(self._most))
+        rows, freed = table.rows(keys, now)
+        bank.forget(freed)
+        return bank.step(rows, values, now)
 
     def _warm(self, past: Sequence[History]) -> None:
         """Learn what was before the first look, as if it had been looked at."""
         steps: dict[float, list[tuple[Hashable, float]]] = {}
-        for history in past[:MAX_SERIES]:
+        for history in past[: self._most]:
             for time, value in history.points:
                 steps.setdefault(time, []).append((history.labels, value))
         for time in sorted(steps):

@@ -84,6 +84,20 @@ def test_series_beyond_the_bound_are_not_judged_and_counted():
     assert it.dropped == 3
 
 
+def test_a_rule_that_never_sees_a_series_costs_next_to_nothing():
+    """A hundred Watches by default are two thousand rules; a bank and a table each were 150 MB."""
+    import tracemalloc
+
+    tracemalloc.start()
+    judges = [MetricJudge(rule(unusual=Unusual())) for _ in range(200)]
+    for one in judges:
+        one.judge(None, ())
+        one.judge(vector(), ())
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size / len(judges) < 8192
+
+
 def test_an_unusual_value_is_told_with_the_usual_band():
     it = MetricJudge(rule(unusual=Unusual()))
     for i in range(300):
