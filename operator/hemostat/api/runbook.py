@@ -53,8 +53,9 @@ class Symptom(Model):
     name: Label
     """Name of the symptom, unique in the Runbook."""
     expression: Annotated[str, Field(min_length=1, max_length=2048)]
-    """CEL over `signals`, `changes`, `workload` and `target` that yields a bool.
-    Example: signals.exists(s, s.kind == "ErrorRate" && s.state == "Firing")"""
+    """CEL over `signals`, `changes`, `calleeChanges`, `workload` and `target` that yields a bool.
+    Examples: signals.exists(s, s.kind == "ErrorRate" && s.state == "Firing"); "OOMKilled" in workload.aspects;
+    changes.exists(c, c.kind in ["Rollout", "ConfigMap", "Model"] && c.ageSeconds < 600.0)"""
     weight: Annotated[int, Field(ge=1, le=100)] = 1
     """How much it counts."""
     necessity: Literal["Required", "Supporting"] = "Supporting"
