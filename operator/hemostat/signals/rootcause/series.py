@@ -5,6 +5,7 @@ A recorded metric is one already, with two that are made of pairs: what an edge 
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -90,11 +91,12 @@ def _plain(known: Sequence[tuple[Recorded, Meaning]]) -> Iterable[Quantity]:
     measure is missing. What a service measured of all its own calls to others is about those others.
     """
     measured = {(s.service, s.peer) for s, m in known if _latency(m) and m.side is Side.CALLEE}
+    pods = Counter((s.metric, s.service, s.peer) for s, _ in known)
     for s, m in known:
         if _latency(m) and m.side is Side.CALLER and (not s.peer or (s.service, s.peer) in measured):
             continue
         about = f"{s.service} -> {s.peer}" if s.peer else s.service
-        pod = f" (pod {s.pod})" if s.pod and not s.pod.startswith(f"{s.service}-") else ""
+        pod = f" (pod {s.pod})" if pods[s.metric, s.service, s.peer] > 1 else ""
         caller = s.service if s.peer else ""
         yield Quantity(
             m.sign,

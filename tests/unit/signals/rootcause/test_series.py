@@ -124,9 +124,10 @@ def test_a_constant_series_that_moves_is_a_sign_without_dividing_by_zero():
 
 
 def test_one_bad_pod_among_many_is_seen_and_named():
-    pods = [series("cpu_percent", "cart", 5, 5, pod=f"p{i}") for i in range(9)]
-    found = top([*pods, series("cpu_percent", "cart", 5, 95, pod="p9")])
-    assert "(pod p9)" in found[0].reasons[0]
+    pods = [series("cpu_percent", "cart", 5, 5, pod=f"cart-{i}") for i in range(9)]
+    found = top([*pods, series("cpu_percent", "cart", 5, 95, pod="cart-9")])
+    assert "(pod cart-9)" in found[0].reasons[0]
+    assert "pod" not in top([series("cpu_percent", "cart", 5, 95, pod="cart-9")])[0].reasons[0]
 
 
 def test_samples_are_paired_by_nearest_time_within_half_a_step():
