@@ -143,7 +143,7 @@ def _claim(name: str) -> Json:
 
 _PROBED = {"readinessProbe": probe(f"! test -e {BROKEN}")}
 _LIVE = {"livenessProbe": probe(f"! test -e {BROKEN}")}
-EAT = ["python3", "-c", "x = b'1' * (200 << 20)"]
+EAT = ["python3", "-c", "import time; x = b'1' * (200 << 20); time.sleep(600)"]
 FILL = ["sh", "-c", "head -c 8000000 /dev/zero > /data/file; sleep 600"]
 FALSE = ["sh", "-c", "exit 3"]
 
