@@ -141,8 +141,8 @@ def _claim(name: str) -> Json:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
 
 
-_PROBED = {"readinessProbe": probe(f"! test -e {BROKEN}")}
-_LIVE = {"livenessProbe": probe(f"! test -e {BROKEN}")}
+_PROBED: Json = {"readinessProbe": probe(f"! test -e {BROKEN}")}
+_LIVE: Json = {"livenessProbe": probe(f"! test -e {BROKEN}")}
 EAT = ["python3", "-c", "import time; x = b'1' * (200 << 20); time.sleep(600)"]
 FILL = ["sh", "-c", "head -c 8000000 /dev/zero > /data/file; sleep 600"]
 FALSE = ["sh", "-c", "exit 3"]

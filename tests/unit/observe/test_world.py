@@ -3,12 +3,14 @@
 import threading
 
 import pytest
-from tests.unit.builders import NAMESPACE, T0, at, deployment, event, node, pod, replicaset, since, template
+from tests.unit.builders import NAMESPACE, T0, at, deployment, event, node, pod, replicaset, since, template, watch
 
+from hemostat.api.meta import TargetRef
 from hemostat.clock import FakeClock
 from hemostat.observe.freshness import BEHIND, UNCHECKED
 from hemostat.observe.kinds import BY_NAME, KINDS
 from hemostat.observe.scene import related, scene_of, service_changes
+from hemostat.observe.store import Store
 from hemostat.observe.world import World
 from hemostat.signals.changes import Ref
 
@@ -119,6 +121,36 @@ def test_around_a_target_are_its_configuration_autoscalers_quotas_and_nodes():
         Ref("ResourceQuota", NAMESPACE, "team"),
         Ref("Node", "", "node-1"),
     }
+
+
+class Silent:
+    """An API server that must not be asked."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"{name} was asked for")
+
+
+def test_a_look_at_a_watch_costs_no_request():
+    """A hundred Watches at one look a second would be hundreds of requests a second."""
+    found = filled()
+    found.put("Watch", watch().model_dump(mode="json", by_alias=True))
+    store = Store(Silent(), found)
+    seen = store.watch(NAMESPACE, "payment")
+    assert store.scene(NAMESPACE, seen.spec.target).target is not None
+    assert store.changes(NAMESPACE, "Deployment", "payment", T0) is not None
+    assert list(store.service_changes(NAMESPACE, ["payment", "nobody"], T0)) == ["payment"]
+
+
+def test_a_service_is_the_target_of_the_watch_that_says_so():
+    found = filled()
+    found.put("Watch", watch(service="payments.example.com").model_dump(mode="json", by_alias=True))
+    noted = Store(Silent(), found).service_changes(NAMESPACE, ["payments.example.com"], T0)
+    assert [c.kind for c in noted["payments.example.com"]] == ["Rollout"]
+
+
+def test_a_target_of_another_api_version_is_none_of_ours():
+    target = TargetRef(api_version="example.com/v1", kind="Deployment", name="payment")
+    assert Store(Silent(), filled()).scene(NAMESPACE, target).target is None
 
 
 # --- keeping up ----------------------------------------------------------------------------------------------
