@@ -39,7 +39,7 @@ down: venv ## Remove every trace of the clusters of this project
 	@$(LAB) down --all
 
 .PHONY: test
-test: lint unit api loop ## From nothing to all tests green
+test: lint unit fuzz api loop ## From nothing to all tests green
 	@$(LAB) down --name test
 
 .PHONY: lint
@@ -53,6 +53,10 @@ lint: venv ## ruff, mypy strict, layers, generated files
 .PHONY: unit
 unit: venv ## Pure tests, no I/O, seconds
 	@$(BIN)/python -m pytest tests/unit
+
+.PHONY: fuzz
+fuzz: venv ## Damaged and hostile input to every parser and port, seeded, a minute
+	@$(BIN)/python -m pytest tests/fuzz
 
 .PHONY: api
 api: venv ## CRDs, CEL, admission and RBAC against a real API server

@@ -55,8 +55,7 @@ def _stamp(folder: Path) -> str:
 
 
 class _Locator(caching._CacheLocator):  # noqa: SLF001 - the class to derive from
-    def __init__(self, function: Callable[..., Any], file: str) -> None:
-        self._line = function.__code__.co_firstlineno
+    def __init__(self, file: str) -> None:
         self._folder = Path(file).parent
 
     def get_cache_path(self) -> str:
@@ -66,15 +65,15 @@ class _Locator(caching._CacheLocator):  # noqa: SLF001 - the class to derive fro
         return _stamp(self._folder)
 
     def get_disambiguator(self) -> str:
-        return str(self._line)
+        return "0"  # names are unique within a module
 
     @classmethod
-    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_Locator":
-        return cls(py_func, py_file)
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_Locator":  # noqa: ARG003 - numba's form
+        return cls(py_file)
 
 
 class _Implementation(caching.CompileResultCacheImpl):
-    _locator_classes = [_Locator]
+    _locator_classes = [_Locator]  # type: ignore[list-item]
 
 
 class _Cache(caching.FunctionCache):

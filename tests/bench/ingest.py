@@ -68,8 +68,8 @@ def main() -> int:
     work = project_root() / "build" / "bench" / "ingest"
     work.mkdir(parents=True, exist_ok=True)
     collector, replayer = _collector(), _replayer()
-    files = {case: _file(work, *case) for case in CASES}
-    exact = _exact(work, replayer, files["grpc", 512])
+    files = _files(work)
+    exact = _exact(replayer, files["grpc", 512])
     runs: dict[tuple[str, int], list[dict[str, float]]] = {case: [] for case in CASES}
     rss = 0.0
     for repeat in range(given.repeats):
@@ -123,14 +123,21 @@ def _replayer() -> Path:
     return folder / "replayer"
 
 
-def _file(work: Path, mode: str, size: int) -> Path:
-    """Write the requests of one case, each after its length."""
-    path = work / f"{mode}-{size}.bin"
-    if mode == "grpc" or not path.exists():
-        bodies = ingest_data.requests(size)
-        packed = [gzip.compress(b, 6) for b in bodies] if mode == "http_gzip" else bodies
-        path.write_bytes(b"".join(struct.pack("<I", len(b)) + b for b in packed))
-    return path
+def _files(work: Path) -> dict[tuple[str, int], Path]:
+    """Return the requests of every case, each after its length; made once for one state of the generator."""
+    folder = work / atomic.key_of([Path(ingest_data.__file__).read_text()])
+    if not folder.is_dir():
+        print("making spans", flush=True)
+        with atomic.publish(folder) as partial:
+            partial.mkdir()
+            for size, bodies in ingest_data.requests(SIZES).items():
+                _write(partial / f"{size}.bin", bodies)
+                _write(partial / f"{size}.gz.bin", [gzip.compress(b, 6) for b in bodies])
+    return {(mode, size): folder / f"{size}{'.gz' if mode == 'http_gzip' else ''}.bin" for mode, size in CASES}
+
+
+def _write(path: Path, bodies: list[bytes]) -> None:
+    path.write_bytes(b"".join(struct.pack("<I", len(b)) + b for b in bodies))
 
 
 def _requests(path: Path) -> list[bytes]:
@@ -157,7 +164,7 @@ class Receiver:
             ["taskset", "-c", "0", *map(str, command)],
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"GOMAXPROCS": "1"},
+            env=os.environ | {"GOMAXPROCS": "1", "NUMBA_CPU_NAME": "generic"},
         )
         _await(self.grpc, 300)
         _await(self.http, 300)
@@ -220,7 +227,7 @@ def _measure(
         receiver.stop()
 
 
-def _exact(work: Path, replayer: Path, file: Path) -> bool:
+def _exact(replayer: Path, file: Path) -> bool:
     """Tell whether the receiver counts exactly what the plain decoder does."""
     receiver = Receiver("hemostat", None)
     try:

@@ -6,7 +6,9 @@ spans grouped by service, as a Collector's batch processor sends them.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import islice
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -22,23 +24,23 @@ START = 1_790_000_000_000_000_000
 FAILING = 0.02
 
 
-def requests(per_request: int, spans: int = SPANS, seed: int = 1) -> list[bytes]:
-    """Return export requests of `per_request` spans each, serialised."""
-    flow = [item for item, _ in zip(_spans(random.Random(seed)), range(spans), strict=False)]
-    resources = [_resource(service) for service in range(SERVICES)]
-    packed = []
-    for begin in range(0, len(flow), per_request):
-        request = ExportTraceServiceRequest()
-        groups: dict[int, list[Span]] = {}
-        for service, span in flow[begin : begin + per_request]:
-            groups.setdefault(service, []).append(span)
-        for service, found in groups.items():
-            resource = request.resource_spans.add(resource=resources[service])
-            scope = resource.scope_spans.add()
-            scope.scope.name, scope.scope.version = "opentelemetry.instrumentation.http", "0.66b2"
-            scope.spans.extend(found)
-        packed.append(request.SerializeToString())
-    return packed
+def requests(sizes: Sequence[int], spans: int = SPANS, seed: int = 1) -> dict[int, list[bytes]]:
+    """Return the same spans as export requests of each size, serialised."""
+    flow = list(islice(_spans(random.Random(seed)), spans))
+    return {size: [_request(flow[i : i + size]) for i in range(0, spans, size)] for size in sizes}
+
+
+def _request(flow: Sequence[tuple[int, Span]]) -> bytes:
+    request = ExportTraceServiceRequest()
+    groups: dict[int, list[Span]] = {}
+    for service, span in flow:
+        groups.setdefault(service, []).append(span)
+    for service, found in groups.items():
+        resource = request.resource_spans.add(resource=_resource(service))
+        scope = resource.scope_spans.add()
+        scope.scope.name, scope.scope.version = "opentelemetry.instrumentation.http", "0.66b2"
+        scope.spans.extend(found)
+    return request.SerializeToString()
 
 
 def name(service: int) -> str:
@@ -46,6 +48,7 @@ def name(service: int) -> str:
     return f"service-{service:02d}"
 
 
+@cache
 def _resource(service: int) -> Resource:
     pairs = {
         "service.name": name(service),

@@ -2,11 +2,17 @@
 
 200 with what was taken, 400 for what can never be, 408 for a body that trickles in, 413 for too much, 415 for another
 content type, 503 with Retry-After when too much is waiting already. Bodies are in the request's own encoding.
+
+The port has an event loop and a thread of its own: requests are counted right there, one after the other as the tables
+want it, and the loop of the rest of the process is not held up. Only JSON, which is slow, goes to other threads.
 """
 
 import asyncio
+import threading
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 from google.protobuf.message import Message
@@ -17,6 +23,8 @@ from hemostat.telemetry.otlp import INVALID_ARGUMENT, RETRY_SECONDS, UNAVAILABLE
 from hemostat.telemetry.receiver import STOP_SECONDS, THREADS, Receiver
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
+BUFFER_BYTES = 128 << 10
+"""Twice as much of a body may arrive before somebody reads it."""
 READ_SECONDS = 10.0
 """A body must have arrived by then."""
 
@@ -30,9 +38,15 @@ class HttpServer:
     def __init__(self, receiver: Receiver, port: int, host: str = "0.0.0.0") -> None:  # noqa: S104 - a pod's port
         self._receiver = receiver
         self._address = (host, port)
-        self._pool = ThreadPoolExecutor(THREADS, "otlp-http")
+        self._pool = ThreadPoolExecutor(THREADS, "otlp-json")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="otlp-http", daemon=True)
         self._runner = web.AppRunner(
-            self.application(), access_log=None, auto_decompress=False, shutdown_timeout=STOP_SECONDS
+            self.application(),
+            access_log=None,
+            auto_decompress=False,
+            shutdown_timeout=STOP_SECONDS,
+            read_bufsize=BUFFER_BYTES,
         )
 
     def application(self) -> web.Application:
@@ -43,15 +57,27 @@ class HttpServer:
 
     async def start(self) -> None:
         """Open the port. Raises `HemostatError` when it cannot be opened."""
-        await self._runner.setup()
+        self._thread.start()
         try:
-            await web.TCPSite(self._runner, *self._address).start()
+            await self._there(self._open())
         except OSError as error:
             raise HemostatError(f"port {self._address[1]} cannot be opened: {error}") from error
 
+    async def _open(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, *self._address).start()
+
+    async def _there(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have work done by the port's own loop."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
     async def stop(self) -> None:
         """Take no new requests and answer those that have arrived."""
-        await self._runner.cleanup()
+        if self._thread.is_alive():
+            await self._there(self._runner.cleanup())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            await asyncio.to_thread(self._thread.join)
+        self._loop.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def traces(self, request: web.Request) -> web.Response:
@@ -88,7 +114,7 @@ class HttpServer:
             async with asyncio.timeout(READ_SECONDS):
                 body = await request.read()
             take = partial(self._receiver.take, body, json=json, gzip=gzip)
-            folded = await asyncio.get_running_loop().run_in_executor(self._pool, take)
+            folded = await asyncio.get_running_loop().run_in_executor(self._pool, take) if json else take()
         finally:
             self._receiver.leave(size)
         return _message(200, accepted(folded), json=json)

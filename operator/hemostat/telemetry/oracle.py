@@ -1,4 +1,4 @@
-"""The same counting as `telemetry/fold.py`, written to be read: plain messages, dictionaries, no bounds.
+"""The same counting as `telemetry/kernel`, written to be read: plain messages, dictionaries, no bounds.
 
 What the fast one counts must be exactly this; tests and the benchmark compare them. It is no part of the running
 process.
@@ -15,11 +15,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from hemostat.errors import Refused
-from hemostat.telemetry import genai
 from hemostat.telemetry.graph import AgentStats
+from hemostat.telemetry.kernel import genai
+from hemostat.telemetry.kernel.scan import MAX_NANOSECONDS, PEER_KEYS
+from hemostat.telemetry.kernel.wire import MAX_NAME
 from hemostat.telemetry.names import callee_name, printable
-from hemostat.telemetry.scan import MAX_NANOSECONDS, PEER_KEYS
-from hemostat.telemetry.wire import MAX_NAME
 
 CALLING = (Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_PRODUCER)
 CALLED = (Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CONSUMER)

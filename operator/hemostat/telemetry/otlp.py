@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from hemostat.errors import Refused
-from hemostat.telemetry.fold import Folded
+from hemostat.telemetry.kernel.fold import Folded
 
 INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE = 3, 8, 14
 """Codes of google.rpc.Code."""

@@ -7,7 +7,7 @@ from isal import isal_zlib
 
 from hemostat.errors import Refused, Retry
 from hemostat.metrics import OTLP_DROPPED, SPANS
-from hemostat.telemetry.fold import Folded
+from hemostat.telemetry.kernel.fold import Folded
 from hemostat.telemetry.otlp import RETRY_SECONDS, from_json
 from hemostat.telemetry.window import TraceWindows
 
@@ -35,7 +35,8 @@ class Receiver:
 
     def warm(self) -> None:
         """Have everything compiled: before the ports are opened, so that no request waits for it."""
-        self._count(b"")
+        with self._lock:
+            self._windows.warm()
 
     def admit(self, size: int) -> None:
         """Set room aside for a request before it is read. Raises `Retry` without room; else `leave` must follow."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hemostat.telemetry import tables
 from hemostat.telemetry.graph import CallStats
+from hemostat.telemetry.kernel import tables
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MAX_EXEMPLARS = 5

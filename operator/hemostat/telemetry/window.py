@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hemostat.telemetry import genai, tables
-from hemostat.telemetry.fold import Fold, Folded
 from hemostat.telemetry.graph import AgentStats, CallGraph, CallStats, OperationStats
 from hemostat.telemetry.graph import EdgeStats as EdgeStats
+from hemostat.telemetry.kernel import genai, tables
+from hemostat.telemetry.kernel.fold import Fold, Folded
 from hemostat.telemetry.names import callee_name, printable
 from hemostat.telemetry.sums import Seconds, add, summed, trace_id
 
@@ -50,6 +50,10 @@ class TraceWindows:
         if folded.spans > folded.rejected:
             self.newest = max(self.newest, now)
         return folded
+
+    def warm(self) -> None:
+        """Have everything compiled, or fetched from the cache: half a minute, or a fifth of a second."""
+        self._fold.warm()
 
     def dropped(self) -> dict[str, int]:
         """Return how much was not counted as it came, by reason, since the start."""

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tests.unit.telemetry.requests import CLIENT, CONSUMER, PRODUCER, TRACE, counted, message, request, span, told
 
 from hemostat.errors import Refused
-from hemostat.telemetry import tables, wire
+from hemostat.telemetry.kernel import tables, wire
+from hemostat.telemetry.kernel.scan import PEER_KEYS
 from hemostat.telemetry.oracle import Oracle
-from hemostat.telemetry.scan import PEER_KEYS
 from hemostat.telemetry.window import TraceWindows
 
 NAMES = st.sampled_from(["a", "checkout", "Zahlung-ü", "payment.shop.svc.cluster.local", "n" * 252 + "üü", "x\ny", ""])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.errors import Refused
-from hemostat.telemetry.fold import Folded
+from hemostat.telemetry.kernel.fold import Folded
 from hemostat.telemetry.otlp import UNAVAILABLE, accepted, as_json, from_json, status
 from hemostat.telemetry.window import TraceWindows
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.telemetry.requests import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, request, span
 
-from hemostat.telemetry import join, tables
+from hemostat.telemetry.kernel import join, tables
 from hemostat.telemetry.window import COARSE_SECONDS, FINE_SECONDS, KEEP_SECONDS, TraceWindows
 
 

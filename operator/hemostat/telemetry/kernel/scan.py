@@ -8,8 +8,8 @@ oracle (telemetry/oracle.py) understands it: any order of fields, the last of se
 import numpy as np
 
 from hemostat.compiled import part
-from hemostat.telemetry.memory import byte, put, word
-from hemostat.telemetry.wire import BAD, cut, length, skip, tag, valid_text, varint
+from hemostat.telemetry.kernel.memory import byte, put, word
+from hemostat.telemetry.kernel.wire import BAD, cut, length, skip, tag, valid_text, varint
 
 SERVICE, NAME, PEER, SPAN = 0, 1, 2, 3
 """Columns that are slices of the request: `offset << 32 | length`; 0 when there is none."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from hemostat.compiled import compiled, part
 from hemostat.errors import Refused
-from hemostat.telemetry import genai, join, scan, tables
-from hemostat.telemetry.memory import put, word
-from hemostat.telemetry.scan import (
+from hemostat.telemetry.kernel import genai, join, scan, tables
+from hemostat.telemetry.kernel.memory import put, word
+from hemostat.telemetry.kernel.scan import (
     FAILED,
     GENAI,
     ID,
@@ -28,7 +28,7 @@ from hemostat.telemetry.scan import (
     TRACE_HIGH,
     TRACE_LOW,
 )
-from hemostat.telemetry.tables import NAMED, OPERATIONS, REQUEST_SPANS
+from hemostat.telemetry.kernel.tables import NAMED, OPERATIONS, REQUEST_SPANS
 
 CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
 
@@ -158,6 +158,11 @@ class Fold:
         self.names[tables.OTHER, tables.N_LENGTH] = 7
         self.names[tables.OTHER, tables.N_HASH] = self.counters[tables.C_SEED]  # found by number only
         self.counters[tables.C_FREE_NAMES] -= 1
+
+    def warm(self) -> None:
+        """Have everything compiled, or fetched from the cache."""
+        rebuild(self._at)
+        take(np.frombuffer(b"", np.uint8), self._at, 0)
 
     def take(self, body: bytes, second: int) -> Folded:
         """Count a request that arrived in a second. Raises `Refused` (BadOtlp); then nothing was counted."""

@@ -5,7 +5,7 @@ returns the position after what it read, or BAD; nothing is read beyond the end.
 """
 
 from hemostat.compiled import part
-from hemostat.telemetry.memory import byte, word
+from hemostat.telemetry.kernel.memory import byte, word
 
 BAD = -1
 _HIGH_BITS = -0x7F7F7F7F7F7F7F80

@@ -6,9 +6,9 @@ https://github.com/open-telemetry/semantic-conventions-genai
 """
 
 from hemostat.compiled import part
-from hemostat.telemetry.memory import byte, word
-from hemostat.telemetry.tables import AGENT, AGENTS, count, series_named, touch
-from hemostat.telemetry.wire import BAD, MAX_NAME, cut, length, skip, tag, valid_text, varint
+from hemostat.telemetry.kernel.memory import byte, word
+from hemostat.telemetry.kernel.tables import AGENT, AGENTS, count, series_named, touch
+from hemostat.telemetry.kernel.wire import BAD, MAX_NAME, cut, length, skip, tag, valid_text, varint
 
 TASKS, TASKS_FAILED, TOKENS, TOKENS_OF_SUCCESSES, OUTPUTS, TRUNCATED, INVALID, TOOL_CALLS, TOOLS_UNKNOWN = range(9)
 """Counters of an agent's series."""

@@ -6,8 +6,8 @@ bounded in size and in time, and what was put out before its other end came is c
 """
 
 from hemostat.compiled import part
-from hemostat.telemetry.memory import put, word
-from hemostat.telemetry.tables import (
+from hemostat.telemetry.kernel.memory import put, word
+from hemostat.telemetry.kernel.tables import (
     EDGES,
     JOIN_DATA,
     JOIN_KEYS,
@@ -21,7 +21,7 @@ from hemostat.telemetry.tables import (
     drop,
     series_of,
 )
-from hemostat.telemetry.wire import mix
+from hemostat.telemetry.kernel.wire import mix
 
 SETS, WAYS = 32_768, 8
 KEEP_SECONDS = 60

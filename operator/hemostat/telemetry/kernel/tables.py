@@ -14,8 +14,8 @@ import math
 import numpy as np
 
 from hemostat.compiled import part
-from hemostat.telemetry.memory import put, word
-from hemostat.telemetry.wire import mix, same, start
+from hemostat.telemetry.kernel.memory import put, word
+from hemostat.telemetry.kernel.wire import mix, same, start
 
 MAX_NAMES, MAX_SERIES, MAX_SERVICES = 32_768, 16_384, 2_048
 NAME_BYTES = 256
