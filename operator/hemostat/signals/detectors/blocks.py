@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from hemostat.compiled import part
 from hemostat.signals.detectors.base import LARGEST
-from hemostat.signals.detectors.compiled import compiled
 
 RING = 64
 """Blocks that are remembered; one without a sample is NaN."""
@@ -27,7 +27,7 @@ FIELDS: list[tuple[Any, ...]] = [
 OLD, OPEN, CLOSED = 0, 1, 2
 
 
-@compiled
+@part
 def add(series: Any, value: float, now: float, block_seconds: float) -> int:
     """Add a sample: OLD if it is no evidence or not newer than the last, CLOSED if a block ended before it, or OPEN.
 
@@ -65,7 +65,7 @@ def add(series: Any, value: float, now: float, block_seconds: float) -> int:
     return said
 
 
-@compiled
+@part
 def median(values: Any) -> float:
     """Return the median of values that hold no NaN; NaN of none."""
     size = len(values)

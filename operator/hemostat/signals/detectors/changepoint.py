@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemostat.api.watch import Direction
+from hemostat.compiled import compiled, part
 from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
 from hemostat.signals.detectors.blocks import CLOSED, FIELDS, OLD, RING, add, median
-from hemostat.signals.detectors.compiled import compiled
 
 RECENT = 6
 """Blocks that say what the level is now; most of them must lie beyond the limit."""
@@ -96,7 +96,7 @@ def _step(
             out[3, position] = series.expected + series.reach
 
 
-@compiled
+@part
 def _compare(series: Any, min_change: float, sign: int) -> None:
     """Judge the level of the last blocks by the level before; half of each must have had samples."""
     series.word = UNKNOWN
@@ -122,7 +122,7 @@ def _compare(series: Any, min_change: float, sign: int) -> None:
         series.score = min(series.score, 0.49)
 
 
-@compiled
+@part
 def _blocks(series: Any, newest: int, oldest: int) -> Floats:
     """Return the means of finished blocks that lie this far back, without those that had no sample."""
     found = np.empty(RING)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hemostat.compiled import compiled, part
 from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
 from hemostat.signals.detectors.blocks import CLOSED, FIELDS, OLD, RING, add, median
-from hemostat.signals.detectors.compiled import compiled
 
 MIN_BLOCKS = 24
 """Blocks before a trend is judged."""
@@ -150,7 +150,7 @@ def _step(
             _judge(series, values[position], now, limit, within, position, wrong, out)
 
 
-@compiled
+@part
 def _fit(series: Any, block_seconds: float) -> None:
     """Find slope, its end nearer to 0, and level (at the end of the last block) of what is remembered."""
     series.known = 0
@@ -192,7 +192,7 @@ def _fit(series: Any, block_seconds: float) -> None:
     series.known = 1
 
 
-@compiled
+@part
 def _judge(
     series: Any,
     value: float,

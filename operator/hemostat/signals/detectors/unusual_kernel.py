@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hemostat.compiled import compiled, part
 from hemostat.signals.detectors import unusual_pattern, unusual_range
 from hemostat.signals.detectors.base import LARGEST, RIGHT, UNKNOWN, WRONG, Floats, Rows
-from hemostat.signals.detectors.compiled import compiled
 from hemostat.signals.detectors.unusual_state import FIRST, LATE_BLOCKS, LOUDEST, RING
 
 _compare = unusual_pattern.compare
@@ -47,7 +47,7 @@ def step(
             _judge(series, value, limit, sign, position, wrong, out)
 
 
-@compiled
+@part
 def _take(series: Any, value: float, now: float, block_seconds: float, limit: float, sign: int) -> None:
     """Add a value to its block; close the block before it when time has moved on."""
     block = int(now // block_seconds)
@@ -72,7 +72,7 @@ def _take(series: Any, value: float, now: float, block_seconds: float, limit: fl
     series.count += 1
 
 
-@compiled
+@part
 def _close(series: Any, limit: float, sign: int) -> None:
     """Remember a block that ended and ask what it means. Its mean is without its smallest and largest value."""
     mean = series.sum / series.count
@@ -90,7 +90,7 @@ def _close(series: Any, limit: float, sign: int) -> None:
     series.count = 0
 
 
-@compiled
+@part
 def _judge(
     series: Any, value: float, limit: float, sign: int, position: int, wrong: NDArray[np.int8], out: Floats
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hemostat.signals.detectors.compiled import compiled
+from hemostat.compiled import part
 from hemostat.signals.detectors.unusual_state import (
     APART,
     FAMILIAR,
@@ -19,7 +19,7 @@ from hemostat.signals.detectors.unusual_state import (
 )
 
 
-@compiled
+@part
 def compare(series: Any, limit: float, sign: int) -> None:
     """Judge the windows that end with the last block by those that came before; say what came next then.
 
@@ -50,7 +50,7 @@ def compare(series: Any, limit: float, sign: int) -> None:
         series.surprise = math.sqrt(squares / len(WINDOWS))
 
 
-@compiled
+@part
 def _nearest(series: Any) -> Any:
     """Return, per length, the least squared distance (inf: none) and the block with which that window ends.
 
@@ -58,27 +58,38 @@ def _nearest(series: Any) -> Any:
     """
     best = np.full(len(WINDOWS), np.inf)
     ends = np.full(len(WINDOWS), -1)
-    last = series.blocks - 1
-    first = max(0, series.blocks - RING)
-    for end in range(first + WINDOWS[0] - 1, last - APART + 1):
+    size = min(series.blocks, RING)
+    past = _in_order(series, size)
+    last = size - 1
+    for end in range(WINDOWS[0] - 1, last - APART + 1):
         total = 0.0
         back = 0
         for length in range(len(WINDOWS)):
-            if end - WINDOWS[length] + 1 < first:
+            if end - WINDOWS[length] + 1 < 0:
                 break
             while back < WINDOWS[length]:
-                difference = series.ring[(last - back) % RING] - series.ring[(end - back) % RING]
+                difference = past[last - back] - past[end - back]
                 total += difference * difference
                 back += 1
             if total < best[length]:
                 best[length] = total
-                ends[length] = end
+                ends[length] = end + series.blocks - size
             elif not total < best[-1]:
                 break
     return best, ends
 
 
-@compiled
+@part
+def _in_order(series: Any, size: int) -> Any:
+    """Return the block means that are remembered, oldest first: the search runs over them without wrapping."""
+    past = np.empty(size)
+    first = series.blocks - size
+    for position in range(size):
+        past[position] = series.ring[(first + position) % RING]
+    return past
+
+
+@part
 def _moved(series: Any, end: int) -> float:
     """Return how far the last window lies above the one that ends here; 0 if there is none."""
     moved = 0.0
@@ -88,7 +99,7 @@ def _moved(series: Any, end: int) -> float:
     return moved
 
 
-@compiled
+@part
 def _learn(series: Any, length: int, distance: float) -> None:
     """Learn a log distance: mean, deviation of the upper side, and the worst, which fades."""
     known = series.distances[length]

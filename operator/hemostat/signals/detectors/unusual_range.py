@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hemostat.signals.detectors.compiled import compiled
+from hemostat.compiled import part
 from hemostat.signals.detectors.unusual_state import (
     ACCEPT_BLOCKS,
     FAMILIAR,
@@ -18,7 +18,7 @@ from hemostat.signals.detectors.unusual_state import (
 )
 
 
-@compiled
+@part
 def learn(series: Any) -> None:
     """Learn the extremes of the block that ended: how they vary at once, the range `ACCEPT_BLOCKS` together."""
     if series.new_blocks == 0:
@@ -38,7 +38,7 @@ def learn(series: Any) -> None:
         _accept(series)
 
 
-@compiled
+@part
 def _accept(series: Any) -> None:
     """Put what was new into the span of now; a span that begins lets go of what it held one round ago."""
     length = RING // SPANS
@@ -55,7 +55,7 @@ def _accept(series: Any) -> None:
     series.new_blocks = 0
 
 
-@compiled
+@part
 def units(series: Any) -> Any:
     """Return the unit of surprise, and what widens it above and below the range once it is no more `FAMILIAR`."""
     low = np.min(series.lows)
@@ -67,7 +67,7 @@ def units(series: Any) -> Any:
     return unit, above, below
 
 
-@compiled
+@part
 def _deviation(extremes: Any) -> float:
     """Return their standard deviation, in 64 bits."""
     total = 0.0
@@ -79,13 +79,13 @@ def _deviation(extremes: Any) -> float:
     return math.sqrt(squares / SPANS)
 
 
-@compiled
+@part
 def surprise(beyond: float, unit: float, wider: float) -> float:
     """Return how surprising it is to be this far beyond the range."""
     return min(beyond / unit, FAMILIAR + beyond / (unit + wider))
 
 
-@compiled
+@part
 def reach(limit: float, unit: float, wider: float) -> float:
     """Return how far beyond the range a value has that much surprise."""
     return max(limit * unit, (limit - FAMILIAR) * (unit + wider))
