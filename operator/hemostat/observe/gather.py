@@ -15,7 +15,7 @@ from hemostat.signals.evaluate import Inputs
 from hemostat.signals.metric import look_back
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.rules import Rule
-from hemostat.telemetry.graph import EdgeStats
+from hemostat.telemetry.graph import AgentStats, EdgeStats
 from hemostat.telemetry.webhook import Webhook
 from hemostat.telemetry.window import TraceWindows
 
@@ -45,7 +45,8 @@ class Gatherer:
         key = (namespace, watch.metadata.name)
         rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)))
         vectors, problems = self.poller.read(key)
-        return Inputs(vectors, self._edges(watch), scene, rules, alerts=self._alerts(watch)), problems
+        edges, agents = self._traces(watch)
+        return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch)), problems
 
     def forget(self, key: Key) -> None:
         """Ask nothing more for a Watch that was deleted."""
@@ -72,14 +73,18 @@ class Gatherer:
                 found += [(observation, alert.TIMING) for observation in judged]
         return found
 
-    def _edges(self, watch: Watch) -> dict[str, Sequence[EdgeStats]]:
-        service = watch.spec.service or watch.spec.target.name
+    def _traces(self, watch: Watch) -> tuple[dict[str, Sequence[EdgeStats]], dict[str, Sequence[AgentStats]]]:
+        """Return edges and agents, per signal that wants them."""
+        service, now = watch.spec.service or watch.spec.target.name, time.monotonic()
+        edges: dict[str, Sequence[EdgeStats]] = {}
+        agents: dict[str, Sequence[AgentStats]] = {}
         with self.lock:
-            return {
-                signal.name: self.windows.into(service, signal.trace.window_seconds, time.monotonic())
-                for signal in effective_signals(watch.spec)
-                if signal.trace is not None
-            }
+            for signal in effective_signals(watch.spec):
+                if signal.trace is not None:
+                    edges[signal.name] = self.windows.into(service, signal.trace.window_seconds, now)
+                elif signal.agent is not None:
+                    agents[signal.name] = self.windows.agents(service, signal.agent.window_seconds, now)
+        return edges, agents
 
 
 def questions(watch: Watch, rules: Sequence[Rule]) -> list[Question]:

@@ -3,9 +3,8 @@
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from hemostat.api.meta import find
 from hemostat.api.watch import PresentRevision, Watch, WatchStatus

@@ -72,7 +72,7 @@ def _silent(watch: Watch, inputs: Inputs, judged: set[str]) -> Iterator[SignalSu
             continue
         message = f"no series for {', '.join(lacking)}" if lacking else _why(watch, signal.name)
         known = signal.name in judged
-        state = SignalStanding.CLEAR if known or signal.alert is not None else SignalStanding.NO_DATA
+        state = SignalStanding.CLEAR if signal.alert is not None else SignalStanding.NO_DATA
         yield SignalSummary(name=f"{signal.name}/(others)" if known else signal.name, state=state,
                             message=one_line(message, 256))  # fmt: skip
 

@@ -1,0 +1,121 @@
+"""What one look gathers: from the traces that were received, the last answers of Prometheus and the cache."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from tests.unit.builders import at, deployment, pod, watch
+from tests.unit.telemetry.requests import CLIENT, INTERNAL, request, span
+
+from hemostat.observe.gather import Gatherer, mounted, questions
+from hemostat.observe.poll import Poller
+from hemostat.signals.evaluate import WatchState, look
+from hemostat.signals.presets import Target, rules_of
+from hemostat.signals.workload import Scene
+from hemostat.telemetry.sample import Series
+from hemostat.telemetry.window import TraceWindows
+
+
+class Store:
+    def __init__(self, scene):
+        self.found = scene
+
+    def scene(self, *_):
+        return self.found
+
+
+class Source:
+    def instant(self, query):
+        return [Series((), 9.0)] if query == "q" else []
+
+    def between(self, *_):
+        return []
+
+
+class NoAlerts:
+    def about(self, *_):
+        return []
+
+
+@pytest.fixture
+def gatherer():
+    scene = Scene(deployment(), pods=[pod()])
+    windows = TraceWindows()
+    windows.take(request("anybody", span(CLIENT, peer__service="other")), 0.0)  # compiles, which may take a while
+    return Gatherer(Store(scene), Poller(Source()), windows, threading.Lock(), NoAlerts())
+
+
+def volumes(*found):
+    return {"metadata": {"name": "p"}, "spec": {"volumes": list(found)}}
+
+
+def test_a_look_reads_what_was_answered_and_waits_for_nothing(gatherer):
+    of = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5", "forSeconds": 0}}])
+    inputs, problems = gatherer.fetch(of)
+    assert (inputs.vectors, problems) == ({"q": None}, [])
+    gatherer.poller.ask("q")
+    inputs, _ = gatherer.fetch(of)
+    assert [s.key for s in look(of.spec, inputs, WatchState(), at(0)).firing] == ["errors/metric"]
+
+
+def test_a_changed_watch_asks_other_questions_and_a_deleted_one_none(gatherer):
+    of = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5"}}])
+    gatherer.fetch(of)
+    gatherer.fetch(watch(signals=[{"name": "errors", "metric": {"query": "r", "above": "5"}}]))
+    assert gatherer.poller.ask("q") is None
+    assert gatherer.poller.ask("r") is not None
+    gatherer.forget(("shop", "payment"))
+    assert gatherer.poller.ask("r") is None
+
+
+def test_a_failing_agent_fires_from_its_spans(gatherer):
+    def task(failed):
+        named = {"gen_ai__operation__name": "invoke_agent", "gen_ai__agent__name": "planner"}
+        return span(INTERNAL, "invoke_agent planner", failed=failed, **named)
+
+    gatherer.windows.take(request("payment", *(task(i % 2 == 0) for i in range(10))), time.monotonic())
+    state = WatchState()
+    for i in range(8):
+        inputs, _ = gatherer.fetch(watch())
+        seen = look(watch().spec, inputs, state, at(i))
+        state = seen.state
+    assert [s.key for s in seen.firing] == ["agents/tasks/planner"]
+    assert seen.firing[0].value == "50"
+
+
+def test_calls_into_the_service_are_read_under_its_name_in_traces(gatherer):
+    gatherer.windows.take(request("checkout", span(CLIENT, peer__service="pay")), time.monotonic())
+    assert gatherer.fetch(watch())[0].edges == {"calls": []}
+    (edge,) = gatherer.fetch(watch(service="pay"))[0].edges["calls"]
+    assert (edge.caller, edge.callee, edge.calls) == ("checkout", "pay", 1)
+
+
+def test_what_the_pods_mount_is_asked_about(gatherer):
+    claim = volumes({"name": "d", "persistentVolumeClaim": {"claimName": "data-0"}})
+    gatherer.store.found = replace(gatherer.store.found, pods=[claim])
+    inputs, _ = gatherer.fetch(watch())
+    assert any('persistentvolumeclaim=~"data-0"' in rule.query for rule in inputs.rules)
+
+
+def test_volumes_are_read_from_whatever_pods_look_like():
+    pods = [
+        volumes(
+            {"name": "a", "persistentVolumeClaim": {"claimName": "b"}}, {"name": "s", "secret": {"secretName": "t"}}
+        ),
+        volumes({"name": "a", "persistentVolumeClaim": {"claimName": "a"}}, {"name": "e", "emptyDir": {}}),
+        {"metadata": {"name": "bare"}},
+        {"metadata": {"name": "null"}, "spec": {"volumes": None}},
+        volumes({"name": "odd", "secret": {"secretName": None}, "persistentVolumeClaim": None}),
+    ]
+    assert mounted(pods) == (("a", "b"), ("t",))
+    assert len(mounted([volumes({"persistentVolumeClaim": {"claimName": f"c{i}"}}) for i in range(99)])[0]) == 32
+
+
+def test_no_query_is_asked_more_often_than_the_watch_looks():
+    slo = {"name": "good", "slo": {"objectivePercent": "99", "errorRatio": "e[$window]"}}
+    metric = {"name": "errors", "metric": {"query": "q", "above": "5"}}
+    of = watch(intervalSeconds=30, signals=[slo, metric, {"name": "again", "metric": metric["metric"]}])
+    found = questions(of, rules_of(of.spec, Target("shop", of.spec.target)))
+    assert len({q.query for q in found}) == len(found) == 6
+    assert min(q.every_seconds for q in found) == 30
