@@ -343,7 +343,7 @@ class Baseline(Model):
     signal: Annotated[str, Field(min_length=1, max_length=512)]
     """Signal and subject."""
     value: Decimal
-    """The normal 95th percentile, in milliseconds."""
+    """What is normal: the 95th percentile in milliseconds; of an agent's cost, thousandths of a token."""
     spread_percent: Count = 0
     """How far it usually swings."""
     observed_time: Time

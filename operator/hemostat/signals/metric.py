@@ -26,6 +26,7 @@ MAX_PRESET_SERIES = 64
 """The same for a preset: they add up what they ask for, by container or volume."""
 MAX_SHOWN = 8
 """Series of one rule that are shown as signals of their own; the others are counted."""
+LEARNING = "still learning what is usual"
 PROBATION_SECONDS = 7200.0
 """How long `unusual` learns a series before it judges it."""
 
@@ -165,7 +166,7 @@ class MetricJudge:
     def _worst(self, verdicts: Verdicts, series: Sequence[Series], order: Rows) -> Observation:
         """Say of all series that none is wrong, and how the worst one stands."""
         if not np.any(verdicts.wrong != UNKNOWN):
-            return self._all(None, len(series), "still learning what is usual")
+            return self._all(None, len(series), "no trend known yet" if self.rule.forecast else LEARNING)
         worst = int(order[0])
         one = self._one(verdicts, worst, self.rule.key, series[worst], len(series))
         return one if len(series) == 1 else replace(one, note=f"{one.note} (the worst of {len(series)} series)")
@@ -243,6 +244,6 @@ def explain(rule: Rule, verdicts: Verdicts, at: int, series: Series) -> str:
             f"{said}, reaches {limit} in {duration(left)}" if math.isfinite(left) else f"{said}, does not reach {limit}"
         )
     if not math.isfinite(verdicts.low[at]):
-        return f"{said}; still learning what is usual"
+        return f"{said}; {LEARNING}"
     usual = f"{amount(float(verdicts.low[at]), rule.unit)} to {amount(float(verdicts.high[at]), rule.unit)}"
     return f"{said}, usual is {usual}"

@@ -49,7 +49,7 @@ def _cpu(name: str, target: Target) -> Iterator[Rule]:
              (sum by (pod, container) (increase(container_cpu_cfs_throttled_periods_total{$c}[2m]))
               / sum by (pod, container) (increase(container_cpu_cfs_periods_total{$c}[2m])))
            * (sum by (pod, container) (rate(container_cpu_usage_seconds_total{$c}[2m]))
-              / sum by (pod, container) (container_spec_cpu_quota{$c} / container_spec_cpu_period{$c}) > bool 0.8))""",
+              / sum by (pod, container) (container_spec_cpu_quota{$c} / container_spec_cpu_period{$c}) > bool 0.7))""",
         c=containers_of(target),
     )
     subject = "throttled CPU periods of container $container"
