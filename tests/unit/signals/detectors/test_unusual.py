@@ -80,6 +80,35 @@ def test_sensitivity_orders_what_is_wrong():
     assert counts[0] < counts[2]
 
 
+def test_bursts_that_recur_are_usual_and_one_ten_times_as_high_is_not():
+    rng = np.random.default_rng(13)
+    minutes = np.arange(1440)
+    values = rng.normal(5, 0.5, 1440) + (minutes % 60 < 3) * rng.normal(60, 6, 1440)
+    bank = Unusual(1)
+    assert WRONG not in words(feed(bank, values, step=60.0))
+    assert WRONG in words(feed(bank, [600.0, 600.0], start=1440 * 60.0, step=60.0))
+
+
+def test_noise_cries_no_wolf():
+    rng = np.random.default_rng(14)
+    series = 60
+    bank, rows = Unusual(series), np.arange(series)
+    makers = (rng.standard_normal, rng.standard_exponential, lambda n: rng.poisson(4, n))
+    alarms = sum(
+        (bank.step(rows, np.concatenate([make(series // 3) for make in makers]), now).wrong == WRONG).sum()
+        for now in np.arange(0, 2 * 86400, 60.0)
+    )
+    assert alarms <= 12  # 120 series-days: looks, not episodes
+
+
+def test_a_lone_spike_inside_the_range_does_not_make_its_block_unusual():
+    rng = np.random.default_rng(15)
+    values = rng.normal(50, 1, 2000)
+    values[::97] = 80.0
+    said = words(feed(Unusual(1), values, step=30.0))
+    assert WRONG not in said[1000:]
+
+
 @pytest.mark.parametrize("start", [0.0, 1.7e9])
 def test_the_same_values_get_the_same_verdicts_wherever_the_clock_stands(start):
     values = np.random.default_rng(7).normal(5, 1, 200)
