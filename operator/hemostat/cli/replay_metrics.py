@@ -4,14 +4,14 @@ import csv
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from hemostat.errors import Refused
+from hemostat.errors import HemostatError, Refused
 
 if TYPE_CHECKING:
     from hemostat.api.watch import Direction, Sensitivity
@@ -76,7 +76,7 @@ def metrics(
         alarms = _writer(stack, out / ALARMS, _HEADER)
         for path, name in zip(files, names, strict=True):
             rows = probation or default_probation(path)
-            with ExitStack() as one:
+            with _kept_if_whole(out / name), ExitStack() as one:
                 scores = _writer(one, out / name, ("timestamp", "anomaly_score"))
                 for judged in _told(path, judge(read(path), rows, sensitivity, direction)):
                     scores.writerow((judged.row.text, f"{judged.score:.6f}"))
@@ -113,6 +113,16 @@ def _writer(stack: ExitStack, path: Path, header: Sequence[str]) -> Any:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)
     return writer
+
+
+@contextmanager
+def _kept_if_whole(path: Path) -> Iterator[None]:
+    """Take a result away that an error cut off: half of one must not be taken for a whole one."""
+    try:
+        yield
+    except HemostatError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _told(path: Path, judged: "Iterator[Judged]") -> "Iterator[Judged]":

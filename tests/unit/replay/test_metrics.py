@@ -127,6 +127,7 @@ def test_a_bad_file_is_refused_with_its_line(tmp_path, content, message):
     assert isinstance(done.exception, Refused)
     assert message in str(done.exception)
     assert "a.csv" in str(done.exception)
+    assert not (tmp_path / "out/a.csv").exists()
 
 
 def test_results_never_replace_a_source_or_each_other(tmp_path):
