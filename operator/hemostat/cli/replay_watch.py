@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
-from pydantic import ValidationError
 
 from hemostat.cli.options import Format
 from hemostat.errors import Refused
@@ -76,6 +75,8 @@ def watch(
 
 def load(file: Path) -> "Watch":
     """Read the one Watch of a YAML file. Raises `Refused` with file and place."""
+    from pydantic import ValidationError  # here: `--help` loads no pydantic
+
     from hemostat.api.watch import Watch
 
     try:
