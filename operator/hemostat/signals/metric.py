@@ -44,6 +44,10 @@ class Vector:
     """What the series did before, for those who look back; only with the first answers."""
 
 
+Answer = tuple[int, float]
+"""Number and time of an answer."""
+
+
 class Bank(Protocol):
     """What the detectors have in common; see `detectors.base`."""
 
@@ -94,13 +98,21 @@ class MetricJudge:
         self._most = MAX_SERIES if rule.expected else MAX_PRESET_SERIES
         self._memory: tuple[Bank, SeriesTable] | None = None
         """Made when there is something to remember: most presets never see a series."""
-        self._seen: tuple[int, Verdicts] | None = None
+        self._seen: tuple[Answer, Verdicts] | None = None
+        self._told: tuple[Answer | None, frozenset[str], list[Observation]] | None = None
 
     def judge(self, vector: Vector | None, tracked: Collection[str]) -> list[Observation]:
         """Return the observations of the series that are wrong or `tracked` (by key), else one for all of them.
 
-        An empty vector, or None for a query that has no answer, is no evidence.
+        An empty vector, or None for a query that has no answer, is no evidence. Looks are more frequent than answers:
+        the same answer is judged once.
         """
+        answer, wanted = (vector.number, vector.time) if vector is not None else None, frozenset(tracked)
+        if self._told is None or self._told[:2] != (answer, wanted):
+            self._told = answer, wanted, self._judge(vector, wanted)
+        return self._told[2]
+
+    def _judge(self, vector: Vector | None, tracked: Collection[str]) -> list[Observation]:
         if vector is None or not vector.series:
             self.said = None
             return [self._all(None, 0)]
@@ -125,12 +137,13 @@ class MetricJudge:
     def _verdicts(self, vector: Vector, series: Sequence[Series], values: Floats) -> Verdicts:
         if self.rule.bound is not None:
             return fixed(self.rule, values)
-        if self._seen is not None and self._seen[0] == vector.number and len(self._seen[1].wrong) == len(series):
+        answer = (vector.number, vector.time)
+        if self._seen is not None and self._seen[0] == answer:
             return self._seen[1]
         if self._seen is None and vector.past:
             self._warm(vector.past)
         verdicts = floored(self.rule, self._step([s.labels for s in series], values, vector.time), values)
-        self._seen = (vector.number, verdicts)
+        self._seen = (answer, verdicts)
         return verdicts
 
     def _step(self, keys: Sequence[Hashable], values: Floats, now: float) -> Verdicts:

@@ -1,5 +1,7 @@
 """One look of a Watch over all its signals."""
 
+import itertools
+
 import pytest
 from tests.unit.builders import at, deployment, pod, watch
 
@@ -31,10 +33,13 @@ METRIC = watch(signals=[{"name": "errors", "metric": {"query": "q", "above": "5"
 TARGET = Target("shop", METRIC.target)
 
 
-def answers(*series, number=1, spec=METRIC):
+NUMBERS = itertools.count(1)
+
+
+def answers(*series, spec=METRIC):
     """Return the inputs of a look that finds this vector as the answer to every query."""
     rules = rules_of(spec, TARGET)
-    vector = Vector([Series(tuple(labels.items()), value) for labels, value in series], number, 0.0)
+    vector = Vector([Series(tuple(labels.items()), value) for labels, value in series], next(NUMBERS), 0.0)
     return Inputs(vectors={rule.query: vector for rule in rules}, rules=rules)
 
 
@@ -87,7 +92,7 @@ def test_each_series_is_debounced_by_itself():
     state, seen = WatchState(), None
     for i in range(8):  # they take turns in being the worst: as one signal they would fire
         both = [({"pod": "a"}, 9.0 if i % 2 else 1.0), ({"pod": "b"}, 1.0 if i % 2 else 9.0)]
-        seen = look(spec, answers(*both, number=i, spec=spec), state, at(i))
+        seen = look(spec, answers(*both, spec=spec), state, at(i))
         state = seen.state
         assert seen.firing == ()
 
@@ -104,7 +109,7 @@ def test_a_series_that_heals_clears_while_another_fires():
 def test_a_series_that_is_gone_for_good_clears_after_a_while_and_not_at_once():
     """A rollback replaces pods: their series never come back, and the Incident must end."""
     fault = metrics(answers(({"pod": "old"}, 9.0)), 2)
-    others = answers(({"pod": "new"}, 1.0), number=2)
+    others = answers(({"pod": "new"}, 1.0))
     soon = metrics(others, 60, fault.state, start=2)
     assert states(soon)["errors/metric{pod=old}"] is NO_DATA
     late = metrics(others, 200, fault.state, start=2)

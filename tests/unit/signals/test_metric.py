@@ -125,6 +125,14 @@ def test_the_same_answer_read_twice_is_learned_once():
             assert often.judge(given_, ()) == first
 
 
+def test_looks_between_two_answers_cost_nothing(monkeypatch):
+    it = MetricJudge(rule(above="5"))
+    given_ = vector(6, 1)
+    first = it.judge(given_, {"errors/metric{pod=0}"})
+    monkeypatch.setattr(it, "_judge", None)
+    assert it.judge(given_, {"errors/metric{pod=0}"}) is first
+
+
 def test_a_forecast_says_how_much_time_is_left():
     it = MetricJudge(rule(forecast=Forecast(limit="0", within_seconds=7200, history_seconds=3600), unit="GiB"))
     for i in range(62):
