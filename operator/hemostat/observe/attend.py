@@ -21,6 +21,9 @@ from hemostat.signals.correlate.board import MAX_WATCHES
 from hemostat.signals.evaluate import Inputs, Look
 
 LOG = logging.getLogger(__name__)
+_SHARED = (ChangeKind.NODE, ChangeKind.QUOTA)
+"""Changes that say nothing about this target rather than another."""
+_SIZES = (ChangeKind.SCALE, ChangeKind.AUTOSCALER)
 _MEASURED = (SignalSource.TRACES, SignalSource.PROMETHEUS)
 
 
@@ -36,6 +39,8 @@ class Visit:
     now: datetime
     altered: datetime | None = None
     """When what the target rests on was last changed before its trouble, if that was noted."""
+    remade: datetime | None = None
+    """The same, of changes that make it another one: not of how many pods it has, which actions and scalers change."""
 
     @property
     def namespace(self) -> str:
@@ -55,8 +60,16 @@ class Visit:
     @property
     def changed(self) -> datetime | None:
         """When the target's present revision began or its configuration was changed, if that was seen."""
+        return self._since_revision(self.altered)
+
+    @property
+    def renewed(self) -> datetime | None:
+        """When the target became another one: trouble that began before that is not this trouble."""
+        return self._since_revision(self.remade)
+
+    def _since_revision(self, other: datetime | None) -> datetime | None:
         present = self.memory.present
-        times = (present.since_time if present is not None else None, self.altered)
+        times = (present.since_time if present is not None else None, other)
         return max((t for t in times if t is not None), default=None)
 
 
@@ -77,7 +90,7 @@ class Attendant:
         if inputs.deployment is None:
             return
         bound = _bound(watch, inputs.deployment)
-        visit = Visit(watch, bound, memory, inputs, seen, now, self._altered(watch, seen, now))
+        visit = Visit(watch, bound, memory, inputs, seen, now, *self._altered(watch, seen, now))
         self._desk.report(visit.namespace, _report(visit), now)
         if not (seen.firing or memory.incident):
             return
@@ -96,13 +109,14 @@ class Attendant:
         if self._keeper.keep(incident, seen, inputs.scene, word, memory.present, now, back=back):
             self._desk.written(visit.namespace)
 
-    def _altered(self, watch: Watch, seen: Look, now: datetime) -> datetime | None:
+    def _altered(self, watch: Watch, seen: Look, now: datetime) -> tuple[datetime | None, datetime | None]:
         if not seen.firing:
-            return None
+            return None, None
         target, begun = watch.spec.target, min(s.first_fired_time for s in seen.firing)
         noted = self._store.changes(watch.metadata.namespace or "", target.kind, target.name, now)
-        shared = (ChangeKind.NODE, ChangeKind.QUOTA)  # they say nothing about this target rather than another
-        return max((c.time for c in noted if c.kind not in shared and c.time <= begun), default=None)
+        own = [c for c in noted if c.kind not in _SHARED and c.time <= begun]
+        remade = (c.time for c in own if c.kind not in _SIZES)
+        return max((c.time for c in own), default=None), max(remade, default=None)
 
     def forget(self, key: tuple[str, str]) -> None:
         """Drop what is remembered about a Watch that was deleted."""
@@ -135,7 +149,7 @@ class Attendant:
         listed = self._desk.incidents(visit.namespace, visit.now)
         if open_incident(listed, visit.print_) is not None:
             return None, False  # another Watch of the same target has one
-        before = returned(listed, visit.name, visit.print_, visit.seen.firing, visit.changed, visit.now)
+        before = returned(listed, visit.name, visit.print_, visit.seen.firing, visit.renewed, visit.now)
         if before is not None:
             live = self._store.incident(visit.namespace, before.metadata.name)
             if live is not None and live.metadata.uid == before.metadata.uid and is_over(live):

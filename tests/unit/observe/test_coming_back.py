@@ -6,6 +6,7 @@ from tests.unit.observe.town import Town
 
 from hemostat.api.meta import find
 from hemostat.api.watch import PresentRevision
+from hemostat.signals.changes import ChangeKind, Noted, Ref
 from hemostat.signals.correlate import MAX_RETURNS
 from hemostat.signals.correlate.draft import COMES_BACK_WITHIN
 
@@ -70,6 +71,16 @@ def test_a_revision_that_was_there_before_it_was_resolved_is_no_new_trouble(town
     fault(town)
     fault(town)
     assert len(town.api.items) == 1
+
+
+@pytest.mark.parametrize(("kind", "incidents"), [(ChangeKind.CONFIG, 2), (ChangeKind.SCALE, 1), (ChangeKind.NODE, 1)])
+def test_other_configuration_is_new_trouble_and_another_number_of_pods_is_not(town, kind, incidents):
+    """Actions and autoscalers change how many there are: if that does not last, it is the same trouble."""
+    fault(town)
+    town.api.noted = [Noted(kind, Ref("Deployment", "shop", "payment"), town.clock.now(), "changed")]
+    town.run(3)
+    fault(town)
+    assert len(town.api.items) == incidents
 
 
 def test_flapping_ends_with_a_person(town):
