@@ -43,6 +43,7 @@ class Observer:
         """Drop what is remembered about a Watch that was deleted."""
         self._memories.pop(key, None)
         self._gatherer.forget(key)
+        self._attendant.forget(key)
         with contextlib.suppress(KeyError):
             FIRING.remove(*key)
 
