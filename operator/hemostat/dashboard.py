@@ -43,6 +43,25 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
         "s",
         "p95",
     ),
+    (
+        "Looks begin late by, 95th percentile",
+        f"histogram_quantile(0.95, sum by (le)(rate({name(m.LOOK_LATE_SECONDS)}_bucket[5m])))",
+        "s",
+        "p95",
+    ),
+    ("Prometheus queries by outcome", _rate(m.QUERIES, "outcome"), "reqps", "{{outcome}}"),
+    (
+        "Prometheus queries, 95th percentile",
+        f"histogram_quantile(0.95, sum by (le)(rate({name(m.QUERY_SECONDS)}_bucket[5m])))",
+        "s",
+        "took",
+    ),
+    (
+        "Prometheus queries asked late by, 95th percentile",
+        f"histogram_quantile(0.95, sum by (le)(rate({name(m.QUERY_LATE_SECONDS)}_bucket[5m])))",
+        "s",
+        "late",
+    ),
     ("Steps put off", _rate(m.RETRIES, "queue"), "ops", "{{queue}}"),
 )
 
