@@ -9,6 +9,7 @@ from hemostat.api.incident import (
     MAX_TOLD,
     PART_OF,
     RESOLVED,
+    Cause,
     Incident,
     IncidentStatus,
     Reopening,
@@ -88,8 +89,8 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
     :param firing: whether a signal of its own fires; while it clears the ranking stays as it was.
     """
     update: dict[str, object] = {}
-    if word.causes and firing:
-        update["causes"] = word.causes
+    if word.causes and firing and _shape(word.causes) != _shape(status.causes):
+        update["causes"] = word.causes  # else it says what was seen when it was laid, not how it clears
     if word.storm is not None:
         update["storm"] = word.storm
         said = "a storm: so many Incidents were opened within a minute that further trouble joins this one"
@@ -109,6 +110,10 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
         entry = told(status.timeline, f"alone/{before}", now, message)
         part_of = None
     return status.model_copy(update={"part_of": part_of, "conditions": conditions, "timeline": entry})
+
+
+def _shape(causes: Sequence[Cause]) -> list[tuple[str, int]]:
+    return [(c.service, len(c.reasons)) for c in causes]
 
 
 def told(timeline: tuple[TimelineEntry, ...], what: str, time: datetime, message: str) -> tuple[TimelineEntry, ...]:

@@ -1,0 +1,52 @@
+"""What an Incident says about others."""
+
+import pytest
+from tests.unit.builders import at, condition, incident, signal
+
+from hemostat.api.incident import PART_OF, Cause, Storm
+from hemostat.api.meta import find
+from hemostat.observe.telling import grouped, reopened
+from hemostat.signals.correlate import Word
+from hemostat.signals.evaluate import Look, WatchState
+
+SEEN = (Cause(service="payment", score_percent=80, reasons=("errors 60%",)),)
+
+
+def test_the_ranking_says_what_was_seen_and_not_how_it_clears():
+    status = grouped(incident().status, Word(causes=SEEN), firing=True, now=at(0))
+    assert status.causes == SEEN
+    clearing = (Cause(service="payment", score_percent=80, reasons=("errors 0%",)),)
+    assert grouped(status, Word(causes=clearing), firing=True, now=at(9)).causes == SEEN
+    assert grouped(status, Word(causes=()), firing=True, now=at(9)).causes == SEEN
+
+
+def test_the_ranking_is_told_anew_when_more_points_at_somebody():
+    status = grouped(incident().status, Word(causes=SEEN), firing=True, now=at(0))
+    more = (Cause(service="db", score_percent=90, reasons=("down",)), *SEEN)
+    assert grouped(status, Word(causes=more), firing=True, now=at(9)).causes == more
+    assert grouped(status, Word(causes=more), firing=False, now=at(9)).causes == SEEN
+
+
+def test_saying_the_same_again_changes_nothing():
+    word = Word(causes=SEEN, part_of="db-1", storm=Storm(targets=3, signals=9))
+    once = grouped(incident().status, word, firing=True, now=at(0))
+    assert grouped(once, word, firing=True, now=at(9)) == once
+    assert [e.id for e in once.timeline] == ["observe/storm", "observe/part-of/db-1"]
+
+
+@pytest.mark.parametrize("after", ["", "other-1"])
+def test_what_it_is_part_of_can_change(after):
+    first = grouped(incident().status, Word(part_of="db-1"), firing=True, now=at(0))
+    then = grouped(first, Word(part_of=after), firing=True, now=at(9))
+    assert (then.part_of.name if then.part_of else "") == after
+    assert find(then.conditions, PART_OF).status == ("True" if after else "False")
+
+
+def test_reopened_even_if_the_other_process_has_a_clock_that_runs_ahead():
+    over = incident(signals=(signal(),), conditions=(condition("Resolved", True, when=100), condition(PART_OF)))
+    fires = signal(first_fired_time=at(50))
+    status = reopened(over, Look(WatchState(), (fires,), {}, 0), at(50))
+    assert status.reopened.time > at(100)
+    assert status.signals[0].first_fired_time == at(50)  # this time, not the first time
+    assert find(status.conditions, PART_OF) is None
+    assert find(status.conditions, "Diagnosed").reason == "Reopened"
