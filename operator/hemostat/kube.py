@@ -88,6 +88,10 @@ class Kube:
             if not token:
                 return
 
+    def each(self, path: str) -> Iterator[Json]:
+        """Yield every object of a collection, holding no more than a page of them in memory."""
+        return self._pages(path, {})
+
     def versions(self, path: str) -> Iterator[Json]:
         """Yield the metadata of every object of a collection, and nothing else of them; needs the right to list."""
         for item in self._pages(path, {}, METADATA):

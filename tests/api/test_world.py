@@ -90,6 +90,9 @@ def test_what_was_deleted_in_a_gap_is_forgotten_and_a_dead_stream_is_found_out(c
     clock.step(BEHIND.total_seconds() + 1)
     assert "the watch stream of Deployments is" in scene_of(world, namespace, "Deployment", "kept").unknown
     assert scene_of(world, namespace, "Deployment", "gone").target is None
+    check(cluster, world)  # what the stream does not tell is read
+    assert scene_of(world, namespace, "Deployment", "kept").unknown == ""
+    assert (world.find("Deployment", namespace, "kept") or {})["spec"]["replicas"] == 5
     world.put("Deployment", gone)  # as it would be had nobody compared
     with listening(cluster, world):
         eventually(lambda: all_told(cluster, world), "the cache has caught up")

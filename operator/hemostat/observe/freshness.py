@@ -57,6 +57,11 @@ class Freshness:
         stream = self._streams.get(kind)
         return stream is not None and stream.checked is not None and not stream.behind
 
+    def behind(self, kind: str) -> timedelta:
+        """Return for how long the stream has not told what a list showed."""
+        stream, now = self._streams.get(kind), self._clock.now()
+        return now - min((since for _, since in stream.behind.values()), default=now) if stream else timedelta(0)
+
     def doubt(self, kinds: Collection[str]) -> str:
         """Return why what is cached of these kinds is not to be relied on; an empty text when it is."""
         now = self._clock.now()
@@ -66,7 +71,6 @@ class Freshness:
                 return f"{kind}s are still being read"
             if now - stream.checked > UNCHECKED:
                 return f"{kind}s could not be checked for {(now - stream.checked).total_seconds():.0f} s"
-            late = min((since for _, since in stream.behind.values()), default=now)
-            if now - late > BEHIND:
-                return f"the watch stream of {kind}s is {(now - late).total_seconds():.0f} s behind"
+            if self.behind(kind) > BEHIND:
+                return f"the watch stream of {kind}s is {self.behind(kind).total_seconds():.0f} s behind"
         return ""

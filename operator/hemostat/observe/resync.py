@@ -1,17 +1,24 @@
 """Lists the metadata of every kind now and then and compares it with the cache (shell).
 
 kopf tells of what is; of what was deleted while a watch was interrupted nobody tells. A list of names and versions
-costs little, mends that, and shows when a stream has stopped telling although nobody closed it.
+costs little, mends that, and shows when a stream has stopped telling although nobody closed it. What such a stream
+does not tell is read here, until kopf gives it up and begins another (after 70 s of silence).
 """
 
+import logging
 import time
+from datetime import timedelta
 
 from hemostat.clock import Clock
 from hemostat.kube import Kube
+from hemostat.metrics import WORLD_REPAIRS
 from hemostat.observe.kinds import BY_NAME, KINDS
 from hemostat.observe.world import World, version_of
 
 EVERY_SECONDS = 15.0
+LOG = logging.getLogger(__name__)
+REPAIR_AFTER = timedelta(seconds=4)
+"""A stream that is so far behind is not waited for: the objects are read."""
 SETTLING_SECONDS = 1.0
 """Until everything was told once."""
 MAX_SHARE = 0.02
@@ -34,6 +41,13 @@ class Resync:
         listed = self._kube.versions(BY_NAME[kind].path)
         versions = {meta["uid"]: version_of(meta) for meta in listed}
         self._world.reconcile(kind, versions, began)
+        behind = self._world.freshness.behind(kind)
+        if behind > REPAIR_AFTER:
+            LOG.warning("the watch stream of %ss is %.0f s behind; they are read", kind, behind.total_seconds())
+            for item in self._kube.each(BY_NAME[kind].path):
+                self._world.put(kind, item)
+            WORLD_REPAIRS.labels(kind).inc()
+            return EVERY_SECONDS / 3
         if not self._world.freshness.settled(kind):
             return SETTLING_SECONDS
         return max(EVERY_SECONDS, (time.perf_counter() - started) / MAX_SHARE)
