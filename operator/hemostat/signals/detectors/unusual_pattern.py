@@ -59,33 +59,29 @@ def _nearest(series: Any) -> Any:
     best = np.full(len(WINDOWS), np.inf)
     ends = np.full(len(WINDOWS), -1)
     size = min(series.blocks, RING)
-    past = _in_order(series, size)
-    last = size - 1
-    for end in range(WINDOWS[0] - 1, last - APART + 1):
-        total = 0.0
-        back = 0
-        for length in range(len(WINDOWS)):
-            if end - WINDOWS[length] + 1 < 0:
-                break
-            while back < WINDOWS[length]:
-                difference = past[last - back] - past[end - back]
-                total += difference * difference
-                back += 1
-            if total < best[length]:
-                best[length] = total
-                ends[length] = end + series.blocks - size
-            elif not total < best[-1]:
-                break
+    past = _newest_first(series, size)
+    totals = np.zeros(size)
+    back = 0
+    for length in range(len(WINDOWS)):
+        offsets = size - WINDOWS[length] + 1
+        while back < WINDOWS[length]:
+            for offset in range(APART, offsets):  # one plain loop over all windows: the compiler vectorises it
+                difference = past[back] - past[offset + back]
+                totals[offset] += difference * difference
+            back += 1
+        for offset in range(APART, offsets):
+            if totals[offset] < best[length]:
+                best[length] = totals[offset]
+                ends[length] = series.blocks - 1 - offset
     return best, ends
 
 
 @part
-def _in_order(series: Any, size: int) -> Any:
-    """Return the block means that are remembered, oldest first: the search runs over them without wrapping."""
+def _newest_first(series: Any, size: int) -> Any:
+    """Return the block means that are remembered: the search runs over them without wrapping."""
     past = np.empty(size)
-    first = series.blocks - size
-    for position in range(size):
-        past[position] = series.ring[(first + position) % RING]
+    for back in range(size):
+        past[back] = series.ring[(series.blocks - 1 - back) % RING]
     return past
 
 
