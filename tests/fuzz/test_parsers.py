@@ -20,7 +20,7 @@ from hemostat.telemetry.otlp import from_json
 from hemostat.telemetry.receiver import inflate
 from hemostat.telemetry.window import TraceWindows
 
-N = int(os.environ.get("HEMOSTAT_FUZZ_RUNS", "2000"))
+N = int(os.environ.get("HEMOSTAT_FUZZ_RUNS", "400"))
 SEEDS = [
     request(
         "checkout", span(peer__service="payment", http__route="/pay", server__port=80), span(SERVER, parent=b"p" * 8)

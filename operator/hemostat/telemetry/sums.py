@@ -21,7 +21,7 @@ class Seconds:
     start: int
     end: int
     keys: Array
-    """Counters that are not zero: `series * COLUMNS + column`, ascending."""
+    """Counters that are not zero: `series * COLUMNS + column`."""
     counts: Array
     series: Array
     """Series with calls, ascending; the rest is one entry for each of them."""

@@ -126,20 +126,19 @@ class TraceWindows:
         ids = np.sort(fold.touched[: fold.counters[tables.C_TOUCHED]])
         if not len(ids):
             return None
-        block, rows = fold.hits[ids], fold.series[ids]
-        row, column = np.nonzero(block)
+        rows = fold.series[ids]
+        keys, counts = fold.drain(clear=take)
         found = Seconds(
             start=self._second,
             end=self._second + 1,
-            keys=(ids[row] * tables.COLUMNS + column).astype(np.int32),
-            counts=block[row, column].astype(np.int32),
+            keys=keys,
+            counts=counts,
             series=ids.astype(np.int32),
             errors=rows[:, tables.S_ERRORS],
             nanoseconds=rows[:, tables.S_NANOSECONDS].astype(np.float64),
             slow=rows[:, [tables.S_SLOW, tables.S_SLOW_HIGH, tables.S_SLOW_LOW]],
         )
         if take:
-            fold.hits[ids] = 0
             fold.series[ids, tables.S_NANOSECONDS : tables.S_TOUCHED + 1] = 0
             fold.counters[tables.C_TOUCHED] = 0
         return found

@@ -3,19 +3,18 @@
 import asyncio
 import gzip
 import json
+import re
 import threading
 import zlib
 
 import grpc
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.errors import Refused, Retry
-from hemostat.telemetry.http import JSON, PROTOBUF, HttpServer
+from hemostat.telemetry.http import JSON, PROTOBUF, Connection
 from hemostat.telemetry.receiver import Receiver, inflate
 from hemostat.telemetry.rpc import EXPORT, MAX_WAITING, GrpcServer
 from hemostat.telemetry.window import TraceWindows
@@ -75,69 +74,104 @@ def test_another_compression_is_not_taken_for_gzip():
     assert reason(zlib.compress(b"payload")) == "BadGzip"
 
 
-class Body:
-    """The body of a request, as aiohttp reads it."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def set_read_chunk_size(self, size: int) -> None:
-        """Say how much may be buffered; all is here already."""
-
-    async def readany(self) -> bytes:
-        data, self._data = self._data, b""
-        return data
-
-
 def receiver(waiting: int = 1 << 20) -> Receiver:
     return Receiver(TraceWindows(), threading.Lock(), LIMIT, waiting)
 
 
-def answer(body: bytes, content: str = PROTOBUF, encoding: str = "", waiting: int = 1 << 20) -> web.Response:
-    async def ask() -> web.Response:
-        server = HttpServer(receiver(waiting), 0)
-        headers = {"Content-Type": content} | ({"Content-Encoding": encoding} if encoding else {})
-        request = make_mocked_request("POST", "/v1/traces", headers, payload=Body(body), client_max_size=LIMIT)
-        try:
-            return await server.traces(request)
-        finally:
-            await server.stop()
+class Pipe(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+
+    def write(self, data) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def talk(*chunks: bytes, waiting: int = 1 << 20) -> Pipe:
+    """Send chunks over a connection and return what came back."""
+
+    async def ask() -> Pipe:
+        pipe, connection = Pipe(), Connection(receiver(waiting), set())
+        connection.connection_made(pipe)
+        for chunk in chunks:
+            connection.data_received(chunk)
+        connection.connection_lost(None)
+        return pipe
 
     return asyncio.run(ask())
 
 
+def post(body: bytes, content: bytes = PROTOBUF, encoding: bytes = b"", path: bytes = b"/v1/traces") -> bytes:
+    more = b"Content-Encoding: " + encoding + b"\r\n" if encoding else b""
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\n%sContent-Length: %d\r\n\r\n"
+    return head % (path, content, more, len(body)) + body
+
+
 @pytest.mark.parametrize(
-    ("status", "arguments"),
+    ("code", "sent"),
     [
-        (200, (b"",)),
-        (200, (b"{}", JSON)),
-        (200, (gzip.compress(b""), PROTOBUF, "gzip")),
-        (400, (b"\xff\xff",)),
-        (400, (b"{", JSON)),
-        (400, (b"{}", PROTOBUF, "gzip")),
-        (413, (b"a" * (LIMIT + 1),)),
-        (413, (gzip.compress(b"a" * (LIMIT + 1)), PROTOBUF, "gzip")),
-        (415, (b"", "text/plain")),
-        (415, (b"", PROTOBUF, "br")),
-        (503, (b"", PROTOBUF, "", LIMIT - 1)),
+        (200, post(b"")),
+        (200, post(b"{}", JSON)),
+        (200, post(b"{}", JSON + b"; charset=utf-8")),
+        (200, post(gzip.compress(b""), encoding=b"gzip")),
+        (400, post(b"\xff\xff")),
+        (400, post(b"{", JSON)),
+        (400, post(b"{}", encoding=b"gzip")),
+        (400, b"GET HTTP /// what\r\n\r\n"),
+        (404, post(b"", path=b"/v1/logs")),
+        (405, b"GET /v1/traces HTTP/1.1\r\nHost: x\r\n\r\n"),
+        (413, post(b"a" * (LIMIT + 1))),
+        (413, post(gzip.compress(b"a" * (LIMIT + 1)), encoding=b"gzip")),
+        (415, post(b"", b"text/plain")),
+        (415, post(b"", encoding=b"br")),
     ],
 )
-def test_the_answer_says_what_is_wrong_in_the_requests_own_encoding(status, arguments):
-    response = answer(*arguments)
-    assert response.status == status
-    if status == 415:
-        assert response.text
-        return
-    assert response.content_type == (arguments[1] if len(arguments) > 1 else PROTOBUF)
-    assert ("Retry-After" in response.headers) == (status == 503)
-    if status != 200:
-        assert isinstance(response.body, bytes)
-        words = (
-            json.loads(response.body)["message"]
-            if response.content_type == JSON
-            else Status.FromString(response.body).message
-        )
-        assert words
+@pytest.mark.parametrize("size", [7, 1 << 20])
+def test_the_answer_says_what_is_wrong_in_the_requests_own_encoding(code, sent, size):
+    pipe = talk(*(sent[i : i + size] for i in range(0, len(sent), size)))
+    head, _, body = pipe.written.partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == code, head
+    if code != 200:
+        kind = JSON if b"application/json" in sent else PROTOBUF
+        assert b"Content-Type: " + kind in head
+        assert (json.loads(body)["message"] if kind == JSON else Status.FromString(body).message) != ""
+
+
+def test_who_comes_when_there_is_no_room_is_told_when_to_come_again():
+    pipe = talk(post(b"\n\x00" * 50), waiting=99)
+    assert pipe.written.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1\r\n" in pipe.written
+
+
+def test_requests_on_one_connection_are_answered_in_order():
+    chunked = (
+        b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    pipe = talk(post(b"") + post(b"\xff") + chunked + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n")
+    assert re.findall(rb"HTTP/1.1 (\d+) ", pipe.written) == [b"200", b"400", b"200"]
+    assert not pipe.closed
+
+
+def test_a_body_without_length_is_bounded_too():
+    head = b"POST /v1/traces HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nTransfer-Encoding: chunked\r\n\r\n"
+    pipe = talk(head, *[b"400\r\n" + b"a" * 1024 + b"\r\n"] * 5)
+    assert pipe.written.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_head_without_end_is_bounded():
+    pipe = talk(b"POST /v1/traces HTTP/1.1\r\nX: ", *[b"a" * 4096] * 10)
+    assert pipe.written.startswith(b"HTTP/1.1 431 ")
+
+
+def test_who_waits_for_leave_to_send_the_body_gets_it():
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nExpect: 100-continue\r\n"
+    pipe = talk(head + b"Content-Length: 1\r\n\r\n", b"\xff")
+    assert pipe.written.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 ")
 
 
 def test_room_that_was_taken_is_given_back():

@@ -6,6 +6,7 @@ GIL is free meanwhile.
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from hemostat.telemetry.kernel.scan import (
 )
 from hemostat.telemetry.kernel.tables import NAMED, OPERATIONS, REQUEST_SPANS
 
+Ints = np.ndarray[Any, np.dtype[np.int64]]
 CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
 
 
@@ -107,6 +109,12 @@ def take(body: np.ndarray, t: int, now: int) -> int:
 
 
 @compiled
+def drain(t: int, keys: Ints, counts: Ints, clear: int) -> int:
+    """See `tables.drain`."""
+    return tables.drain(t, int(keys.ctypes.data), int(counts.ctypes.data), clear)
+
+
+@compiled
 def rebuild(t: int) -> None:
     """See `tables.rebuild`."""
     tables.rebuild(t)
@@ -141,7 +149,8 @@ class Fold:
             self._free_series,
             self.touched,
             np.zeros((join.SETS * join.WAYS, 2), np.int64),
-            np.zeros((join.SETS * join.WAYS, 4), np.int64),
+            np.zeros(join.SETS * join.WAYS, np.int64),
+            np.zeros((join.SETS * join.WAYS, join.DATA_COLUMNS), np.int64),
             tables.UPPER,
             self.counters,
             np.zeros((tables.MEMOS, 4), np.int64),
@@ -162,6 +171,7 @@ class Fold:
     def warm(self) -> None:
         """Have everything compiled, or fetched from the cache."""
         rebuild(self._at)
+        self.drain(clear=False)
         take(np.frombuffer(b"", np.uint8), self._at, 0)
 
     def take(self, body: bytes, second: int) -> Folded:
@@ -171,6 +181,13 @@ class Fold:
             words = "a name in it is not UTF-8" if wrong == 2 else "it is damaged or cut off"
             raise Refused("BadOtlp", f"not an OTLP ExportTraceServiceRequest: {words}")
         return Folded(int(self._state[0]), int(self._state[3]))
+
+    def drain(self, *, clear: bool) -> tuple[Ints, Ints]:
+        """Return place and value of every counter of the present second that is not zero; `clear` sets them to zero."""
+        room = int(self.counters[tables.C_TOUCHED]) * tables.COLUMNS
+        keys, counts = np.empty(room, np.int64), np.empty(room, np.int64)
+        n = drain(self._at, keys, counts, int(clear))
+        return keys[:n].astype(np.int32), counts[:n].astype(np.int32)
 
     def release(self, before: int) -> None:
         """Free every series and name that no call has come for since the second `before`."""

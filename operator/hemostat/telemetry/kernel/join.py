@@ -11,6 +11,7 @@ from hemostat.telemetry.kernel.tables import (
     EDGES,
     JOIN_DATA,
     JOIN_KEYS,
+    JOIN_STATE,
     NAMED,
     S_REAL,
     SERIES,
@@ -27,8 +28,9 @@ SETS, WAYS = 32_768, 8
 KEEP_SECONDS = 60
 """How long one end waits for the other."""
 _FAILED, _CLIENT, _SERVER = 1, 2, 4
-_STATE, _SERVICE, _TAKEN, _HIGH, _DATA = 0, 1, 2, 3, 4
-"""Columns of an entry: `second << 8 | flags`, `series + 1 << 32 | service`, nanoseconds, first half of the trace id."""
+_SERVICE, _TAKEN, _HIGH, DATA_COLUMNS = 0, 1, 2, 4
+"""Columns of an entry: `series + 1 << 32 | service`, nanoseconds, first half of the trace id. Its state, `second << 8 |
+flags`, is kept apart, so that looking through a set touches few cache lines."""
 
 
 @part
@@ -44,13 +46,13 @@ def _alive(state: int, now: int) -> bool:
 @part
 def _enter(t: int, place: int, low: int, span: int, state: int, service: int, taken: int, high: int, now: int) -> None:
     """Put an entry into a place, which may be somebody else's."""
-    data = word(t + 8 * JOIN_DATA) + 8 * _DATA * place
-    if _alive(word(data), now) and word(data) & _SERVER:
+    data, states = word(t + 8 * JOIN_DATA) + 8 * DATA_COLUMNS * place, word(t + 8 * JOIN_STATE)
+    if word(states + 8 * place) & _SERVER and _alive(word(states + 8 * place), now):
         drop(t, UNMATCHED, 1)
     keys = word(t + 8 * JOIN_KEYS) + 16 * place
     put(keys, 0, low)
     put(keys, 1, span)
-    put(data, _STATE, now << 8 | state)
+    put(states, place, now << 8 | state)
     put(data, _SERVICE, service)
     put(data, _TAKEN, taken)
     put(data, _HIGH, high)
@@ -86,16 +88,16 @@ def _meet(
 def calling(t: int, caller: int, span: int, taken: int, failed: int, high: int, low: int, now: int) -> None:
     """A client or producer span has ended; `caller` says in which series it has been counted, if any."""
     base = _set_of(low, span)
-    keys, table = word(t + 8 * JOIN_KEYS), word(t + 8 * JOIN_DATA)
+    keys, states, table = word(t + 8 * JOIN_KEYS), word(t + 8 * JOIN_STATE), word(t + 8 * JOIN_DATA)
     place, oldest = base, 1 << 62
     for way in range(base, base + WAYS):
-        data = table + 8 * _DATA * way
-        state = word(data)
+        state = word(states + 8 * way)
         if word(keys + 16 * way + 8) == span and word(keys + 16 * way) == low and _alive(state, now):
             if state & _SERVER:
+                data = table + 8 * DATA_COLUMNS * way
                 callee, took = word(data + 8 * _SERVICE), word(data + 8 * _TAKEN)
                 caller = _meet(t, caller, taken, failed, callee, took, state & _FAILED, high, low, now)
-                put(data, _STATE, 0)
+                put(states, way, 0)
             state = 0  # free now, or this span's own entry from before
         if state < oldest:
             place, oldest = way, state
@@ -106,17 +108,17 @@ def calling(t: int, caller: int, span: int, taken: int, failed: int, high: int, 
 def called(t: int, service: int, span: int, taken: int, failed: int, high: int, low: int, now: int) -> None:
     """A server or consumer span has ended that names `span` as its parent or link."""
     base = _set_of(low, span)
-    keys, table = word(t + 8 * JOIN_KEYS), word(t + 8 * JOIN_DATA)
+    keys, states, table = word(t + 8 * JOIN_KEYS), word(t + 8 * JOIN_STATE), word(t + 8 * JOIN_DATA)
     place, oldest = base, 1 << 62
     for way in range(base, base + WAYS):
-        data = table + 8 * _DATA * way
-        state = word(data)
+        state = word(states + 8 * way)
         if (
             state & _CLIENT
             and word(keys + 16 * way + 8) == span
             and word(keys + 16 * way) == low
             and _alive(state, now)
         ):
+            data = table + 8 * DATA_COLUMNS * way
             caller, took = word(data + 8 * _SERVICE), word(data + 8 * _TAKEN)
             put(data, _SERVICE, _meet(t, caller, took, state & _FAILED, service, taken, failed, high, low, now))
             return

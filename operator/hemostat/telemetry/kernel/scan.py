@@ -212,7 +212,9 @@ def _status(b: int, p: int, end: int, code: int) -> int:
 def _span(b: int, p: int, end: int, row: int, links: int, linked: int) -> tuple[int, int]:  # noqa: C901
     """Fill the row of one span; return what is wrong with it and how many links there are now."""
     begin, finish, code, kind, name, peer, first_link = 0, 0, 0, 0, 0, 0, linked
-    for column in range(COLUMNS):
+    for column in range(GENAI, LINKS):
+        put(row, column, 0)
+    for column in range(_PEERS, COLUMNS):
         put(row, column, 0)
     put(row, SPAN, p << 32 | (end - p))
     while p < end:

@@ -39,11 +39,11 @@ UPPER = np.array([math.floor(SMALLEST * GROWTH**i) for i in range(BUCKETS - 1)] 
 
 (
     ROWS, LINKS_, STATE, NAME_TEXT, NAME, NAME_SLOTS, FREE_NAMES, SERIES, HITS, FAILED_CALLS, SERIES_SLOTS, FREE_SERIES,
-    TOUCHED, JOIN_KEYS, JOIN_DATA, BOUNDS, COUNT, MEMO,
-) = range(18)  # fmt: skip
+    TOUCHED, JOIN_KEYS, JOIN_STATE, JOIN_DATA, BOUNDS, COUNT, MEMO,
+) = range(19)  # fmt: skip
 """Places of the tables' addresses in the directory."""
 N_HASH, N_LENGTH, N_SEEN, N_SERIES, N_SERVICE, NAME_COLUMNS = 0, 1, 2, 3, 4, 8
-S_KEY, S_SEEN, S_REAL, S_FAILED, S_NANOSECONDS, S_ERRORS, S_SLOW, S_SLOW_HIGH, S_SLOW_LOW, S_TOUCHED = range(10)
+S_KEY, S_FAILED, S_NANOSECONDS, S_ERRORS, S_SLOW, S_SLOW_HIGH, S_SLOW_LOW, S_TOUCHED, S_SEEN, S_REAL = range(10)
 """Columns of a series: S_REAL is the service that its peer turned out to be, plus one, or -1 for several."""
 SERIES_COLUMNS = 16
 M_OWNER, M_NAME, M_SERIES = 1, 2, 3
@@ -259,6 +259,23 @@ def call(t: int, series: int, taken: int, failed: int, high: int, low: int, now:
             put(place, 0, now)
             put(place, 1, high)
             put(place, 2, low)
+
+
+@part
+def drain(t: int, keys: int, counts: int, clear: int) -> int:
+    """Write the counters of this second that are not zero, with their places, and clear them; return how many."""
+    touched, hits, n = word(t + 8 * TOUCHED), word(t + 8 * HITS), 0
+    for i in range(word(word(t + 8 * COUNT) + 8 * C_TOUCHED)):
+        series = word(touched + 8 * i)
+        for column in range(BUCKETS):
+            place = hits + 8 * (COLUMNS * series + column)
+            if word(place) != 0:
+                put(keys, n, COLUMNS * series + column)
+                put(counts, n, word(place))
+                n += 1
+                if clear:
+                    put(place, 0, 0)
+    return n
 
 
 @part
