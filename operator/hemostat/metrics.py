@@ -59,7 +59,10 @@ WORLD_DROPPED = Counter(
     "hemostat_world_dropped_total", "Objects there was no room for, by kind", ["kind"], registry=REGISTRY
 )
 WORLD_REPAIRS = Counter(
-    "hemostat_world_repairs_total", "Times a watch stream was behind and its objects were read", ["kind"], registry=REGISTRY
+    "hemostat_world_repairs_total",
+    "Times a watch stream was behind and its objects were read",
+    ["kind"],
+    registry=REGISTRY,
 )
 FIRING = Gauge("hemostat_signals_firing", "Signals that fire now", ["namespace", "watch"], registry=REGISTRY)
 INCIDENTS = Counter("hemostat_incidents_total", "Incidents opened by severity", ["severity"], registry=REGISTRY)
