@@ -14,7 +14,8 @@ from hemostat.signals.correlate import Board, Report, Word
 from hemostat.telemetry.graph import CallGraph
 
 LISTED_FOR = timedelta(seconds=1)
-GRAPH_FOR = timedelta(seconds=2)
+GRAPH_FOR = timedelta(seconds=5)
+"""Drawing a call graph of thousands of edges takes half a second of the processor."""
 GRAPH_SECONDS = 60.0
 """Who called whom so long ago still counts as calling."""
 CROWDED = 10
@@ -41,6 +42,8 @@ class Desk:
         self._lock = threading.Lock()
         self._boards: dict[str, Board] = {}
         self._listings: dict[str, _Listing] = {}
+        self._pen = threading.Lock()
+        """Held by who draws the call graph: nobody draws it twice."""
         self._drawn: tuple[datetime, CallGraph] | None = None
 
     def report(self, namespace: str, report: Report, now: datetime) -> None:
@@ -107,7 +110,8 @@ class Desk:
         return self._boards[namespace]
 
     def _drawing(self, now: datetime) -> CallGraph:
-        drawn = self._drawn
-        if drawn is None or not timedelta(0) <= now - drawn[0] < GRAPH_FOR:
-            self._drawn = drawn = (now, self._graph())
-        return drawn[1]
+        with self._pen:
+            drawn = self._drawn
+            if drawn is None or not timedelta(0) <= now - drawn[0] < GRAPH_FOR:
+                self._drawn = drawn = (now, self._graph())
+            return drawn[1]
