@@ -123,6 +123,7 @@ async def _serve(name: str, process: Process, http_port: int, servers: Sequence[
             identity=f"hemostat-{name}",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
         )
     finally:
+        failed = opening.done() and not opened.is_set()
         opening.cancel()
         for server in servers:
             await server.stop()
@@ -133,7 +134,7 @@ async def _serve(name: str, process: Process, http_port: int, servers: Sequence[
             await asyncio.to_thread(thread.join, max(0.0, deadline - time.monotonic()))
         await pages.cleanup()
     LOG.info("hemostat %s ended", name)
-    return 0 if opened.is_set() else 1
+    return 1 if failed else 0
 
 
 async def _open(servers: Sequence[Server], opened: asyncio.Event, stop: asyncio.Event) -> None:
@@ -141,7 +142,7 @@ async def _open(servers: Sequence[Server], opened: asyncio.Event, stop: asyncio.
     try:
         for server in servers:
             await server.start()
-    except HemostatError:
+    except Exception:  # whatever it is, a process that is never ready helps nobody
         LOG.exception("cannot start")
         stop.set()
     else:
