@@ -34,8 +34,8 @@ from hemostat.observe.store import Store
 from hemostat.observe.world import World
 from hemostat.settings import Settings
 from hemostat.telemetry.graph import CallGraph
-from hemostat.telemetry.prometheus import Prometheus
 from hemostat.telemetry.ingest import Ingest
+from hemostat.telemetry.prometheus import Prometheus
 from hemostat.telemetry.receiver import Receiver
 from hemostat.telemetry.webhook import Webhook
 from hemostat.telemetry.window import TraceWindows
