@@ -59,6 +59,7 @@ class Running:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
         assert not self._thread.is_alive()
+        self._loop.close()
 
     def raw(self, data, wait=5.0):
         """Send bytes and return the status line, or nothing when the connection was closed."""
@@ -103,7 +104,7 @@ def test_garbage_on_the_http_port_gets_an_answer_or_the_door(running):
         start + b"Content-Length: 5\r\n\r\nabcde",
         start + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     ]
-    for data in damaged(random.Random(5), seeds, 150):
+    for data in damaged(random.Random(5), seeds, 60):
         line = running.raw(data)
         assert not line or line.startswith("HTTP/1."), data
         assert " 500" not in line, data
@@ -111,7 +112,7 @@ def test_garbage_on_the_http_port_gets_an_answer_or_the_door(running):
 
 
 def test_damaged_requests_get_a_clear_answer(running):
-    for body in damaged(random.Random(6), SEEDS, 100):
+    for body in damaged(random.Random(6), SEEDS, 30):
         assert running.post(body) in (200, 400)
         assert running.post(gzip.compress(body), Content_Encoding="gzip") in (200, 400)
         assert running.post(body, Content_Type="application/json") == 400
@@ -122,7 +123,7 @@ def test_bombs_and_giants_are_refused_and_move_neither_memory_nor_the_loop(runni
     running.call(SEEDS[0])
     bomb = gzip.compress(b"\0" * (200 * LIMIT))
     before, running.lag = rss_mb(), 0.0
-    for _ in range(10):
+    for _ in range(3):
         assert running.post(bomb, Content_Encoding="gzip") == 413
         assert running.post(b"", Content_Length=str(1 << 40)) == 413
         assert running.call(b"\0" * (2 * LIMIT)) == grpc.StatusCode.RESOURCE_EXHAUSTED
