@@ -165,9 +165,9 @@ class Facts:
         if watch is None or (watch.spec.target.kind, watch.spec.target.name) != (blamed.kind, blamed.name):
             return None  # trouble elsewhere says nothing about this target
         own = [s for s in incident.status.signals if s.watch_ref is None]
-        firing = {s.name for s in own if s.state is SignalState.FIRING}
+        firing = {s.key.split("{", 1)[0] for s in own if s.state is SignalState.FIRING}
         for rule in rules_of(watch.spec, Target(namespace, watch.spec.target)):
-            if rule.bound is not None and rule.name in firing:
+            if rule.bound is not None and rule.key in firing:
                 said = confirms(rule, self._prometheus.instant(rule.query))
                 if said is not None:
                     return f"Prometheus confirms: {said}"

@@ -29,6 +29,14 @@ def test_the_watch_of_the_target_confirms():
     assert "Prometheus confirms: errors is 9" in corroborated()
 
 
+def test_only_what_fires_is_asked_for():
+    """A default Watch has twenty rules, and the gate waits for the answers."""
+    other = signal("metrics/MemoryExhaustion").model_copy(update={"name": "errors"})
+    assert corroborated(seen=incident(signals=(other,))) is None
+    series = signal("errors/metric{pod=a}").model_copy(update={"name": "errors"})
+    assert corroborated(seen=incident(signals=(series,))) is not None
+
+
 def test_a_watch_of_something_else_confirms_nothing():
     assert corroborated(watched="another") is None
 
