@@ -45,6 +45,14 @@ def test_after_a_start_nobody_is_blamed_before_all_were_heard():
     assert board.word("frontend", CHAIN, at(SETTLED)).opens
 
 
+def test_nor_one_whose_callee_was_heard_and_is_well():
+    board = Board()
+    board.report(report("payment"), at(0))
+    board.report(sick("checkout", 0), at(0))
+    assert not board.word("checkout", CHAIN, at(WAIT + 1)).opens
+    assert board.word("checkout", CHAIN, at(SETTLED)).opens
+
+
 def test_a_caller_waits_as_long_as_a_callee_may_still_turn_out_to_be_the_cause(board):
     board.report(sick("checkout", 20), at(20))
     assert not board.word("checkout", CHAIN, at(20)).opens
