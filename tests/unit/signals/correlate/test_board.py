@@ -150,8 +150,8 @@ def test_what_outlives_its_cause_is_released(board):
         assert len(board.word("payment", CHAIN, at(when)).symptoms) == 1
     board.report(sick("checkout", 20), at(30 + LONG))
     board.report(well("payment", 30), at(30 + LONG))
-    assert board.word("checkout", CHAIN, at(30 + LONG)).opens
     assert board.word("payment", CHAIN, at(30 + LONG)).symptoms == ()
+    assert board.word("checkout", CHAIN, at(30 + LONG)).opens
 
 
 def test_an_incident_whose_parent_is_over_stands_alone_after_a_while():
