@@ -4,7 +4,8 @@ Every service of the shop is watched with a target-only Watch, that is with the 
 versions are rolled out, services are scaled, pods are evicted one at a time, as on any working day. Every signal that
 fires and every Incident that opens is a false alarm. Needs a cluster that is up (KUBECONFIG).
 
-    eval "$(.venv/bin/python -m hemostat_chaos.cluster env --name bench)" && .venv/bin/python tests/bench/healthy_hour.py
+    eval "$(.venv/bin/python -m hemostat_chaos.cluster env --name bench)"
+    .venv/bin/python tests/bench/healthy_hour.py
 """
 
 import argparse
