@@ -16,7 +16,9 @@ PAYMENT = TargetRef(name="payment")
 
 def alert(name="Slow", summary="", **labels):
     found = {"alertname": name, "namespace": "shop"} | labels
-    return Alert(str(found), tuple(sorted((k, v) for k, v in found.items() if v)), resolved=False, ends=None, summary=summary)
+    return Alert(
+        str(found), tuple(sorted((k, v) for k, v in found.items() if v)), resolved=False, ends=None, summary=summary
+    )
 
 
 @pytest.mark.parametrize(
