@@ -19,6 +19,8 @@ TIMES_USUAL = 3.0
 SETTLE_SECONDS = 1.0
 """Ready conditions and container states are written together but not at the same instant."""
 TWICE = 2
+LIVENESS_FAILURES = 3
+"""The kubelet restarts a container after as many failures in a row (default of `failureThreshold`)."""
 
 
 def pod_aspects(scene: Scene, now: datetime) -> Iterator[Trouble]:
@@ -32,7 +34,7 @@ def pod_aspects(scene: Scene, now: datetime) -> Iterator[Trouble]:
     for pod in scene.live_pods():
         yield from _unplaced(pod)
         yield from _not_ready(pod, usual, now)
-    yield from _told_by_events(scene, now)
+    yield from _told_by_events(scene, usual, now)
 
 
 def _evicted(pod: Json, now: datetime) -> Iterator[Trouble]:
@@ -93,7 +95,7 @@ def _usual_start(scene: Scene) -> float:
     return max(STARTS_IN_SECONDS / 2, TIMES_USUAL * max(took)) if took else STARTS_IN_SECONDS
 
 
-def _told_by_events(scene: Scene, now: datetime) -> Iterator[Trouble]:
+def _told_by_events(scene: Scene, usual: float, now: datetime) -> Iterator[Trouble]:
     """What only Events tell: liveness probes and volumes that cannot be mounted."""
     live = {p["metadata"].get("uid"): p for p in scene.live_pods()}
     seen: dict[tuple[Aspect, str], int] = {}
@@ -105,12 +107,30 @@ def _told_by_events(scene: Scene, now: datetime) -> Iterator[Trouble]:
             continue
         if aspect is Aspect.MOUNT_FAILED and _started(pod) is not None:
             continue  # it was mounted in the end
+        if aspect is Aspect.PROBE_FAILED and _only_starts(pod, event, usual, now):
+            continue
         key = aspect, pod["metadata"]["name"]
-        seen[key] = seen.get(key, 0) + event_count(event)
+        seen[key] = seen.get(key, 0) + event_count(event) + (_restarts(pod) if aspect is Aspect.PROBE_FAILED else 0)
         said[key] = short(event.get("message"), 240)
     for (aspect, name), count in seen.items():
-        if count >= TWICE:  # once is no trouble: kubelets try again
+        if count >= _ENOUGH[aspect]:
             yield Trouble(aspect, name, said[aspect, name])
+
+
+def _only_starts(pod: Json, event: Json, usual: float, now: datetime) -> bool:
+    """Whether the pod has not been up for long enough yet, or has become ready since: slow starts fail probes."""
+    ready, started = condition(pod, "Ready"), _started(pod)
+    if ready.get("status") != "True":
+        return started is not None and (now - started).total_seconds() <= usual and not _restarts(pod)
+    return age(ready.get("lastTransitionTime"), now) < event_age(event, now)
+
+
+def _restarts(pod: Json) -> int:
+    return sum(int(c.get("restartCount") or 0) for c in pod.get("status", {}).get("containerStatuses") or ())
+
+
+_ENOUGH = {Aspect.PROBE_FAILED: LIVENESS_FAILURES, Aspect.MOUNT_FAILED: TWICE}
+"""Once is no trouble: kubelets try again."""
 
 
 def _aspect(event: Json) -> Aspect | None:
@@ -119,8 +139,9 @@ def _aspect(event: Json) -> Aspect | None:
 
 
 _EVENTS: dict[str, Callable[[str], Aspect | None]] = {
-    "Unhealthy": lambda m: Aspect.PROBE_FAILED if m.startswith(("Liveness", "Startup")) else None,
+    "Unhealthy": lambda m: Aspect.PROBE_FAILED if m.startswith("Liveness") else None,
     "FailedMount": lambda _: Aspect.MOUNT_FAILED,
     "FailedAttachVolume": lambda _: Aspect.MOUNT_FAILED,
 }
-"""Readiness is not among them: a pod's own condition says it, and starting pods fail it as a matter of course."""
+"""Readiness and startup are not among them: the pod's own condition says it, and starting pods fail them as a matter
+of course."""

@@ -141,7 +141,8 @@ def test_a_pod_that_ends_may_fail_every_probe():
     ("message", "count", "seen", "expected"),
     [
         ("Liveness probe failed: HTTP 500", 3, -5, [("ProbeFailed", A)]),
-        ("Startup probe failed: connection refused", 2, -5, [("ProbeFailed", A)]),
+        ("Startup probe failed: connection refused", 9, -5, []),
+        ("Liveness probe failed: HTTP 500", 2, -5, []),
         ("Liveness probe failed: HTTP 500", 1, -5, []),
         ("Liveness probe failed: HTTP 500", 3, -90, []),
         ("Readiness probe failed: HTTP 503", 9, -5, []),
@@ -149,6 +150,20 @@ def test_a_pod_that_ends_may_fail_every_probe():
 )
 def test_liveness_is_told_by_events_and_once_is_no_trouble(message, count, seen, expected):
     assert wrong(running_pod(), events=[event("Unhealthy", message, count=count, seen=seen)]) == expected
+
+
+def test_a_liveness_probe_that_fails_while_the_pod_starts_is_no_trouble():
+    failed = event("Unhealthy", "Liveness probe failed: connection refused", count=3, seen=-8)
+    assert wrong(running_pod(ready=False, started=-20, ready_since=-22), events=[failed]) == []
+    assert wrong(running_pod(started=-20, ready_since=-4), events=[failed]) == []
+    assert wrong(running_pod(started=-600, ready_since=-590), events=[failed]) == [("ProbeFailed", A)]
+
+
+def test_a_liveness_probe_that_fails_again_after_a_restart_is_trouble_at_once():
+    restarted = running_pod(started=-3, ready_since=-2)
+    restarted["status"]["containerStatuses"][0]["restartCount"] = 1
+    failed = event("Unhealthy", "Liveness probe failed: HTTP 500", count=2, seen=-1)
+    assert wrong(restarted, events=[failed]) == [("ProbeFailed", A)]
 
 
 def test_events_of_pods_that_are_gone_say_nothing():
