@@ -28,6 +28,8 @@ class Observation:
     """How many calls or series the value rests on."""
     note: str = ""
     """More for a person, for example trace ids of failed calls."""
+    sure: bool = True
+    """Whether chance is ruled out. What may be chance has to last longer."""
 
 
 @dataclass(frozen=True, slots=True)

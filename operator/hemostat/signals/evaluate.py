@@ -128,7 +128,7 @@ def _of(signal: WatchSignal, inputs: Inputs, normal: dict[str, trace.Normal], no
     if signal.trace is not None:
         observations, learned = trace.judge(signal.name, signal.trace, inputs.edges.get(signal.name, ()), normal, now)
         normal |= learned
-        yield from ((observation, trace.TIMING) for observation in observations)
+        yield from ((observation, trace.timing(observation)) for observation in observations)
     elif signal.workload is not None:
         how_long = workload.timing(signal.workload)
         yield from ((o, how_long) for o in workload.judge(signal.name, inputs.scene, now))

@@ -32,8 +32,20 @@ class Normal:
     """Mean deviation of the logarithm from look to look."""
 
 
-TIMING = Timing(for_seconds=4, clear_seconds=8)
+_CLEAR_SECONDS = 8.0
+_LATENCY = Timing(for_seconds=4, clear_seconds=_CLEAR_SECONDS)
+_FAILURES = Timing(for_seconds=2, clear_seconds=_CLEAR_SECONDS)
 """The window itself already smooths; these only keep a single look from deciding."""
+_PERHAPS_CHANCE = Timing(for_seconds=60, clear_seconds=_CLEAR_SECONDS)
+_Z = 2.33
+"""Standard normal quantile of 99 %, one-sided."""
+
+
+def timing(observation: Observation) -> Timing:
+    """Return how long this must be wrong or right."""
+    if observation.kind is SignalKind.LATENCY:
+        return _LATENCY
+    return _FAILURES if observation.sure else _PERHAPS_CHANCE
 
 
 def judge(
@@ -70,7 +82,16 @@ def _failures(name: str, signal: TraceSignal, edge: EdgeStats) -> Observation:
         unit="%",
         samples=edge.calls,
         note="traces " + ", ".join(edge.failed_traces) if edge.failed_traces else "",
+        sure=100 * _at_least(edge.failures, edge.calls) > signal.error_percent_above,
     )
+
+
+def _at_least(failures: int, calls: int) -> float:
+    """Return the share of failures that is exceeded with 99 % confidence (Wilson, JASA 1927): one of ten is chance."""
+    if not calls:
+        return 0.0
+    share, square = failures / calls, _Z * _Z / calls
+    return (share + square / 2 - math.sqrt(square * (share * (1 - share) + square / 4))) / (1 + square)
 
 
 def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, Normal]) -> Observation:

@@ -37,15 +37,28 @@ class _End:
     failed: bool
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A call and who was found at its other end."""
+
+    caller: _End
+    callees: list[_End]
+
+
 @dataclass
 class Oracle:
-    """Counts requests."""
+    """Counts requests.
+
+    A span id belongs to one span. Where senders repeat themselves all the same, each end is counted as often as it
+    came and joined once: a callee with the newest caller of that id, or with the first to come.
+    """
 
     named: dict[tuple[str, str], list[_End]] = field(default_factory=dict)
     agents: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     _spans: dict[tuple[str, str, int], list[_End]] = field(default_factory=dict)
-    _callers: dict[tuple[bytes, bytes], list[_End]] = field(default_factory=dict)
-    _callees: dict[tuple[bytes, bytes], list[_End]] = field(default_factory=dict)
+    _calls: list[_Call] = field(default_factory=list)
+    _newest: dict[tuple[bytes, bytes], _Call] = field(default_factory=dict)
+    _waiting: dict[tuple[bytes, bytes], list[_End]] = field(default_factory=dict)
 
     def take(self, body: bytes) -> int:
         """Count a request; return its spans. Raises `Refused` (BadOtlp)."""
@@ -73,14 +86,22 @@ class Oracle:
         self._spans.setdefault((service, _name(span.name), kind), []).append(end)
         if kind in CALLING:
             if len(span.span_id) == 8 and any(span.span_id):
-                self._callers.setdefault(_pair(span.trace_id, span.span_id), []).append(end)
+                self._calling(_pair(span.trace_id, span.span_id), end)
             elif end.peer:
                 self.named.setdefault((service, end.peer), []).append(end)
         if kind in CALLED:
             for pair in _parents(span, kind):
-                self._callees.setdefault(pair, []).append(end)
+                self._called(pair, end)
         if any(a.key.startswith("gen_ai.") for a in span.attributes):
             self._agent(service, span, end)
+
+    def _calling(self, pair: tuple[bytes, bytes], caller: _End) -> None:
+        self._newest[pair] = _Call(caller, self._waiting.pop(pair, []))
+        self._calls.append(self._newest[pair])
+
+    def _called(self, pair: tuple[bytes, bytes], callee: _End) -> None:
+        call = self._newest.get(pair)
+        (call.callees if call else self._waiting.setdefault(pair, [])).append(callee)
 
     def _agent(self, service: str, span: Span, end: _End) -> None:
         values = {a.key: a.value for a in span.attributes}
@@ -114,16 +135,15 @@ class Oracle:
         named = {key: list(ends) for key, ends in self.named.items()}
         served: dict[tuple[str, str], list[_End]] = {}
         real: dict[tuple[str, str], set[str]] = {}
-        for pair, callers in self._callers.items():
-            for caller in callers:
-                callees = self._callees.get(pair, [])
-                for callee in callees:
-                    served.setdefault((caller.service, callee.service), []).append(callee)
-                peer = caller.peer or (callees[0].service if callees else "")
-                if peer:
-                    named.setdefault((caller.service, peer), []).append(caller)
-                if caller.peer:
-                    real.setdefault((caller.service, caller.peer), set()).update(c.service for c in callees)
+        for call in self._calls:
+            caller, callees = call.caller, call.callees
+            for callee in callees:
+                served.setdefault((caller.service, callee.service), []).append(callee)
+            peer = caller.peer or (callees[0].service if callees else "")
+            if peer:
+                named.setdefault((caller.service, peer), []).append(caller)
+            if caller.peer:
+                real.setdefault((caller.service, caller.peer), set()).update(c.service for c in callees)
         edges: dict[tuple[str, str], list[_End]] = {}
         for (caller_name, peer), ends in named.items():
             behind = real.get((caller_name, peer), set())

@@ -46,6 +46,16 @@ def test_the_share_of_failures_is_judged_when_there_is_traffic(calls, failures, 
     assert found.source is SignalSource.TRACES
 
 
+@pytest.mark.parametrize(
+    ("calls", "failures", "seconds"),
+    [(10, 1, 60), (10, 2, 60), (10, 3, 2), (50, 4, 60), (50, 7, 2), (1000, 60, 60), (1000, 80, 2)],
+)
+def test_failures_that_may_be_chance_must_last_longer(calls, failures, seconds):
+    found = look(edge(calls, failures))[0][ERRORS]
+    assert found.wrong
+    assert trace.timing(found).for_seconds == seconds
+
+
 def test_latency_is_not_judged_before_it_is_known():
     normal = {}
     for i in range(WARM_UP_LOOKS):

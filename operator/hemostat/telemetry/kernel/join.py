@@ -97,8 +97,8 @@ def calling(t: int, caller: int, span: int, taken: int, failed: int, high: int, 
                 data = table + 8 * DATA_COLUMNS * way
                 callee, took = word(data + 8 * _SERVICE), word(data + 8 * _TAKEN)
                 caller = _meet(t, caller, taken, failed, callee, took, state & _FAILED, high, low, now)
-                put(states, way, 0)
-            state = 0  # free now, or this span's own entry from before
+            state = 0  # that end is joined, or it is an earlier span with this id, which gives way
+            put(states, way, 0)
         if state < oldest:
             place, oldest = way, state
     _enter(t, place, low, span, _CLIENT | failed, caller, taken, high, now)
