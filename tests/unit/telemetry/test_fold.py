@@ -2,9 +2,20 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.unit.telemetry.requests import CLIENT, CONSUMER, PRODUCER, TRACE, counted, message, request, span, told
+from tests.unit.telemetry.requests import (
+    CLIENT,
+    CONSUMER,
+    PRODUCER,
+    SERVER,
+    TRACE,
+    counted,
+    message,
+    request,
+    span,
+    told,
+)
 
 from hemostat.errors import Refused
 from hemostat.telemetry.kernel import tables, wire
@@ -53,8 +64,17 @@ SPANS = st.builds(
 REQUESTS = st.lists(st.tuples(st.none() | NAMES, st.lists(SPANS, max_size=6)), min_size=1, max_size=6)
 
 
-@settings(max_examples=200)
+def repeated(*order):
+    """Return a request in which a span id comes several times, as callers and as callees, in an order."""
+    spans = {"caller": span(CLIENT, own=b"2" * 8), "callee": span(SERVER, parent=b"2" * 8)}
+    spans |= {"named": span(CLIENT, own=b"2" * 8, peer__service="b"), "link": span(CONSUMER, links=[b"2" * 8] * 2)}
+    return [("a", [spans[end]]) for end in order]
+
+
 @given(REQUESTS)
+@example(repeated("callee", "caller", "caller"))
+@example(repeated("caller", "caller", "callee"))
+@example(repeated("link", "callee", "named", "caller", "link", "callee"))
 def test_what_is_counted_is_what_the_oracle_counts(requests):
     windows, oracle = TraceWindows(), Oracle()
     for service, spans in requests:
@@ -130,7 +150,6 @@ def changed(body, path, change):
     return b"".join(out)
 
 
-@settings(max_examples=200)
 @given(st.lists(SPANS, min_size=1, max_size=4), st.sampled_from(PATHS), st.data())
 def test_unusual_but_valid_encodings_mean_the_same(spans, path, data):
     """Fields in another order, unknown ones, several of one kind, lengths and tags written longer than needed."""
@@ -152,7 +171,6 @@ def longer(part):
     return varint(tag, pad=2) + part[at:] if tag < 0x4000 else part
 
 
-@settings(max_examples=300)
 @given(st.lists(SPANS, min_size=1, max_size=3), st.data())
 def test_a_damaged_request_is_refused_or_counted_as_the_oracle_counts_it(spans, data):
     """What the scanner passes over it need not check; but what protobuf takes, it counts exactly."""
