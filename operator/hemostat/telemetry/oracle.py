@@ -17,7 +17,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from hemostat.errors import Refused
 from hemostat.telemetry.graph import AgentStats
 from hemostat.telemetry.kernel import genai
-from hemostat.telemetry.kernel.scan import MAX_NANOSECONDS, PEER_KEYS
+from hemostat.telemetry.kernel.scan import PEER_KEYS
+from hemostat.telemetry.kernel.tables import MAX_NANOSECONDS
 from hemostat.telemetry.kernel.wire import MAX_NAME
 from hemostat.telemetry.names import callee_name, printable
 

@@ -74,6 +74,9 @@ def repeated(*order):
 @given(REQUESTS)
 @example(repeated("callee", "caller", "caller"))
 @example(repeated("caller", "caller", "callee"))
+@example(
+    [("a", [span(SERVER, parent=b"2" * 8), span(own=b"2" * 8)]), ("b", [span(SERVER, parent=b"2" * 8, failed=True)])]
+)
 @example(repeated("link", "callee", "named", "caller", "link", "callee"))
 def test_what_is_counted_is_what_the_oracle_counts(requests):
     windows, oracle = TraceWindows(), Oracle()

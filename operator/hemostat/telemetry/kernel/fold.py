@@ -33,6 +33,8 @@ from hemostat.telemetry.kernel.tables import NAMED, OPERATIONS, REQUEST_SPANS
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
+_FAR, _NEAR = 12, 6
+"""How many spans ahead memory is asked for: a set, and then an entry of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,18 @@ def _span(t: int, b: int, row: int, links: int, service: int, now: int) -> None:
 
 
 @part
+def _expect(t: int, row: int, near: int) -> None:
+    """Have the memory fetched that a span will be joined in: half of the time was waiting for it."""
+    kind = word(row + 8 * KIND)
+    if kind >= SERVER:
+        span = word(row + 8 * (ID if kind in (CLIENT, PRODUCER) else PARENT))
+        if near:
+            join.expect_entry(t, word(row + 8 * TRACE_LOW), span)
+        else:
+            join.expect(t, word(row + 8 * TRACE_LOW), span)
+
+
+@part
 def _take(b: int, end: int, t: int, now: int) -> int:
     """Scan and count a request at address `b`; return what is wrong with it. The state is then as `scan` leaves it,
     and fourth the number of spans that were not counted.
@@ -90,6 +104,10 @@ def _take(b: int, end: int, t: int, now: int) -> int:
     text, service = -1, -1
     for i in range(filled):
         row = rows + 8 * scan.COLUMNS * i
+        if i + _FAR < filled:
+            _expect(t, row + 8 * scan.COLUMNS * _FAR, 0)
+        if i + _NEAR < filled:
+            _expect(t, row + 8 * scan.COLUMNS * _NEAR, 1)
         if word(row + 8 * SERVICE) != text:
             text = word(row + 8 * SERVICE)
             service = tables.find_service(t, b + (text >> 32), text & 0xFFFFFFFF, now) if text & 0xFFFFFFFF else -1
@@ -120,6 +138,13 @@ def rebuild(t: int) -> None:
     tables.rebuild(t)
 
 
+def _in_lines(rows: int, words: int) -> Ints:
+    """Return zeros that begin where a cache line begins."""
+    found = np.zeros(rows * words + 8, np.int64)
+    first = -found.ctypes.data % 64 // 8
+    return found[first : first + rows * words].reshape(rows, words)
+
+
 class Fold:
     """The tables of a process, and the one way into them."""
 
@@ -148,10 +173,9 @@ class Fold:
             np.zeros(4 * tables.MAX_SERIES, np.int64),
             self._free_series,
             self.touched,
-            np.zeros((join.SETS * join.WAYS, 2), np.int64),
-            np.zeros(join.SETS * join.WAYS, np.int64),
-            np.zeros((join.SETS * join.WAYS, join.DATA_COLUMNS), np.int64),
+            _in_lines(join.SETS, join.SET_WORDS),
             tables.UPPER,
+            tables.BUCKET_OF,
             self.counters,
             np.zeros((tables.MEMOS, 4), np.int64),
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from hemostat.compiled import part
 from hemostat.telemetry.kernel.memory import byte, put, word
+from hemostat.telemetry.kernel.tables import MAX_NANOSECONDS
 from hemostat.telemetry.kernel.wire import BAD, cut, length, skip, tag, valid_text, varint
 
 SERVICE, NAME, PEER, SPAN = 0, 1, 2, 3
@@ -41,8 +42,6 @@ _LENGTHS = sum(1 << n for n in {len(key) for key in (*PEER_KEYS, b"service.name"
 """A bit for each length that a key we know has."""
 _GENAI = int.from_bytes(b"gen_ai.", "little")
 _SERVICE_KEY = 8
-MAX_NANOSECONDS = 1 << 50
-"""Thirteen days: longer spans count as that long."""
 _PEERS = 16
 """From this column on: what each of the peer keys says, while a span is read."""
 _NO_KEY = -1

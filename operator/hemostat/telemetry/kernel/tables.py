@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from hemostat.compiled import part
-from hemostat.telemetry.kernel.memory import put, word
+from hemostat.telemetry.kernel.memory import as_double, byte, put, word
 from hemostat.telemetry.kernel.wire import mix, same, start
 
 MAX_NAMES, MAX_SERIES, MAX_SERVICES = 32_768, 16_384, 2_048
@@ -36,11 +36,21 @@ GROWTH = 1.1
 SMALLEST = 10_000
 UPPER = np.array([math.floor(SMALLEST * GROWTH**i) for i in range(BUCKETS - 1)] + [1 << 62], np.int64)
 """Upper bounds of the buckets in nanoseconds, 10 us to two and a half days (DDSketch, Masson et al., VLDB 2019)."""
+MAX_NANOSECONDS = 1 << 50
+"""Thirteen days: longer spans count as that long."""
+_CELL_BITS = 5
+_FIRST_CELL = int(np.float64(SMALLEST).view(np.int64)) >> (52 - _CELL_BITS)
+_LAST_CELL = int(np.float64(MAX_NANOSECONDS).view(np.int64)) >> (52 - _CELL_BITS)
+_CELL_STARTS = (np.arange(_FIRST_CELL, _LAST_CELL + 1) << (52 - _CELL_BITS)).view(np.float64)
+BUCKET_OF = np.searchsorted(UPPER, _CELL_STARTS).astype(np.uint8)
+"""Bucket of the least duration with the same exponent and the same first bits of the mantissa when it is written as a
+double. These cells are at most a 32nd wide, buckets a tenth: any other in there has that bucket or the next.
+"""
 
 (
     ROWS, LINKS_, STATE, NAME_TEXT, NAME, NAME_SLOTS, FREE_NAMES, SERIES, HITS, FAILED_CALLS, SERIES_SLOTS, FREE_SERIES,
-    TOUCHED, JOIN_KEYS, JOIN_STATE, JOIN_DATA, BOUNDS, COUNT, MEMO,
-) = range(19)  # fmt: skip
+    TOUCHED, JOIN, BOUNDS, CELLS, COUNT, MEMO,
+) = range(18)  # fmt: skip
 """Places of the tables' addresses in the directory."""
 N_HASH, N_LENGTH, N_SEEN, N_SERIES, N_SERVICE, NAME_COLUMNS = 0, 1, 2, 3, 4, 8
 S_KEY, S_FAILED, S_NANOSECONDS, S_ERRORS, S_SLOW, S_SLOW_HIGH, S_SLOW_LOW, S_TOUCHED, S_SEEN, S_REAL = range(10)
@@ -207,14 +217,10 @@ def series_named(t: int, kind: int, service: int, p: int, n: int, reason: int, n
 @part
 def bucket(t: int, taken: int) -> int:
     """Return the bucket of a duration in nanoseconds: the first whose upper bound is not below it."""
-    bounds = word(t + 8 * BOUNDS)
-    guess = int(math.log(max(taken, SMALLEST) / SMALLEST) * (1 / math.log(GROWTH)))
-    guess = min(max(guess, 0), BUCKETS - 1)
-    while guess > 0 and word(bounds + 8 * (guess - 1)) >= taken:
-        guess -= 1
-    while guess < BUCKETS - 1 and word(bounds + 8 * guess) < taken:
-        guess += 1
-    return guess
+    taken = min(max(taken, SMALLEST), MAX_NANOSECONDS)
+    cell = (as_double(taken) >> (52 - _CELL_BITS)) - _FIRST_CELL
+    guess = byte(word(t + 8 * CELLS) + cell)
+    return guess + (word(word(t + 8 * BOUNDS) + 8 * guess) < taken)
 
 
 @part
