@@ -13,7 +13,7 @@ from tests.api.support import MANAGER, Cluster, eventually, rest
 
 from hemostat.api.identity import NAMESPACE, OBSERVE
 from hemostat.app import kopf_settings
-from hemostat.clock import FakeClock, SystemClock
+from hemostat.clock import Clock, FakeClock, SystemClock
 from hemostat.handlers import follow
 from hemostat.observe.freshness import BEHIND
 from hemostat.observe.kinds import KINDS
@@ -58,14 +58,14 @@ def listening(cluster: Cluster, world: World) -> Iterator[None]:
     assert not thread.is_alive()
 
 
-def check(cluster: Cluster, world: World) -> None:
-    resync = Resync(cluster.observe, world, SystemClock())
+def check(cluster: Cluster, world: World, clock: Clock) -> None:
+    resync = Resync(cluster.observe, world, clock)
     for kind in CHECKED:
         resync.check(kind)
 
 
-def all_told(cluster: Cluster, world: World) -> bool:
-    check(cluster, world)
+def all_told(cluster: Cluster, world: World, clock: Clock) -> bool:
+    check(cluster, world, clock)
     return all(world.freshness.settled(kind) for kind in CHECKED)
 
 
@@ -78,7 +78,7 @@ def test_what_was_deleted_in_a_gap_is_forgotten_and_a_dead_stream_is_found_out(c
     kept = cluster.make(objects.deployment("kept", namespace))
     gone = cluster.make(objects.deployment("gone", namespace))
     with listening(cluster, world):
-        eventually(lambda: all_told(cluster, world), "the cache has all that a list shows")
+        eventually(lambda: all_told(cluster, world, clock), "the cache has all that a list shows")
         assert scene_of(world, namespace, "Deployment", "gone").target is not None
     clock.step(1)
     where = rest("deployments", namespace, "apps/v1")
@@ -86,16 +86,16 @@ def test_what_was_deleted_in_a_gap_is_forgotten_and_a_dead_stream_is_found_out(c
     scaled = [{"op": "replace", "path": "/spec/replicas", "value": 5}]
     cluster.admin.json_patch(f"{where}/kept", scaled, MANAGER)
     assert scene_of(world, namespace, "Deployment", "kept").unknown == ""
-    check(cluster, world)
+    check(cluster, world, clock)
     clock.step(BEHIND.total_seconds() + 1)
     assert "the watch stream of Deployments is" in scene_of(world, namespace, "Deployment", "kept").unknown
     assert scene_of(world, namespace, "Deployment", "gone").target is None
-    check(cluster, world)  # what the stream does not tell is read
+    check(cluster, world, clock)  # what the stream does not tell is read
     assert scene_of(world, namespace, "Deployment", "kept").unknown == ""
     assert (world.find("Deployment", namespace, "kept") or {})["spec"]["replicas"] == 5
     world.put("Deployment", gone)  # as it would be had nobody compared
     with listening(cluster, world):
-        eventually(lambda: all_told(cluster, world), "the cache has caught up")
+        eventually(lambda: all_told(cluster, world, clock), "the cache has caught up")
     scene = scene_of(world, namespace, "Deployment", "kept")
     assert scene.unknown == ""
     assert scene.target is not None
