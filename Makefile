@@ -74,7 +74,7 @@ bench: bench-data bench-cluster ## All figures into build/bench/*.json (two hour
 
 .PHONY: bench-data
 bench-data: venv ## Figures from recorded and made data: nab, rca, series, ingest, healthy_series
-	@for name in nab rca series healthy_series ingest; do \
+	@for name in nab rca series healthy_series healthy_replay ingest; do \
 		echo "[bench] $$name"; $(BIN)/python tests/bench/$$name.py; \
 	done
 

@@ -18,6 +18,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from bounds import poisson_upper
+
 from hemostat.api.resources import INCIDENT, WATCH
 from hemostat.clock import SystemClock
 from hemostat.errors import HemostatError
@@ -33,16 +35,6 @@ SERVICES = ("frontend", "catalog", "checkout", "inventory", "payment")
 SECONDS_BETWEEN_CHANGES = 45.0
 POLL_SECONDS = 1.0
 SEED = 20261121
-
-
-def upper_bound(events: int, exposure: float) -> float:
-    """95 % upper bound of a Poisson rate (exact, by bisection): 3.0 per unit of exposure when nothing happened."""
-    low, high = 0.0, 20.0 + 4.0 * events
-    for _ in range(100):
-        mean = (low + high) / 2
-        at_most = sum(math.exp(-mean) * mean**k / math.factorial(k) for k in range(events + 1))
-        low, high = (mean, high) if at_most > 0.05 else (low, mean)
-    return high / exposure
 
 
 def watches() -> list[dict[str, Any]]:
@@ -156,7 +148,7 @@ def run(minutes: float) -> dict[str, Any]:
         "incidents": len(incidents),
         "incident_titles": incidents,
         "incidents_per_hour": len(incidents) / hours,
-        "incidents_per_hour_upper_95": upper_bound(len(incidents), hours),
+        "incidents_per_hour_upper_95": poisson_upper(len(incidents), hours),
         "watches_that_began_to_fire": len(signals),
         "signals": signals,
     }
