@@ -13,6 +13,8 @@ from hemostat.telemetry.window import TraceWindows
 
 STOP_SECONDS = 2.0
 """How long requests that have arrived may take when the process ends."""
+MAX_MEMBERS = 64
+"""Members of one gzip body: what follows each is copied, so their number is bounded as their size is."""
 THREADS = 4
 """Requests of one transport that are unpacked and counted at once; with their size, that bounds memory."""
 
@@ -71,14 +73,30 @@ class Receiver:
 
 
 def inflate(body: bytes, limit: int) -> bytes:
-    """Decompress gzip up to `limit` bytes; a bomb is refused (TooLarge) before it grows, garbage as BadGzip."""
+    """Decompress gzip, one member or several after each other (RFC 1952), up to `limit` bytes in all.
+
+    A bomb is refused (TooLarge) before it grows, garbage, and more than `MAX_MEMBERS`, as BadGzip.
+    """
+    parts: list[bytes] = []
+    room = limit
+    while body or not parts:
+        if len(parts) == MAX_MEMBERS:
+            raise Refused("BadGzip", f"gzip of more than {MAX_MEMBERS} members; send one")
+        out, body = _member(body, room, limit)
+        room -= len(out)
+        parts.append(out)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _member(body: bytes, room: int, limit: int) -> tuple[bytes, bytes]:
+    """Decompress a member of at most `room` bytes; return it and what follows it."""
     decompressor = isal_zlib.decompressobj(wbits=31)
     try:
-        out: bytes = decompressor.decompress(body, limit)
+        out: bytes = decompressor.decompress(body, room + 1)
     except isal_zlib.error as error:  # type: ignore[misc]
         raise Refused("BadGzip", f"not gzip: {error}") from error
-    if not decompressor.eof and len(out) >= limit:
+    if len(out) > room:
         raise Refused("TooLarge", f"decompresses to more than {limit} bytes; send smaller batches")
-    if not decompressor.eof or decompressor.unused_data:
-        raise Refused("BadGzip", "the gzip stream is truncated or something follows it")
-    return out
+    if not decompressor.eof:
+        raise Refused("BadGzip", "the gzip stream is truncated")
+    return out, decompressor.unused_data

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hemostat.errors import Refused, Retry
 from hemostat.telemetry.http import JSON, PROTOBUF, Connection
-from hemostat.telemetry.receiver import Receiver, inflate
+from hemostat.telemetry.receiver import MAX_MEMBERS, Receiver, inflate
 from hemostat.telemetry.rpc import EXPORT, MAX_WAITING, GrpcServer
 from hemostat.telemetry.window import TraceWindows
 
@@ -66,8 +66,21 @@ def test_a_damaged_checksum_is_refused():
     assert reason(bytes(packed)) == "BadGzip"
 
 
-def test_what_follows_the_stream_is_not_lost_in_silence():
-    assert reason(gzip.compress(b"a") + gzip.compress(b"b")) == "BadGzip"
+def test_members_after_each_other_are_one_body():
+    assert inflate(gzip.compress(b"a" * 10) + gzip.compress(b"") + gzip.compress(b"b"), 11) == b"a" * 10 + b"b"
+
+
+def test_members_are_bounded_together():
+    member = gzip.compress(b"a" * (LIMIT // 2))
+    assert len(inflate(member * 2, LIMIT)) == LIMIT
+    assert reason(member * 2 + gzip.compress(b"b")) == "TooLarge"
+    assert len(inflate(gzip.compress(b"a") * MAX_MEMBERS, LIMIT)) == MAX_MEMBERS
+    assert reason(gzip.compress(b"") * (MAX_MEMBERS + 1)) == "BadGzip"
+
+
+@pytest.mark.parametrize("rest", [b"x", b"\0", gzip.compress(b"b")[:-1], zlib.compress(b"b")])
+def test_what_follows_the_stream_is_not_lost_in_silence(rest):
+    assert reason(gzip.compress(b"a") + rest) == "BadGzip"
 
 
 def test_another_compression_is_not_taken_for_gzip():

@@ -34,7 +34,9 @@ from hemostat.telemetry.kernel.tables import NAMED, OPERATIONS, REQUEST_SPANS
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
 _FAR, _NEAR = 12, 6
-"""How many spans ahead memory is asked for: a set, and then an entry of it."""
+"""A span is counted so many spans after `_expect`, and after `_expect_more` it is the difference."""
+_NAME_HASH, _PEER_HASH = 13, 14
+"""Columns of a span's row that the scan leaves free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,45 @@ class Folded:
 
 
 @part
-def _span(t: int, b: int, row: int, links: int, service: int, now: int) -> None:
-    kind, taken, failed = word(row + 8 * KIND), word(row + 8 * NANOSECONDS), word(row + 8 * FAILED)
+def _expect(t: int, b: int, row: int, service: int) -> None:
+    """Have the memory fetched meanwhile that a span will be counted in: waiting for it took half of the time."""
+    kind, low = word(row + 8 * KIND), word(row + 8 * TRACE_LOW)
+    name, peer = word(row + 8 * NAME), word(row + 8 * PEER)
+    h = tables.hash_named(t, kind, service, b + (name >> 32), name & 0xFFFFFFFF)
+    put(row, _NAME_HASH, h)
+    tables.expect(t, h)
+    if kind in (CLIENT, PRODUCER):
+        h = tables.hash_named(t, NAMED, service, b + (peer >> 32), peer & 0xFFFFFFFF)
+        put(row, _PEER_HASH, h)
+        tables.expect(t, h)
+    if kind >= SERVER:
+        join.expect(t, low, word(row + 8 * (ID if kind in (CLIENT, PRODUCER) else PARENT)))
+
+
+@part
+def _expect_more(t: int, row: int) -> None:
+    """The same, from what is there by now."""
+    kind, low, taken = word(row + 8 * KIND), word(row + 8 * TRACE_LOW), word(row + 8 * NANOSECONDS)
+    tables.expect_call(t, word(row + 8 * _NAME_HASH), taken)
+    if kind in (CLIENT, PRODUCER):
+        tables.expect_call(t, word(row + 8 * _PEER_HASH), taken)
+    if kind >= SERVER:
+        join.expect_entry(t, low, word(row + 8 * (ID if kind in (CLIENT, PRODUCER) else PARENT)))
+
+
+@part
+def _span(t: int, b: int, row: int, links: int, now: int) -> None:
+    service, kind = word(row + 8 * SERVICE), word(row + 8 * KIND)
+    taken, failed = word(row + 8 * NANOSECONDS), word(row + 8 * FAILED)
     high, low = word(row + 8 * TRACE_HIGH), word(row + 8 * TRACE_LOW)
     name, peer = word(row + 8 * NAME), word(row + 8 * PEER)
-    at, size = b + (name >> 32), name & 0xFFFFFFFF
-    tables.call(t, tables.series_named(t, kind, service, at, size, OPERATIONS, now), taken, failed, high, low, now)
+    at, size, h = b + (name >> 32), name & 0xFFFFFFFF, word(row + 8 * _NAME_HASH)
+    tables.call(t, tables.series_named(t, kind, service, at, size, h, OPERATIONS, now), taken, failed, high, low, now)
     if kind in (CLIENT, PRODUCER):
         series = -1
         if peer & 0xFFFFFFFF:
-            at, size = b + (peer >> 32), peer & 0xFFFFFFFF
-            series = tables.series_named(t, NAMED, service, at, size, tables.EDGES, now)
+            at, size, h = b + (peer >> 32), peer & 0xFFFFFFFF, word(row + 8 * _PEER_HASH)
+            series = tables.series_named(t, NAMED, service, at, size, h, tables.EDGES, now)
             tables.call(t, series, taken, failed, high, low, now)
         span = word(row + 8 * ID)
         if span:
@@ -78,15 +108,19 @@ def _span(t: int, b: int, row: int, links: int, service: int, now: int) -> None:
 
 
 @part
-def _expect(t: int, row: int, near: int) -> None:
-    """Have the memory fetched that a span will be joined in: half of the time was waiting for it."""
-    kind = word(row + 8 * KIND)
-    if kind >= SERVER:
-        span = word(row + 8 * (ID if kind in (CLIENT, PRODUCER) else PARENT))
-        if near:
-            join.expect_entry(t, word(row + 8 * TRACE_LOW), span)
-        else:
-            join.expect(t, word(row + 8 * TRACE_LOW), span)
+def _number_services(t: int, b: int, rows: int, filled: int, now: int) -> int:
+    """Put the services' numbers where their names are; return how many spans are of none, whose number is -1."""
+    text, service, none = -1, -1, 0
+    for i in range(filled):
+        row = rows + 8 * scan.COLUMNS * i
+        if word(row + 8 * SERVICE) != text:
+            text = word(row + 8 * SERVICE)
+            service = tables.find_service(t, b + (text >> 32), text & 0xFFFFFFFF, now) if text & 0xFFFFFFFF else -1
+        if service < 0:
+            tables.drop(t, tables.SERVICES if text & 0xFFFFFFFF else tables.NO_SERVICE, 1)
+            none += 1
+        put(row, SERVICE, service)
+    return none
 
 
 @part
@@ -99,24 +133,18 @@ def _take(b: int, end: int, t: int, now: int) -> int:
     if wrong:
         return wrong
     spans, filled = word(state), word(state + 8)
-    rejected = spans - filled
-    tables.drop(t, REQUEST_SPANS, rejected)
-    text, service = -1, -1
-    for i in range(filled):
+    tables.drop(t, REQUEST_SPANS, spans - filled)
+    put(state, 3, spans - filled + _number_services(t, b, rows, filled, now))
+    for i in range(filled + _FAR):
         row = rows + 8 * scan.COLUMNS * i
-        if i + _FAR < filled:
-            _expect(t, row + 8 * scan.COLUMNS * _FAR, 0)
-        if i + _NEAR < filled:
-            _expect(t, row + 8 * scan.COLUMNS * _NEAR, 1)
-        if word(row + 8 * SERVICE) != text:
-            text = word(row + 8 * SERVICE)
-            service = tables.find_service(t, b + (text >> 32), text & 0xFFFFFFFF, now) if text & 0xFFFFFFFF else -1
-        if service >= 0:
-            _span(t, b, row, links, service, now)
-        else:
-            tables.drop(t, tables.SERVICES if text & 0xFFFFFFFF else tables.NO_SERVICE, 1)
-            rejected += 1
-    put(state, 3, rejected)
+        if i < filled and word(row + 8 * SERVICE) >= 0:
+            _expect(t, b, row, word(row + 8 * SERVICE))
+        row -= 8 * scan.COLUMNS * _NEAR
+        if _NEAR <= i < filled + _NEAR and word(row + 8 * SERVICE) >= 0:
+            _expect_more(t, row)
+        row -= 8 * scan.COLUMNS * (_FAR - _NEAR)
+        if i >= _FAR and word(row + 8 * SERVICE) >= 0:
+            _span(t, b, row, links, now)
     return 0
 
 

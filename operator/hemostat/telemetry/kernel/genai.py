@@ -7,7 +7,7 @@ https://github.com/open-telemetry/semantic-conventions-genai
 
 from hemostat.compiled import part
 from hemostat.telemetry.kernel.memory import byte, word
-from hemostat.telemetry.kernel.tables import AGENT, AGENTS, count, series_named, touch
+from hemostat.telemetry.kernel.tables import AGENT, AGENTS, count, hash_named, series_named, touch
 from hemostat.telemetry.kernel.wire import BAD, MAX_NAME, cut, length, skip, tag, valid_text, varint
 
 TASKS, TASKS_FAILED, TOKENS, TOKENS_OF_SUCCESSES, OUTPUTS, TRUNCATED, INVALID, TOOL_CALLS, TOOLS_UNKNOWN = range(9)
@@ -218,7 +218,7 @@ def agent(t: int, b: int, span: int, service: int, failed: int, now: int) -> Non
 def _series(t: int, b: int, service: int, name: int, now: int) -> int:
     p, n = name >> 32, name & 0xFFFFFFFF
     n = cut(b, p, n) if valid_text(b, p, n) else 0
-    return series_named(t, AGENT, service, b + p, n, AGENTS, now)
+    return series_named(t, AGENT, service, b + p, n, hash_named(t, AGENT, service, b + p, n), AGENTS, now)
 
 
 @part

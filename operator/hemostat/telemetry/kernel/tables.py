@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from hemostat.compiled import part
-from hemostat.telemetry.kernel.memory import as_double, byte, put, word
+from hemostat.telemetry.kernel.memory import as_double, byte, prefetch, put, word
 from hemostat.telemetry.kernel.wire import mix, same, start
 
 MAX_NAMES, MAX_SERIES, MAX_SERVICES = 32_768, 16_384, 2_048
@@ -58,7 +58,9 @@ S_KEY, S_FAILED, S_NANOSECONDS, S_ERRORS, S_SLOW, S_SLOW_HIGH, S_SLOW_LOW, S_TOU
 SERIES_COLUMNS = 16
 M_OWNER, M_NAME, M_SERIES = 1, 2, 3
 MEMOS = 16_384
-"""Entries of the memo of recent look-ups: hash of owner and name, owner, name, series. The bytes are compared too."""
+"""Entries of the memo of recent look-ups: hash of owner and name, owner, `length << 32 | name`, series. The bytes are
+compared too.
+"""
 C_FREE_NAMES, C_FREE_SERIES, C_TOUCHED, C_SERVICES, C_SEED = range(5)
 DROPPED = 8
 """From this counter on: what was not counted as it came, by reason."""
@@ -194,22 +196,51 @@ def series_of(t: int, kind: int, service: int, name: int, reason: int, now: int)
 
 
 @part
-def series_named(t: int, kind: int, service: int, p: int, n: int, reason: int, now: int) -> int:
-    """Return the series of a name at address `p`; a new name is kept only if its service may have the series."""
-    owner = kind << 24 | service
-    h = _hash(p, n, word(word(t + 8 * COUNT) + 8 * C_SEED) ^ (owner * 0x1E3779B97F4A7C15))
-    memo = word(t + 8 * MEMO) + 32 * (h & (MEMOS - 1))
-    if word(memo) == h and word(memo + 8 * M_OWNER) == owner:
-        name = word(memo + 8 * M_NAME)
-        length = word(word(t + 8 * NAME) + 8 * (NAME_COLUMNS * name + N_LENGTH))
-        if length == n and same(p, word(t + 8 * NAME_TEXT) + NAME_BYTES * name, n):
+def hash_named(t: int, kind: int, service: int, p: int, n: int) -> int:
+    """Return the hash by which `series_named` finds a name at address `p`."""
+    return _hash(p, n, word(word(t + 8 * COUNT) + 8 * C_SEED) ^ ((kind << 24 | service) * 0x1E3779B97F4A7C15))
+
+
+@part
+def _memo(t: int, h: int) -> int:
+    return word(t + 8 * MEMO) + 32 * (h & (MEMOS - 1))
+
+
+@part
+def expect(t: int, h: int) -> None:
+    """Have the memory fetched in which `series_named` will look."""
+    prefetch(_memo(t, h))
+
+
+@part
+def expect_call(t: int, h: int, taken: int) -> None:
+    """The same a little later: what was found there, and the counters of such a call."""
+    memo = _memo(t, h)
+    if word(memo) == h:
+        series = word(memo + 8 * M_SERIES)
+        prefetch(word(t + 8 * NAME_TEXT) + NAME_BYTES * (word(memo + 8 * M_NAME) & 0xFFFFFFFF))
+        prefetch(word(t + 8 * SERIES) + 8 * SERIES_COLUMNS * series)
+        prefetch(word(t + 8 * SERIES) + 8 * SERIES_COLUMNS * series + 64)
+        prefetch(word(t + 8 * HITS) + 8 * (COLUMNS * series + bucket(t, taken)))
+
+
+@part
+def series_named(t: int, kind: int, service: int, p: int, n: int, h: int, reason: int, now: int) -> int:
+    """Return the series of a name at address `p` with the hash `h`; a new name is kept only if its service may have
+    the series.
+    """
+    owner, memo = kind << 24 | service, _memo(t, h)
+    found = word(memo + 8 * M_NAME)
+    if word(memo) == h and word(memo + 8 * M_OWNER) == owner and found >> 32 == n:
+        found = word(t + 8 * NAME_TEXT) + NAME_BYTES * (found & 0xFFFFFFFF)
+        if same(p, found, n):
             return word(memo + 8 * M_SERIES)
     name = find_name(t, p, n, now, 1 if _room(t, service) else 0)
     series = series_of(t, kind, service, name, reason, now)
     if name > OTHER and series >= 0 and word(word(t + 8 * SERIES) + 8 * SERIES_COLUMNS * series) & 0xFFFFFF == name:
         put(memo, 0, h)
         put(memo, M_OWNER, owner)
-        put(memo, M_NAME, name)
+        put(memo, M_NAME, n << 32 | name)
         put(memo, M_SERIES, series)
     return series
 
