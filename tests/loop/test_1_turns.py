@@ -49,6 +49,7 @@ def test_both_turns_heal_and_leave_nothing_behind(stage: play.Stage, tmp_path: P
 @pytest.mark.parametrize(("name", "seed"), [("bad-rollout", 1), ("saturation", 2)])
 def test_killed_at_random_moments_it_still_heals_once(stage: play.Stage, name: str, seed: int) -> None:
     """Each process is killed several times at seeded random moments of the turn; nothing is lost or done twice."""
+    play.forget(stage)
     play.wait_ready(stage)
     play.wait_baseline(stage)
     chosen, stop = random.Random(seed), threading.Event()

@@ -205,7 +205,7 @@ def test_the_api_server_explains_an_invalid_resource(kubectl: Kubectl, tmp_path:
         "metadata": {"name": "bad", "namespace": "shop"},
         "spec": {"target": {"name": "payment"}, "signals": [both]},
     }
-    with pytest.raises(Refused, match="must set exactly one of above and below"):
+    with pytest.raises(Refused, match="must set exactly one of above, below, unusual"):
         apply(kubectl, tmp_path, bad)
 
 

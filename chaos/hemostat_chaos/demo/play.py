@@ -70,11 +70,17 @@ def install(stage: Stage, *, restart: bool) -> None:
         for folder in ("operator/deploy", "chaos/shop", "chaos/demo"):
             # Forced here alone: what somebody tried by hand before is taken back. The owner's applies later are not.
             kubectl("apply", "--server-side", "--force-conflicts", "-k", folder)
-        # Incidents of an earlier demonstration would count against the budget of unattended actions.
-        kinds = "incidents.hemostat.dev,remediations.hemostat.dev,approvals.hemostat.dev"
-        kubectl("delete", kinds, "-n", SHOP, "--all", "--timeout=30s")
+        forget(stage)
         if restart:
             kubectl("delete", "pod", "-n", NAMESPACE, "--all", "--grace-period=1", "--timeout=50s")
+
+
+def forget(stage: Stage) -> None:
+    """Delete what earlier experiments left: it would count against the budget of unattended actions, and trouble that
+    returns would reopen it.
+    """
+    kinds = "incidents.hemostat.dev,remediations.hemostat.dev,approvals.hemostat.dev"
+    stage.kubectl("delete", kinds, "-n", SHOP, "--all", "--timeout=30s")
 
 
 def wait_ready(stage: Stage) -> None:
