@@ -34,6 +34,12 @@ def stage() -> play.Stage:
     return stage
 
 
+@pytest.fixture(autouse=True)
+def _nothing_before(stage: play.Stage) -> None:
+    """Trouble that returns reopens its Incident; each test looks at those of its own."""
+    play.forget(stage)
+
+
 @pytest.fixture
 def kube(stage: play.Stage) -> Kube:
     return stage.kube

@@ -49,7 +49,6 @@ def test_both_turns_heal_and_leave_nothing_behind(stage: play.Stage, tmp_path: P
 @pytest.mark.parametrize(("name", "seed"), [("bad-rollout", 1), ("saturation", 2)])
 def test_killed_at_random_moments_it_still_heals_once(stage: play.Stage, name: str, seed: int) -> None:
     """Each process is killed several times at seeded random moments of the turn; nothing is lost or done twice."""
-    play.forget(stage)
     play.wait_ready(stage)
     play.wait_baseline(stage)
     chosen, stop = random.Random(seed), threading.Event()
@@ -79,7 +78,9 @@ def test_killed_at_random_moments_it_still_heals_once(stage: play.Stage, name: s
     assert result.passed, result.message
     assert killed
     opened = [i for i in world.incidents() if i.metadata.name not in before]
-    assert [i.spec.watch_ref.name for i in opened] == ["payment" if name == "bad-rollout" else "catalog"]
+    target = "payment" if name == "bad-rollout" else "catalog"
+    assert [i.spec.watch_ref.name for i in opened if i.spec.watch_ref.name == target] == [target]
     assert_each_applied_once(stage)
-    applied = [r for r in remediations(stage) if r.spec.incident_ref.name == opened[0].metadata.name]
-    assert sum(len(r.status.results) for r in applied) == 1
+    # a machine that is short of CPU may show trouble elsewhere too, but nothing else may have been touched
+    effects = [(r.spec.target_ref.name, e.effect) for r in remediations(stage) for e in r.status.results]
+    assert effects == [(target, "Forward")]
