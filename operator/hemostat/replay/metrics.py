@@ -14,6 +14,7 @@ import numpy as np
 from hemostat.api.watch import Direction, Sensitivity
 from hemostat.errors import Refused
 from hemostat.replay.lines import lines
+from hemostat.replay.times import since_epoch
 from hemostat.signals.detectors import UNKNOWN, Onset, Unusual
 from hemostat.signals.detectors.unusual import PROBATION_BLOCKS
 
@@ -26,8 +27,6 @@ QUIET_SHARE = 0.15
 MARGIN = 0.04
 """Rows that are louder than their episode by less are no alarm of their own."""
 ALARM = 0.5
-MAX_SECONDS = 1e11
-"""Larger numbers are milliseconds or finer."""
 _COLUMNS = ("timestamp", "value")
 
 
@@ -142,7 +141,7 @@ def _records(path: Path, numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[
 
 def _row(path: Path, number: int, when: str, what: str) -> Row:
     try:
-        time = _seconds(when)
+        time = since_epoch(when, _iso, "ISO 8601")
     except ValueError as error:
         raise Refused("BadTime", f"{path}, line {number}: {error}") from error
     try:
@@ -152,16 +151,7 @@ def _row(path: Path, number: int, when: str, what: str) -> Row:
     return Row(number, when, time, value)
 
 
-def _seconds(text: str) -> float:
-    """Parse seconds since the epoch or ISO 8601; without a zone it is taken as UTC."""
-    try:
-        number = float(text)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"not a time: {text[:40]!r}; ISO 8601 or seconds since 1970") from None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if not 0 <= number < MAX_SECONDS:
-        raise ValueError(f"not a time in seconds since 1970: {text[:40]!r} (milliseconds?)")
-    return number
+def _iso(text: str) -> datetime:
+    """Parse ISO 8601; without a zone it is taken as UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

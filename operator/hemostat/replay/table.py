@@ -12,6 +12,7 @@ import numpy as np
 from hemostat.clock import parse_time
 from hemostat.errors import Refused
 from hemostat.replay.lines import lines, readable
+from hemostat.replay.times import since_epoch
 from hemostat.signals.rootcause.series import Recorded
 
 REQUIRED = ("time", "metric", "service", "value")
@@ -21,8 +22,6 @@ MAX_SERIES = 100_000
 MAX_SAMPLES = 20_000_000
 """16 bytes each."""
 MAX_NAME = 253
-MAX_SECONDS = 1e11
-"""Larger numbers are milliseconds or finer."""
 _PARQUET = b"PAR1"
 _BATCH = 65_536
 
@@ -47,16 +46,7 @@ def read(path: Path) -> list[Recorded]:
 
 def seconds(text: str) -> float:
     """Parse a time: seconds since the epoch, or RFC 3339. Raises ValueError that says what is wrong."""
-    try:
-        number = float(text)
-    except ValueError:
-        try:
-            return parse_time(text).timestamp()
-        except ValueError:
-            raise ValueError(f"not a time: {text[:40]!r}; RFC 3339 with a zone or seconds since 1970") from None
-    if not 0 <= number < MAX_SECONDS:
-        raise ValueError(f"not a time in seconds since 1970: {text[:40]!r} (milliseconds?)")
-    return number
+    return since_epoch(text, parse_time, "RFC 3339 with a zone")
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
