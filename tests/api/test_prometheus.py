@@ -307,6 +307,20 @@ def test_replay_says_when_a_watch_would_have_fired_and_draws_it(tmp_path):
     assert "not replayed: calls" in table
 
 
+POOLS = (
+    ("hikaricp_connections_active", "", "hikaricp_connections_max", "pool"),
+    ("jdbc_connections_active", "", "jdbc_connections_max", "name"),
+    ("go_sql_in_use_connections", "", "go_sql_max_open_connections", "db_name"),
+    (
+        "db_client_connection_count",
+        ',db_client_connection_state="used"',
+        "db_client_connection_max",
+        "db_client_connection_pool_name",
+    ),
+    ("db_client_connections_usage", ',state="used"', "db_client_connections_max", "pool_name"),
+)
+
+
 def exported(end):
     """Return an hour of what exporters say, by their own names and labels; every fault begins after half an hour.
 
@@ -343,6 +357,9 @@ def exported(end):
         say(f"kube_pod_container_status_restarts_total{{{pod}}}", ill // 60)
         say(f'http_server_request_duration_seconds_count{{{pod},http_response_status_code="200"}}', 5 * (well + ill))
         say(f'http_server_request_duration_seconds_count{{{pod},http_response_status_code="500"}}', ill)
+        for used, state, most, label in POOLS:
+            say(f'{used}{{{pod},{label}="{used}"{state}}}', 3 + min(ill / 200, 6))
+            say(f'{most}{{{pod},{label}="{used}"}}', 9)
         mount = 'namespace="shop",persistentvolumeclaim="data"'
         say(f"kubelet_volume_stats_capacity_bytes{{{mount}}}", 10e9)
         say(f"kubelet_volume_stats_available_bytes{{{mount}}}", 5e9 - 2.7e6 * ill)
@@ -367,6 +384,7 @@ PRESETS = (
 EXPECTED = {
     "kafka/Backlog", "kafka/Stalled", "kafka/DeadLetters", "argo/Failed", "argo/Stuck", "temporal/Failed",
     "temporal/Stuck", "metrics/MemoryExhaustion", "metrics/CpuSaturation", "metrics/Restarts",
+    "metrics/ConnectionPool", "metrics/ConnectionPoolFull",
     "metrics/RequestErrorsOtel",
 }  # fmt: skip
 
@@ -390,6 +408,8 @@ def test_every_preset_is_silent_while_all_is_well_and_fires_when_it_is_not(tmp_p
         }
     assert found.problems == {}
     assert {a.key.split("{")[0] for a in found.alarms} == EXPECTED
+    pools = {a.key for a in found.alarms if "/ConnectionPool" in a.key}
+    assert pools == {f"metrics/ConnectionPool{full}{{pool={used}}}" for used, *_ in POOLS for full in ("", "Full")}
     for alarm in found.alarms:
         assert alarm.began >= fault, alarm.note
     assert values["VolumeFull"][0][1] == pytest.approx(50)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from hemostat.api.incident import SignalSource
 from hemostat.api.meta import TargetRef
 from hemostat.api.watch import AlertSignal, SignalKind
+from hemostat.signals import podnames
 from hemostat.signals.base import Observation, Timing
 from hemostat.telemetry.alerts import Alert, Standing
 
@@ -28,14 +29,6 @@ _OF_KIND = {
 }
 """Labels of kube-state-metrics that name a workload, by its kind."""
 _WORKLOADS = (*_OF_KIND.values(), "workload", "pod")
-_POD = {
-    "Deployment": r"-[a-z0-9]{1,10}-[a-z0-9]{5}",
-    "StatefulSet": r"-[0-9]+",
-    "DaemonSet": r"-[a-z0-9]{5}",
-    "Job": r"-[a-z0-9]{5}",
-    "CronJob": r"-[0-9]+-[a-z0-9]{5}",
-}
-"""How Kubernetes goes on after the name of a workload in the names of its pods."""
 
 
 def concerns(alert: Alert, signal: AlertSignal, namespace: str, target: TargetRef) -> bool:
@@ -64,8 +57,7 @@ def _names(alert: Alert, target: TargetRef) -> bool:
     if alert.label("workload"):
         kind = alert.label("workload_type")
         return alert.label("workload") == target.name and kind.lower() in ("", target.kind.lower())
-    pod, rest = alert.label("pod"), _POD.get(target.kind)
-    return rest is not None and re.fullmatch(re.escape(target.name) + rest, pod) is not None
+    return re.fullmatch(podnames.pattern(target), alert.label("pod")) is not None
 
 
 def judge(

@@ -62,7 +62,11 @@ def test_labels_name_a_deployment(labels, wanted):
         ("CronJob", {"pod": "payment-29384756-x2x9z"}, True),
         ("Node", {"node": "payment", "namespace": ""}, True),
         ("Node", {"instance": "payment"}, True),
-        ("Rollout", {"pod": "payment-7d4b9c6f5-x2x9z"}, False),
+        ("Job", {"pod": "payment-3-x2x9z"}, True),
+        ("Rollout", {"pod": "payment-7d4b9c6f5-x2x9z"}, True),
+        ("Rollout", {"pod": "payment-api-7d4b9c6f5-x2x9z"}, False),
+        ("Kafka", {"pod": "payment-0"}, True),
+        ("Kafka", {"pod": "payment-api-abcde-0"}, False),
         ("Rollout", {"workload": "payment"}, True),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hemostat.api.watch import Direction, Sensitivity, SignalKind, StandardCheck, Unusual
-from hemostat.signals.presets.target import Target, pods_of, preset
+from hemostat.signals.presets.target import Target, pods_of, preset, sent_by_pods
 from hemostat.signals.rules import Rule, fill, quoted
 
 
@@ -42,8 +42,7 @@ def _served(target: Target) -> Iterator[tuple[_Server, str]]:
     for server in _SERVERS:
         own = f',{_LABELS[server.aspect]}!=""' if server.aspect in _LABELS else ""
         yield server, pods + own
-    sent = pods.replace("namespace=", "k8s_namespace_name=", 1).replace(",pod=~", ",k8s_pod_name=~", 1)
-    yield _Server("OtelSent", *_otel()), sent
+    yield _Server("OtelSent", *_otel()), sent_by_pods(target)
     mesh = f'reporter="destination",destination_workload_namespace={quoted(target.namespace)},'
     istio = _Server("Istio", "istio_requests_total", 'response_code=~"5.."', "istio_request_duration_milliseconds", "1")
     yield istio, mesh + f"destination_workload={quoted(target.ref.name)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hemostat.api.watch import Forecast, SignalKind, StandardCheck, StandardSignal
+from hemostat.signals.presets.pools import pools
 from hemostat.signals.presets.servers import errors, latency
 from hemostat.signals.presets.target import Target, any_of, containers_of, pods_of, preset
 from hemostat.signals.rules import Rule, fill, quoted
@@ -17,6 +18,7 @@ def standard(name: str, signal: StandardSignal, target: Target) -> Iterator[Rule
         StandardCheck.VOLUME_EXHAUSTION: _volumes,
         StandardCheck.RESTARTS: _restarts,
         StandardCheck.CERTIFICATE_EXPIRY: _certificates,
+        StandardCheck.CONNECTION_POOL: pools,
         StandardCheck.REQUEST_ERRORS: errors,
         StandardCheck.REQUEST_LATENCY: latency,
     }

@@ -5,21 +5,13 @@ from dataclasses import dataclass
 
 from hemostat.api.meta import TargetRef
 from hemostat.api.watch import SignalKind
+from hemostat.signals import podnames
 from hemostat.signals.rules import Rule, exactly, quoted
 
 SCRAPE_SECONDS = 10.0
 """Presets ask no more often: few scrape faster."""
 MAX_NAMES = 32
 """Claims or Secrets of one target that are named in a query."""
-_POD_NAMES = {
-    "Deployment": "-[a-z0-9]{1,10}-[a-z0-9]{5}",
-    "StatefulSet": "-[0-9]+",
-    "DaemonSet": "-[a-z0-9]{5}",
-    "Job": "(-[0-9]+)?-[a-z0-9]{5}",
-    "CronJob": "-[0-9]+(-[0-9]+)?-[a-z0-9]{5}",
-}
-_GENERATED = 46
-"""Names of workloads longer than this are cut in the names of their pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +34,12 @@ def preset(name: str, aspect: str, kind: SignalKind, query: str, subject: str, *
 
 def pods_of(target: Target) -> str:
     """Return the label matchers, in PromQL, of the target's pods."""
-    short = target.ref.name[:_GENERATED]
-    pattern = exactly(short) + (_POD_NAMES.get(target.ref.kind, "-.+") if short == target.ref.name else ".*")
-    return f"namespace={quoted(target.namespace)},pod=~{quoted(pattern)}"
+    return f"namespace={quoted(target.namespace)},pod=~{quoted(podnames.pattern(target.ref))}"
+
+
+def sent_by_pods(target: Target) -> str:
+    """Return the matchers of the target's pods in series that came by OTLP, with the resource attributes as labels."""
+    return pods_of(target).replace("namespace=", "k8s_namespace_name=", 1).replace(",pod=~", ",k8s_pod_name=~", 1)
 
 
 def containers_of(target: Target) -> str:
