@@ -100,7 +100,7 @@ class Attendant:
             self._dismissed(visit)
             return
         back = False
-        if incident is None and word.opens:
+        if incident is None and word.opens and seen.lasts:
             incident, back = self._begun(visit)
         memory.incident = incident is not None or word.again is not None
         self._remember(visit, incident)

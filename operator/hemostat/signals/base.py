@@ -29,7 +29,7 @@ class Observation:
     note: str = ""
     """More for a person, for example trace ids of failed calls."""
     sure: bool = True
-    """Whether chance is ruled out. What may be chance has to last longer."""
+    """Whether chance is ruled out, and it goes on. What may be chance, or over, has to last longer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class Look:
     """More for a person, per signal key."""
     dropped: int
     """Signals and series not judged because there were too many."""
+    lasts: bool = True
+    """Whether any signal that fires was wrong in this very look, and not only a short while ago."""
 
     @property
     def firing(self) -> tuple[SignalStatus, ...]:
@@ -111,6 +113,7 @@ def look(spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime) -> Loo
         signals=tuple(published),
         notes={o.key: o.note for o, _ in judged[:MAX_TRACKED] if o.note},
         dropped=max(0, len(judged) - MAX_TRACKED) + sum(judge.dropped for judge in judges.values()),
+        lasts=any(d.state is SignalState.FIRING and d.right_since is None for d, _ in states.values()),
     )
 
 

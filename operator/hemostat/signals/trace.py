@@ -35,7 +35,8 @@ class Normal:
 _CLEAR_SECONDS = 8.0
 _LATENCY = Timing(for_seconds=4, clear_seconds=_CLEAR_SECONDS)
 _FAILURES = Timing(for_seconds=2, clear_seconds=_CLEAR_SECONDS)
-"""The window itself already smooths; these only keep a single look from deciding."""
+"""The window itself already smooths; these only keep a single look from deciding. They hold for what chance does not
+explain and what still goes on: a second's stall stays in the window long after it has passed."""
 _PERHAPS_CHANCE = Timing(for_seconds=60, clear_seconds=_CLEAR_SECONDS)
 _Z = 2.33
 """Standard normal quantile of 99 %, one-sided."""
@@ -43,9 +44,9 @@ _Z = 2.33
 
 def timing(observation: Observation) -> Timing:
     """Return how long this must be wrong or right."""
-    if observation.kind is SignalKind.LATENCY:
-        return _LATENCY
-    return _FAILURES if observation.sure else _PERHAPS_CHANCE
+    if not observation.sure:
+        return _PERHAPS_CHANCE
+    return _LATENCY if observation.kind is SignalKind.LATENCY else _FAILURES
 
 
 def judge(
@@ -69,7 +70,8 @@ def judge(
 
 def _failures(name: str, signal: TraceSignal, edge: EdgeStats) -> Observation:
     enough = edge.calls >= signal.min_requests
-    share = 100 * edge.failures / edge.calls if edge.calls else 0.0
+    share, recent = _percent(edge.failures, edge.calls), edge.recent
+    lasts = recent is None or _percent(recent.failures, recent.calls) > signal.error_percent_above
     return Observation(
         key=f"{name}/errors/{edge.caller}->{edge.callee}",
         name=name,
@@ -82,8 +84,12 @@ def _failures(name: str, signal: TraceSignal, edge: EdgeStats) -> Observation:
         unit="%",
         samples=edge.calls,
         note="traces " + ", ".join(edge.failed_traces) if edge.failed_traces else "",
-        sure=100 * _at_least(edge.failures, edge.calls) > signal.error_percent_above,
+        sure=lasts and 100 * _at_least(edge.failures, edge.calls) > signal.error_percent_above,
     )
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else 0.0
 
 
 def _at_least(failures: int, calls: int) -> float:
@@ -97,9 +103,10 @@ def _at_least(failures: int, calls: int) -> float:
 def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, Normal]) -> Observation:
     key = f"{name}/latency/{edge.caller}->{edge.callee}"
     known = normal.get(key)
-    bound = None
+    bound, lasts = None, True
     if known is not None and known.looks >= WARM_UP_LOOKS:
-        bound = max(signal.latency_floor_milliseconds, 1000 * _limit(signal, edge.calls, known))
+        bound = _bound(signal, edge.calls, known)
+        lasts = edge.recent is None or _bound(signal, edge.recent.calls, known) < 1000 * edge.recent.p95_seconds
     enough = edge.calls >= signal.min_requests
     p95 = edge.p95_seconds * 1000
     return Observation(
@@ -113,13 +120,15 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
         threshold=bound,
         unit="ms",
         samples=edge.calls,
+        sure=lasts,
     )
 
 
-def _limit(signal: TraceSignal, calls: int, known: Normal) -> float:
-    """Return the 95th percentile, in seconds, that is wrong."""
+def _bound(signal: TraceSignal, calls: int, known: Normal) -> float:
+    """Return the 95th percentile of so many calls, in milliseconds, that is wrong."""
     factor = max(signal.latency_percent_of_baseline / 100, math.exp(_SPREADS * known.spread))
-    return math.exp(known.log_seconds) * factor * math.sqrt(max(1.0, _ENOUGH_CALLS / max(calls, 1)))
+    seconds = math.exp(known.log_seconds) * factor * math.sqrt(max(1.0, _ENOUGH_CALLS / max(calls, 1)))
+    return max(signal.latency_floor_milliseconds, 1000 * seconds)
 
 
 def _learn(old: Normal | None, p95: float, now: datetime) -> Normal:

@@ -48,6 +48,8 @@ class EdgeStats:
     served: CallStats = CallStats()
     """The same calls as the callee saw them (server and consumer spans joined by parent or link). Caller minus
     callee is what the network and the queue in between took."""
+    recent: CallStats | None = None
+    """Of these the calls that arrived just now: what is going on rather than what a longer window remembers."""
 
 
 @dataclass(frozen=True, slots=True)

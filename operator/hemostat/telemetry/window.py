@@ -8,6 +8,7 @@ kept one by one, older ones in tens, and adding such vectors is all that a quest
 import math
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,8 @@ from hemostat.telemetry.sums import Seconds, add, summed, trace_id
 FINE_SECONDS = 60
 COARSE_SECONDS = 10
 KEEP_SECONDS = 600
+RECENT_SECONDS = 2.0
+"""What counts as the present: a second in progress and the one or two before it."""
 MAX_CELLS = 8_000_000
 """Counters kept in all (some 100 MB): beyond it everybody's oldest seconds go."""
 _RELEASE_EVERY = 10
@@ -60,13 +63,17 @@ class TraceWindows:
         return self._fold.dropped()
 
     def into(self, callee: str, seconds: float, now: float) -> list[EdgeStats]:
-        """Return the statistics of every edge that ends in `callee` over the last `seconds`, sorted by caller."""
-        return self._edges(lambda label: label[1] == callee, seconds, now)
+        """Return the statistics of every edge that ends in `callee` over the last `seconds`, sorted by caller, with
+        what is going on at present (`EdgeStats.recent`).
+        """
+        keys = self._edge_keys(lambda label: label[1] == callee)
+        recent = self._gather(keys, RECENT_SECONDS, now)
+        return [replace(e, recent=_seen(recent, e.caller, e.callee)) for e in self._edges(keys, seconds, now)]
 
     def graph(self, seconds: float, now: float) -> CallGraph:
         """Return the call graph of the last `seconds`."""
-        served = self._gather(lambda kind, _: kind in _SERVING, lambda _, label: label[0], seconds, now)
-        edges = self._edges(lambda _: True, seconds, now)
+        served = self._gather(self._keys(lambda kind, _: kind in _SERVING, lambda _, label: label[0]), seconds, now)
+        edges = self._edges(self._edge_keys(lambda _: True), seconds, now)
         return CallGraph(
             seconds=seconds,
             edges=tuple(e for e in edges if e.calls or e.served.calls),
@@ -79,7 +86,7 @@ class TraceWindows:
         def own(kind: int, label: Label) -> bool:
             return kind < tables.KINDS and label[0] == service
 
-        found = self._gather(own, lambda kind, label: (label[1], kind), seconds, now)
+        found = self._gather(self._keys(own, lambda kind, label: (label[1], kind)), seconds, now)
         every = [OperationStats(service, name, kind, stats) for (name, kind), stats in found.items() if stats.calls]
         return sorted(every, key=lambda o: (o.name, o.kind))
 
@@ -175,11 +182,12 @@ class TraceWindows:
                 found[series] = (kind, *label)
         return found
 
-    def _gather(
-        self, wanted: Callable[[int, Label], bool], key: Callable[[int, Label], _Key], seconds: float, now: float
-    ) -> dict[_Key, CallStats]:
-        """Return the statistics of the wanted series, those with the same key added up."""
-        keys = {s: key(kind, (of, name)) for s, (kind, of, name) in self._labels(wanted).items()}
+    def _keys(self, wanted: Callable[[int, Label], bool], key: Callable[[int, Label], _Key]) -> dict[int, _Key]:
+        """Return the key of every series that is wanted."""
+        return {s: key(kind, (of, name)) for s, (kind, of, name) in self._labels(wanted).items()}
+
+    def _gather(self, keys: Mapping[int, _Key], seconds: float, now: float) -> dict[_Key, CallStats]:
+        """Return the statistics of these series, those with the same key added up."""
         groups = {k: i for i, k in enumerate(dict.fromkeys(keys.values()))}
         total = add(self._recent(seconds, now), {s: groups[k] for s, k in keys.items()})
         failed = self._failed(keys, now - seconds)
@@ -197,22 +205,29 @@ class TraceWindows:
                     found.setdefault(key, []).append((second, i, trace_id(high, low)))
         return {key: tuple(t for _, _, t in sorted(f)[-tables.FAILED_KEPT :]) for key, f in found.items()}
 
-    def _edges(self, wanted: Callable[[Label], bool], seconds: float, now: float) -> list[EdgeStats]:
+    def _edge_keys(self, wanted: Callable[[Label], bool]) -> dict[int, tuple[int, str, str]]:
         def edge(kind: int, label: Label) -> bool:
             return kind in (tables.NAMED, tables.SERVED) and wanted(label)
 
-        found = self._gather(edge, lambda kind, label: (kind, *label), seconds, now)
-        none = CallStats()
+        return self._keys(edge, lambda kind, label: (kind, *label))
+
+    def _edges(self, keys: Mapping[int, tuple[int, str, str]], seconds: float, now: float) -> list[EdgeStats]:
+        found = self._gather(keys, seconds, now)
         ends = sorted({(caller, callee) for _, caller, callee in found})
-        return [_edge(*e, found.get((tables.NAMED, *e), none), found.get((tables.SERVED, *e), none)) for e in ends]
+        return [_edge(*e, _seen(found, *e), found.get((tables.SERVED, *e), CallStats())) for e in ends]
 
 
 def _unpacked(key: int) -> tuple[int, int, int]:
     return key >> 48, key >> 24 & 0xFFFFFF, key & 0xFFFFFF
 
 
-def _edge(caller: str, callee: str, named: CallStats, served: CallStats) -> EdgeStats:
-    seen = named if named.calls else served
+def _seen(found: Mapping[tuple[int, str, str], CallStats], caller: str, callee: str) -> CallStats:
+    """Return the calls as their caller saw them; where no caller named them, as the callee did."""
+    named = found.get((tables.NAMED, caller, callee), CallStats())
+    return named if named.calls else found.get((tables.SERVED, caller, callee), named)
+
+
+def _edge(caller: str, callee: str, seen: CallStats, served: CallStats) -> EdgeStats:
     return EdgeStats(
         caller=caller,
         callee=callee,

@@ -5,7 +5,7 @@ import random
 import pytest
 from tests.unit.observe.town import Town, targets
 
-from hemostat.api.incident import PART_OF
+from hemostat.api.incident import PART_OF, SignalState
 from hemostat.api.meta import find
 from hemostat.signals.correlate import is_over
 from hemostat.signals.correlate.board import GROUP_WAIT, OUTLIVES, SETTLES
@@ -156,3 +156,18 @@ def test_random_towns_with_random_faults_and_restarts(seed):
     town.run(400)
     assert town.open() == {}
     assert all(is_over(i) for i in town.api.items.values())
+
+
+def test_what_is_over_before_its_turn_opens_nothing():
+    """A caller's signal waits for its callee's; when it has recovered by then, nobody needs to be called."""
+    town = Town(["checkout", "payment"], [("checkout", "payment")], lag=4)
+    town.run(15)
+    town.faulty = {"checkout"}
+    town.run(6)
+    assert town.seen["checkout"].state is SignalState.FIRING
+    town.faulty = set()
+    town.run(30)
+    assert town.api.items == {}
+    town.faulty = {"checkout"}
+    town.run(20)
+    assert len(town.api.items) == 1

@@ -192,7 +192,7 @@ class Town:
         seen, now = self.seen[name], self.clock.now()
         target = {"kind": "Deployment", "metadata": {"name": name, "uid": f"uid-{name}"}, "spec": {}, "status": {}}
         signals = self.signals(name, now)
-        look = Look(state=seen.memory.state, signals=signals, notes={}, dropped=0)
+        look = Look(state=seen.memory.state, signals=signals, notes={}, dropped=0, lasts=name in self.bad())
         self.attendant.attend(self.watches[name], seen.memory, Inputs(scene=Scene(target)), look, now)
         seen.next_look = now + timedelta(seconds=LOOK_SECONDS if seen.memory.incident else 5.0)
 

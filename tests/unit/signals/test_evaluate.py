@@ -223,3 +223,13 @@ def test_what_is_learned_stays_bounded_and_keeps_what_is_known_longest():
         state = look(SPEC, inputs([*flood, bad(failures=0)]), state, at(i)).state
     assert len(state.normal) <= MAX_TRACKED
     assert state.normal["calls/latency/checkout->payment"].looks == 20
+
+
+def test_what_fires_and_was_right_in_this_look_does_not_last():
+    fires = looks(inputs([bad()]), 6)
+    assert fires.firing
+    assert fires.lasts
+    after = look(SPEC, inputs([bad(failures=0)]), fires.state, at(6))
+    assert after.firing
+    assert not after.lasts
+    assert look(SPEC, inputs([bad()]), after.state, at(7)).lasts

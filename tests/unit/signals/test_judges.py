@@ -1,6 +1,7 @@
 """What the trace detector says of one look."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hemostat.api.incident import SignalSource
 from hemostat.api.watch import TraceSignal
 from hemostat.signals import trace
 from hemostat.signals.trace import WARM_UP_LOOKS, Normal
-from hemostat.telemetry.window import EdgeStats
+from hemostat.telemetry.graph import CallStats, EdgeStats
 
 # --- trace -------------------------------------------------------------------------------------------------
 
@@ -152,3 +153,30 @@ def test_a_restart_during_an_incident_judges_by_the_remembered_baseline():
 @pytest.mark.parametrize(("age", "usable"), [(0, True), (23 * 3600, True), (25 * 3600, False)])
 def test_a_baseline_is_usable_for_a_day(age, usable):
     assert trace.fresh(Normal(0.0, 9, T0), at(age)) is usable
+
+
+SLOW = {"calls": 20, "p95_seconds": 9.0}
+
+
+@pytest.mark.parametrize(
+    ("recent", "seconds"),
+    [
+        (None, 4),
+        (CallStats(**SLOW), 4),
+        (CallStats(calls=20, p95_seconds=0.1), 60),  # a stall that is over
+        (CallStats(calls=2, p95_seconds=1.0), 60),  # two calls are slow by chance
+        (CallStats(), 60),  # nothing arrived just now: nobody knows
+    ],
+)
+def test_what_is_only_remembered_as_slow_must_last_longer(recent, seconds):
+    """A second's stall keeps the 95th percentile of the window high until it leaves the window."""
+    found = look(replace(edge(p95=9.0), recent=recent), learn([0.1] * WARM_UP_LOOKS))[0][LATENCY]
+    assert found.wrong
+    assert trace.timing(found).for_seconds == seconds
+
+
+@pytest.mark.parametrize(("recent", "seconds"), [(CallStats(20, 9), 2), (CallStats(20, 0), 60), (CallStats(), 60)])
+def test_failures_that_are_over_must_be_seen_again(recent, seconds):
+    found = look(replace(edge(100, 50), recent=recent))[0][ERRORS]
+    assert found.wrong
+    assert trace.timing(found).for_seconds == seconds

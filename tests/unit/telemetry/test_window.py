@@ -67,6 +67,18 @@ def test_the_window_slides():
     assert one(windows, 200.0, seconds=10).failures == 0
 
 
+def test_what_goes_on_is_told_apart_from_what_the_window_remembers():
+    windows = TraceWindows()
+    feed(windows, 1.0, *[call(seconds=5.0, failed=True)] * 9)
+    feed(windows, 6.0, call(), call())
+    (stats,) = windows.into("payment", 15, 7.5)
+    assert (stats.calls, stats.failures) == (11, 9)
+    assert (stats.recent.calls, stats.recent.failures) == (2, 0)
+    assert stats.recent.p95_seconds < 0.2 < stats.p95_seconds
+    (later,) = windows.into("payment", 15, 9.5)
+    assert (later.calls, later.recent.calls) == (11, 0)
+
+
 def test_what_is_older_than_a_minute_is_kept_in_tens_and_lost_to_nobody():
     windows = TraceWindows()
     for second in range(KEEP_SECONDS):
