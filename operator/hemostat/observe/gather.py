@@ -9,8 +9,8 @@ from typing import Any
 from hemostat.api.watch import Watch, effective_signals
 from hemostat.observe.poll import Poller, Question
 from hemostat.observe.store import Store
-from hemostat.signals import alert, slo
-from hemostat.signals.base import Observation, Timing
+from hemostat.signals import slo
+from hemostat.signals.alert import Told, concerns
 from hemostat.signals.evaluate import Inputs
 from hemostat.signals.metric import look_back
 from hemostat.signals.presets import Target, rules_of
@@ -63,14 +63,14 @@ class Gatherer:
         self._asked[key] = (made_of, rules)
         return rules
 
-    def _alerts(self, watch: Watch) -> list[tuple[Observation, Timing]]:
+    def _alerts(self, watch: Watch) -> dict[str, Sequence[Told]]:
+        """Return, per signal that wants them, the alerts that are about the target."""
         namespace, target = watch.metadata.namespace or "", watch.spec.target
-        found: list[tuple[Observation, Timing]] = []
+        found: dict[str, Sequence[Told]] = {}
         for signal in effective_signals(watch.spec):
-            if signal.alert is not None:
-                known = self.webhook.about(signal.alert.names, namespace)
-                judged = alert.judge(signal.name, signal.alert, namespace, target, known)
-                found += [(observation, alert.TIMING) for observation in judged]
+            if (wanted := signal.alert) is not None:
+                known = self.webhook.about(wanted.names, namespace)
+                found[signal.name] = [told for told in known if concerns(told[0], wanted, namespace, target)]
         return found
 
     def _traces(self, watch: Watch) -> tuple[dict[str, Sequence[EdgeStats]], dict[str, Sequence[AgentStats]]]:

@@ -14,6 +14,7 @@ from hemostat.signals import podnames
 from hemostat.signals.base import Observation, Timing
 from hemostat.telemetry.alerts import Alert, Standing
 
+Told = tuple[Alert, Standing]
 TIMING = Timing(for_seconds=0, clear_seconds=0)
 """The rule's own `for` and `keep_firing_for` have smoothed already."""
 MAX_NAMES = 16
@@ -60,26 +61,24 @@ def _names(alert: Alert, target: TargetRef) -> bool:
     return re.fullmatch(podnames.pattern(target), alert.label("pod")) is not None
 
 
-def judge(
-    name: str, signal: AlertSignal, namespace: str, target: TargetRef, known: Iterable[tuple[Alert, Standing]]
-) -> Iterator[Observation]:
+def judge(name: str, known: Iterable[Told]) -> Iterator[Observation]:
     """Yield one observation per name of alert: wrong while any of its alerts fires, silent when all are stale.
 
     :param name: name of the signal in the Watch.
+    :param known: the alerts that are about its target.
     """
-    found: dict[str, list[tuple[Alert, Standing]]] = {}
+    found: dict[str, list[Told]] = {}
     for alert, standing in known:
-        if concerns(alert, signal, namespace, target):
-            found.setdefault(alert.name, []).append((alert, standing))
+        found.setdefault(alert.name, []).append((alert, standing))
     for alertname in sorted(found, key=lambda n: (not _fires(found[n]), n))[:MAX_NAMES]:
         yield _observation(name, alertname, found[alertname])
 
 
-def _fires(alerts: Iterable[tuple[Alert, Standing]]) -> bool:
+def _fires(alerts: Iterable[Told]) -> bool:
     return any(standing is Standing.FIRING for _, standing in alerts)
 
 
-def _observation(name: str, alertname: str, alerts: list[tuple[Alert, Standing]]) -> Observation:
+def _observation(name: str, alertname: str, alerts: list[Told]) -> Observation:
     firing = [alert for alert, standing in alerts if standing is Standing.FIRING]
     unknown = not firing and any(standing is Standing.STALE for _, standing in alerts)
     said = list(dict.fromkeys(alert.summary for alert in firing if alert.summary))

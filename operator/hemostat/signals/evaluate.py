@@ -7,7 +7,7 @@ from typing import Any
 
 from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import WatchSignal, WatchSpec, effective_signals
-from hemostat.signals import agent, slo, trace, workload
+from hemostat.signals import agent, alert, slo, trace, workload
 from hemostat.signals.base import Debounced, Observation, Timing, publish, step
 from hemostat.signals.metric import MetricJudge, Vector, timing
 from hemostat.signals.rules import Rule
@@ -34,8 +34,8 @@ class Inputs:
     """What the Watch asks of Prometheus."""
     agents: Mapping[str, Sequence[AgentStats]] = field(default_factory=dict)
     """Per agent signal."""
-    alerts: Sequence[tuple[Observation, Timing]] = ()
-    """What the Alertmanager says of the target."""
+    alerts: Mapping[str, Sequence[alert.Told]] = field(default_factory=dict)
+    """Per alert signal: what the Alertmanager says of the target."""
 
     @property
     def deployment(self) -> Mapping[str, Any] | None:
@@ -91,7 +91,7 @@ def look(spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime) -> Loo
     """Judge every signal of the Watch once."""
     judges = {rule: old.judges.get(rule) or MetricJudge(rule) for rule in inputs.rules}
     normal = dict(old.normal)
-    judged = [*_metrics(inputs, judges, old), *inputs.alerts]
+    judged = list(_metrics(inputs, judges, old))
     for signal in effective_signals(spec):
         judged += _of(signal, inputs, normal, now)
     seen = {observation.key for observation, _ in judged}
@@ -137,6 +137,8 @@ def _of(signal: WatchSignal, inputs: Inputs, normal: dict[str, trace.Normal], no
         yield from ((o, how_long) for o in workload.judge(signal.name, inputs.scene, now))
     elif signal.slo is not None:
         yield slo.observe(signal.name, signal.slo, inputs.vectors), slo.TIMING
+    elif signal.alert is not None:
+        yield from ((o, alert.TIMING) for o in alert.judge(signal.name, inputs.alerts.get(signal.name, ())))
     elif signal.agent is not None:
         observations, learned = agent.judge(signal.name, signal.agent, inputs.agents.get(signal.name, ()), normal, now)
         normal |= learned

@@ -89,7 +89,7 @@ def test_names_decide_where_there_are_any(name, labels, wanted):
 
 
 def seen(*known):
-    return list(judge("alerts", ANY, "shop", PAYMENT, known))
+    return list(judge("alerts", [told for told in known if concerns(told[0], ANY, "shop", PAYMENT)]))
 
 
 def test_one_signal_per_name_of_alert_that_counts_and_says_what_it_says():

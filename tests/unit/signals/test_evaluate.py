@@ -12,6 +12,7 @@ from hemostat.signals.metric import Vector
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
 from hemostat.signals.workload.judge import ASPECTS
+from hemostat.telemetry.alerts import Alert, Standing
 from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import EdgeStats
 
@@ -233,3 +234,11 @@ def test_what_fires_and_was_right_in_this_look_does_not_last():
     assert after.firing
     assert not after.lasts
     assert look(SPEC, inputs([bad()]), after.state, at(7)).lasts
+
+
+def test_alerts_are_judged_as_every_other_signal():
+    slow = Alert("id", (("alertname", "Slow"),), resolved=False, ends=None, summary="p95 is 2 s")
+    spec = watch(signals=[{"name": "theirs", "alert": {}}]).spec
+    seen = look(spec, Inputs(alerts={"theirs": [(slow, Standing.FIRING)]}), WatchState(), at(0))
+    assert [(s.key, s.source) for s in seen.firing] == [("theirs/Slow", SignalSource.ALERTMANAGER)]
+    assert seen.notes == {"theirs/Slow": "p95 is 2 s"}

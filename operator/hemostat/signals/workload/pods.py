@@ -110,7 +110,8 @@ def _told_by_events(scene: Scene, usual: float, now: datetime) -> Iterator[Troub
         if aspect is Aspect.PROBE_FAILED and _only_starts(pod, event, usual, now):
             continue
         key = aspect, pod["metadata"]["name"]
-        seen[key] = seen.get(key, 0) + event_count(event) + (_restarts(pod) if aspect is Aspect.PROBE_FAILED else 0)
+        before = _restarts(pod) if aspect is Aspect.PROBE_FAILED else 0
+        seen[key] = seen.get(key, before) + event_count(event)
         said[key] = short(event.get("message"), 240)
     for (aspect, name), count in seen.items():
         if count >= _ENOUGH[aspect]:
