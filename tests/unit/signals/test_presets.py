@@ -123,6 +123,41 @@ def test_dead_letters_are_asked_for_where_there_are_any():
         }
 
 
+KAFKA_WORDS = {
+    "kafka_exporter": {
+        "kafka_consumergroup_lag": "LAG",
+        "kafka_consumergroup_current_offset": "COMMITTED",
+        "kafka_topic_partition_current_offset": "END",
+        "consumergroup": "GROUP",
+    },
+    "Collector": {
+        "kafka_consumer_group_lag_ratio": "LAG",
+        "kafka_consumer_group_offset_ratio": "COMMITTED",
+        "kafka_partition_current_offset_ratio": "END",
+        "group": "GROUP",
+    },
+    "Collector without suffixes": {
+        "kafka_consumer_group_lag": "LAG",
+        "kafka_consumer_group_offset": "COMMITTED",
+        "kafka_partition_current_offset": "END",
+        "group": "GROUP",
+    },
+}
+
+
+def test_kafka_is_judged_alike_whichever_exporter_speaks():
+    """A word of one exporter in another's question would never answer, and that rule would be silent for ever."""
+    for rule in rules(queue={"system": "Kafka", "name": "q", "deadLetter": "d"}):
+        questions = rule.query.split(" or ")
+        assert len(questions) == len(KAFKA_WORDS)
+        meant = set()
+        for question, words in zip(questions, KAFKA_WORDS.values(), strict=True):
+            found = set(re.findall(r"kafka_\w+|\b\w*group(?==)", question))
+            assert found <= set(words), rule.key
+            meant.add(re.sub(r"\b(" + "|".join(words) + r")\b", lambda m, w=words: w[m[1]], question))
+        assert len(meant) == 1, rule.key
+
+
 def test_a_preset_asks_no_more_often_than_people_scrape_and_a_person_s_query_is_asked_as_wanted():
     assert all(r.every_seconds >= 10 for r in rules(standard={}))
     assert [r.every_seconds for r in rules(metric={"query": "up", "above": "1"})] == [0]

@@ -1,10 +1,10 @@
-"""Kafka (kafka_exporter) and RabbitMQ (its Prometheus plugin): lag, standstill, repetitions, dead letters (pure)."""
+"""Kafka and RabbitMQ by their well-known exporters: lag, standstill, repetitions, dead letters (pure)."""
 
 from collections.abc import Iterator
 
 from hemostat.api.watch import QueueSignal, QueueSystem, SignalKind
 from hemostat.signals.presets.target import preset
-from hemostat.signals.rules import Rule, quoted
+from hemostat.signals.rules import Rule, fill, quoted
 
 _Preset = tuple[str, str, str, float, str]
 """Aspect, query, subject, bound, unit."""
@@ -18,17 +18,46 @@ def queue(name: str, signal: QueueSignal) -> Iterator[Rule]:
         yield preset(name, aspect, SignalKind.QUEUE, query, subject, above=above, unit=unit, expected=backlog)
 
 
+_KAFKA_EXPORTERS = (
+    {
+        "group": "consumergroup",
+        "lag": "kafka_consumergroup_lag",
+        "committed": "kafka_consumergroup_current_offset",
+        "end": "kafka_topic_partition_current_offset",
+    },
+    *(
+        {
+            "group": "group",
+            "lag": f"kafka_consumer_group_lag{suffix}",
+            "committed": f"kafka_consumer_group_offset{suffix}",
+            "end": f"kafka_partition_current_offset{suffix}",
+        }
+        for suffix in ("_ratio", "")
+    ),
+)
+"""What kafka_exporter and the OpenTelemetry Collector call the same four things. The unit of the Collector's gauges is
+1, which becomes `_ratio` on the way to Prometheus unless suffixes are turned off.
+"""
+
+
+def _kafka_any(query: str, name: str) -> str:
+    """Ask in the words of each exporter; where two say something of a topic, the first counts."""
+    return " or ".join(fill(query, name=quoted(name), **words) for words in _KAFKA_EXPORTERS)
+
+
 def _kafka(signal: QueueSignal) -> Iterator[_Preset]:
-    """Lag is -1 while a group has committed nothing: that is no lag."""
-    group = f"{{consumergroup={quoted(signal.name)}}}"
-    lag = f"sum by (topic) (clamp_min(kafka_consumergroup_lag{group}, 0))"
+    """Lag is -1 (kafka_exporter) or absent (Collector) while a group has committed nothing: that is no lag."""
+    lag = _kafka_any("sum by (topic) (clamp_min($lag{$group=$name}, 0))", signal.name)
     yield "Backlog", lag, "lag of topic $topic", float(signal.max_lag), ""
-    growth = f"sum by (topic) (delta(kafka_consumergroup_lag{group}[2m]))"
-    idle = f"sum by (topic) (changes(kafka_consumergroup_current_offset{group}[2m])) == bool 0"
+    stalled = _kafka_any(
+        """sum by (topic) (delta($lag{$group=$name}[2m]))
+           * (sum by (topic) (changes($committed{$group=$name}[2m])) == bool 0)""",
+        signal.name,
+    )
     words = "growth of the lag in two minutes, nothing consumed, of topic $topic"
-    yield "Stalled", f"{growth} * ({idle})", words, 0.0, ""
+    yield "Stalled", stalled, words, 0.0, ""
     if signal.dead_letter:
-        dead = f"sum(delta(kafka_topic_partition_current_offset{{topic={quoted(signal.dead_letter)}}}[5m]))"
+        dead = _kafka_any("sum(delta($end{topic=$name}[5m]))", signal.dead_letter)
         yield "DeadLetters", dead, "dead letters in five minutes", 0.0, ""
 
 
