@@ -57,6 +57,7 @@ CATALOGUE: dict[str, Binary] = {
         Binary("kind", "kind", "sigs.k8s.io/kind"),
         Binary("coredns", "coredns", "."),
         Binary("alertmanager", "alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
+        Binary("metrics-server", "metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
     )
 }
 

@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
     image = commands.add_parser("image", help="build the images and load them into the cluster")
     _add_name(image)
+    image.add_argument("--metrics-server", action="store_true", help="that one too: autoscalers ask it for the load")
     image.set_defaults(run=_image)
 
     down = commands.add_parser("down", help="remove every trace of a cluster; caches stay")
@@ -124,7 +125,7 @@ def _image(options: argparse.Namespace) -> None:
 
     name = ClusterName(options.name)
     with _sole_user(name, "image"):
-        deliver.deliver(name, Progress())
+        deliver.deliver(name, Progress(), autoscaling=options.metrics_server)
 
 
 def _down(options: argparse.Namespace) -> None:

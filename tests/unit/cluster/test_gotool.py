@@ -1,7 +1,7 @@
 import pytest
 
 from hemostat_chaos.cluster import binaries, gotool
-from hemostat_chaos.cluster.constants import ETCD_IMAGE_TAG, KIND_VERSION, KUBERNETES_VERSION
+from hemostat_chaos.cluster.constants import ETCD_IMAGE_TAG, KIND_VERSION, KUBERNETES_VERSION, METRICS_SERVER_VERSION
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,7 @@ def _go_mod(module: str) -> str:
 def test_the_modules_pin_the_versions_that_the_constants_name() -> None:
     assert f"k8s.io/kubernetes {KUBERNETES_VERSION}" in _go_mod("kubernetes")
     assert f"sigs.k8s.io/kind {KIND_VERSION}" in _go_mod("kind")
+    assert f"sigs.k8s.io/metrics-server {METRICS_SERVER_VERSION}" in _go_mod("metrics-server")
     etcd = ETCD_IMAGE_TAG.removesuffix("-0")
     assert f"go.etcd.io/etcd/server/v3 v{etcd}" in _go_mod("kubernetes")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from hemostat_chaos.cluster import atomic, kindconfig, offline, ordinary, run, state
@@ -11,13 +12,15 @@ from hemostat_chaos.cluster.archive import Image
 from hemostat_chaos.cluster.binaries import in_parallel
 from hemostat_chaos.cluster.constants import (
     BUILD_DEADLINE,
+    METRICS_SERVER_IMAGE,
+    METRICS_SERVER_LOCAL,
     OPERATOR_IMAGE,
     PACKAGES_DEADLINE,
     PROMETHEUS_IMAGE,
     PROMETHEUS_LOCAL,
 )
 from hemostat_chaos.cluster.errors import ClusterError
-from hemostat_chaos.cluster.images import base, context, dockerfile, layers, load, prometheus
+from hemostat_chaos.cluster.images import base, context, dockerfile, layers, load, metrics_server, prometheus
 from hemostat_chaos.cluster.names import ClusterName
 from hemostat_chaos.cluster.paths import cache_root, kubeconfig_path, log_dir, project_root
 from hemostat_chaos.cluster.progress import Progress
@@ -27,47 +30,56 @@ _KEPT = 8  # versions of the code: more than checkouts that work at the same tim
 _REGISTRY_VARIABLE = "IMAGE_REGISTRY"
 
 
-def deliver(name: ClusterName, progress: Progress) -> None:
-    """Build the images and bring them to where the cluster finds them."""
+def deliver(name: ClusterName, progress: Progress, *, autoscaling: bool) -> None:
+    """Build the images and bring them to where the cluster finds them.
+
+    :param autoscaling: metrics-server too, without which an autoscaler knows no load.
+    """
     logs = log_dir(str(name))
     record = state.load(name)
     if record is not None:
-        _offline(name, record, progress, logs)
+        _offline(name, record, progress, logs, autoscaling)
         return
+    published = {PROMETHEUS_LOCAL: PROMETHEUS_IMAGE}
+    if autoscaling:
+        published[METRICS_SERVER_LOCAL] = METRICS_SERVER_IMAGE
     kind = ordinary.kind_command(progress, logs)
     if ordinary.exists(name, kind):
-        _docker_build(progress, logs)
+        _docker_build(published, progress, logs)
         with progress.step("loading the images"):
             run.logged(
-                [kind, "load", "docker-image", OPERATOR_IMAGE, PROMETHEUS_LOCAL, "--name", name.kind],
+                [kind, "load", "docker-image", OPERATOR_IMAGE, *published, "--name", name.kind],
                 logs / "load.log",
                 deadline=BUILD_DEADLINE,
             )
     elif kubeconfig_path(str(name)).exists():
-        _push(progress, logs)
+        _push(published, progress, logs)
     else:
         raise ClusterError(f"cluster {name} is not up", hint=f"python -m hemostat_chaos.cluster up --name {name}")
 
 
-def build_offline(progress: Progress, logs: Path) -> list[Image]:
-    """Build all images from packages."""
+def build_offline(progress: Progress, logs: Path, autoscaling: bool) -> list[Image]:
+    """Build all images from packages and Go modules."""
     root = project_root()
     recipe = dockerfile.parse((root / context.DOCKERFILE).read_text())
     site: list[context.Part] = []
     bottom: list[base.Tree] = []
+    more: list[Image] = []
     in_parallel(
         lambda: bottom.append(base.make(progress, logs)),
         lambda: site.append(context.site(progress, logs)),
+        lambda: more.append(metrics_server.image(progress, logs)) if autoscaling else None,
     )
     parts = {"site": site[0], "app": context.app(progress, logs)}
     return [
         layers.build(OPERATOR_IMAGE, recipe, bottom[0], parts, progress, logs / "image.log"),
         prometheus.image(bottom[0], progress, logs),
+        *more,
     ]
 
 
-def _offline(name: ClusterName, record: State, progress: Progress, logs: Path) -> None:
-    images = build_offline(progress, logs)
+def _offline(name: ClusterName, record: State, progress: Progress, logs: Path, autoscaling: bool) -> None:
+    images = build_offline(progress, logs, autoscaling)
     atomic.prune(cache_root() / "images", "app-*", keep=_KEPT)
     atomic.prune(cache_root() / "images", "layer-app-*", keep=_KEPT)
     environment = offline.docker_environment(name)
@@ -82,8 +94,11 @@ def _offline(name: ClusterName, record: State, progress: Progress, logs: Path) -
         load.load_everywhere(work, environment)
 
 
-def _docker_build(progress: Progress, logs: Path) -> None:
-    """Build and pull with Docker itself."""
+def _docker_build(published: Mapping[str, str], progress: Progress, logs: Path) -> None:
+    """Build and pull with Docker itself.
+
+    :param published: names of ours, and where the images come from.
+    """
     root = project_root()
     parts = {"site": context.site(progress, logs), "app": context.app(progress, logs)}
     folder = cache_root() / "images"
@@ -95,13 +110,14 @@ def _docker_build(progress: Progress, logs: Path) -> None:
             logs / "image.log",
             deadline=BUILD_DEADLINE,
         )
-    if not run.succeeds(["docker", "image", "inspect", PROMETHEUS_LOCAL]):
-        with progress.step(f"pulling {PROMETHEUS_IMAGE}"):
-            run.logged(["docker", "pull", PROMETHEUS_IMAGE], logs / "prometheus.log", deadline=PACKAGES_DEADLINE)
-            run.output(["docker", "tag", PROMETHEUS_IMAGE, PROMETHEUS_LOCAL])
+    for ours, theirs in published.items():
+        if not run.succeeds(["docker", "image", "inspect", ours]):
+            with progress.step(f"pulling {theirs}"):
+                run.logged(["docker", "pull", theirs], logs / "pull.log", deadline=PACKAGES_DEADLINE)
+                run.output(["docker", "tag", theirs, ours])
 
 
-def _push(progress: Progress, logs: Path) -> None:
+def _push(published: Mapping[str, str], progress: Progress, logs: Path) -> None:
     registry = os.environ.get(_REGISTRY_VARIABLE, "").rstrip("/")
     if not registry:
         raise ClusterError(
@@ -110,8 +126,8 @@ def _push(progress: Progress, logs: Path) -> None:
         )
     if not run.succeeds(["docker", "info"], deadline=10):
         raise ClusterError("no Docker daemon answers, so no image can be pushed", hint="start Docker")
-    _docker_build(progress, logs)
-    for image in (OPERATOR_IMAGE, PROMETHEUS_LOCAL):
+    _docker_build(published, progress, logs)
+    for image in (OPERATOR_IMAGE, *published):
         target = f"{registry}/{image}"
         with progress.step(f"pushing {target}"):
             run.output(["docker", "tag", image, target])
