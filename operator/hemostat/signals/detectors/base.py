@@ -33,3 +33,10 @@ class Verdicts:
         """Return whether the series at this position is wrong; None is no evidence, as in `Observation.wrong`."""
         word = int(self.wrong[position])
         return None if word == UNKNOWN else word == WRONG
+
+
+def nothing_said(series: int, columns: int = 4) -> tuple[NDArray[np.int8], Floats]:
+    """Return room for the verdicts on so many series, none given yet: the words, and the numbers as rows."""
+    numbers = np.full((columns, series), np.nan)
+    numbers[0] = 0.0
+    return np.full(series, UNKNOWN, np.int8), numbers

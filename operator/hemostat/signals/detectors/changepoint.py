@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hemostat.api.watch import Direction
 from hemostat.compiled import compiled, part
-from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
+from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts, nothing_said
 from hemostat.signals.detectors.blocks import CLOSED, FIELDS, OLD, RING, add, median
 
 RECENT = 6
@@ -50,8 +50,7 @@ class ChangePoint:
 
     def step(self, rows: Rows, values: Floats, now: float) -> Verdicts:
         """Take in one instant vector and judge it; see `Unusual.step`."""
-        out = np.empty((4, len(rows)))
-        wrong = np.empty(len(rows), np.int8)
+        wrong, out = nothing_said(len(rows))
         _step(self._state, rows, values, now, self._block_seconds, self._min_change, self._sign, wrong, out)
         score, expected, low, high = out
         return Verdicts(wrong, score, expected, low, high)
@@ -74,9 +73,6 @@ def _step(
     out: Floats,
 ) -> None:
     for position in range(len(rows)):
-        wrong[position] = UNKNOWN
-        out[0, position] = 0.0
-        out[1:, position] = np.nan
         row = rows[position]
         if row < 0 or row >= len(state):
             continue

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemostat.compiled import compiled, part
-from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
+from hemostat.signals.detectors.base import RIGHT, WRONG, Floats, Rows, Verdicts, nothing_said
 from hemostat.signals.detectors.blocks import CLOSED, FIELDS, OLD, RING, add, median
 
 MIN_BLOCKS = 24
@@ -70,8 +70,7 @@ class Forecast:
 
     def step(self, rows: Rows, values: Floats, now: float) -> Outlook:
         """Take in one instant vector and say how much time is left; see `Unusual.step`. The band is the trend's."""
-        out = np.empty((7, len(rows)))
-        wrong = np.empty(len(rows), np.int8)
+        wrong, out = nothing_said(len(rows), 7)
         _step(self._state, rows, values, now, self._block_seconds, self._limit, self._within, wrong, out)
         score, expected, low, high, left, at_most, slope = out
         return Outlook(wrong, score, expected, low, high, left, at_most, slope)
@@ -131,9 +130,6 @@ def _step(
     out: Floats,
 ) -> None:
     for position in range(len(rows)):
-        wrong[position] = UNKNOWN
-        out[0, position] = 0.0
-        out[1:, position] = np.nan
         row = rows[position]
         if row < 0 or row >= len(state):
             continue

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemostat.api.watch import Direction, Sensitivity
-from hemostat.signals.detectors.base import Floats, Rows, Verdicts
+from hemostat.signals.detectors.base import Floats, Rows, Verdicts, nothing_said
 from hemostat.signals.detectors.unusual_kernel import step
 from hemostat.signals.detectors.unusual_state import FIRST, STATE
 
@@ -59,8 +59,7 @@ class Unusual:
         :param values: value of each series; NaN and infinity are no evidence.
         :param now: time of the vector in seconds; a vector that is not newer than the last one is not learned.
         """
-        out = np.empty((4, len(rows)))
-        wrong = np.empty(len(rows), np.int8)
+        wrong, out = nothing_said(len(rows))
         step(self._state, rows, values, now, self._block_seconds, self._limit, self._sign, wrong, out)
         surprise, expected, low, high = out
         return Verdicts(wrong, 1.0 - np.exp2(-surprise / self._limit), expected, low, high)

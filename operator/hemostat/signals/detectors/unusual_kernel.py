@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hemostat.compiled import compiled, part
 from hemostat.signals.detectors import unusual_pattern, unusual_range
-from hemostat.signals.detectors.base import LARGEST, RIGHT, UNKNOWN, WRONG, Floats, Rows
+from hemostat.signals.detectors.base import LARGEST, RIGHT, WRONG, Floats, Rows
 from hemostat.signals.detectors.unusual_state import FIRST, LATE_BLOCKS, LOUDEST, RING
 
 _compare = unusual_pattern.compare
@@ -32,9 +32,6 @@ def step(
 ) -> None:
     """Take one vector in. `out` gets surprise, expected, low and high as its rows; `wrong` the words of `base`."""
     for position in range(len(rows)):
-        wrong[position] = UNKNOWN
-        out[0, position] = 0.0
-        out[1:, position] = np.nan
         row = rows[position]
         if row < 0 or row >= len(state) or not math.isfinite(values[position]):
             continue
