@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.telemetry.requests import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, request, span
 
 from hemostat.telemetry.kernel import join, tables
+from hemostat.telemetry.kernel.scan import MAX_LINKS_OF_SPAN
 from hemostat.telemetry.window import COARSE_SECONDS, FINE_SECONDS, KEEP_SECONDS, TraceWindows
 
 
@@ -162,6 +163,14 @@ def test_queues_are_edges_joined_by_links():
     batch = span(CONSUMER, own=b"x" * 8, links=[bytes([i + 1]) * 8 for i in range(3)])
     feed(windows, 2.0, request("shipping", batch))
     assert edges(windows, 2.0) == {("checkout", "shipping"): (3, 3)}
+
+
+def test_links_beyond_what_is_looked_at_are_counted_as_dropped():
+    windows = TraceWindows()
+    feed(windows, 1.0, request("audit", span(CONSUMER, links=[i.to_bytes(8, "big") for i in range(1, 41)])))
+    assert windows.dropped()["links"] == 40 - MAX_LINKS_OF_SPAN
+    feed(windows, 2.0, request("audit", span(INTERNAL, links=[b"12345678"] * 40)))
+    assert windows.dropped()["links"] == 40 - MAX_LINKS_OF_SPAN, "they would have been no calls"
 
 
 def test_links_of_other_spans_are_no_calls():

@@ -20,6 +20,7 @@ from hemostat.telemetry.kernel.scan import (
     ID,
     KIND,
     LINKS,
+    LINKS_LEFT,
     NAME,
     NANOSECONDS,
     PARENT,
@@ -98,6 +99,7 @@ def _span(t: int, b: int, row: int, links: int, now: int) -> None:
         if parent:
             join.called(t, service, parent, taken, failed, high, low, now)
         if kind == CONSUMER:
+            tables.drop(t, tables.LINKS_LEFT, word(row + 8 * LINKS_LEFT))
             first, n = word(row + 8 * LINKS) >> 32, word(row + 8 * LINKS) & 0xFFFFFFFF
             for i in range(first, first + n):
                 linked, span = word(links + 16 * i), word(links + 16 * i + 8)

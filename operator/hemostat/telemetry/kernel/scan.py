@@ -16,6 +16,8 @@ SERVICE, NAME, PEER, SPAN = 0, 1, 2, 3
 """Columns that are slices of the request: `offset << 32 | length`; 0 when there is none."""
 KIND, FAILED, GENAI, NANOSECONDS, TRACE_HIGH, TRACE_LOW, ID, PARENT, LINKS = 4, 5, 6, 7, 8, 9, 10, 11, 12
 """Columns that are numbers; LINKS is a slice of the links' rows. An id that has not the length it must have is 0."""
+LINKS_LEFT = 15
+"""Column: links of the span that were passed over."""
 COLUMNS = 24
 MAX_SPANS = 32_768
 """Spans taken of one request; what is beyond is told the sender as rejected."""
@@ -210,7 +212,7 @@ def _status(b: int, p: int, end: int, code: int) -> int:
 @part
 def _span(b: int, p: int, end: int, row: int, links: int, linked: int) -> tuple[int, int]:  # noqa: C901
     """Fill the row of one span; return what is wrong with it and how many links there are now."""
-    begin, finish, code, kind, name, peer, first_link = 0, 0, 0, 0, 0, 0, linked
+    begin, finish, code, kind, name, peer, first_link, left = 0, 0, 0, 0, 0, 0, linked, 0
     for column in range(GENAI, LINKS):
         put(row, column, 0)
     for column in range(_PEERS, COLUMNS):
@@ -253,6 +255,8 @@ def _span(b: int, p: int, end: int, row: int, links: int, linked: int) -> tuple[
                 if _link(b, p, p + n, links + 16 * linked) == BAD:
                     return _MALFORMED, linked
                 linked += 1
+            else:
+                left += 1
             p += n
         elif t == 0x30:  # kind
             kind, p = varint(b, p, end)
@@ -275,6 +279,7 @@ def _span(b: int, p: int, end: int, row: int, links: int, linked: int) -> tuple[
     put(row, FAILED, code == 2)
     put(row, NANOSECONDS, _taken(begin, finish))
     put(row, LINKS, first_link << 32 | (linked - first_link))
+    put(row, LINKS_LEFT, left)
     name = name_of(b, name)
     put(row, NAME, name)
     for i in range(_SERVICE_KEY):
