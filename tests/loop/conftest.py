@@ -2,15 +2,20 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes import config
 
 from hemostat.clock import SystemClock
 from hemostat.kube import Kube
+from hemostat_chaos.cluster import on_node as nodes
+from hemostat_chaos.cluster.names import ClusterName
 from hemostat_chaos.demo import play
 from hemostat_chaos.demo.command import APPROVER
 from hemostat_chaos.demo.kubectl import Kubectl
+from hemostat_chaos.experiment.inflict import Inflictor
 from hemostat_chaos.experiment.runner import Options
 from hemostat_chaos.experiment.waiting import Waiter, print_line
 
@@ -48,6 +53,21 @@ def kube(stage: play.Stage) -> Kube:
 @pytest.fixture
 def kubectl(stage: play.Stage) -> Kubectl:
     return stage.kubectl
+
+
+@pytest.fixture
+def inflictor(stage: play.Stage, request: pytest.FixtureRequest) -> Iterator[Inflictor]:
+    """A namespace of the test's own: what fires at the same time belongs to one Incident."""
+    name = f"fault-{abs(hash(request.node.name)) % 10**8}"
+    stage.kubectl("create", "namespace", name)
+    yield Inflictor(stage.kube, stage.kubectl, stage.waiter, name, on_node)
+    stage.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def on_node(node: str, *words: str) -> str:
+    """Run a command on a node of the cluster that kubectl points at, which must be one made here."""
+    _, active = config.list_kube_config_contexts()
+    return nodes.on_node(ClusterName.of_context(active["name"]), node, *words)
 
 
 @pytest.fixture

@@ -4,41 +4,45 @@ The faults are a list of the chaos package, so that a benchmark can time the sam
 """
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from hemostat.api.incident import EvidenceKind
 from hemostat.api.resources import INCIDENT
 from hemostat.kube import Kube, NotFound
+from hemostat_chaos.demo import play
 from hemostat_chaos.demo.kubectl import Kubectl
 from hemostat_chaos.experiment.inflict import Inflictor
-from hemostat_chaos.experiment.waiting import Waiter
-from hemostat_chaos.experiment.workload_faults import FAULTS, WorkloadFault, deployment, job, probe, quota_fault
+from hemostat_chaos.experiment.manifests import deployment, job, probe
+from hemostat_chaos.experiment.node_faults import NODE_FAULTS
+from hemostat_chaos.experiment.workload_faults import FAULTS, WorkloadFault, quota_fault
 
-ALL = (*FAULTS, quota_fault(1))
+ALL = (*FAULTS, quota_fault(1), *NODE_FAULTS)
 QUIET_SECONDS = 8.0
 """How long nothing must fire after the last planned step: longer than a signal needs to fire."""
 
 
-@pytest.fixture
-def inflictor(kube: Kube, kubectl: Kubectl, waiter: Waiter, request: pytest.FixtureRequest) -> Iterator[Inflictor]:
-    """Return a namespace of the test's own: what fires at the same time belongs to one Incident."""
-    name = f"fault-{abs(hash(request.node.name)) % 10**8}"
-    kubectl("create", "namespace", name)
-    yield Inflictor(kube, kubectl, waiter, name)
-    kubectl("delete", "namespace", name, "--wait=false")
+@pytest.fixture(scope="session", autouse=True)
+def _load_is_known(stage: play.Stage) -> None:
+    """Autoscalers ask metrics-server, which is part of no cluster by itself."""
+    stage.kubectl("apply", "--server-side", "-k", "chaos/metrics-server")
+    stage.kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", "--timeout=55s")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 @pytest.mark.parametrize("fault", ALL, ids=lambda f: f.name)
 def test_a_fault_is_named_by_its_own_signal(inflictor: Inflictor, fault: WorkloadFault) -> None:
+    say = inflictor.waiter.say
     inflictor.prepare(fault)
     try:
         fired = inflictor.wait(fault, inflictor.inflict(fault))
+        say(f"    {fault.name}: {fired.signal.subject} after {fired.seconds:.1f} s: {fired.signal.value}")
+        if fault.can_be_relieved:
+            seconds = inflictor.wait_clear(fault, fired, inflictor.relieve(fault))
+            say(f"    {fault.name}: clear {seconds:.1f} s after the relief")
+            assert seconds <= fault.clears_seconds
     finally:
         inflictor.take_away(fault)
-    inflictor.waiter.say(f"    {fault.name}: {fired.signal.subject} after {fired.seconds:.1f} s")
     assert fired.seconds <= fault.within_seconds
     assert fired.signal.subject == f"{fault.expected} of {fault.name}"
     assert fired.incident.spec.title.startswith(f"{fault.kind} {fault.name}: ")

@@ -28,6 +28,9 @@ NO_NAME_SERVER: Final = "198.51.100.53"
 # Metric of the catch-all routes: any route that the machine already has wins.
 GUARD_METRIC: Final = 4000
 
+# Label and taint of nodes that take no pods but those that ask for it: faults of nodes hit them.
+SPARE: Final = "hemostat.dev/spare"
+
 DEBIAN_SUITE: Final = "bookworm"
 PYTHON_BASE: Final = "python:3.11-slim-bookworm"
 

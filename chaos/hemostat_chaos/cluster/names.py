@@ -38,6 +38,14 @@ class ClusterName:
         """Return the name of the context that kind writes."""
         return f"kind-{self.kind}"
 
+    @classmethod
+    def of_context(cls, context: str) -> ClusterName:
+        """Return the name of the cluster that this context of a kubeconfig is about."""
+        prefix = cls("x").context.removesuffix("x")
+        if not context.startswith(prefix):
+            raise ClusterError(f"{context!r} is no cluster that was made here", hint=f"its name begins with {prefix}")
+        return cls(context.removeprefix(prefix))
+
     @property
     def namespace(self) -> str:
         """Return the name of its network namespace."""

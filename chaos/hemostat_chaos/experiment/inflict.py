@@ -9,13 +9,20 @@ from hemostat.api.incident import Incident, SignalState, SignalStatus
 from hemostat.api.meta import is_true
 from hemostat.api.resources import INCIDENT, WATCH
 from hemostat.api.watch import Watch
+from hemostat.errors import Refused
 from hemostat.kube import Kube, NotFound, path_of
 from hemostat.signals.workload import KINDS, state_of
+from hemostat.signals.workload.scene import short
+from hemostat.signals.workload.state import condition, holds
+from hemostat_chaos.cluster.constants import SPARE
+from hemostat_chaos.experiment.manifests import Json, in_namespace
 from hemostat_chaos.experiment.waiting import Waiter
-from hemostat_chaos.experiment.workload_faults import Json, WorkloadFault, in_namespace
+from hemostat_chaos.experiment.workload_faults import WorkloadFault
 
 MANAGER = "hemostat-chaos"
 READY_SECONDS = 60.0
+LOAD_KNOWN_SECONDS = 120.0
+"""Until an autoscaler knows the load of new pods: it wants two measurements, and looks every 15 s."""
 QUIET_SECONDS = 60.0
 
 
@@ -33,17 +40,24 @@ class Fired:
         return (self.signal.state_time - self.injected).total_seconds()
 
 
+def no_nodes(node: str, *words: str) -> str:
+    """Refuse to run a command on a node."""
+    raise Refused("NoNodes", f"`{' '.join(words)}` on {node}: the faults of nodes are for clusters made here alone")
+
+
 @dataclass(frozen=True, slots=True)
 class Inflictor:
     """One namespace where faults are inflicted.
 
     :param kubectl: runs kubectl with these arguments and returns what it prints.
+    :param on_node: runs a command on the node of this name and returns what it prints.
     """
 
     kube: Kube
     kubectl: Callable[..., str]
     waiter: Waiter
     namespace: str
+    on_node: Callable[..., str] = no_nodes
 
     def prepare(self, fault: WorkloadFault) -> None:
         """Bring about the healthy state, watched; returns when Hemostat calls it healthy."""
@@ -51,6 +65,8 @@ class Inflictor:
         self._apply((fault.watch(),))
         if fault.before and fault.kind == "Deployment":
             self.waiter.until(f"{fault.name} runs", lambda: self._incomplete(fault), READY_SECONDS)
+        if any(o["kind"] == "HorizontalPodAutoscaler" for o in fault.before):
+            self.waiter.until(f"load of {fault.name}", lambda: self._load_unknown(fault), LOAD_KNOWN_SECONDS)
         self.waiter.until(f"Watch {fault.name} is quiet", lambda: self._noisy(fault), QUIET_SECONDS)
 
     def inflict(self, fault: WorkloadFault) -> datetime:
@@ -60,6 +76,8 @@ class Inflictor:
         self._apply(fault.apply)
         for command in fault.commands:
             self.kubectl("-n", self.namespace, *command(names))
+        for words in fault.on_node:
+            self.on_node(self._spare(), *words)
         return began
 
     def wait(self, fault: WorkloadFault, injected: datetime) -> Fired:
@@ -78,17 +96,40 @@ class Inflictor:
         self.waiter.until(f"signal of {fault.name}", missing, fault.within_seconds + 15)
         return found[0]
 
+    def relieve(self, fault: WorkloadFault) -> datetime:
+        """End the trouble and leave the target. Returns when."""
+        began, names = self.waiter.clock.now(), self._names(fault)
+        for command in fault.relief:
+            self.kubectl("-n", self.namespace, *command(names))
+        self._restore_node(fault)
+        return began
+
+    def wait_clear(self, fault: WorkloadFault, fired: Fired, relieved: datetime) -> float:
+        """Wait until the signal that fired is clear; return how many seconds after the relief."""
+        found: list[datetime] = []
+
+        def fires() -> str | None:
+            live = self.kube.get(INCIDENT.path(self.namespace, fired.incident.metadata.name))
+            signal = next(s for s in Incident.model_validate(live).status.signals if s.key == fired.signal.key)
+            if signal.state is not SignalState.CLEAR:
+                return f"{signal.subject}: {signal.state}"
+            found.append(signal.state_time)
+            return None
+
+        self.waiter.until(f"signal of {fault.name} is clear", fires, fault.clears_seconds + 15)
+        return (found[0] - relieved).total_seconds()
+
     def take_away(self, fault: WorkloadFault) -> None:
         """Undo the fault, delete its target and the Incidents about it: the next time must not take up this one."""
+        self._restore_node(fault)
         names = self._names(fault)
         for command in fault.undo:
             self.kubectl(*command(names))
         self.kubectl("-n", self.namespace, "delete", "watches.hemostat.dev", fault.name, "--ignore-not-found")
         for incident in self._incidents(fault):
             self.kubectl("-n", self.namespace, "delete", "incidents.hemostat.dev", incident.metadata.name)
-        kinds = [o["kind"].lower() for o in (*fault.before, *fault.apply)]
-        for kind in dict.fromkeys([fault.kind.lower(), *kinds]):
-            name = "pods" if kind == "resourcequota" else fault.name
+        made = ((o["kind"].lower(), o["metadata"]["name"]) for o in (*fault.before, *fault.apply))
+        for kind, name in dict.fromkeys(made):
             self.kubectl("-n", self.namespace, "delete", kind, name, "--ignore-not-found", "--wait=false")
 
     def _apply(self, objects: tuple[Json, ...]) -> None:
@@ -106,6 +147,21 @@ class Inflictor:
         name, node = pod.get("metadata", {}).get("name", ""), pod.get("spec", {}).get("nodeName", "")
         return {"pod": name, "node": node or self.kube.list("/api/v1/nodes")[0]["metadata"]["name"]}
 
+    def _spare(self) -> str:
+        """Return the node that faults may hit: nothing else runs there."""
+        found = self.kube.list("/api/v1/nodes", labelSelector=SPARE)
+        if not found:
+            raise Refused("NoSpareNode", "python -m hemostat_chaos.cluster up --spares 1 makes a cluster that has one")
+        return str(found[0]["metadata"]["name"])
+
+    def _restore_node(self, fault: WorkloadFault) -> None:
+        for words in fault.undo_on_node:
+            self.on_node(self._spare(), *words)
+
+    def _load_unknown(self, fault: WorkloadFault) -> str | None:
+        live = self.kube.get(path_of("autoscaling/v2", "HorizontalPodAutoscaler", self.namespace, fault.name))
+        return None if holds(live, "ScalingActive") else short(condition(live, "ScalingActive").get("message")) or "new"
+
     def _incomplete(self, fault: WorkloadFault) -> str | None:
         live = self.kube.get(path_of(KINDS[fault.kind], fault.kind, self.namespace, fault.name))
         return None if state_of(live).complete else "not every pod is available"
@@ -114,9 +170,9 @@ class Inflictor:
         """Return why the Watch is not quiet; where the fault makes the target, it is missing until then."""
         watch = Watch.model_validate(self.kube.get(WATCH.path(self.namespace, fault.name)))
         now = self.waiter.clock.now()
-        for condition in watch.status.conditions:
-            if condition.type == "Ready" and (condition.status == "True" or not fault.before):
-                settled = now - condition.last_transition_time >= timedelta(seconds=1)
+        for said in watch.status.conditions:
+            if said.type == "Ready" and (said.status == "True" or not fault.before):
+                settled = now - said.last_transition_time >= timedelta(seconds=1)
                 return "just begun" if not settled else f"{watch.status.firing} fire" if watch.status.firing else None
         return "it says nothing yet"
 

@@ -5,15 +5,27 @@ other. Everything is undone by deleting the namespace; what reaches beyond it ha
 """
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from hemostat.signals.workload import KINDS, Aspect
+from hemostat_chaos.experiment.manifests import (
+    Json,
+    autoscaler,
+    config_map,
+    cron_job,
+    deployment,
+    job,
+    load_on,
+    mounts,
+    pod_quota,
+    probe,
+    service,
+    unbound_claim,
+    volume,
+    web_server,
+)
 
-Json = dict[str, Any]
-IMAGE = "hemostat:dev"
-SERVE = ["python3", "-c", "import signal; signal.sigwait([signal.SIGTERM])"]
 BROKEN = "/dev/shm/broken"  # noqa: S108 - in the container
 Names = Mapping[str, str]
 """What a step may need to know of the cluster: `pod` (of the target) and `node` (of that pod)."""
@@ -36,11 +48,24 @@ class WorkloadFault:
     """kubectl calls that are the fault, after `apply`."""
     undo: tuple[Command, ...] = ()
     """What deleting the namespace does not undo."""
+    relief: tuple[Command, ...] = ()
+    """kubectl calls that end the trouble and leave the target: its signal must clear."""
+    on_node: tuple[tuple[str, ...], ...] = ()
+    """Commands that are the fault, on the spare node."""
+    undo_on_node: tuple[tuple[str, ...], ...] = ()
+    """Commands there that end it, and that do no harm where there is none: both relief and undo."""
     kind: str = "Deployment"
     change: str = ""
     """Word that the evidence about what was changed must hold."""
     within_seconds: float = 30.0
     """From the injection until the signal fires, with time for the kubelet and the controllers to notice."""
+    clears_seconds: float = 30.0
+    """From the relief until the signal is clear, likewise."""
+
+    @property
+    def can_be_relieved(self) -> bool:
+        """Whether it can end while its target stays."""
+        return bool(self.relief or self.undo_on_node)
 
     def watch(self) -> Json:
         """Return the Watch of the target: workload signals alone, looked at every second."""
@@ -54,67 +79,6 @@ class WorkloadFault:
         }
 
 
-def container(**changed: Any) -> Json:
-    """Return a container that does nothing but end when it is asked to."""
-    resources = {"requests": {"cpu": "1m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}
-    return {
-        "name": "app",
-        "image": IMAGE,
-        "imagePullPolicy": "Never",
-        "command": SERVE,
-        "resources": resources,
-    } | changed
-
-
-def deployment(name: str, *, replicas: int = 1, deadline: int = 600, pod: Json | None = None, **changed: Any) -> Json:
-    """Return a Deployment of such containers."""
-    labels = {"app": name}
-    spec = {"containers": [container(**changed)], "terminationGracePeriodSeconds": 1} | (pod or {})
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": replicas,
-            "progressDeadlineSeconds": deadline,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-        },
-    }
-
-
-def job(name: str, *command: str) -> Json:
-    """Return a Job that is tried once."""
-    template = {"spec": {"restartPolicy": "Never", "containers": [container(command=list(command))]}}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name},
-        "spec": {"backoffLimit": 0, "template": template},
-    }
-
-
-def cron_job(name: str, *command: str) -> Json:
-    """Return a CronJob that is never due: its Jobs are made by hand."""
-    spec = {"schedule": "0 0 29 2 *", "jobTemplate": {"spec": job(name, *command)["spec"]}}
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}
-
-
-def probe(test: str) -> Json:
-    """Return a probe that runs a shell test every second and gives up after two failures."""
-    return {"exec": {"command": ["sh", "-c", test]}, "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 5}
-
-
-def volume(name: str, **source: Any) -> Json:
-    """Return the part of a pod with a volume."""
-    return {"volumes": [{"name": name, **source}]}
-
-
-def mounts(name: str) -> Json:
-    """Return the part of a container that mounts it."""
-    return {"volumeMounts": [{"name": name, "mountPath": "/data"}]}
-
-
 def break_it(names: Names) -> tuple[str, ...]:
     """Make the probes of the pod fail."""
     return ("exec", names["pod"], "--", "touch", BROKEN)
@@ -124,21 +88,22 @@ def _rollout(name: str, expected: Aspect, change: str = "", **changed: Any) -> W
     return WorkloadFault(name, expected, (deployment(name),), (deployment(name, **changed),), change=change)
 
 
-def _settings(name: str, **data: str) -> Json:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
-
-
 def _from_key(name: str, key: str) -> list[Json]:
     return [{"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": name, "key": key}}}]
 
 
-def _claim(name: str) -> Json:
-    spec = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": "1Mi"}},
-        "storageClassName": "there-is-none",
-    }
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+def _loaded(name: str) -> WorkloadFault:
+    """Return more load than as many pods as there may be can bear."""
+    return WorkloadFault(
+        name,
+        Aspect.AUTOSCALER_MAX,
+        (web_server(name), service(name), autoscaler(name, most=2, cpu_percent=50)),
+        (load_on(name),),
+        relief=(lambda _: ("delete", "pod", f"{name}-load", "--wait=false"),),
+        # kubelet, metrics-server and autoscaler look every 10 to 15 s, one after the other
+        within_seconds=90,
+        clears_seconds=90,
+    )
 
 
 _PROBED: Json = {"readinessProbe": probe(f"! test -e {BROKEN}")}
@@ -162,7 +127,7 @@ FAULTS: tuple[WorkloadFault, ...] = (
     WorkloadFault(
         "missing-key",
         Aspect.CONTAINER_CONFIG,
-        (_settings("missing-key", mode="fast"), deployment("missing-key", env=_from_key("missing-key", "mode"))),
+        (config_map("missing-key", mode="fast"), deployment("missing-key", env=_from_key("missing-key", "mode"))),
         (deployment("missing-key", env=_from_key("missing-key", "mood")),),
         change="env MODE changed",
     ),
@@ -205,7 +170,7 @@ FAULTS: tuple[WorkloadFault, ...] = (
         Aspect.CLAIM,
         (deployment("unbound-claim"),),
         (
-            _claim("unbound-claim"),
+            unbound_claim("unbound-claim"),
             deployment(
                 "unbound-claim",
                 pod=volume("data", persistentVolumeClaim={"claimName": "unbound-claim"}),
@@ -246,6 +211,7 @@ FAULTS: tuple[WorkloadFault, ...] = (
         ),
         undo=(lambda names: ("uncordon", names["node"]),),
     ),
+    _loaded("autoscaler-maximum"),
 )
 """In an order in which they may be run one after the other in one namespace; the quota comes last, by itself."""
 
@@ -255,23 +221,10 @@ def quota_fault(pods: int) -> WorkloadFault:
 
     :param pods: how many there are.
     """
-    limit = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "pods"},
-        "spec": {"hard": {"pods": str(pods)}},
-    }
     return WorkloadFault(
         "quota",
         Aspect.QUOTA_EXHAUSTED,
         (deployment("quota"),),
-        (limit, deployment("quota", replicas=2)),
+        (pod_quota("pods", pods), deployment("quota", replicas=2)),
         change="replicas 1 -> 2",
     )
-
-
-def in_namespace(manifest: Json, namespace: str) -> Json:
-    """Return the object in this namespace."""
-    moved = deepcopy(manifest)
-    moved["metadata"]["namespace"] = namespace
-    return moved
