@@ -136,6 +136,11 @@ class Town:
         self.api = Api(self.clock)
         self.events = Told()
         self.watches = {s: watch(s, target={"name": s}) for s in self.services}
+        self.callers = {}
+        for caller, callee in self.edges:
+            self.callers.setdefault(callee, []).append(caller)
+        self.spread = (set(), set())
+        """Who is faulty, and who is bad because of that: asked at every look."""
         self.seen = {s: Seen(self.random.random() * self.lag) for s in self.services}
         for s in self.seen.values():
             s.next_look = at(self.random.random() * LOOK_SECONDS)
@@ -168,12 +173,17 @@ class Town:
             self.check()
 
     def bad(self):
+        if self.spread[0] != self.faulty:
+            self.spread = (set(self.faulty), self.affected())
+        return self.spread[1]
+
+    def affected(self):
         found, todo = set(), list(self.faulty)
         while todo:
             name = todo.pop()
             if name not in found:
                 found.add(name)
-                todo += [a for a, b in self.edges if b == name]
+                todo += self.callers.get(name, ())
         return found
 
     def sense(self, name, bad, now):
@@ -198,9 +208,8 @@ class Town:
 
     def signals(self, name, now):
         seen = self.seen[name]
-        callers = [a for a, b in self.edges if b == name][: self.per_watch] or [
-            f"outside{i}" for i in range(self.per_watch)
-        ]
+        outside = [f"outside{i}" for i in range(self.per_watch)]
+        callers = self.callers.get(name, outside)[: self.per_watch]
         return tuple(
             signal(
                 f"calls/errors/{caller}->{name}",
