@@ -32,8 +32,8 @@ async def serve(http_port: int, grpc_port: int) -> None:
 
 def counted(windows: TraceWindows) -> dict[str, object]:
     """Return all that was counted: edges, operations and what was dropped."""
-    now = time.monotonic()
-    graph = windows.graph(KEEP_SECONDS, now)
+    reading = windows.read(time.monotonic())
+    graph = reading.graph(KEEP_SECONDS)
     return {
         "edges": [
             [e.caller, e.callee, e.calls, e.failures, round(e.total_seconds * 1e9), e.served.calls, e.served.failures]
@@ -42,7 +42,7 @@ def counted(windows: TraceWindows) -> dict[str, object]:
         "operations": [
             [o.service, o.name, o.kind, o.stats.calls, o.stats.failures, round(o.stats.total_seconds * 1e9)]
             for service in sorted(graph.nodes())
-            for o in windows.operations(service, KEEP_SECONDS, now)
+            for o in reading.operations(service, KEEP_SECONDS)
         ],
         "dropped": windows.dropped(),
     }

@@ -169,5 +169,5 @@ def test_many_threads_count_every_span_once():
         assert set(pool.map(running.post, bodies)) == {200}
         assert set(pool.map(running.call, bodies)) == {grpc.StatusCode.OK}
         with running.lock:
-            (edge,) = running.windows.into("payment", 600, time.monotonic())
+            (edge,) = running.windows.read(time.monotonic()).into("payment", 600)
         assert edge.calls == 2 * 200 * 20

@@ -15,7 +15,7 @@ from hemostat.telemetry.graph import CallGraph
 
 LISTED_FOR = timedelta(seconds=1)
 GRAPH_FOR = timedelta(seconds=5)
-"""Drawing a call graph of thousands of edges takes half a second of the processor."""
+"""Drawing a call graph of thousands of edges takes a fifth of a second of the processor."""
 GRAPH_SECONDS = 60.0
 """Who called whom so long ago still counts as calling."""
 CROWDED = 10

@@ -75,15 +75,16 @@ class Gatherer:
 
     def _traces(self, watch: Watch) -> tuple[dict[str, Sequence[EdgeStats]], dict[str, Sequence[AgentStats]]]:
         """Return edges and agents, per signal that wants them."""
-        service, now = watch.spec.service or watch.spec.target.name, time.monotonic()
+        service = watch.spec.service or watch.spec.target.name
         edges: dict[str, Sequence[EdgeStats]] = {}
         agents: dict[str, Sequence[AgentStats]] = {}
         with self.lock:
-            for signal in effective_signals(watch.spec):
-                if signal.trace is not None:
-                    edges[signal.name] = self.windows.into(service, signal.trace.window_seconds, now)
-                elif signal.agent is not None:
-                    agents[signal.name] = self.windows.agents(service, signal.agent.window_seconds, now)
+            reading = self.windows.read(time.monotonic())
+        for signal in effective_signals(watch.spec):
+            if signal.trace is not None:
+                edges[signal.name] = reading.into(service, signal.trace.window_seconds)
+            elif signal.agent is not None:
+                agents[signal.name] = reading.agents(service, signal.agent.window_seconds)
         return edges, agents
 
 

@@ -67,7 +67,7 @@ class Observe:
                 store=self._store,
                 keeper=IncidentKeeper(self._store, self._events, user),
                 events=self._events,
-                desk=Desk(self._store.incidents, partial(_call_graph, windows, lock)),
+                desk=Desk(self._store.incidents, partial(call_graph, windows, lock)),
                 clock=self._clock,
             ),
             events=self._events,
@@ -142,9 +142,11 @@ class Observe:
                 self._events.emit("Runbook", runbook.metadata, reason, message, "Warning")
 
 
-def _call_graph(windows: TraceWindows, lock: threading.Lock) -> CallGraph:
+def call_graph(windows: TraceWindows, lock: threading.Lock) -> CallGraph:
+    """Return the live call graph; the lock is held only to read what it is made of."""
     with lock:
-        return windows.graph(GRAPH_SECONDS, time.monotonic())
+        reading = windows.read(time.monotonic())
+    return reading.graph(GRAPH_SECONDS)
 
 
 def runbook_problems(runbook: Runbook, catalogue: Catalogue) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hemostat.api.incident import SignalSource
 from hemostat.api.watch import SignalKind, TraceSignal
 from hemostat.signals.base import Observation, Timing
-from hemostat.telemetry.window import EdgeStats
+from hemostat.telemetry.graph import EdgeStats
 
 WARM_UP_LOOKS = 10
 """Looks before a learned latency is trusted."""

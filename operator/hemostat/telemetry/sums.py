@@ -1,17 +1,19 @@
 """Sparse vectors of counters and their sums (pure)."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from hemostat.telemetry.exemplars import slowest
 from hemostat.telemetry.graph import CallStats
 from hemostat.telemetry.kernel import tables
 
 Array = np.ndarray[Any, np.dtype[Any]]
-MAX_EXEMPLARS = 5
+_BATCH = 1 << 20
+_MIDDLES = np.array([tables.SMALLEST * tables.GROWTH ** (i - 0.5) / 1e9 for i in range(tables.BUCKETS)])
+"""Duration that stands for a bucket, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +41,26 @@ class Sums:
     """Counters, one row a group."""
     errors: Array
     nanoseconds: Array
-    slow: list[list[tuple[int, int, int]]]
+    slow: list[tuple[str, ...]]
+    """Trace ids of the slowest calls, slowest first."""
 
-    def stats(self, group: int, failed: tuple[str, ...]) -> CallStats:
-        """Return what is known of a group of calls."""
-        seen = np.cumsum(self.hits[group, : tables.BUCKETS])
-        slowest = sorted(set(self.slow[group]), reverse=True)[:MAX_EXEMPLARS]
-        return CallStats(
-            calls=int(seen[-1]),
-            failures=int(self.errors[group]),
-            total_seconds=float(self.nanoseconds[group]) / 1e9,
-            p50_seconds=_quantile(seen, 0.5),
-            p95_seconds=_quantile(seen, 0.95),
-            p99_seconds=_quantile(seen, 0.99),
-            failed_traces=failed,
-            slow_traces=tuple(trace_id(high, low) for _, high, low in slowest),
+    def stats(self, failed: Sequence[tuple[str, ...]]) -> list[CallStats]:
+        """Return what is known of each group of calls, given the traces of its failed ones."""
+        seen = np.cumsum(self.hits[:, : tables.BUCKETS], axis=1)
+        columns = (
+            seen[:, -1].astype(np.int64).tolist(),
+            self.errors.astype(np.int64).tolist(),
+            (self.nanoseconds / 1e9).tolist(),
+            *(_quantiles(seen, q).tolist() for q in (0.5, 0.95, 0.99)),
         )
+        return [CallStats(*row) for row in zip(*columns, failed, self.slow, strict=True)]
 
 
-def _quantile(seen: Array, q: float) -> float:
-    if seen[-1] == 0:
-        return 0.0
-    index = int(np.searchsorted(seen, math.ceil(q * int(seen[-1]))))
-    return float(tables.SMALLEST * tables.GROWTH ** (index - 0.5) / 1e9)
-
-
-def trace_id(high: int, low: int) -> str:
-    """Return 32 hex digits of the two halves of a trace id as they lie in memory."""
-    return (high % (1 << 64)).to_bytes(8, "little").hex() + (low % (1 << 64)).to_bytes(8, "little").hex()
+def _quantiles(seen: Array, q: float) -> Array:
+    """Return a quantile of each row of cumulated counts, 0 where there are none."""
+    every = seen[:, -1]
+    index = (seen < np.ceil(q * every)[:, None]).sum(axis=1)
+    return np.where(every > 0, _MIDDLES[index], 0.0)
 
 
 def summed(parts: Sequence[Seconds]) -> Seconds:
@@ -88,24 +82,40 @@ def summed(parts: Sequence[Seconds]) -> Seconds:
     )
 
 
-def add(parts: Sequence[Seconds], groups: Mapping[int, int]) -> Sums:
-    """Add up the series that are in a group."""
-    n = max(groups.values(), default=-1) + 1
-    of = np.full(tables.MAX_SERIES, -1)
-    of[list(groups)] = list(groups.values())
+def add(parts: Sequence[Seconds], of: Array, n: int) -> Sums:
+    """Add up the series that are in one of `n` groups.
+
+    :param of: group by series, -1 for none.
+    """
     hits = np.zeros(n * tables.COLUMNS)
-    errors, nanoseconds = np.zeros(n), np.zeros(n)
-    slow: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
+    for some in _batches(parts, max(_BATCH, len(hits))):
+        keys = np.concatenate([p.keys for p in some])
+        group = of[keys // tables.COLUMNS]
+        mine = group >= 0
+        places = group[mine] * tables.COLUMNS + keys[mine] % tables.COLUMNS
+        hits += np.bincount(places, np.concatenate([p.counts for p in some])[mine], len(hits))
+    group = of[_joined([p.series for p in parts])]
+    mine = group >= 0
+    group = group[mine]
+    return Sums(
+        hits=hits.reshape(n, tables.COLUMNS),
+        errors=np.bincount(group, _joined([p.errors for p in parts])[mine], n),
+        nanoseconds=np.bincount(group, _joined([p.nanoseconds for p in parts])[mine], n),
+        slow=slowest(group, _joined([p.slow for p in parts], (0, 3))[mine], n),
+    )
+
+
+def _joined(arrays: Sequence[Array], empty: tuple[int, ...] = (0,)) -> Array:
+    return np.concatenate(arrays) if arrays else np.empty(empty, np.int64)
+
+
+def _batches(parts: Sequence[Seconds], cells: int) -> Iterator[list[Seconds]]:
+    """Yield the parts, as many at a time as have so many counters: that bounds what is copied at once."""
+    some: list[Seconds] = []
     for part in parts:
-        group = of[part.keys // tables.COLUMNS]
-        mine = group >= 0
-        places = group[mine] * tables.COLUMNS + part.keys[mine] % tables.COLUMNS
-        hits += np.bincount(places, part.counts[mine], len(hits))
-        group = of[part.series]
-        mine = group >= 0
-        errors += np.bincount(group[mine], part.errors[mine], n)
-        nanoseconds += np.bincount(group[mine], part.nanoseconds[mine], n)
-        for at, found in zip(group[mine].tolist(), part.slow[mine].tolist(), strict=True):
-            if found[0]:
-                slow[at].append(tuple(found))
-    return Sums(hits.reshape(n, tables.COLUMNS).astype(np.int64), errors.astype(np.int64), nanoseconds, slow)
+        some.append(part)
+        if sum(len(p.keys) for p in some) >= cells:
+            yield some
+            some = []
+    if some:
+        yield some

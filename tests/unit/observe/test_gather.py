@@ -10,9 +10,11 @@ from tests.unit.telemetry.requests import CLIENT, INTERNAL, request, span
 
 from hemostat.observe.gather import Gatherer, mounted, questions
 from hemostat.observe.poll import Poller
+from hemostat.observe.process import call_graph
 from hemostat.signals.evaluate import WatchState, look
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
+from hemostat.telemetry.reading import Reading
 from hemostat.telemetry.sample import Series
 from hemostat.telemetry.window import TraceWindows
 
@@ -44,6 +46,18 @@ def gatherer():
     windows = TraceWindows()
     windows.take(request("anybody", span(CLIENT, peer__service="other")), 0.0)  # compiles, which may take a while
     return Gatherer(Store(scene), Poller(Source()), windows, threading.Lock(), NoAlerts())
+
+
+def test_answers_from_traces_are_worked_out_without_the_lock(gatherer, monkeypatch):
+    """Requests are counted meanwhile."""
+    held = []
+    for name in ("into", "graph"):
+        answer = getattr(Reading, name)
+        monkeypatch.setattr(Reading, name, lambda *a, of=answer: held.append(gatherer.lock.locked()) or of(*a))
+    gatherer.fetch(watch())
+    call_graph(gatherer.windows, gatherer.lock)
+    assert len(held) >= 2
+    assert not any(held)
 
 
 def volumes(*found):

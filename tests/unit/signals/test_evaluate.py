@@ -13,8 +13,8 @@ from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
 from hemostat.signals.workload.judge import ASPECTS
 from hemostat.telemetry.alerts import Alert, Standing
+from hemostat.telemetry.graph import EdgeStats
 from hemostat.telemetry.sample import Series
-from hemostat.telemetry.window import EdgeStats
 
 SPEC = watch().spec
 PODS = {"pods/target", *(f"pods/{aspect}/payment" for aspect in ASPECTS["Deployment"])}

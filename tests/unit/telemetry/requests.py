@@ -73,10 +73,9 @@ def request(service, *spans):
 
 def counted(windows: TraceWindows, now: float):
     """Return all that was counted as the oracle tells it."""
-    graph = windows.graph(KEEP_SECONDS, now)
-    services = {e.caller for e in graph.edges} | graph.nodes()
-    labels = windows._labels(lambda kind, _: kind < 6)
-    services |= {service for _, service, _ in labels.values()}
+    reading = windows.read(now)
+    graph = reading.graph(KEEP_SECONDS)
+    services = {e.caller for e in graph.edges} | graph.nodes() | {of.owner for of in reading.labels.values()}
     return {
         "edges": Counter(
             (e.caller, e.callee, e.calls, e.failures, round(e.total_seconds * 1e9), e.served.calls, e.served.failures)
@@ -85,10 +84,10 @@ def counted(windows: TraceWindows, now: float):
         "operations": Counter(
             (o.service, o.name, o.kind, o.stats.calls, o.stats.failures, round(o.stats.total_seconds * 1e9))
             for service in services
-            for o in windows.operations(service, KEEP_SECONDS, now)
+            for o in reading.operations(service, KEEP_SECONDS)
         ),
         "agents": sorted(
-            (a for service in services for a in windows.agents(service, KEEP_SECONDS, now)),
+            (a for service in services for a in reading.agents(service, KEEP_SECONDS)),
             key=lambda a: (a.service, a.agent),
         ),
     }

@@ -248,4 +248,4 @@ def test_a_resource_after_its_spans_is_found():
     resource, scope = fields(inner)
     windows = TraceWindows()
     windows.take(field(1, 2, scope + resource), 1.0)
-    assert [(e.caller, e.callee) for e in windows.graph(10, 1.0).edges] == [("checkout", "payment")]
+    assert [(e.caller, e.callee) for e in windows.read(1.0).graph(10).edges] == [("checkout", "payment")]

@@ -41,7 +41,7 @@ def as_body(trace=TRACE, own="eee19b7ec3c1b174"):
 def test_the_json_form_writes_ids_in_hex(trace):
     windows = TraceWindows()
     windows.take(from_json(as_body(trace)), 1.0)
-    (edge,) = windows.into("payment", 5, 1.0)
+    (edge,) = windows.read(1.0).into("payment", 5)
     assert (edge.caller, edge.failures, edge.total_seconds, edge.failed_traces) == ("checkout", 1, 1.0, (TRACE,))
 
 

@@ -1,6 +1,7 @@
 """Windows count exactly, estimate quantiles closely, join the two ends of a call, and stay small."""
 
 import math
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ def call(caller="checkout", callee="payment", seconds=0.1, *, failed=False, trac
 
 
 def one(windows, now, seconds=15.0):
-    (stats,) = windows.into("payment", seconds, now)
+    (stats,) = windows.read(now).into("payment", seconds)
     return stats
 
 
@@ -27,7 +28,7 @@ def feed(windows, now, *bodies):
 
 
 def edges(windows, now=1.0):
-    return {(e.caller, e.callee): (e.calls, e.served.calls) for e in windows.graph(60, now).edges}
+    return {(e.caller, e.callee): (e.calls, e.served.calls) for e in windows.read(now).graph(60).edges}
 
 
 GAPS = st.floats(0, 40, allow_nan=False)
@@ -45,7 +46,7 @@ def test_counts_are_those_of_a_list_of_all_calls(arrivals, window, later):
         feed(windows, now, call(caller, seconds=seconds, failed=failed))
         oracle.append((now, caller, round(seconds * 1e9) / 1e9, failed))
     now += later
-    found = {s.caller: s for s in windows.into("payment", window, now)}
+    found = {s.caller: s for s in windows.read(now).into("payment", window)}
     assert set(found) == {caller for _, caller, _, _ in oracle}
     for caller, stats in found.items():
         # a second counts while any part of it is in the window
@@ -72,11 +73,11 @@ def test_what_goes_on_is_told_apart_from_what_the_window_remembers():
     windows = TraceWindows()
     feed(windows, 1.0, *[call(seconds=5.0, failed=True)] * 9)
     feed(windows, 6.0, call(), call())
-    (stats,) = windows.into("payment", 15, 7.5)
+    (stats,) = windows.read(7.5).into("payment", 15)
     assert (stats.calls, stats.failures) == (11, 9)
     assert (stats.recent.calls, stats.recent.failures) == (2, 0)
     assert stats.recent.p95_seconds < 0.2 < stats.p95_seconds
-    (later,) = windows.into("payment", 15, 9.5)
+    (later,) = windows.read(9.5).into("payment", 15)
     assert (later.calls, later.recent.calls) == (11, 0)
 
 
@@ -208,7 +209,7 @@ def test_a_cluster_internal_host_is_called_as_its_service(peer, name):
 def test_services_are_told_by_what_they_served():
     windows = TraceWindows()
     feed(windows, 1.0, request("payment", span(SERVER), span(SERVER, failed=True), span(CONSUMER), span(INTERNAL)))
-    (stats,) = windows.graph(10, 1.0).services.values()
+    (stats,) = windows.read(1.0).graph(10).services.values()
     assert (stats.calls, stats.failures) == (3, 1)
 
 
@@ -236,12 +237,56 @@ def test_agents_are_told_by_their_genai_spans():
             gen("execute_tool", ai__tool__name="serch", error__type="ToolNotFoundError"),
         ),
     )
-    (agent,) = windows.agents("assistant", 60, 1.0)
+    (agent,) = windows.read(1.0).agents("assistant", 60)
     assert (agent.agent, agent.tasks, agent.tasks_failed) == ("planner", 2, 1)
     assert (agent.tokens, agent.tokens_of_successes) == (240, 120)
     assert (agent.outputs, agent.outputs_truncated, agent.outputs_invalid) == (3, 1, 1)
     assert (agent.tool_calls, agent.tools_unknown) == (2, 1)
-    assert windows.agents("assistant", 60, 100.0) == []
+    assert windows.read(100.0).agents("assistant", 60) == []
+
+
+# --- readings -------------------------------------------------------------------------------------------------
+
+
+def test_a_reading_stays_what_it_was_whatever_is_counted_afterwards():
+    """Answers are worked out without the lock, while requests are being counted."""
+    windows = TraceWindows()
+    client, server = (
+        span(CLIENT, server__address="gateway", failed=True),
+        span(SERVER, parent=b"12345678", own=b"x" * 8),
+    )
+    feed(windows, 1.0, request("checkout", client), call("checkout", "stock", failed=True))
+    reading, kept = windows.read(1.0), windows.read(1.0)
+    before = kept.graph(60), kept.into("stock", 60), kept.operations("checkout", 60)
+    feed(windows, 1.0, request("payment", server), *[call(c, failed=True, trace=b"n" * 16) for c in "abc"])
+    feed(windows, 2.0, *[call("checkout", "stock", seconds=9.0, failed=True, trace=bytes([i]) * 16) for i in range(9)])
+    assert (reading.graph(60), reading.into("stock", 60), reading.operations("checkout", 60)) == before
+    assert edges(windows, 2.0) != {(e.caller, e.callee): (e.calls, e.served.calls) for e in before[0].edges}
+    assert ("checkout", "payment") in edges(windows, 2.0), "a name that was learnt later is seen by later readings"
+
+
+def test_numbers_that_were_given_anew_are_called_by_their_new_names():
+    windows = TraceWindows()
+    for round_, began in enumerate((1.0, 10_000.0, 20_000.0)):
+        for i in range(50):
+            feed(windows, began, call(f"{'abc'[round_]}{i}", f"callee{i}-{round_}"))
+        assert edges(windows, began) == {(f"{'abc'[round_]}{i}", f"callee{i}-{round_}"): (1, 0) for i in range(50)}
+    assert len(windows.read(20_000.0).labels) == 2 * 50, "the first two rounds are forgotten"
+
+
+def test_what_takes_the_lock_is_little_however_large_the_graph():
+    """A reading of 5,000 edges must not hold up ingest; it took a second when the answer was made under the lock."""
+    windows = TraceWindows()
+    for i in range(100):
+        spans = [span(own=b"", peer__service=f"s{(i * 7 + k) % 100}", trace=bytes([k]) * 16) for k in range(1, 51)]
+        feed(windows, 1.0, request(f"s{i}", *spans))
+    taken = []
+    for _ in range(3):
+        began = time.thread_time()
+        reading = windows.read(1.5)
+        taken.append(time.thread_time() - began)
+    assert len(reading.graph(60).edges) == 5_000
+    assert min(taken) < 0.05  # 3 ms on the machine this was written on
 
 
 # --- bounds ---------------------------------------------------------------------------------------------------
@@ -255,8 +300,8 @@ def test_a_noisy_service_does_not_crowd_out_the_others():
     assert windows.dropped()["operations"] > 20_000
     for i in range(100):
         assert windows.take(call(f"quiet{i}"), 2.0).rejected == 0
-    assert len(windows.into("payment", 15, 2.0)) == 100
-    noisy = windows.operations("noisy", 60, 2.0)
+    assert len(windows.read(2.0).into("payment", 15)) == 100
+    noisy = windows.read(2.0).operations("noisy", 60)
     assert sum(o.stats.calls for o in noisy) == 40_000  # none is lost, only their names
     assert next(o for o in noisy if o.name == "(other)").stats.calls == windows.dropped()["operations"]
 
@@ -277,8 +322,10 @@ def test_what_fell_silent_makes_room_and_is_not_mixed_up():
     late = 1.0 + KEEP_SECONDS + 4 * COARSE_SECONDS
     for i in range(tables.MAX_SERVICES):
         assert windows.take(call(f"new{i}"), late).rejected == 0
-    assert {e.caller for e in windows.into("payment", 600, late)} == {f"new{i}" for i in range(tables.MAX_SERVICES)}
-    assert all(e.calls == 1 for e in windows.into("payment", 600, late))
+    assert {e.caller for e in windows.read(late).into("payment", 600)} == {
+        f"new{i}" for i in range(tables.MAX_SERVICES)
+    }
+    assert all(e.calls == 1 for e in windows.read(late).into("payment", 600))
 
 
 def test_names_that_collide_are_told_apart_by_their_bytes():
@@ -286,8 +333,8 @@ def test_names_that_collide_are_told_apart_by_their_bytes():
     windows._fold.counters[tables.C_SEED] = 0
     for i in range(3000):
         feed(windows, 1.0, call("checkout", f"{i:03x}" * 40))
-    assert all(e.calls == 1 for e in windows.graph(10, 1.0).edges)
-    assert len(windows.graph(10, 1.0).edges) == 3000
+    assert all(e.calls == 1 for e in windows.read(1.0).graph(10).edges)
+    assert len(windows.read(1.0).graph(10).edges) == 3000
 
 
 def test_a_clock_that_steps_back_loses_nothing_and_breaks_nothing():
@@ -310,4 +357,4 @@ def test_a_flood_keeps_memory_bounded_and_the_present_whole():
         spans = [span(own=b"", seconds=1e-4 * 1.3**k, peer__service=f"p{i}") for i in range(20) for k in range(5)]
         feed(windows, second, request("flood", *spans), call())
     assert windows._cells() <= 3_000
-    assert windows.into("payment", 5, 39.0)[0].calls == 6
+    assert windows.read(39.0).into("payment", 5)[0].calls == 6
