@@ -256,9 +256,9 @@ class StandardSignal(Model):
     """The target's pods by the metrics of well-known exporters; what is not in Prometheus is silent.
 
     Memory that reaches its limit, throttled CPU, volumes that fill (kubelet and cAdvisor), restarts
-    (kube-state-metrics), certificates that expire (cert-manager), pools of database connections that run full
-    (HikariCP, JDBC, OpenTelemetry, Go), failing and slow requests (OpenTelemetry, Prometheus client libraries,
-    Micrometer, gRPC and Istio servers).
+    (kube-state-metrics), certificates that expire (cert-manager, x509-certificate-exporter), pools of database
+    connections that run full (HikariCP, JDBC, OpenTelemetry, Go), failing and slow requests (OpenTelemetry, Prometheus
+    client libraries, Micrometer, gRPC and Istio servers).
     """
 
     checks: Annotated[tuple[StandardCheck, ...], Field(max_length=16, json_schema_extra=SET)] = ()

@@ -89,12 +89,15 @@ def _restarts(name: str, target: Target) -> Iterator[Rule]:
 
 
 def _certificates(name: str, target: Target) -> Iterator[Rule]:
-    """cert-manager names a Certificate and its Secret alike by custom; the Secret's name is in no metric."""
+    """x509-certificate-exporter names the Secret; cert-manager the Certificate, which by custom is called as it."""
     if not target.secrets:
         return
     query = fill(
         """min by (name) (certmanager_certificate_expiration_timestamp_seconds{namespace=$n,name=~$s}
-             or certmanager_certificate_expiration_timestamp_seconds{exported_namespace=$n,name=~$s}) - time()""",
+             or certmanager_certificate_expiration_timestamp_seconds{exported_namespace=$n,name=~$s}
+             or label_replace(x509_cert_not_after{secret_namespace=$n,secret_name=~$s},
+                "name", "$label", "secret_name", "(.*)")) - time()""",
+        label="$1",
         n=quoted(target.namespace),
         s=any_of(target.secrets),
     )
