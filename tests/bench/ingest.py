@@ -12,7 +12,6 @@ import argparse
 import gzip
 import json
 import os
-import shutil
 import signal
 import socket
 import statistics
@@ -27,23 +26,21 @@ from typing import Any
 import ingest_data
 
 from hemostat.telemetry.oracle import Oracle
-from hemostat_chaos.cluster import atomic, gotool
+from hemostat_chaos.cluster import atomic, gotool, otelcol
 from hemostat_chaos.cluster.paths import cache_root, project_root
 
 HERE = Path(__file__).parent
-COLLECTOR = "0.155.0"
 SIZES = (16, 512, 2048)
 CASES = [("grpc", size) for size in SIZES] + [("http", 512), ("http", 2048), ("http_gzip", 512), ("http_gzip", 2048)]
 CONNECTIONS = 4
 GOALS = {"grpc": {16: 0.85, 512: 3.5, 2048: 3.5}, "http": {512: 5.0, 2048: 5.0}, "http_gzip": {512: 6.0, 2048: 6.0}}
 MAX_RSS_MB = 260
 TICKS = os.sysconf("SC_CLK_TCK")
-BUILDER = f"""\
-dist: {{name: otelcol, output_path: OUT, version: {COLLECTOR}}}
-receivers: [{{gomod: go.opentelemetry.io/collector/receiver/otlpreceiver v{COLLECTOR}}}]
-exporters: [{{gomod: go.opentelemetry.io/collector/exporter/nopexporter v{COLLECTOR}}}]
+PARTS = f"""\
+receivers: [{{gomod: go.opentelemetry.io/collector/receiver/otlpreceiver v{otelcol.VERSION}}}]
+exporters: [{{gomod: go.opentelemetry.io/collector/exporter/nopexporter v{otelcol.VERSION}}}]
 connectors:
-  - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/connector/spanmetricsconnector v{COLLECTOR}
+  - gomod: {otelcol.CONTRIB}/connector/spanmetricsconnector v{otelcol.VERSION}
 """
 CONFIG = """\
 receivers:
@@ -67,7 +64,8 @@ def main() -> int:
     given = options.parse_args()
     work = project_root() / "build" / "bench" / "ingest"
     work.mkdir(parents=True, exist_ok=True)
-    collector, replayer = _collector(), _replayer()
+    print("the Collector is built once, in a few minutes", flush=True)
+    collector, replayer = otelcol.otelcol(PARTS), _replayer()
     # as in the image: what the receiver runs is compiled before it starts, for every processor
     subprocess.run([sys.executable, "-m", "hemostat.warm"], check=True, env=os.environ | ENVIRONMENT)
     files = _files(work)
@@ -91,27 +89,6 @@ def main() -> int:
     print(json.dumps(result["ingest"], indent=1))
     print(f"wrote {target}")
     return 0 if exact and rss < MAX_RSS_MB else 1
-
-
-def _collector() -> Path:
-    """Return the Collector, built by its own builder and kept."""
-    folder = cache_root() / "otelcol" / f"{COLLECTOR}-{atomic.key_of([BUILDER])}"
-    if not folder.is_dir():
-        print("building the Collector (a few minutes, once)", flush=True)
-        go = str(gotool.go_command((1, 25)))
-        with atomic.publish(folder) as partial:
-            out = partial / "out"
-            out.mkdir(parents=True)
-            (partial / "manifest.yaml").write_text(BUILDER.replace("OUT", str(out)))
-            where = os.environ | {"GOBIN": str(partial), "PATH": f"{Path(go).parent}:{os.environ['PATH']}"}
-            subprocess.run(
-                [go, "install", f"go.opentelemetry.io/collector/cmd/builder@v{COLLECTOR}"], env=where, check=True
-            )
-            subprocess.run([partial / "builder", "--config", partial / "manifest.yaml"], env=where, check=True)
-            (out / "otelcol").rename(partial / "otelcol")
-            (partial / "builder").unlink()
-            shutil.rmtree(out)
-    return folder / "otelcol"
 
 
 def _replayer() -> Path:
@@ -273,7 +250,7 @@ def _result(runs: dict[tuple[str, int], list[dict[str, float]]], rss: float, exa
         },
         "details": details,
         "command": " ".join(sys.argv),
-        "collector": f"{COLLECTOR}, otlp -> spanmetrics keyed by service.name, GOMAXPROCS=1",
+        "collector": f"{otelcol.VERSION}, otlp -> spanmetrics keyed by service.name, GOMAXPROCS=1",
     }
 
 
