@@ -16,25 +16,17 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from tests.api.live import Live, a_watch, scrape
 from tests.api.programs import RabbitMQ, prometheus, rabbitmq, until
 
 from hemostat.api.meta import TargetRef
-from hemostat.api.watch import Watch
 from hemostat.errors import HemostatError, Refused, Retry
-from hemostat.observe.gather import questions
-from hemostat.observe.poll import Poller
 from hemostat.replay.watch import Span, replay
-from hemostat.signals.evaluate import Inputs, WatchState, look
 from hemostat.signals.presets import Target, rules_of
 from hemostat.telemetry.prometheus import Prometheus
 
 EVIL = 'x"} or vector(1) or up{a="\\'
 DAY = 86400
-
-
-def a_watch(*signals, **spec) -> Watch:
-    made = {"target": {"name": "payment"}, "intervalSeconds": 1, "signals": list(signals)} | spec
-    return Watch.model_validate({"metadata": {"name": "payment", "namespace": "shop"}, "spec": made})
 
 
 class Page:
@@ -85,46 +77,12 @@ def broker(tmp_path_factory) -> Iterator[RabbitMQ]:
         yield made
 
 
-def scrape(name, address):
-    return {"job_name": name, "static_configs": [{"targets": [address]}]}
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory, page, broker) -> Iterator[str]:
     jobs = [scrape("page", page.address), scrape("rabbitmq", broker.metrics)]
     with prometheus(tmp_path_factory.mktemp("prometheus"), jobs) as made:
         until(lambda: len(Prometheus(made).instant("up")) == 2, 20, "both were scraped")
         yield made
-
-
-class Live:
-    """A Watch that is polled and looked at as in the operator, by a thread of its own."""
-
-    def __init__(self, url, watch):
-        self.watch = watch
-        self.rules = rules_of(watch.spec, Target("shop", watch.spec.target))
-        self.poller = Poller(Prometheus(url))
-        self.poller.want("it", questions(watch, self.rules))
-        self.state = WatchState()
-        self.seen = None
-
-    @contextmanager
-    def polling(self):
-        threads = [threading.Thread(target=self.poller.queue.run, daemon=True) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield self
-        finally:
-            self.poller.queue.stop()
-            for thread in threads:
-                thread.join(10)
-
-    def firing(self):
-        vectors, self.problems = self.poller.read("it")
-        self.seen = look(self.watch.spec, Inputs(vectors=vectors, rules=self.rules), self.state, datetime.now(UTC))
-        self.state = self.seen.state
-        return {s.key.split("{")[0] for s in self.seen.firing}
 
 
 # --- Asking
@@ -214,10 +172,7 @@ def test_a_queue_of_rabbitmq_in_all_its_troubles(url, broker):
     broker.declare("orders", **{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
     broker.publish("orders", 5)
     queue = {"system": "RabbitMQ", "name": "orders", "deadLetter": "dead", "maxLag": 20}
-    live = Live(url, a_watch({"name": "orders", "queue": queue}))
-    live.rules = tuple(_quick(rule) for rule in live.rules)
-    live.poller.want("it", questions(live.watch, live.rules))
-    with live.polling() as it:
+    with Live(url, a_watch({"name": "orders", "queue": queue}), held=1).polling() as it:
         until(
             lambda: it.firing() == set() and it.seen.signals and it.seen.signals[0].samples,
             30,
@@ -234,12 +189,6 @@ def test_a_queue_of_rabbitmq_in_all_its_troubles(url, broker):
         assert "orders/DeadLetters" not in it.firing()
         broker.take("orders", 3, "reject_requeue_false")
         until(lambda: "orders/DeadLetters" in it.firing(), 30, "dead letters")
-
-
-def _quick(rule):
-    from dataclasses import replace
-
-    return replace(rule, every_seconds=1.0, for_seconds=1.0, clear_seconds=1.0)
 
 
 # --- Replay
@@ -367,6 +316,7 @@ def exported(end):
         say(f"kubelet_volume_stats_available_bytes{{{mount}}}", 5e9 - 2.7e6 * ill)
         expiry = end + 7 * DAY - 1800
         say('certmanager_certificate_expiration_timestamp_seconds{namespace="shop",name="payment-tls"}', expiry)
+        say('x509_cert_not_after{secret_namespace="shop",secret_name="other-tls",secret_key="tls.crt"}', expiry + 60)
     lines, family = [], ""
     for series, values in sorted(rows.items()):
         name = series.split("{")[0]
@@ -397,12 +347,14 @@ def test_every_preset_is_silent_while_all_is_well_and_fires_when_it_is_not(tmp_p
     with prometheus(tmp_path / "p", openmetrics=exported(end)) as url:
         client = Prometheus(url, 30)
         found = replay(a_watch(*PRESETS), client, Span(start, datetime.fromtimestamp(end - 15, UTC), 15))
-        target = Target("shop", TargetRef(name="payment"), ("data",), ("payment-tls",))
+        target = Target("shop", TargetRef(name="payment"), ("data",), ("payment-tls", "other-tls"))
         mounted = [
             r
             for r in rules_of(a_watch().spec, target)
             if r.aspect in ("VolumeExhaustion", "VolumeFull", "CertificateExpiry")
         ]
+        expiring = next(r.query for r in mounted if r.aspect == "CertificateExpiry")
+        assert {dict(s.labels)["name"] for s in client.instant(expiring)} == {"payment-tls", "other-tls"}
         values = {r.aspect: client.between(r.query, start, fault, 60)[0].points for r in mounted}
         late = {
             r.aspect: client.between(r.query, fault, datetime.fromtimestamp(end - 60, UTC), 60)[0].points

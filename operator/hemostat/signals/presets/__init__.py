@@ -2,9 +2,9 @@
 
 Names from a Watch enter as quoted PromQL strings, never as text. A metric that nobody exports yields an empty vector,
 which is silent. Metric names and labels are those of kubelet/cAdvisor (Kubernetes 1.36), kube-state-metrics 2,
-cert-manager 1, kafka_exporter 1.9, the OpenTelemetry Collector's kafkametricsreceiver (0.155), the RabbitMQ Prometheus
-plugin (3.8 to 4), Argo Workflows 3.4 to 4, the Temporal server 1.2x and SDKs, OpenTelemetry's semantic conventions for
-HTTP, Micrometer, client_golang/client_python, go-grpc and Istio.
+cert-manager 1, kafka_exporter 1.9, the OpenTelemetry Collector's kafkametricsreceiver, the RabbitMQ Prometheus plugin
+(3.8 to 4), Argo Workflows 3.4 to 4, the Temporal server 1.2x and SDKs, OpenTelemetry's semantic conventions for HTTP,
+Micrometer, client_golang/client_python, go-grpc and Istio.
 """
 
 from collections.abc import Collection, Iterable, Iterator
