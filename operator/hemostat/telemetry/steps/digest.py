@@ -1,5 +1,8 @@
 """Content into numbers: what is equal has the same digest, what is alike has a similar sketch (pure).
 
+What a content is *about* (`identity`) is what it names: numbers, paths, identifiers, capitalised words. Two searches in
+other words for the same thing have one identity; edits of two files have two, however alike they are.
+
 Digests are of canonical JSON (sorted keys, no white space; RFC 8785 in spirit), so that the order of a tool's arguments
 does not matter. Sketches are MinHash (Broder, 1997) over character trigrams, one byte a hash: the share of equal bytes
 estimates the Jaccard similarity of two texts.
@@ -18,6 +21,9 @@ SKETCH = 32
 """Bytes of a sketch: similarities are within 0.09 (one standard deviation)."""
 _MAX_SKETCHED = 2_000
 _WORDS = re.compile(r"[^\W_]+")
+_TOKENS = re.compile(r"\w(?:[\w./:@#-]*\w)?")
+_NAMES = re.compile(r"[\d_./:@#]")
+_MAX_DEPTH, _MAX_NAMED = 6, 256
 _RANDOM = np.random.default_rng(20_261_121)
 _FACTORS = _RANDOM.integers(1, 1 << 63, SKETCH, np.uint64) | np.uint64(1)
 _SHIFTS = _RANDOM.integers(0, 1 << 63, SKETCH, np.uint64)
@@ -36,6 +42,31 @@ def digest(content: Any) -> int | None:
 def canonical(content: Any) -> str:
     """Return JSON with sorted keys and no white space."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def identity(content: Any) -> int | None:
+    """Return 64 bits of what the content names, in any order; None when it names nothing."""
+    if isinstance(content, str):
+        content = _parsed(content[:MAX_CONTENT])
+    named: set[str] = set()
+    _name(content, named, 0)
+    return digest(" ".join(sorted(named))) if named else None
+
+
+def _name(content: Any, named: set[str], depth: int) -> None:
+    if depth > _MAX_DEPTH or len(named) > _MAX_NAMED or content is None:
+        return
+    if isinstance(content, dict | list):
+        for inner in content.values() if isinstance(content, dict) else content:
+            _name(inner, named, depth + 1)
+    elif not isinstance(content, str):
+        named.add(str(content))
+    else:
+        words = _TOKENS.findall(content)
+        if len(words) == 1:
+            named.add(words[0])
+        else:
+            named.update(w for i, w in enumerate(words) if _NAMES.search(w) or (i and w[0].isupper()))
 
 
 def _parsed(text: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from hemostat.telemetry.names import printable
 from hemostat.telemetry.steps import vocabulary as v
 from hemostat.telemetry.steps.attributes import MAX_NAME, first, number, text
-from hemostat.telemetry.steps.digest import canonical, digest, sketch
+from hemostat.telemetry.steps.digest import canonical, digest, identity, sketch
 from hemostat.telemetry.steps.raw import Raw
 from hemostat.telemetry.steps.step import Basis, Failure, Operation, Source, Step, WaitMode
 
@@ -51,6 +51,7 @@ def step(raw: Raw) -> Step | None:
         failed=_failure(raw),
         provider=text(attributes, *v.PROVIDER) if chat else "",
         arguments=digest(content),
+        about=None if chat else identity(content),
         result=digest(first(attributes, v.SAID if chat else v.RESULT)),
         sketch=_sketch(first(attributes, v.SAID) if chat else content),
         tokens_in=number(attributes, *v.TOKENS_IN) if chat else 0,

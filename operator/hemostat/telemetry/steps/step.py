@@ -88,6 +88,8 @@ class Step:
     provider: str = ""
     arguments: int | None = None
     """Digest of what was asked; None where content is not sent. Equal content has equal digests."""
+    about: int | None = None
+    """Digest of what is named in what was asked, whatever the words (`digest.identity`)."""
     result: int | None = None
     sketch: bytes = b""
     """MinHash of the words that were asked or said (`digest.sketch`); empty without content."""

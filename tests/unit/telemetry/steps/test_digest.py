@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.telemetry.steps.digest import SKETCH, digest, similarity, sketch
+from hemostat.telemetry.steps.digest import SKETCH, digest, identity, similarity, sketch
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -47,3 +47,28 @@ def test_sketches_estimate_how_much_two_texts_have_in_common(one, other, alike):
 
 def test_a_missing_sketch_is_like_nothing():
     assert similarity(sketch("a text"), b"") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"q": "what is the capital of France"}', '{"q": "tell me the capital city of France please"}', True),
+        ('{"q": "what is the capital of France"}', '{"q": "what is the capital of Spain"}', False),
+        ('{"path": "src/a.py", "text": "fix the bug"}', '{"path": "src/b.py", "text": "fix the bug"}', False),
+        ('{"page": 1}', '{"page": 2}', False),
+        ('{"id": 7, "city": "Rome"}', '{"city": "Rome", "id": 7}', True),
+        ("look into order 77 again", "please check the order 77", True),
+    ],
+)
+def test_what_a_content_is_about_is_what_it_names(one, other, same):
+    assert (identity(one) == identity(other)) is same
+
+
+def test_what_names_nothing_is_about_nothing():
+    assert identity("try it again and again") is None
+    assert identity(None) is None
+
+
+@given(VALUES)
+def test_anything_can_be_asked_what_it_is_about(value):
+    assert identity(value) is None or 0 <= identity(value) < 1 << 64
