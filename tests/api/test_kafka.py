@@ -4,6 +4,7 @@ import re
 import urllib.request
 from contextlib import ExitStack
 
+import pytest
 from tests.api.kafka import kafka
 from tests.api.kafka_metrics import collected
 from tests.api.live import Live, a_watch, scrape
@@ -13,6 +14,8 @@ ORDERS = {"system": "Kafka", "name": "billing", "deadLetter": "dead", "maxLag": 
 ARCHIVE = {"system": "Kafka", "name": "archive", "maxLag": 20}
 
 
+# The first time, the Collector is built and Kafka fetched: that takes minutes.
+@pytest.mark.timeout(2400)
 def test_a_group_of_kafka_in_all_its_troubles_beside_one_that_is_well(tmp_path):
     """Two groups read one topic; either spelling of the Collector's exporter has a Prometheus of its own."""
     with kafka(tmp_path) as broker, ExitStack() as rest:
