@@ -180,8 +180,8 @@ class QueueSignal(Model):
     """A queue: lag that grows, messages delivered again and again, dead letters."""
 
     system: QueueSystem
-    """Whose metrics to read. Kafka: kafka_exporter's, or those of the OpenTelemetry Collector's kafkametrics receiver (with
-    or without `_ratio` at the end of their names). RabbitMQ: those of its Prometheus plugin.
+    """Whose metrics to read. Kafka: those of kafka_exporter, or of the OpenTelemetry Collector's kafkametrics receiver
+    (with or without `_ratio` at the end of their names). RabbitMQ: those of its Prometheus plugin.
     """
     name: Annotated[str, Field(min_length=1, max_length=249)]
     """The consumer group (Kafka) or queue (RabbitMQ)."""
