@@ -54,6 +54,7 @@ class Prometheus:
     ) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout_seconds
+        self._deadline = math.ceil(timeout_seconds) + 1.0
         self._token_file = token_file
         self._free = threading.Semaphore(MAX_ASKED)
         session = requests.Session()
@@ -121,9 +122,9 @@ class Prometheus:
 
         threading.Thread(target=work, name="prometheus", daemon=True).start()
         try:
-            answer = answers.get(timeout=math.ceil(self._timeout) + 1)
+            answer = answers.get(timeout=self._deadline)
         except queue.Empty:
-            raise requests.Timeout(f"no whole answer within {math.ceil(self._timeout) + 1} s") from None
+            raise requests.Timeout(f"no whole answer within {self._deadline:g} s") from None
         if isinstance(answer, Exception):
             raise answer
         return answer
