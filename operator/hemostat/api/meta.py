@@ -150,7 +150,10 @@ Conditions = Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_e
 
 def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
     """Return the condition of this type, or None."""
-    return next((c for c in conditions if c.type == kind), None)
+    for condition in conditions:  # asked very often: a generator expression takes twice as long
+        if condition.type == kind:
+            return condition
+    return None
 
 
 def is_true(conditions: Iterable[Condition], kind: str) -> bool:
