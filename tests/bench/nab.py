@@ -13,12 +13,10 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from nab_score import PROFILES, Floats, Profile, Truth, load, normalised, sweep
-from numpy.typing import NDArray
+from nab_score import PROFILES, Floats, Truth, board, load, normalised
 
 from hemostat.replay.metrics import default_probation, judge, read
 
@@ -53,46 +51,6 @@ def shipped(name: str, detector: str) -> Floats:
     return np.array(
         [float(line.split(",")[1]) for line in gzip.decompress(file.read_bytes()).decode().splitlines()[1:]]
     )
-
-
-@dataclass(frozen=True)
-class Board:
-    """The raw points of every file at every threshold that makes a difference."""
-
-    profile: Profile
-    windows: NDArray[np.int64]
-    thresholds: Floats
-    points: Floats
-    """Shape (files, thresholds)."""
-
-    def tuned(self, weights: Floats) -> tuple[float, float]:
-        """Return score and threshold when the threshold is the best for these files, each counted by its weight."""
-        total = weights @ self.points
-        best = int(np.argmax(total))
-        return self._scaled(float(total[best]), weights), float(self.thresholds[best])
-
-    def held_out(self, weights: Floats, half: NDArray[np.bool_]) -> float:
-        """Return the score when each half is judged by the best threshold of the other."""
-        total = 0.0
-        for side in (half, ~half):
-            best = int(np.argmax((weights * ~side) @ self.points))
-            total += float((weights * side) @ self.points[:, best])
-        return self._scaled(total, weights)
-
-    def halves(self, weights: Floats, splits: int, rng: np.random.Generator) -> Floats:
-        """Return the held-out score for random halves."""
-        files = len(self.windows)
-        return np.array([self.held_out(weights, rng.permutation(files) < files // 2) for _ in range(splits)])
-
-    def _scaled(self, points: float, weights: Floats) -> float:
-        return normalised(points, int(weights @ self.windows), self.profile)
-
-
-def board(known: Sequence[Truth], scores: Sequence[Floats], profile: Profile) -> Board:
-    """Score every file at every threshold."""
-    sweeps = [sweep(one, own, profile) for one, own in zip(known, scores, strict=True)]
-    grid = np.unique(np.concatenate([np.array([np.inf]), *(one.thresholds for one in sweeps)]))[::-1]
-    return Board(profile, np.array([one.windows for one in known]), grid, np.array([one.at(grid) for one in sweeps]))
 
 
 def check_scorer(known: Sequence[Truth]) -> dict[str, dict[str, float]]:

@@ -110,17 +110,50 @@ def sweep(known: Truth, scores: Floats, profile: Profile) -> Sweep:
     return Sweep(ordered[last], total[last], nothing)
 
 
-def best_threshold(sweeps: Sequence[Sweep]) -> float:
-    """Return the threshold with which these files together earn most; infinite when flagging nothing is best."""
-    candidates = np.unique(np.concatenate([np.array([np.inf]), *(one.thresholds for one in sweeps)]))[::-1]
-    total = np.sum([one.at(candidates) for one in sweeps], axis=0)
-    return float(candidates[int(np.argmax(total))])
-
-
 def normalised(points: float, windows: int, profile: Profile) -> float:
     """Scale raw points so that 0 is the detector that flags nothing and 100 the perfect one."""
     worst = -profile.false_negative * windows
     return 100.0 * (points - worst) / (windows - worst)
+
+
+@dataclass(frozen=True)
+class Board:
+    """The raw points of every file at every threshold that makes a difference."""
+
+    profile: Profile
+    windows: NDArray[np.int64]
+    thresholds: Floats
+    points: Floats
+    """Shape (files, thresholds)."""
+
+    def tuned(self, weights: Floats) -> tuple[float, float]:
+        """Return score and threshold when the threshold is the best for these files, each counted by its weight."""
+        total = weights @ self.points
+        best = int(np.argmax(total))
+        return self._scaled(float(total[best]), weights), float(self.thresholds[best])
+
+    def held_out(self, weights: Floats, half: NDArray[np.bool_]) -> float:
+        """Return the score when each half is judged by the best threshold of the other."""
+        total = 0.0
+        for side in (half, ~half):
+            best = int(np.argmax((weights * ~side) @ self.points))
+            total += float((weights * side) @ self.points[:, best])
+        return self._scaled(total, weights)
+
+    def halves(self, weights: Floats, splits: int, rng: np.random.Generator) -> Floats:
+        """Return the held-out score for random halves."""
+        files = len(self.windows)
+        return np.array([self.held_out(weights, rng.permutation(files) < files // 2) for _ in range(splits)])
+
+    def _scaled(self, points: float, weights: Floats) -> float:
+        return normalised(points, int(weights @ self.windows), self.profile)
+
+
+def board(known: Sequence[Truth], scores: Sequence[Floats], profile: Profile) -> Board:
+    """Score every file at every threshold."""
+    sweeps = [sweep(one, own, profile) for one, own in zip(known, scores, strict=True)]
+    grid = np.unique(np.concatenate([np.array([np.inf]), *(one.thresholds for one in sweeps)]))[::-1]
+    return Board(profile, np.array([one.windows for one in known]), grid, np.array([one.at(grid) for one in sweeps]))
 
 
 def _sigmoid(position: Floats) -> Floats:
