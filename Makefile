@@ -55,8 +55,9 @@ unit: venv ## Pure tests, no I/O, seconds
 	@$(BIN)/python -m pytest tests/unit
 
 .PHONY: fuzz
-fuzz: venv ## Damaged and hostile input to every parser and port, seeded, a minute
+fuzz: venv ## Damaged and hostile input to every parser and port, many examples of every property; seeded
 	@$(BIN)/python -m pytest tests/fuzz
+	@HEMOSTAT_FUZZ_RUNS=$${HEMOSTAT_FUZZ_RUNS:-200} $(BIN)/python -m pytest tests/unit -m hypothesis --hypothesis-seed=$${HEMOSTAT_FUZZ_SEED:-0}
 
 .PHONY: api
 api: venv ## CRDs, CEL, admission and RBAC against a real API server

@@ -1,5 +1,6 @@
-"""Settings of all unit tests: property tests find the same examples every time, or, at night, others and many more."""
+"""Settings of all unit tests: property tests try the same few examples every time; `make fuzz` tries many more."""
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -10,8 +11,15 @@ settings.register_profile(
     "unit",
     derandomize=RUNS is None,
     deadline=None,
-    max_examples=int(RUNS or 50),
+    max_examples=int(RUNS or 25),
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unit")
+gc.disable()
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays: the garbage collector need not go through it again and again."""
+    gc.freeze()
+    gc.enable()

@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.builders import (
     HASH,
@@ -263,7 +263,6 @@ FREEDOM = {GateOutcome.DENY: 0, GateOutcome.HOLD: 0, GateOutcome.NEEDS_APPROVAL:
 OPTIONAL = [f.name for f in fields(GateInput) if "None" in str(f.type)]
 
 
-@settings(max_examples=80)
 @given(INPUTS, st.sets(st.sampled_from(OPTIONAL), min_size=1))
 @example(given_(policies=(policy("no", decision="Deny"),)), {"policies"})
 @example(given_(past=(past(when=-10),)), {"past"})
@@ -285,7 +284,6 @@ def test_the_property_is_about_every_fact_that_may_be_missing():
     }
 
 
-@settings(max_examples=80)
 @given(INPUTS)
 def test_without_a_policy_that_says_auto_nothing_is_allowed(facts):
     found = decide(facts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -287,7 +287,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(JSON.map(json.dumps) | st.text(max_size=60))
 def test_whatever_is_in_a_file_of_spans_it_is_read_or_refused(text):
     with tempfile.TemporaryDirectory() as folder:
@@ -302,7 +301,6 @@ FIELD = st.sampled_from(["5", "1e300", "-1", "nan", "", "cpu", "a", '"', "2022-0
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(FIELD, min_size=5, max_size=7).map(",".join), max_size=4))
 def test_whatever_is_in_a_table_it_is_read_or_refused(rows):
     with tempfile.TemporaryDirectory() as folder:

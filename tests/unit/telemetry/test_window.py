@@ -4,7 +4,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.telemetry.requests import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, request, span
 
@@ -37,7 +37,6 @@ ARRIVALS = st.lists(
 )
 
 
-@settings(max_examples=60)
 @given(ARRIVALS, st.floats(5, FINE_SECONDS - 5), GAPS)
 def test_counts_are_those_of_a_list_of_all_calls(arrivals, window, later):
     windows, now, oracle = TraceWindows(), 1000.0, []

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.signals.detectors import UNKNOWN, WRONG, Forecast
@@ -81,7 +81,6 @@ def test_too_little_history_says_nothing():
     assert {int(v.wrong[0]) for v in feed(Forecast(1, 10.0), np.arange(10.0))} == {UNKNOWN}
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.floats(), st.floats(-1e6, 1e6)), max_size=80))
 def test_no_input_breaks_it(samples):
     bank = Forecast(1, 100.0)

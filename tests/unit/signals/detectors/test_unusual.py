@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.api.watch import Direction, Sensitivity
@@ -174,7 +174,6 @@ wild = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(wild, st.floats(-1e4, 1e5)), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
 def test_no_input_breaks_it(samples, seed):
     bank = Unusual(1)
