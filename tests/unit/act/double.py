@@ -17,13 +17,21 @@ OK, DIES_BEFORE, DIES_AFTER, REPLY_LOST, DELAYED = "ok", "dies before", "dies af
 FAULTS = (OK, DIES_BEFORE, DIES_AFTER, REPLY_LOST, DELAYED)
 
 
+PLAIN = {str, int, float, bool, type(None)}
+
+
 class Killed(BaseException):
     """The process ended here."""
 
 
 def copied(value: Any) -> Any:
     """Return a copy, as one that came over the wire."""
-    return json.loads(json.dumps(value))
+    kind = type(value)
+    if kind is dict:
+        return {key: copied(child) for key, child in value.items()}
+    if kind is list or kind is tuple:
+        return [copied(child) for child in value]
+    return value if kind in PLAIN else json.loads(json.dumps(value))
 
 
 def at_pointer(document: Any, pointer: str) -> tuple[Any, str | int]:
@@ -68,8 +76,8 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 class ApiServer:
     """Objects by URL path."""
 
-    def __init__(self) -> None:
-        self.objects: dict[str, Json] = {}
+    def __init__(self, objects: Mapping[str, Json] | None = None) -> None:
+        self.objects: dict[str, Json] = copied(objects or {})
         self.owners: dict[str, dict[str, str]] = {}
         self.pending: list[Callable[[], object]] = []
         self.script: list[tuple[str, str]] = []
@@ -77,7 +85,7 @@ class ApiServer:
         self.writes: list[tuple[str, str, Json]] = []
         """(path, field manager, JSON Patch tests by path) of every patch that changed something."""
         self.calls = 0
-        self._versions = itertools.count(100)
+        self._versions = itertools.count(100 + len(self.objects))
         self._scripted = True
 
     # --- what the world does ---------------------------------------------------------------------------------

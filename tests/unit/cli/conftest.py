@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,14 @@ from hemostat.api.remediation import Remediation
 SAMPLES = Path(__file__).parent / "samples.yaml"
 
 
+@cache
 def _load() -> dict[str, Any]:
     return {item["kind"]: item for item in yaml.safe_load_all(SAMPLES.read_text(encoding="utf-8"))}
 
 
 @pytest.fixture
 def raw() -> dict[str, Any]:
-    return _load()
+    return deepcopy(_load())
 
 
 @pytest.fixture

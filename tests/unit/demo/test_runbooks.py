@@ -1,5 +1,7 @@
 """Both Runbooks of the demonstration against facts as `observe` would gather them."""
 
+from functools import cache
+
 import pytest
 import yaml
 
@@ -21,8 +23,12 @@ WELL = WorkloadState(desired=2, ready=2, updated=2, total=2, complete=True, stuc
 
 
 def objects(make, name, model):
-    text = (make.root / "chaos/demo" / name).read_text(encoding="utf-8")
-    return [model.model_validate(item) for item in yaml.safe_load_all(text)]
+    return [model.model_validate(item) for item in documents(make.root / "chaos/demo" / name)]
+
+
+@cache
+def documents(file):
+    return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
 
 
 @pytest.fixture

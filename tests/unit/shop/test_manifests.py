@@ -1,5 +1,6 @@
 """The manifests and the code agree, and the numbers give the loads the demonstration promises."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hemostat_chaos.shop.settings import read
 FOLDER = Path(__file__).parents[3] / "chaos" / "shop"
 
 
+@cache
 def documents(name):
     return list(yaml.safe_load_all((FOLDER / name).read_text()))
 

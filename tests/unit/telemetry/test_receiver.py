@@ -45,8 +45,8 @@ def test_the_limit_itself_is_allowed(size, level):
 
 
 def test_a_bomb_is_refused_without_being_inflated():
-    packed = gzip.compress(b"\0" * 50_000_000)
-    assert len(packed) < 100_000
+    packed = gzip.compress(b"\0" * 5_000_000)
+    assert len(packed) < 10_000
     assert reason(packed) == "TooLarge"
 
 
