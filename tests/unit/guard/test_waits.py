@@ -1,0 +1,175 @@
+"""Waits are visible while they last, and a halt or a cut that says so ends what hangs."""
+
+import asyncio
+import threading
+
+import pytest
+from tests.unit.guard.support import WALL, Bench
+
+from hemostat.guard import EdgeCut, Halted, acting
+from hemostat.guard.orders import Cut, Halt
+
+START, HEARTBEAT, END = "hemostat.span.start", "hemostat.span.heartbeat", "hemostat.span.end"
+
+
+def halt(conversation="c"):
+    return Halt(id="stop", conversation=conversation, until=WALL + 60, reason="deadlock")
+
+
+def test_a_wait_is_told_with_all_that_was_declared():
+    bench = Bench()
+    with acting("planner", "c-7"), bench.guard.wait("lock:orders", kind="lock", mode="any", holder="writer"):
+        bench.later(5)
+    assert bench.kept.names == [START, HEARTBEAT, END]
+    for event in bench.kept.named(HEARTBEAT):
+        assert (
+            event.items()
+            >= {
+                "hemostat.wait.for": "lock:orders",
+                "hemostat.wait.kind": "lock",
+                "hemostat.wait.mode": "any",
+                "hemostat.wait.holder": "writer",
+                "gen_ai.agent.name": "planner",
+                "gen_ai.conversation.id": "c-7",
+            }.items()
+        )
+
+
+def test_what_is_not_known_is_not_told():
+    bench = Bench()
+    with bench.guard.wait("person:anna", kind="person"):
+        (start,) = bench.kept.named(START)
+    assert not {"hemostat.wait.holder", "gen_ai.agent.name", "gen_ai.conversation.id"} & start.keys()
+    assert (start["hemostat.wait.kind"], start["hemostat.wait.mode"]) == ("person", "all")
+
+
+def test_a_wait_of_a_thread_is_told_by_its_own_thread():
+    bench = Bench()
+    lock, entered, done = threading.Lock(), threading.Event(), threading.Event()
+    lock.acquire()
+
+    def work():
+        with acting("planner", "c"), bench.guard.wait("lock:orders"):
+            entered.set()
+            lock.acquire()
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert entered.wait(5)
+    assert bench.kept.names == [START]
+    lock.release()
+    assert done.wait(5)
+    thread.join(5)
+    assert bench.kept.names == [START, END]
+
+
+async def hang(bench, passage, outcome):
+    try:
+        async with passage:
+            await asyncio.Event().wait()
+    except (Halted, EdgeCut) as refusal:
+        outcome.append(refusal)
+
+
+def run(bench, passages, *orders):
+    """Start one task per passage, give the orders, and return how each task ended."""
+
+    async def scenario():
+        outcome = []
+        tasks = [asyncio.create_task(hang(bench, passage, outcome)) for passage in passages]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(bench.order, *orders)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        pending = [task for task in tasks if not task.done()]
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return outcome, len(pending)
+
+    return asyncio.run(scenario())
+
+
+def test_a_halt_from_another_thread_ends_a_mutual_wait():
+    bench = Bench()
+    passages = []
+    for agent, lock in [("a", "lock:2"), ("b", "lock:1")]:
+        with acting(agent, "c"):
+            passages.append(bench.guard.wait(lock))
+    outcome, pending = run(bench, passages, halt())
+    assert [type(refusal) for refusal in outcome] == [Halted, Halted]
+    assert pending == 0
+    assert [event["hemostat.span.status"] for event in bench.kept.named(END)] == ["error", "error"]
+
+
+def test_a_halt_leaves_other_conversations_alone():
+    bench = Bench()
+    with acting("a", "other"):
+        passage = bench.guard.wait("lock:1")
+    assert run(bench, [passage], halt()) == ([], 1)
+
+
+def test_a_cut_ends_calls_under_way_only_if_it_says_so():
+    bench = Bench()
+
+    def order(*, abort):
+        return Cut(id=f"cut-{abort}", caller="a", callee="b", until=WALL + 60, reason="ring", abort=abort)
+
+    def passage():
+        return bench.guard.call("b", caller="a", conversation="c")
+
+    assert run(bench, [passage()], order(abort=False)) == ([], 1)
+    bench.order()
+    outcome, pending = run(bench, [passage()], order(abort=True))
+    assert [type(refusal) for refusal in outcome] == [EdgeCut]
+    assert pending == 0
+
+
+def test_a_halted_conversation_neither_calls_nor_waits():
+    bench = Bench()
+    bench.order(halt())
+    with acting("a", "c"):
+        with pytest.raises(Halted), bench.guard.call("b"):
+            pytest.fail("the call went through")
+        with pytest.raises(Halted), bench.guard.wait("lock:1"):
+            pytest.fail("the wait began")
+    assert START not in bench.kept.names
+
+
+def test_a_timeout_of_the_application_stays_its_own():
+    bench = Bench()
+
+    async def scenario():
+        with pytest.raises(TimeoutError):
+            async with bench.guard.wait("lock:1"), asyncio.timeout(0):
+                await asyncio.Event().wait()
+
+    asyncio.run(scenario())
+    assert bench.guard.scopes._open == set()
+
+
+def test_a_cancellation_of_the_application_stays_its_own():
+    bench = Bench()
+
+    async def scenario():
+        task = asyncio.create_task(hang(bench, bench.guard.wait("lock:1"), []))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+
+
+def test_what_has_been_left_cannot_be_ended_any_more():
+    bench = Bench()
+
+    async def scenario():
+        async with bench.guard.wait("lock:1"):
+            (scope,) = bench.guard.scopes._open
+        scope.end(Halted(conversation="c", reason="late", until=None))
+        await asyncio.sleep(0)
+        return asyncio.current_task().cancelling()
+
+    assert asyncio.run(scenario()) == 0
