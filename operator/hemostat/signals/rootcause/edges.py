@@ -23,15 +23,16 @@ def seen_by_callers(troubles: Sequence[Trouble], edges: Collection[Edge]) -> lis
         if t.caller:
             by = seen.setdefault((t.sign, t.service), {})
             by[t.caller] = max(by.get(t.caller, 0.0), t.strength)
-    weighed = []
-    for t in troubles:
-        if t.caller and t.sign in (Sign.LATENCY, Sign.ERRORS):
-            by = seen[t.sign, t.service]
-            share = sum(by.values()) / (max(by.values()) * len(callers[t.service]))
-            weighed.append(replace(t, strength=t.strength * (_ONE_CALLER + (1.0 - _ONE_CALLER) * share)))
-        else:
-            weighed.append(t)
-    return weighed
+    weight = {
+        (sign, service): _ONE_CALLER
+        + (1.0 - _ONE_CALLER) * sum(by.values()) / (max(by.values()) * len(callers[service]))
+        for (sign, service), by in seen.items()
+        if sign in (Sign.LATENCY, Sign.ERRORS)
+    }
+    return [
+        replace(t, strength=t.strength * weight[t.sign, t.service]) if t.caller and (t.sign, t.service) in weight else t
+        for t in troubles
+    ]
 
 
 def network_shares(troubles: Sequence[Trouble], edges: Collection[Edge]) -> Iterator[Share]:

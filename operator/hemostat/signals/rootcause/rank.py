@@ -55,7 +55,7 @@ def rank(
     :param services: services to list even if nothing points at them (score 0).
     :param top: how many to return; all if None.
     """
-    troubles = [replace(t, strength=min(1.0, t.strength)) for t in troubles if t.strength > 0.0]
+    troubles = [t if t.strength <= 1.0 else replace(t, strength=1.0) for t in troubles if t.strength > 0.0]
     shares: dict[str, list[Share]] = {name: [] for name in services}
     for share in (*own_shares(seen_by_callers(troubles, edges), edges), *network_shares(troubles, edges)):
         shares.setdefault(share.trouble.service, []).append(share)
