@@ -152,9 +152,7 @@ def test_random_towns_with_random_faults_and_restarts(seed):
         full = any(len(targets(i)) >= 8 for i in town.open().values())
         unseen = {n for n in names if town.seen[n].state.value == "Firing"} - shown
         assert full or not unseen, "trouble that no Incident shows"
-    town.faulty = set()
-    town.run(400)
-    assert town.open() == {}
+    town.recover(within=400)
     assert all(is_over(i) for i in town.api.items.values())
 
 

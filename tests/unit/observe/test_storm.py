@@ -55,9 +55,7 @@ def test_requests_and_memory_are_bounded_by_incidents_not_by_signals(stormy):
 
 def test_when_it_is_over_everything_is_resolved(stormy):
     """Moves time on: the last test of this storm."""
-    stormy.faulty = set()
-    stormy.run(150)
-    assert stormy.open() == {}
+    stormy.recover(within=150)
     assert len(stormy.api.items) <= 2 * STORM_LIMIT
 
 
