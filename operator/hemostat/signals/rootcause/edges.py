@@ -23,7 +23,7 @@ def seen_by_callers(troubles: Sequence[Trouble], edges: Collection[Edge]) -> lis
         if t.caller:
             by = seen.setdefault((t.sign, t.service), {})
             by[t.caller] = max(by.get(t.caller, 0.0), t.strength)
-    weight = {
+    weight: dict[tuple[Sign, str], float] = {
         (sign, service): _ONE_CALLER
         + (1.0 - _ONE_CALLER) * sum(by.values()) / (max(by.values()) * len(callers[service]))
         for (sign, service), by in seen.items()
