@@ -30,6 +30,8 @@ class Rule:
     group: str
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    """Only objects of these names; empty: of any."""
 
 
 @dataclass(frozen=True, slots=True)

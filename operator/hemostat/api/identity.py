@@ -8,6 +8,8 @@ ACT_USER = f"system:serviceaccount:{NAMESPACE}:{ACT}"
 
 TARGET_ROLE = "hemostat-act-target"
 """ClusterRole that a namespace binds to opt in."""
+GUARD_ROLE = "hemostat-guard"
+"""ClusterRole that a namespace binds to an application's service account, so that its guard can read its orders."""
 
 PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage", NAMESPACE)
 """Never acted in, by admission policy and by the gate, whatever RoleBindings say."""

@@ -5,7 +5,8 @@ from typing import Any
 
 from hemostat.action.contract import Rule
 from hemostat.api import GROUP
-from hemostat.api.identity import ACT, NAMESPACE, OBSERVE, TARGET_ROLE
+from hemostat.api.identity import ACT, GUARD_ROLE, NAMESPACE, OBSERVE, TARGET_ROLE
+from hemostat.guard.orders import CONFIG_MAP
 
 Json = dict[str, Any]
 READ = ("get", "list", "watch")
@@ -44,6 +45,8 @@ APPROVER_RULES = (
     Rule(GROUP, ("approvals",), ("create",)),
 )
 VIEWER_RULES = (Rule(GROUP, ("*",), READ),)
+GUARD_RULES = (Rule("", ("configmaps",), ("get", "watch"), (CONFIG_MAP,)),)
+"""What `hemostat.guard` in an application reads: its orders, by name; bound by whoever installs it."""
 
 
 def manifests(action_rules: Iterable[Rule]) -> list[Json]:
@@ -58,6 +61,7 @@ def manifests(action_rules: Iterable[Rule]) -> list[Json]:
         cluster_role(TARGET_ROLE, target),
         cluster_role("hemostat-viewer", VIEWER_RULES, viewer),
         cluster_role("hemostat-approver", (*VIEWER_RULES, *APPROVER_RULES)),
+        cluster_role(GUARD_ROLE, GUARD_RULES),
     ]
 
 
@@ -78,8 +82,13 @@ def cluster_role(name: str, rules: Iterable[Rule], labels: dict[str, str] | None
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat", **(labels or {})}},
-        "rules": [{"apiGroups": [r.group], "resources": list(r.resources), "verbs": list(r.verbs)} for r in rules],
+        "rules": [_rule(rule) for rule in rules],
     }
+
+
+def _rule(rule: Rule) -> Json:
+    made = {"apiGroups": [rule.group], "resources": list(rule.resources), "verbs": list(rule.verbs)}
+    return made | ({"resourceNames": list(rule.names)} if rule.names else {})
 
 
 def _cluster_binding(name: str) -> Json:

@@ -21,7 +21,7 @@ from hemostat.guard.desk import Desk, about
 from hemostat.guard.directory import OrderDirectory
 from hemostat.guard.governor import Governor, Limits, Parked
 from hemostat.guard.refusal import EdgeCut
-from hemostat.guard.report import Reporter
+from hemostat.guard.report import Reporter, attributes_of
 from hemostat.guard.scopes import Passage, Scopes
 from hemostat.guard.spans import HEARTBEAT_SECONDS, MAX_OPEN, GuardSpanProcessor
 from hemostat.guard.ticker import Ticker
@@ -146,7 +146,7 @@ class Guard:
                 yield
 
     def _count(self, span: ReadableSpan) -> None:
-        attributes = span.attributes or {}
+        attributes = attributes_of(span)
         if names.is_inference(attributes) and (tokens := names.tokens(attributes)):
             self.governor.spent(names.conversation(attributes) or current().conversation, tokens)
 

@@ -58,17 +58,19 @@ _OPERATIONS = _INFERENCE | {"invoke_agent", "execute_tool", "invoke_workflow", "
 _OPENINFERENCE = "openinference.span.kind"
 _TRACELOOP = "traceloop.span.kind"
 _KINDS = {_OPENINFERENCE: frozenset({"AGENT", "TOOL", "LLM"}), _TRACELOOP: frozenset({"agent", "tool", "workflow"})}
-_MARKS = (
-    WAIT_FOR,
-    AGENT,
-    "gen_ai.tool.name",
-    "graph.node.id",
-    "llm.request.type",
-    "agent_name",
-    "message.target_id",
-    "event_loop.cycle_id",
-    "mcp.method.name",
-    "a2a.method.name",
+_MARKS = frozenset(
+    {
+        WAIT_FOR,
+        AGENT,
+        "gen_ai.tool.name",
+        "graph.node.id",
+        "llm.request.type",
+        "agent_name",
+        "message.target_id",
+        "event_loop.cycle_id",
+        "mcp.method.name",
+        "a2a.method.name",
+    }
 )
 """Their mere presence says that the span is one of an agent system, where no operation or kind is said."""
 _AGENTS = (AGENT, "agent.name", "agent_name", "graph.node.id", "traceloop.entity.name")
@@ -85,7 +87,7 @@ def is_watched(attributes: Attributes) -> bool:
     for key, kinds in _KINDS.items():
         if attributes.get(key) in kinds:
             return True
-    return any(mark in attributes for mark in _MARKS)
+    return not _MARKS.isdisjoint(attributes)
 
 
 def is_inference(attributes: Attributes) -> bool:

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind
 from hemostat.guard import names
 from hemostat.guard.clock import Clock
 from hemostat.guard.forks import in_child
-from hemostat.guard.report import Reporter
+from hemostat.guard.report import Reporter, attributes_of
 from hemostat.guard.ticker import Ticker
 from hemostat.guard.tracked import OpenSpans
 
@@ -95,7 +95,7 @@ class GuardSpanProcessor(SpanProcessor):
 
     def _begin(self, span: Span) -> None:
         context = span.get_span_context()
-        told = names.is_watched(span.attributes or {})
+        told = names.is_watched(attributes_of(span))
         if not told and span.kind not in _MAY_GROW:
             return
         if self._open.begin(context.span_id, span, self._clock.monotonic(), told=told) and told:
@@ -108,7 +108,7 @@ class GuardSpanProcessor(SpanProcessor):
             return
         now = self._clock.monotonic()
         for key, span in self._open.candidates():
-            if names.is_watched(span.attributes or {}) and self._open.recognise(key, span, now):
+            if names.is_watched(attributes_of(span)) and self._open.recognise(key, span, now):
                 self._tell(names.START, span)
         for span in self._open.due(now):
             self._tell(names.HEARTBEAT, span)
