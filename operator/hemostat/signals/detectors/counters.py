@@ -32,7 +32,9 @@ class Counters:
         before = self._value[row]
         timely = (elapsed > 0) & (elapsed <= self._longest)
         rise = np.where(value >= before, value - before, value)
-        rates[usable[timely]] = rise[timely] / elapsed[timely]
+        with np.errstate(over="ignore"):  # two samples all but at once, or counts near the largest number
+            rate = rise[timely] / elapsed[timely]
+        rates[usable[timely]] = np.where(np.isfinite(rate), rate, np.nan)
         learn = (elapsed > 0) | (elapsed < -self._longest)  # late is left out; far back is a clock that was set
         self._value[row[learn]] = value[learn]
         self._time[row[learn]] = now

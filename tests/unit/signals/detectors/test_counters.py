@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hemostat.signals.detectors import Counters
@@ -40,5 +40,7 @@ def test_a_series_without_a_row_has_no_rate_and_a_forgotten_row_begins_anew():
 
 
 @given(st.lists(st.tuples(st.floats(-1e9, 1e9), st.floats()), max_size=50))
+@example([(-2.3e-308, 0.0), (0.0, 4.0)])
+@example([(0.0, 0.0), (0.1, 1.7e308)])
 def test_a_rate_is_finite_and_not_negative_or_absent(samples):
-    assert all(np.isnan(rate) or rate >= 0 for rate in rates(samples))
+    assert all(np.isnan(rate) or 0 <= rate < np.inf for rate in rates(samples))
