@@ -52,7 +52,13 @@ def can_i(cluster: Cluster, user: str, verb: str, resource: str, *where: str) ->
 
 
 def flat(rules: Iterable[Rule]) -> set[Grant]:
-    return {(rule.group, resource, verb, "") for rule in rules for resource in rule.resources for verb in rule.verbs}
+    return {
+        (rule.group, resource, verb, name)
+        for rule in rules
+        for resource in rule.resources
+        for verb in rule.verbs
+        for name in rule.names or ("",)
+    }
 
 
 def reviewed(kube: Kube, namespace: str) -> set[Grant]:
@@ -105,9 +111,9 @@ def test_act_may_do_exactly_what_the_actions_need_where_it_was_opted_in(
 
 @pytest.mark.parametrize("action", discover().values(), ids=lambda a: a.name)
 def test_every_action_gets_the_rules_it_names(cluster: Cluster, shop: str, bank: str, action: Any) -> None:
-    for group, resource, verb, _ in flat(action.rules):
-        assert can(cluster.act, verb, resource, shop, group), f"{verb} {resource}"
-        assert not can(cluster.act, verb, resource, bank, group), f"{verb} {resource}"
+    for group, resource, verb, name in flat(action.rules):
+        assert can(cluster.act, verb, resource, shop, group, name), f"{verb} {resource}"
+        assert not can(cluster.act, verb, resource, bank, group, name), f"{verb} {resource}"
 
 
 def test_opting_in_is_one_role_binding_and_opting_out_takes_it_back(cluster: Cluster) -> None:

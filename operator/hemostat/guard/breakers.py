@@ -19,7 +19,7 @@ class Breakers:
     """One EdgeBreaker per Cut in force. Bounded by the bound on orders.
 
     :param changed: told when a probe begins, and when it has closed or opened the edge again.
-    :param refused: told of every call that was refused.
+    :param refused: told of the first refused call of each conversation.
     """
 
     def __init__(self, clock: Clock, changed: Told, refused: Refused) -> None:
@@ -73,8 +73,13 @@ class Breakers:
                 yield
         except EdgeCut as refusal:
             if not entered:
-                self._refused(breaker, refusal)
+                self.tell(breaker, refusal)
             raise
+
+    def tell(self, breaker: EdgeBreaker, refusal: EdgeCut) -> None:
+        """Tell, the first time in each conversation, that a call was refused or ended."""
+        if breaker.first_in(refusal.conversation):
+            self._refused(breaker, refusal)
 
 
 def _precedence(breaker: EdgeBreaker) -> tuple[bool, bool, int, float]:

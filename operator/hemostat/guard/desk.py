@@ -98,7 +98,9 @@ class Desk:
         breaker = self._breakers.deciding(call)
         if breaker is None or not breaker.cut.abort or breaker.state is not State.OPEN:
             return None
-        return breaker.refusal(call)
+        refusal = breaker.refusal(call)
+        self._breakers.tell(breaker, refusal)
+        return refusal
 
     def _refuse(self, bad: Mapping[tuple[str, int], str]) -> None:
         for known, reason in bad.items():

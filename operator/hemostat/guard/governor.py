@@ -147,9 +147,12 @@ class Governor:
             raise Halted(conversation=conversation, reason=stop.reason, until=stop.until)
 
     def halted(self, conversation: str) -> Halted | None:
-        """Return the halt of this conversation, the operator's or the application's own; limits are no halt."""
+        """Return the halt that ends what this conversation has under way here, and park it; limits end nothing."""
         with self._lock:
             stop = self._halt(conversation)
+            news = self._park(conversation, stop) if stop else None
+        if news is not None:
+            self._parked(news)
         return None if stop is None else Halted(conversation=conversation, reason=stop.reason, until=stop.until)
 
     def halt(self, conversation: str, reason: str, seconds: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider, get_logger_provider
+from opentelemetry.sdk._logs import LoggerProvider as SdkLoggerProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from hemostat.guard import names
@@ -155,10 +156,9 @@ class Guard:
         self._report.guard(names.ORDER, said)
 
     def _refused(self, breaker: EdgeBreaker, refusal: EdgeCut) -> None:
-        if breaker.first_in(refusal.conversation):
-            said = about(breaker.cut) | {names.CONVERSATION: refusal.conversation, names.CALLER: refusal.caller}
-            self._report.guard(names.CUT, said)
-            _tell(self._on_cut, refusal)
+        said = about(breaker.cut) | {names.CONVERSATION: refusal.conversation, names.CALLER: refusal.caller}
+        self._report.guard(names.CUT, said)
+        _tell(self._on_cut, refusal)
 
     def _parked(self, parked: Parked) -> None:
         self._report.guard(names.HALT, _about(parked))
@@ -186,9 +186,14 @@ def install(
     provider = tracer_provider or trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
         raise TypeError("set a TracerProvider of opentelemetry-sdk before the guard is installed, or give it one")
+    logs = logger_provider or get_logger_provider()
+    if not isinstance(logs, SdkLoggerProvider):
+        _LOG.warning(
+            "no LoggerProvider of opentelemetry-sdk is set yet: until one is, what the guard sees goes nowhere"
+        )
     name = service or str(provider.resource.attributes.get(names.SERVICE, ""))
     tracer = provider.get_tracer("hemostat.guard")
-    guard = Guard(name, logger_provider or get_logger_provider(), tracer=tracer, **options)
+    guard = Guard(name, logs, tracer=tracer, **options)
     provider.add_span_processor(guard.processor)
     found = orders or _orders(os.environ)
     if found is None:

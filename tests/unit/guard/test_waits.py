@@ -111,7 +111,8 @@ def test_a_halt_leaves_other_conversations_alone():
 
 
 def test_a_cut_ends_calls_under_way_only_if_it_says_so():
-    bench = Bench()
+    told = []
+    bench = Bench(on_cut=told.append)
 
     def order(*, abort):
         return Cut(id=f"cut-{abort}", caller="a", callee="b", until=WALL + 60, reason="ring", abort=abort)
@@ -124,6 +125,17 @@ def test_a_cut_ends_calls_under_way_only_if_it_says_so():
     outcome, pending = run(bench, [passage()], order(abort=True))
     assert [type(refusal) for refusal in outcome] == [EdgeCut]
     assert pending == 0
+    assert [refusal.conversation for refusal in told] == ["c"], "the owner is told of what was ended, too"
+
+
+def test_what_a_halt_ends_is_parked():
+    parked = []
+    bench = Bench(on_park=parked.append)
+    with acting("a", "c"):
+        passage = bench.guard.wait("lock:1")
+    outcome, _ = run(bench, [passage], halt())
+    assert len(outcome) == 1
+    assert [record.conversation for record in parked] == ["c"]
 
 
 def test_a_halted_conversation_neither_calls_nor_waits():
