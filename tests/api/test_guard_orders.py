@@ -66,6 +66,7 @@ def application(cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch) -
     made = Application(cluster, namespace, tmp_path)
     cluster.grant(made.user, namespace, role=GUARD_ROLE)
     eventually(lambda: can(made.kube, "get", "configmaps", namespace, name=CONFIG_MAP), "the guard may read")
+    made.guard.ticker.start()
     made.guard.follow(made.orders)
     yield made
     made.guard.shutdown()

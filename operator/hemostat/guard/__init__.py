@@ -17,10 +17,12 @@ watches; every order of the operator ends by itself.
 """
 
 from hemostat.guard.actor import Actor, acting, current
+from hemostat.guard.budget import Limits, Parked, Standing
 from hemostat.guard.configmap import OrderConfigMap
 from hemostat.guard.directory import OrderDirectory
-from hemostat.guard.governor import Governor, Limits, Parked, Standing
-from hemostat.guard.guard import Guard, install
+from hemostat.guard.governor import Governor
+from hemostat.guard.guard import Guard
+from hemostat.guard.installing import install
 from hemostat.guard.refusal import PROBLEM_HEADERS, PROBLEM_STATUS, EdgeCut, Halted, Refusal, from_problem
 from hemostat.guard.spans import GuardSpanProcessor
 

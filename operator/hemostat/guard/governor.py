@@ -4,10 +4,10 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from enum import Enum, auto
+from dataclasses import dataclass
 from typing import Any
 
+from hemostat.guard.budget import Limits, Parked, Standing
 from hemostat.guard.clock import Clock, unix
 from hemostat.guard.forks import in_child
 from hemostat.guard.orders import Cap, Halt
@@ -16,42 +16,6 @@ from hemostat.guard.refusal import Halted
 MAX_CONVERSATIONS = 10_000
 MAX_TASK = 16_384
 """Bytes of a task's record, as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one conversation may use; 0 sets no limit. Soft: the agent is told to come to an end. Hard: it is halted."""
-
-    soft_turns: int = 0
-    hard_turns: int = 0
-    soft_tokens: int = 0
-    hard_tokens: int = 0
-
-
-class Standing(Enum):
-    """What a turn may do."""
-
-    GO = auto()
-    WRAP_UP = auto()
-    """A soft limit is passed: answer with what there is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A halted conversation, as it is handed to its owner; `as_json` is all that driving it again needs."""
-
-    conversation: str
-    reason: str
-    until: float | None
-    """Unix seconds; None: until `resume`."""
-    turns: int
-    tokens: int
-    task: Any
-    """What `remember` was given last; None if nothing."""
-
-    def as_json(self) -> str:
-        """Return the record as JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
 
 
 @dataclass(slots=True)

@@ -1,26 +1,25 @@
-"""Where the parts are put together, and what an application calls. See the package's docstring for an example."""
+"""What an application calls, and where the parts are put together. The package's docstring has an example."""
 
 import logging
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from opentelemetry import trace
-from opentelemetry._logs import LoggerProvider, get_logger_provider
-from opentelemetry.sdk._logs import LoggerProvider as SdkLoggerProvider
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry._logs import LoggerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 
 from hemostat.guard import names
 from hemostat.guard.actor import Actor, current
 from hemostat.guard.breaker import Call, EdgeBreaker
 from hemostat.guard.breakers import Breakers
+from hemostat.guard.budget import Limits, Parked
 from hemostat.guard.clock import Clock
 from hemostat.guard.configmap import OrderConfigMap
 from hemostat.guard.desk import Desk, about
 from hemostat.guard.directory import OrderDirectory
-from hemostat.guard.governor import Governor, Limits, Parked
+from hemostat.guard.governor import Governor
 from hemostat.guard.refusal import EdgeCut
 from hemostat.guard.report import Reporter, attributes_of
 from hemostat.guard.scopes import Passage, Scopes
@@ -28,8 +27,6 @@ from hemostat.guard.spans import HEARTBEAT_SECONDS, MAX_OPEN, GuardSpanProcessor
 from hemostat.guard.ticker import Ticker
 from hemostat.guard.waits import Kind, Mode, waiting
 
-ORDERS_VARIABLE = "HEMOSTAT_GUARD_ORDERS"
-"""Environment variable: a directory of orders, in place of the ConfigMap at the API server."""
 _What = TypeVar("_What")
 _LOG = logging.getLogger(__name__)
 
@@ -78,7 +75,6 @@ class Guard:
 
     def follow(self, orders: OrderConfigMap | OrderDirectory) -> None:
         """Obey the orders found there, from now on."""
-        self.ticker.start()
         if isinstance(orders, OrderDirectory):
             self.ticker.add(lambda: self.desk.deliver(orders.look()))
         else:
@@ -167,45 +163,6 @@ class Guard:
     def _resumed(self, parked: Parked) -> None:
         self._report.guard(names.RESUME, _about(parked))
         _tell(self._on_resume, parked)
-
-
-def install(
-    *,
-    service: str = "",
-    tracer_provider: TracerProvider | None = None,
-    logger_provider: LoggerProvider | None = None,
-    orders: OrderConfigMap | OrderDirectory | None = None,
-    **options: Any,
-) -> Guard:
-    """Put a guard into this process: its span processor into the tracer provider, its orders from where they are.
-
-    Orders come from `orders`, else from the directory HEMOSTAT_GUARD_ORDERS, else from the ConfigMap `hemostat-guard`
-    of this pod's namespace, else from nowhere. `options` are those of Guard. TypeError when the tracer provider is not
-    the SDK's: without it nothing could be seen.
-    """
-    provider = tracer_provider or trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        raise TypeError("set a TracerProvider of opentelemetry-sdk before the guard is installed, or give it one")
-    logs = logger_provider or get_logger_provider()
-    if not isinstance(logs, SdkLoggerProvider):
-        _LOG.warning(
-            "no LoggerProvider of opentelemetry-sdk is set yet: until one is, what the guard sees goes nowhere"
-        )
-    name = service or str(provider.resource.attributes.get(names.SERVICE, ""))
-    tracer = provider.get_tracer("hemostat.guard")
-    guard = Guard(name, logs, tracer=tracer, **options)
-    provider.add_span_processor(guard.processor)
-    found = orders or _orders(os.environ)
-    if found is None:
-        _LOG.info("the guard has nobody to take orders from: no %s, no pod token", ORDERS_VARIABLE)
-    else:
-        guard.follow(found)
-    return guard
-
-
-def _orders(environment: Mapping[str, str]) -> OrderConfigMap | OrderDirectory | None:
-    directory = environment.get(ORDERS_VARIABLE)
-    return OrderDirectory(directory) if directory else OrderConfigMap.of_this_pod(environment)
 
 
 def _about(parked: Parked) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The breaker of an edge: refuse while cut, one probe when half-open, and never longer than the order says."""
 
 import asyncio
+import threading
 
 import pytest
 from tests.unit.guard.support import WALL, Bench
@@ -223,3 +224,29 @@ def test_orders_for_another_service_are_not_ours():
     assert passes(bench)
     bench.order(cut(service="crew"))
     assert not passes(bench)
+
+
+def test_of_many_threads_one_is_the_probe():
+    bench = Bench()
+    bench.order(cut(state=State.HALF_OPEN))
+    start, done = threading.Barrier(8), threading.Event()
+    inside, refused = [], []
+
+    def work():
+        start.wait(5)
+        try:
+            with bench.guard.call("critic", caller="planner", conversation="c"):
+                inside.append(1)
+                assert done.wait(5)
+        except EdgeCut:
+            refused.append(1)
+            if len(refused) == 7:
+                done.set()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert (len(inside), len(refused)) == (1, 7)
+    assert passes(bench)
