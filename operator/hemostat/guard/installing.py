@@ -1,5 +1,6 @@
 """How a guard gets into a process: where it listens, where it reports, and whose orders it takes."""
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
