@@ -88,7 +88,7 @@ class OrderConfigMap:
             try:
                 self._session()
                 wait = 1.0
-            except (OSError, http.client.HTTPException, ValueError, Unreadable) as error:
+            except Exception as error:  # noqa: BLE001 - the thread must live, whatever it is answered
                 if stopped.is_set():
                     return
                 self.failures += 1
@@ -159,7 +159,10 @@ class OrderConfigMap:
 def _object(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_BYTES:
         raise Unreadable(f"more than {MAX_BYTES} bytes")
-    found = json.loads(body)
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("no JSON") from error
     if not isinstance(found, dict):
         raise Unreadable("no object")
     return found
