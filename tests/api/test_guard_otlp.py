@@ -25,7 +25,7 @@ from hemostat.guard.orders import Halt, render
 
 CONVERSATION = "c-7"
 HOLDS = {"planner": "lock:plan", "critic": "lock:draft"}
-WANTS = {"planner": ("lock:draft", "critic"), "critic": ("lock:plan", "planner")}
+WANTS = {"planner": "lock:draft", "critic": "lock:plan"}
 SEEN_SECONDS = 15
 
 
@@ -111,10 +111,10 @@ async def agent(
     tracer = traces.get_tracer("crew")
     with tracer.start_as_current_span(f"invoke_agent {name}", attributes=attributes), acting(name, CONVERSATION):
         async with locks[HOLDS[name]]:
-            await ready.wait()
-            wanted, holder = WANTS[name]
-            async with guard.wait(wanted, holder=holder):
-                await locks[wanted].acquire()
+            with guard.holding(HOLDS[name]):
+                await ready.wait()
+                async with guard.wait(WANTS[name]):
+                    await locks[WANTS[name]].acquire()
 
 
 async def until(check, deadline: float = SEEN_SECONDS) -> None:

@@ -7,8 +7,10 @@
         guard.governor.turn(conversation)                    # raises Halted; says WRAP_UP after a soft limit
         async with guard.call("critic"):                     # raises EdgeCut while the edge is cut
             answer = await critic(question)
-        async with guard.wait("lock:orders", holder="ann"):  # visible while it lasts
+        async with guard.wait("lock:orders"):                # visible while it lasts
             await lock.acquire()
+        with guard.holding("lock:orders"):                   # told to those who wait
+            ...
 
 It needs opentelemetry-sdk and pybreaker and no other part of Hemostat: an import-linter contract and a test keep it so.
 Events go through OpenTelemetry's Logs API to the logger provider that the application has set; to send them by OTLP add

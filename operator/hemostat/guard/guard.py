@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from opentelemetry import trace
@@ -25,7 +25,7 @@ from hemostat.guard.report import Reporter, attributes_of
 from hemostat.guard.scopes import Passage, Scopes
 from hemostat.guard.spans import HEARTBEAT_SECONDS, MAX_OPEN, GuardSpanProcessor
 from hemostat.guard.ticker import Ticker
-from hemostat.guard.waits import Kind, Mode, waiting
+from hemostat.guard.waits import Kind, Mode, Waits
 
 _What = TypeVar("_What")
 _LOG = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Guard:
         clock: Clock = time,
     ) -> None:
         self._report = Reporter(logs, clock)
-        self._tracer = tracer or trace.get_tracer("hemostat.guard")
+        self._waits = Waits(tracer or trace.get_tracer("hemostat.guard"))
         self._on_cut, self._on_park, self._on_resume = on_cut, on_park, on_resume
         self.ticker = Ticker()
         self.processor = GuardSpanProcessor(
@@ -100,7 +100,7 @@ class Guard:
 
         :param for_: name of the lock, agent or person, the same in every process: "lock:orders".
         :param mode: "all" when everything waited for inside must come, "any" when the first is enough.
-        :param holder: the agent that holds it, if known.
+        :param holder: the agent that holds it; None: whoever is inside `holding` in this process, as that changes.
         `async with` ends with Halted when the conversation is halted; `with` (threads) cannot be ended.
         """
         actor = current()
@@ -108,6 +108,10 @@ class Guard:
             lambda: self._waiting(actor, for_, kind, mode, holder),
             lambda: self._waiting_breakable(actor, for_, kind, mode, holder),
         )
+
+    def holding(self, lock: str) -> AbstractContextManager[None]:
+        """Return a context manager around the time in which the acting agent holds a lock."""
+        return self._waits.holding(current(), lock)
 
     def shutdown(self, timeout: float = 2.0) -> None:
         """Stop the threads, within about `timeout` seconds each. Calls pass; nothing is cut any more."""
@@ -131,7 +135,7 @@ class Guard:
     @contextmanager
     def _waiting(self, actor: Actor, for_: str, kind: Kind, mode: Mode, holder: str | None) -> Iterator[None]:
         self.governor.check(actor.conversation)
-        with waiting(self._tracer, actor, for_, kind, mode, holder):
+        with self._waits.waiting(actor, for_, kind, mode, holder):
             yield
 
     @asynccontextmanager

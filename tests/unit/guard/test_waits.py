@@ -1,6 +1,7 @@
 """Waits are visible while they last, and a halt or a cut that says so ends what hangs."""
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -41,6 +42,51 @@ def test_what_is_not_known_is_not_told():
         (start,) = bench.kept.named(START)
     assert not {"hemostat.wait.holder", "gen_ai.agent.name", "gen_ai.conversation.id"} & start.keys()
     assert (start["hemostat.wait.kind"], start["hemostat.wait.mode"]) == ("person", "all")
+
+
+def held_by(bench):
+    """Return the holder and its conversation as a heartbeat tells them now."""
+    bench.later(5)
+    event = bench.kept.named(HEARTBEAT)[-1]
+    return event.get("hemostat.wait.holder"), event.get("hemostat.wait.holder_conversation")
+
+
+def test_who_holds_the_lock_is_told_to_those_who_wait_as_it_changes():
+    bench = Bench()
+    planner, writer = contextlib.ExitStack(), contextlib.ExitStack()
+    with acting("planner", "c-1"):
+        planner.enter_context(bench.guard.holding("lock:orders"))
+    with acting("critic", "c-1"), bench.guard.wait("lock:orders"):
+        assert held_by(bench) == ("planner", "c-1")
+        planner.close()
+        assert held_by(bench) == ("", "")
+        with acting("writer", "c-2"):
+            writer.enter_context(bench.guard.holding("lock:orders"))
+        assert held_by(bench) == ("writer", "c-2")
+        with acting("other", "c-1"), bench.guard.holding("lock:another"):
+            assert held_by(bench) == ("writer", "c-2")
+    writer.close()
+    assert bench.guard._waits._holders == bench.guard._waits._waiting == {}
+
+
+def test_of_several_who_hold_the_first_is_told_until_it_lets_go():
+    """A semaphore, or the same agent again."""
+    bench = Bench()
+    first, second = contextlib.ExitStack(), contextlib.ExitStack()
+    for name, stack in [("a", first), ("b", second)]:
+        with acting(name, "c"):
+            stack.enter_context(bench.guard.holding("lock:pool"))
+    with acting("z", "c"), bench.guard.wait("lock:pool"):
+        assert held_by(bench) == ("a", "c")
+        first.close()
+        assert held_by(bench) == ("b", "c")
+        second.close()
+
+
+def test_a_holder_that_is_named_is_believed():
+    bench = Bench()
+    with acting("a", "c"), bench.guard.holding("lock:orders"), bench.guard.wait("lock:orders", holder="far"):
+        assert held_by(bench) == ("far", None)
 
 
 def test_a_wait_of_a_thread_is_told_by_its_own_thread():
