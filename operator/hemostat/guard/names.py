@@ -16,6 +16,7 @@ END = "hemostat.span.end"
 
 SPAN_NAME = "hemostat.span.name"
 SPAN_KIND = "hemostat.span.kind"
+"""internal, client, server, producer or consumer."""
 PARENT_ID = "hemostat.span.parent_id"
 START_TIME = "hemostat.span.start_time_unix_nano"
 END_TIME = "hemostat.span.end_time_unix_nano"

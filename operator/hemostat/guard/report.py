@@ -97,7 +97,7 @@ def snapshot(span: ReadableSpan, untracked: int) -> dict[str, Any]:
     return made
 
 
-_KINDS = {kind: kind.name for kind in SpanKind}
+_KINDS = {kind: kind.name.lower() for kind in SpanKind}
 
 
 def _size(value: Any) -> int:

@@ -33,7 +33,7 @@ def test_a_span_is_told_when_it_starts_while_it_is_open_and_when_it_ends():
     (end,) = bench.kept.named(END)
     assert end == AGENT | {
         "hemostat.span.name": "invoke_agent planner",
-        "hemostat.span.kind": "CLIENT",
+        "hemostat.span.kind": "client",
         "hemostat.span.start_time_unix_nano": span.start_time,
         "hemostat.span.end_time_unix_nano": span.end_time,
         "hemostat.span.status": "error",
