@@ -1,0 +1,1 @@
+"""AI agents that cannot, or will not, come to an end (pure)."""

@@ -1,0 +1,152 @@
+"""Every open conversation in bounded memory: steps in, cycles out (pure; not for several threads at once)."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from hemostat.signals.loops.kernel.cycle import FOUND, take
+from hemostat.signals.loops.kernel.ring import CONVERSATION, FAILED, SKETCH, STEP, TRANSIENT
+from hemostat.signals.loops.symbols import MAX_SYMBOLS, Symbol, Symbols
+from hemostat.telemetry.steps import Failure, Operation, Step
+
+IDLE_SECONDS = 1800.0
+"""A conversation in which nothing happened for so long is over."""
+_OPERATIONS = {operation: number for number, operation in enumerate(Operation)}
+_TRANSIENT = frozenset({Failure.RATE_LIMITED, Failure.UNAVAILABLE, Failure.TIMEOUT})
+_FAILURES = {failure: number for number, failure in enumerate(Failure, 1)}
+_NO_SKETCH = (0,) * SKETCH
+_LOW = 0xFFFFFFFF
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A conversation that went round the same steps at least three times, as its newest step showed.
+
+    Counts are of `steps`, the steps of all rounds but the first; times are seconds since 1970.
+    """
+
+    step: Step
+    """The newest step."""
+    symbols: tuple[Symbol, ...]
+    """One round, oldest first."""
+    rounds: int
+    span: int
+    """Steps from the first of it to the newest, with those between that do not belong to it."""
+    steps: int
+    known: int
+    """What they asked was sent."""
+    exact: int
+    reworded: int
+    same: int
+    """Their results were those of the round before."""
+    different: int
+    steady: int
+    """They took exactly as many tokens."""
+    failed: int
+    transient: int
+    """They failed as overloaded services do."""
+    tokens: int
+    busy: float
+    """Seconds in which a model or a tool worked."""
+    began: float
+    ended: float
+    first_gap: float
+    """Seconds from the first round to the second."""
+    last_gap: float
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Who goes round, in order of appearance."""
+        return tuple(dict.fromkeys(s.agent for s in self.symbols))
+
+
+class Bank:
+    """The last steps of up to `conversations` conversations; the one that was silent for longest gives way."""
+
+    def __init__(self, conversations: int = 100_000, symbols: int = MAX_SYMBOLS) -> None:
+        self._talks = np.zeros(conversations, CONVERSATION)
+        self._free = conversations
+        self._slots: OrderedDict[Key, int] = OrderedDict()
+        self._released: list[int] = []
+        self._symbols = Symbols(symbols)
+        self.displaced = 0
+        """Conversations that gave way while they were still going on."""
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def take(self, steps: Sequence[Step], now: float) -> list[Cycle]:
+        """Take ended steps in, as they came; return the cycles that they closed."""
+        ended = [s for s in steps if s.ended is not None and s.operation is not Operation.WAIT]
+        if not ended:
+            return []
+        rows = np.array([self._row(step) for step in ended], STEP)
+        found = np.empty(len(ended), FOUND)
+        n = take(self._talks, rows, now, found)
+        return [c for f in found[:n] if (c := self._cycle(ended[int(f["row"])], f)) is not None]
+
+    def sweep(self, now: float) -> None:
+        """Forget conversations that are over."""
+        while self._slots:
+            key, slot = next(iter(self._slots.items()))
+            if now - float(self._talks[slot]["seen"]) < IDLE_SECONDS:
+                return
+            del self._slots[key]
+            self._released.append(slot)
+
+    def _row(self, step: Step) -> tuple[object, ...]:
+        """Return the step as `STEP` has it."""
+        failed = step.failed is not Failure.NONE
+        result = _FAILURES[step.failed] if failed and step.result is None else _short(step.result)
+        slot, first = self._slot((step.tenant, step.conversation))
+        return (
+            slot,
+            self._symbols.number(step),
+            _short(step.arguments),
+            _short(step.about),
+            result,
+            step.started,
+            step.ended,
+            min(step.tokens_in + step.tokens_out, _LOW),
+            _OPERATIONS[step.operation],
+            failed * FAILED | (step.failed in _TRANSIENT) * TRANSIENT,
+            first,
+            tuple(step.sketch[:SKETCH]) or _NO_SKETCH,
+        )
+
+    def _slot(self, key: Key) -> tuple[int, bool]:
+        slot = self._slots.get(key)
+        if slot is not None:
+            self._slots.move_to_end(key)
+            return slot, False
+        self._slots[key] = slot = self._new()
+        return slot, True
+
+    def _new(self) -> int:
+        if self._released:
+            return self._released.pop()
+        if self._free:
+            self._free -= 1
+            return self._free
+        _, slot = self._slots.popitem(last=False)
+        self.displaced += 1
+        return slot
+
+    def _cycle(self, step: Step, found: Any) -> Cycle | None:
+        symbols = [self._symbols.of(int(n)) for n in found["symbols"][: int(found["period"])]]
+        known = [s for s in symbols if s is not None]
+        if len(known) < len(symbols):
+            return None
+        return Cycle(step=step, symbols=tuple(known), **{name: found[name].item() for name in _FIELDS})
+
+
+_FIELDS = [f.name for f in fields(Cycle) if f.name not in ("step", "symbols")]
+
+
+def _short(digest: int | None) -> int:
+    """Return 32 bits that are not 0; 0 for none."""
+    return 0 if digest is None else (digest & _LOW) or 1

@@ -1,0 +1,160 @@
+"""What is remembered of a conversation: its last steps, in one row of an array (compiled).
+
+A step's class says what it did, not how it was put: a step takes the class of the last one like it. Two steps are alike
+if they are the same operation of the same agent on the same peer and asked the same: the same arguments, or arguments
+about the same in other words; where content is not sent, the operation alone.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from hemostat.compiled import part
+
+STEPS = 40
+"""Three rounds of the longest cycle that is looked for, and some noise."""
+SKETCHES, SKETCH = 12, 16
+"""Texts that can be compared by their words, and bytes of each: half of a step's sketch."""
+ALIKE = 8
+"""Equal bytes of two sketches from which on they are in other words the same."""
+
+KNOWN, EXACT, REWORDED, SAME, DIFFERENT, STEADY, FAILED, TRANSIENT = 1, 2, 4, 8, 16, 32, 64, 128
+"""Flags of a step. KNOWN: what it asked was sent. EXACT, REWORDED: how it is like the last of its class. SAME,
+DIFFERENT: its result beside that one's; neither, where one was not sent. STEADY: it took as many tokens. TRANSIENT: it
+failed as overloaded services do."""
+
+ENTRY = np.dtype(
+    [
+        ("symbol", "u4"),
+        ("asked", "u4"),
+        ("about", "u4"),
+        ("result", "u4"),
+        ("start", "f4"),
+        ("took", "f4"),
+        ("tokens", "u4"),
+        ("class_", "u2"),
+        ("operation", "u1"),
+        ("flags", "u1"),
+    ]
+)
+"""One step, 32 bytes; digests are cut to 32 bits and 0 where unknown, times relative to the conversation's first."""
+CONVERSATION = np.dtype(
+    [
+        ("steps", ENTRY, STEPS),
+        ("sketches", "u1", (SKETCHES, SKETCH)),
+        ("sketched", "u1", SKETCHES),
+        ("origin", "f8"),
+        ("last", "f8"),
+        ("seen", "f8"),
+        ("tokens", "u8"),
+        ("count", "u4"),
+        ("classes", "u2"),
+        ("sketch_at", "u1"),
+    ]
+)
+"""One conversation; `steps` is a ring whose newest is at `(count - 1) % STEPS`."""
+STEP = np.dtype(
+    [
+        ("slot", "i8"),
+        ("symbol", "u4"),
+        ("asked", "u4"),
+        ("about", "u4"),
+        ("result", "u4"),
+        ("start", "f8"),
+        ("end", "f8"),
+        ("tokens", "u4"),
+        ("operation", "u1"),
+        ("flags", "u1"),
+        ("first", "u1"),
+        ("sketch", "u1", SKETCH),
+    ]
+)
+"""A step as it comes: FAILED and TRANSIENT are the only flags that are set. `first`: its row was another's before."""
+
+
+@part
+def push(talk: Any, step: Any, now: float) -> None:
+    """Add a step."""
+    if step.first:
+        talk.origin = step.start
+        talk.last = step.end
+        talk.tokens = 0
+        talk.count = 0
+        talk.classes = 0
+        talk.sketch_at = 0
+        for i in range(SKETCHES):
+            talk.sketched[i] = 0
+    talk.seen = now
+    twin = _like(talk, step)
+    at = talk.count % STEPS
+    flags = step.flags | (KNOWN if step.asked or step.about else 0)
+    if twin >= 0:
+        old = talk.steps[twin]
+        class_ = old.class_
+        if step.asked and step.asked == old.asked:
+            flags |= EXACT
+        elif step.asked and old.asked:
+            flags |= REWORDED
+        if step.result and old.result:
+            flags |= SAME if step.result == old.result else DIFFERENT
+        if step.tokens and step.tokens == old.tokens:
+            flags |= STEADY
+    else:
+        talk.classes = talk.classes % 65_534 + 1
+        class_ = talk.classes
+    _sketch(talk, step, class_)
+    new = talk.steps[at]
+    new.symbol = step.symbol
+    new.asked = step.asked
+    new.about = step.about
+    new.result = step.result
+    new.start = step.start - talk.origin
+    new.took = max(0.0, step.end - step.start)
+    new.tokens = step.tokens
+    new.class_ = class_
+    new.operation = step.operation
+    new.flags = flags
+    talk.count += 1
+    talk.tokens += step.tokens
+    talk.last = max(talk.last, step.end)
+
+
+@part
+def _like(talk: Any, step: Any) -> int:
+    """Return where the last step like this one is; -1 if there is none."""
+    for back in range(1, min(talk.count, STEPS) + 1):
+        at = (talk.count - back) % STEPS
+        old = talk.steps[at]
+        if old.symbol != step.symbol:
+            continue
+        if step.asked == 0 or old.asked == 0 or step.asked == old.asked:
+            return int(at)
+        if step.about != old.about:
+            continue
+        if step.about or _alike(talk, old.class_, step):
+            return int(at)
+    return -1
+
+
+@part
+def _alike(talk: Any, class_: int, step: Any) -> bool:
+    """Compare the words with the last of the class whose words are remembered."""
+    for back in range(1, SKETCHES + 1):
+        at = (talk.sketch_at - back) % SKETCHES
+        if talk.sketched[at] == class_ % 255 + 1:
+            equal = 0
+            for i in range(SKETCH):
+                equal += talk.sketches[at, i] == step.sketch[i]
+            return equal >= ALIKE
+    return False
+
+
+@part
+def _sketch(talk: Any, step: Any, class_: int) -> None:
+    if step.asked == 0:
+        return
+    at = talk.sketch_at
+    for i in range(SKETCH):
+        talk.sketches[at, i] = step.sketch[i]
+    talk.sketched[at] = class_ % 255 + 1
+    talk.sketch_at = (at + 1) % SKETCHES

@@ -1,0 +1,50 @@
+"""What steps have in common gets a number: who did what to whom (pure)."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from hemostat.telemetry.steps import Operation, Step
+
+MAX_SYMBOLS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """An operation of an agent on a peer, whatever its arguments."""
+
+    service: str
+    agent: str
+    """Name of the agent; the id of the span that called, in hex, where none is named."""
+    operation: Operation
+    peer: str
+    provider: str = ""
+
+
+class Symbols:
+    """Numbers for symbols, from 1 on; 0 is for those that came when all numbers were taken by others."""
+
+    def __init__(self, most: int = MAX_SYMBOLS) -> None:
+        self._most = most
+        self._numbers: OrderedDict[Symbol, int] = OrderedDict()
+        self._by_number: dict[int, Symbol] = {}
+
+    def number(self, step: Step) -> int:
+        """Return the number of the step's symbol. The one that was not seen for longest gives way."""
+        symbol = Symbol(step.service, step.agent or step.parent.hex(), step.operation, step.peer, step.provider)
+        known = self._numbers.get(symbol)
+        if known is not None:
+            self._numbers.move_to_end(symbol)
+            return known
+        if len(self._numbers) < self._most:
+            new = len(self._numbers) + 1
+        else:
+            old, new = self._numbers.popitem(last=False)
+            del self._by_number[new]
+            del old
+        self._numbers[symbol] = new
+        self._by_number[new] = symbol
+        return new
+
+    def of(self, number: int) -> Symbol | None:
+        """Return the symbol of a number, if it still has it."""
+        return self._by_number.get(number)

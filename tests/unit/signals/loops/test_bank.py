@@ -1,0 +1,158 @@
+"""Conversations that go round are seen at the third round, through noise and other words, in bounded memory."""
+
+import random
+from itertools import cycle, islice
+
+import pytest
+from tests.unit.signals.loops.talks import steps, tool
+
+from hemostat.signals.loops.bank import IDLE_SECONDS, Bank
+from hemostat.telemetry.steps import Failure, Operation
+from hemostat.telemetry.steps.digest import sketch
+
+
+def found(made, bank=None):
+    """Return, per step, the cycle that it closed."""
+    bank = Bank(16) if bank is None else bank
+    return [next(iter(bank.take([step], step.ended)), None) for step in made]
+
+
+def rounds(made):
+    return [c.rounds if c else 0 for c in found(made)]
+
+
+@pytest.mark.parametrize("period", range(1, 11))
+@pytest.mark.parametrize("agents", [1, 3])
+def test_cycles_of_every_length_are_told_at_the_end_of_their_third_round(period, agents):
+    one_round = [{"agent": f"a{i % agents}", "peer": f"tool{i}"} for i in range(period)]
+    told = found(steps(*islice(cycle(one_round), 5 * period)))
+    assert next(i for i, c in enumerate(told) if c) == 3 * period - 1
+    last = told[-1]
+    assert (last.rounds, len(last.symbols)) == (5 if 5 * period <= 40 else 4, period)
+    assert len(set(last.agents)) == min(agents, period)
+
+
+def test_what_never_comes_again_is_no_cycle():
+    assert not any(found(steps(*({"peer": f"tool{i}"} for i in range(60)))))
+    rng = random.Random(1)
+    shuffled = [f"tool{i}" for _ in range(4) for i in rng.sample(range(15), 15)]
+    assert not any(found(steps(*({"peer": name} for name in shuffled))))
+
+
+@pytest.mark.parametrize("every", [3, 4, 5])
+def test_a_cycle_is_seen_through_noise(every):
+    names = cycle("abc")
+    noisy = [{"peer": f"noise{i}"} if i % every == every - 1 else {"peer": next(names)} for i in range(40)]
+    told = [c for c in found(steps(*noisy)) if c]
+    assert told
+    assert {s.peer for s in told[-1].symbols} == {"a", "b", "c"}
+    assert told[-1].span > told[-1].rounds * 3
+
+
+def test_more_noise_than_cycle_is_none():
+    noisy = [{"peer": f"noise{i}"} if i % 2 else {"peer": "a"} for i in range(40)]
+    assert not any(found(steps(*noisy)))
+
+
+def test_other_arguments_are_another_step_and_other_words_for_the_same_are_not():
+    pages = [{"asked": i, "about": i} for i in range(9)]
+    assert not any(found(steps(*pages)))
+    words = [{"asked": i, "about": 7} for i in range(10, 19)]
+    (*_, last) = found(steps(*words))
+    assert (last.exact, last.reworded) == (0, 8)
+
+
+def test_texts_that_name_nothing_are_compared_by_their_words():
+    alike = ["please try that again now", "try that again now please", "now please try that again"]
+    texts = [{"asked": i, "about": None, "sketch": sketch(text)} for i, text in enumerate(alike)]
+    assert rounds(steps(*texts)) == [0, 0, 3]
+    others = ["the weather is fine", "who wrote this book", "please call the bank"]
+    texts = [{"asked": i, "about": None, "sketch": sketch(text)} for i, text in enumerate(others)]
+    assert rounds(steps(*texts)) == [0, 0, 0]
+
+
+def test_without_content_the_operation_alone_counts():
+    (*_, last) = found(steps(*[{"asked": None, "about": None, "result": None, "tokens": 90}] * 5))
+    assert (last.known, last.same, last.different, last.steady) == (0, 0, 0, 4)
+
+
+def test_what_a_round_brought_is_counted():
+    results = [1, 1, 2, 2, 2]
+    (*_, last) = found(steps(*({"result": r} for r in results)))
+    assert (last.same, last.different, last.steps) == (3, 1, 4)
+    (*_, last) = found(steps(*[{"failed": Failure.UNAVAILABLE, "result": None}] * 4))
+    assert (last.failed, last.transient, last.same) == (3, 3, 3)
+
+
+def test_how_long_rounds_took_and_how_busy_they_were():
+    (*_, last) = found([tool(start=10.0 * i, took=2.0) for i in range(4)])
+    assert (last.began, last.ended) == (0.0, 32.0)
+    assert (last.busy, last.first_gap, last.last_gap) == (pytest.approx(8), pytest.approx(10), pytest.approx(10))
+    waits = [tool(start=10.0 * i, took=9.0, operation=Operation.AGENT) for i in range(4)]
+    assert found(waits)[-1].busy == 0, "who asks another one waits"
+
+
+def test_replicas_of_an_agent_are_one_agent():
+    """The pod is no part of a step: two replicas that answer in turn hide nothing."""
+    assert (
+        rounds(steps({"agent": "a"}, {"agent": "b"}, {"agent": "a"}, {"agent": "b"}, {"agent": "a"}, {"agent": "b"}))[
+            -1
+        ]
+        == 3
+    )
+
+
+def test_conversations_do_not_mix():
+    bank = Bank(16)
+    made = steps(*[{}] * 12)
+    mixed = [step for i, s in enumerate(made) for step in [tool(conversation=f"c{i % 6}", start=s.started)]]
+    assert not any(found(mixed, bank))
+    assert len(bank) == 6
+
+
+def test_in_one_request_or_in_many_is_the_same():
+    rng = random.Random(3)
+    made = steps(*({"peer": rng.choice("ab"), "conversation": rng.choice("xyz")} for _ in range(200)))
+    one = [c for c in found(made) if c]
+    assert one
+    assert Bank(16).take(made, 0.0) == one
+
+
+def test_a_verdict_does_not_depend_on_what_comes_later():
+    rng = random.Random(4)
+    made = steps(*({"peer": rng.choice("ab")} for _ in range(60)))
+    assert found(made)[:30] == found(made[:30])
+
+
+def test_open_steps_and_waits_close_no_round():
+    made = [tool(start=float(i), ended=None) for i in range(5)]
+    made += [tool(start=float(i), operation=Operation.WAIT) for i in range(5)]
+    assert Bank(4).take(made, 0.0) == []
+
+
+def test_the_one_that_was_silent_for_longest_gives_way():
+    bank = Bank(2)
+    bank.take([tool(conversation="old")] * 2, 0.0)
+    bank.take([tool(conversation="young")] * 2, 1.0)
+    bank.take([tool(conversation="new")], 2.0)
+    assert (len(bank), bank.displaced) == (2, 1)
+    assert bank.take([tool(conversation="young")], 3.0)
+    assert not bank.take([tool(conversation="old")], 4.0), "it begins anew"
+
+
+def test_what_is_over_is_forgotten():
+    bank = Bank(4)
+    bank.take([tool(conversation="a")] * 2, 0.0)
+    bank.take([tool(conversation="b")] * 2, 100.0)
+    bank.sweep(IDLE_SECONDS + 50)
+    assert (len(bank), bank.displaced) == (1, 0)
+    assert bank.take([tool(conversation="b")], IDLE_SECONDS + 60)
+    assert not bank.take([tool(conversation="a")], IDLE_SECONDS + 61)
+
+
+def test_names_that_were_given_to_others_make_no_wrong_cycle():
+    bank = Bank(4, symbols=4)
+    bank.take([tool(peer="first", conversation="a")] * 2, 0.0)
+    bank.take([tool(peer=f"p{i}", conversation="b") for i in range(8)], 0.0)
+    again = bank.take([tool(peer="first", conversation="a")], 1.0)
+    assert all(s.peer == "first" for c in again for s in c.symbols)
