@@ -18,6 +18,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,28 @@ _MAX_MODEL = 128
 Read = Callable[[Mapping[str, Any]], Sequence[Message]]
 
 
+@dataclass(slots=True)
+class Spent:
+    """What one script's answers cost since the start, in tokens."""
+
+    answers: int = 0
+    prompt: int = 0
+    completion: int = 0
+
+    def add(self, used: Usage) -> None:
+        """Count one answer."""
+        self.answers += 1
+        self.prompt += used.prompt
+        self.completion += used.completion
+
+
 class Model:
     """The scripts, the faults in force, and the tokens spent."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self.faults = Faults()
-        self._spent = {name: [0, 0, 0] for name in scripts}
+        self.spent = {name: Spent() for name in scripts}
 
     def application(self) -> web.Application:
         """Return the server; it asks for no key."""
@@ -89,9 +105,7 @@ class Model:
             raise _refused(503, "server_error", "overloaded, as was asked for", faults.retry_after)
         answer = script.answer(messages, endless=faults.endless, growing=faults.growing)
         used = usage(messages, json.dumps(body.get("tools") or ""), answer)
-        spent = self._spent[name]
-        for index, amount in enumerate((1, used.prompt, used.completion)):
-            spent[index] += amount
+        self.spent[name].add(used)
         return body, answer, used
 
     async def _models(self, _request: web.Request) -> web.Response:
@@ -111,8 +125,7 @@ class Model:
         return await self._show_faults(request)
 
     async def _usage(self, _request: web.Request) -> web.Response:
-        keys = ("answers", "prompt_tokens", "completion_tokens")
-        return web.json_response({name: dict(zip(keys, spent, strict=True)) for name, spent in self._spent.items()})
+        return web.json_response({name: asdict(spent) for name, spent in self.spent.items()})
 
     async def _healthy(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok")

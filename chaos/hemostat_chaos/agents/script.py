@@ -93,7 +93,11 @@ _SCRIPTS: TypeAdapter[dict[str, Script]] = TypeAdapter(
 
 def load(text: str) -> Scripts:
     """Read scripts by name from YAML; raise ValueError that names what is wrong."""
-    return _SCRIPTS.validate_python(yaml.safe_load(text))
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"the scripts are no YAML: {error}") from None
+    return _SCRIPTS.validate_python(read)
 
 
 def chosen(model: str, messages: Iterable[Message]) -> str:
