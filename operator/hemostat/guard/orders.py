@@ -8,7 +8,8 @@ One ConfigMap `hemostat-guard` per namespace, one key per order. The key is the 
     {"order": "Cap", "conversation": "c-7", "turns": 5, "tokens": 20000, "until": 1795290000, "reason": "..."}
 
 The ConfigMap says what holds now: a key that vanishes is taken back, whatever its `until` says. So `add /data/ID` is an
-order and `remove /data/ID` its exact inverse, and orders of several Remediations never touch each other.
+order and `remove /data/ID` its exact inverse, and orders of several Remediations never touch each other. The API server
+stores no empty `data`: the first order of all is `add /data {ID: ...}`, with the same inverse.
 """
 
 import json
