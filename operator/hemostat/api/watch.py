@@ -83,7 +83,7 @@ class Forecast(Model):
     within_seconds: Annotated[int, Field(ge=60, le=7776000)] = 14400
     """Less time left than this is wrong."""
     history_seconds: Annotated[int, Field(ge=60, le=86400)] = 3600
-    """How far the trend looks back."""
+    """How far the trend looks back; at least 64 times intervalSeconds, for it is made of so many points."""
 
 
 class MetricSignal(Model):
@@ -157,7 +157,10 @@ class SloSignal(Model):
     model_config = {
         "json_schema_extra": rules(
             ("self.errorRatio.contains('$window')", "errorRatio must contain $window where the range stands"),
-            ("double(self.objectivePercent) < 100.0", "objectivePercent must be less than 100"),
+            (
+                "double(self.objectivePercent) > 0.0 && double(self.objectivePercent) < 100.0",
+                "objectivePercent must be more than 0 and less than 100",
+            ),
         )
     }
 

@@ -93,7 +93,7 @@ def questions(watch: Watch, rules: Sequence[Rule]) -> list[Question]:
     interval = float(watch.spec.interval_seconds)
     found: dict[str, Question] = {}
     for rule in rules:
-        question = Question(rule.query, max(interval, rule.every_seconds), look_back(rule), rule.expected)
+        question = Question(rule.query, rule.every_seconds, look_back(rule), rule.expected)
         found.setdefault(rule.query, question)
     for signal in effective_signals(watch.spec):
         if signal.slo is not None:

@@ -65,7 +65,7 @@ def step(timing: Timing, old: Debounced, seen: Observation, now: datetime) -> De
     by silence: after `STALE_SECONDS` without data the state is NoData.
     """
     if seen.wrong is None:
-        silent = old.silent_since or now
+        silent = _since(old.silent_since, now)
         stale = now - silent >= timedelta(seconds=STALE_SECONDS)
         state = SignalState.NO_DATA if stale else old.state
         kept = replace(old, right_since=None, silent_since=silent)  # health needs an unbroken row of looks
@@ -73,17 +73,22 @@ def step(timing: Timing, old: Debounced, seen: Observation, now: datetime) -> De
             kept = replace(kept, wrong_since=None)  # trouble survives a short gap
         return _moved(kept, state, now)
     if seen.wrong:
-        since = old.wrong_since or now
+        since = _since(old.wrong_since, now)
         due = now - since >= timedelta(seconds=timing.for_seconds)
         state = SignalState.FIRING if due else old.state
         fires = state is SignalState.FIRING
         first = now if fires and not old.begun else old.first_fired
         new = replace(old, wrong_since=since, right_since=None, silent_since=None, first_fired=first)
         return _moved(replace(new, begun=old.begun or fires), state, now)
-    since = old.right_since or now
+    since = _since(old.right_since, now)
     due = now - since >= timedelta(seconds=timing.clear_seconds)
     new = replace(old, wrong_since=None, right_since=since, silent_since=None, begun=old.begun and not due)
     return _moved(new, SignalState.CLEAR if due else old.state, now)
+
+
+def _since(time: datetime | None, now: datetime) -> datetime:
+    """Return since when something holds; from now on if the clock was set back meanwhile."""
+    return now if time is None else min(time, now)
 
 
 def resumed(status: SignalStatus) -> tuple[Debounced, Observation]:

@@ -12,6 +12,7 @@ from hemostat.api.incident import SignalSource
 from hemostat.signals.base import Observation, Timing
 from hemostat.signals.confirm import compared
 from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
+from hemostat.signals.detectors.blocks import RING
 from hemostat.signals.detectors.changepoint import ChangePoint
 from hemostat.signals.detectors.forecast import Forecast, Outlook
 from hemostat.signals.detectors.table import SeriesTable
@@ -26,7 +27,10 @@ MAX_PRESET_SERIES = 64
 """The same for a preset: they add up what they ask for, by container or volume."""
 MAX_SHOWN = 8
 """Series of one rule that are shown as signals of their own; the others are counted."""
+_ESCAPES = str.maketrans({c: "\\" + c for c in "\\,={}"})
+"""Or the labels of two series could read as those of one."""
 LEARNING = "still learning what is usual"
+CHANGE_BLOCK_SECONDS = 30.0
 PROBATION_SECONDS = 7200.0
 """How long `unusual` learns a series before it judges it."""
 
@@ -66,10 +70,15 @@ def bank_of(rule: Rule, capacity: int) -> Bank:
         return Unusual(capacity, PROBATION_SECONDS, rule.unusual.sensitivity, rule.unusual.direction)
     if rule.change_point is not None:
         share = rule.change_point.min_change_percent / 100
-        return ChangePoint(capacity, min_change=share, direction=rule.change_point.direction)
+        return ChangePoint(capacity, _block(rule), share, rule.change_point.direction)
     wanted = rule.forecast
     assert wanted is not None, "a rule without a bound learns"
-    return Forecast(capacity, float(wanted.limit), wanted.within_seconds, wanted.history_seconds)
+    return Forecast(capacity, float(wanted.limit), wanted.within_seconds, look_back(rule))
+
+
+def _block(rule: Rule) -> float:
+    """Return the length of a change point's block: one that has no sample every time would never be judged."""
+    return max(CHANGE_BLOCK_SECONDS, rule.every_seconds)
 
 
 def look_back(rule: Rule) -> float:
@@ -77,8 +86,8 @@ def look_back(rule: Rule) -> float:
     if rule.unusual is not None:
         return 12 * PROBATION_SECONDS
     if rule.change_point is not None:
-        return 1800.0
-    return float(rule.forecast.history_seconds) if rule.forecast is not None else 0.0
+        return 60 * _block(rule)
+    return max(float(rule.forecast.history_seconds), RING * rule.every_seconds) if rule.forecast is not None else 0.0
 
 
 def timing(rule: Rule) -> Timing:
@@ -226,7 +235,7 @@ def series_key(rule: Rule, series: Series) -> str:
     """Return the identity of a series within the Watch; bounded, whatever the labels are."""
     if not series.labels:
         return rule.key
-    text = ",".join(f"{k}={v}" for k, v in series.labels)
+    text = ",".join(f"{k}={v.translate(_ESCAPES)}" for k, v in series.labels)
     line = one_line(text, 200)
     if line != text:
         line += "#" + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Template
 
 from hemostat.api.watch import ChangePoint, Forecast, MetricSignal, SignalKind, Unusual
@@ -38,7 +38,7 @@ class Rule:
     subject: str = ""
     """For people, with labels as `$label`: "memory of container $container". The labels themselves when empty."""
     every_seconds: float = 0.0
-    """Asking more often than this is pointless."""
+    """How often it is asked; more often is pointless."""
     expected: bool = True
     """Whether it is worth telling that there are no data: not for a preset, which may ask for what nobody exports."""
 
@@ -69,6 +69,11 @@ def of_metric(name: str, signal: MetricSignal) -> Rule:
         for_seconds=signal.for_seconds,
         clear_seconds=signal.clear_seconds,
     )
+
+
+def paced(rule: Rule, interval_seconds: float) -> Rule:
+    """Return the rule as it is asked when a Watch looks so often."""
+    return replace(rule, every_seconds=max(rule.every_seconds, interval_seconds))
 
 
 def subject_of(rule: Rule, labels: Mapping[str, str]) -> str:

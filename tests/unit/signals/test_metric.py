@@ -10,7 +10,7 @@ from hemostat.api.incident import SignalSource
 from hemostat.api.watch import ChangePoint, Forecast, MetricSignal, SignalKind, Unusual
 from hemostat.signals.confirm import confirms
 from hemostat.signals.metric import MAX_SERIES, MetricJudge, Vector, look_back, series_key, timing
-from hemostat.signals.rules import of_metric
+from hemostat.signals.rules import of_metric, paced
 from hemostat.signals.words import amount, duration
 from hemostat.telemetry.sample import History, Series
 
@@ -221,3 +221,26 @@ def test_time_spans_are_said_in_two_units(seconds, text):
 )  # fmt: skip
 def test_values_are_said_with_their_unit(value, unit, text):
     assert amount(value, unit) == text
+
+
+def test_labels_that_read_alike_are_series_of_their_own():
+    """An Incident's status with the same key twice is refused as a whole."""
+    values = [(("a", "1,b=2"),), (("a", "1"), ("b", "2")), (("a", "1\\,b=2"),)]
+    keys = {series_key(rule(above="1"), Series(labels, 5.0)) for labels in values}
+    assert len(keys) == len(values)
+
+
+@pytest.mark.parametrize("interval", [5, 90, 300])
+@pytest.mark.parametrize(
+    ("how", "value"),
+    [
+        ({"forecast": Forecast(limit="0")}, lambda t: 1000 - t / 40),
+        ({"forecast": Forecast(limit="0", history_seconds=60)}, lambda t: 1000 - t / 40),
+        ({"change_point": ChangePoint()}, lambda t: 10.0 if t < 30_000 else 30.0),
+    ],
+)
+def test_rules_that_look_back_judge_however_seldom_they_are_asked(interval, how, value):
+    found = paced(rule(**how), interval)
+    one = MetricJudge(found)
+    said = [one.judge(alone(value(t), t, float(t)), ())[0].wrong for t in range(0, 39_900, interval)]
+    assert {True, False} <= set(said)

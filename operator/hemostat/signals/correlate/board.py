@@ -7,7 +7,7 @@ shows is read from the Incidents.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hemostat.api.incident import Incident, Storm
 from hemostat.signals.correlate.blame import Case, Suspect
@@ -53,9 +53,11 @@ class Board:
         """Watches that opened an Incident within `STORM_WINDOW`."""
         self._blame: Blame | None = None
         self._began: datetime | None = None
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     def report(self, report: Report, now: datetime) -> None:
         """Take note of a look."""
+        self._rewind(now)
         self._began = self._began or now
         name = report.watch.name
         seat = self._seats.pop(name, None) or _Seat(report, now)
@@ -67,6 +69,19 @@ class Board:
         self._seats[name] = seat
         while len(self._seats) > MAX_WATCHES:
             self._seats.pop(next(iter(self._seats)))
+
+    def _rewind(self, now: datetime) -> None:
+        """Have nothing lie in the future when the clock was set back, or everybody waits until it comes."""
+        back, self._latest = now < self._latest, now
+        if not back:
+            return
+        self._blame = None
+        self._began = self._began and min(self._began, now)
+        self._recent = {w: min(t, now) for w, t in self._recent.items()}
+        for seat in self._seats.values():
+            seat.time = min(seat.time, now)
+            seat.since, seat.cleared = seat.since and min(seat.since, now), seat.cleared and min(seat.cleared, now)
+        self._ledger.rewind(now)
 
     def forget(self, watch: str) -> None:
         """Drop a Watch that was deleted."""

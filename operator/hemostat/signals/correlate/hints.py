@@ -1,13 +1,13 @@
 """What else points at a cause: services nobody watches, and what targets share (pure)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from hemostat.api.incident import SignalStatus
 from hemostat.signals.rootcause import Sign, Trouble
 from hemostat.signals.workload import Aspect, Scene, troubles
-from hemostat.telemetry.graph import CallGraph
+from hemostat.telemetry.graph import EdgeStats
 
 MIN_CALLS = 10
 MIN_SHARE = 0.05
@@ -16,10 +16,10 @@ SHARED = (Aspect.NODE_NOT_READY, Aspect.NODE_PRESSURE, Aspect.QUOTA_EXHAUSTED, A
 """Trouble of things that several targets may depend on."""
 
 
-def unwatched_troubles(graph: CallGraph, watched: Collection[str]) -> list[Trouble]:
+def unwatched_troubles(edges: Iterable[EdgeStats], watched: Collection[str]) -> list[Trouble]:
     """Return the edges to services nobody watches on which calls fail."""
     found = []
-    for edge in graph.edges:
+    for edge in edges:
         share = edge.failures / edge.calls if edge.calls else 0.0
         if edge.callee in watched or edge.calls < MIN_CALLS or share < MIN_SHARE:
             continue

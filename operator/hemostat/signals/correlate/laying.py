@@ -1,7 +1,7 @@
 """Blame laid at one moment: all suspects of a namespace, and the cause of each (pure)."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,13 +41,24 @@ class Blame:
 
 def lay(suspects: Mapping[str, Suspect], reports: Sequence[Report], graph: CallGraph, now: datetime) -> Blame:
     """Lay blame on the suspects among all that report."""
-    edges = [(e.caller, e.callee) for e in graph.edges]
     callees: dict[str, list[str]] = {}
-    for caller, callee in edges:
-        callees.setdefault(caller, []).append(callee)
+    for edge in graph.edges:
+        callees.setdefault(edge.caller, []).append(edge.callee)
     troubled = {s.service for s in suspects.values()}
     quiet = frozenset(r.service for r in reports if r.fresh) - troubled
-    hints = unwatched_troubles(graph, {r.service for r in reports})
+    near = _below(troubled, callees)
+    edges = [(e.caller, e.callee) for e in graph.edges if e.callee in near]
+    hints = unwatched_troubles([e for e in graph.edges if e.callee in near], {r.service for r in reports})
     found = cases(list(suspects.values()), edges, quiet, hints)
     case_of = {s.name: case for case in found for s in (case.cause, *case.symptoms)}
     return Blame(now, suspects, case_of, callees, quiet)
+
+
+def _below(services: Collection[str], callees: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return these services and all that they call, directly or not: nobody else has to do with their trouble."""
+    found, todo = set(services), list(services)
+    for service in todo:
+        new = [c for c in callees.get(service, ()) if c not in found]
+        found.update(new)
+        todo += new
+    return found

@@ -62,6 +62,12 @@ class Ledger:
         over = {o.part_of for o in self.open.values() if o.part_of} - names
         self.ended = {p: self.ended.get(p, asked) for p in over}
 
+    def rewind(self, now: datetime) -> None:
+        """Have nothing lie in the future when the clock was set back."""
+        self.ended = {i: min(t, now) for i, t in self.ended.items()}
+        self._noted = {w: (o, min(t, now)) for w, (o, t) in self._noted.items()}
+        self._shifted = {i: (p, min(t, now)) for i, (p, t) in self._shifted.items()}
+
     def opened(self, watch: str, incident: str, now: datetime) -> None:
         """Take note of an Incident that was just opened."""
         one = Open(incident, watch, "")

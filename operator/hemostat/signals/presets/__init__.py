@@ -14,7 +14,7 @@ from hemostat.signals.presets.queues import queue
 from hemostat.signals.presets.standard import standard
 from hemostat.signals.presets.target import Target
 from hemostat.signals.presets.workflows import workflow
-from hemostat.signals.rules import Rule, of_metric
+from hemostat.signals.rules import Rule, of_metric, paced
 
 __all__ = ["MAX_RULES", "Target", "missing", "rules_of"]
 MAX_RULES = 200
@@ -23,7 +23,8 @@ MAX_RULES = 200
 
 def rules_of(spec: WatchSpec, target: Target) -> tuple[Rule, ...]:
     """Return every rule of a Watch, in the order of its signals; objectives (SLO) apart, they have windows."""
-    return tuple(rule for signal in effective_signals(spec) for rule in _of(signal, target))[:MAX_RULES]
+    found = (rule for signal in effective_signals(spec) for rule in _of(signal, target))
+    return tuple(paced(rule, float(spec.interval_seconds)) for rule in found)[:MAX_RULES]
 
 
 def missing(rules: Iterable[Rule], answered: Collection[str]) -> list[str]:

@@ -186,3 +186,24 @@ def test_what_stopped_firing_is_reported_after_what_fires_and_all_within_bounds(
     assert len(found) == MAX_REPORTED
     assert found[0].key.endswith("b->x")
     assert never not in found
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting_until_it_catches_up(board):
+    """NTP corrects an hour: what lies in the future by then would be waited for."""
+    board.report(sick("checkout", 20), at(20))
+    board.report(sick("checkout", -3600), at(-3600))
+    board.report(well("payment", -3600), at(-3600))
+    opens = [s for s in range(60) if board.word("checkout", CHAIN, at(-3600 + s)).opens]
+    assert opens
+    assert opens[0] <= SETTLED
+
+
+def test_strangers_who_fail_are_nobody_s_cause():
+    """Anybody can send spans of services that nobody watches and that no target calls."""
+    strangers = [EdgeStats(f"x{i}", f"y{i}", 50, 9, 0.1, ()) for i in range(3000)]
+    board = Board()
+    board.report(sick("checkout", 0), at(0))
+    known = [EdgeStats("checkout", "bank", 50, 9, 0.1, ())]
+    word = board.word("checkout", CallGraph(60, tuple(known + strangers)), at(SETTLED))
+    assert word.opens
+    assert {c.service for c in word.causes} == {"checkout", "bank"}
