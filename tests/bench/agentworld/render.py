@@ -1,14 +1,14 @@
 """From what the SDK saw to what leaves the pods: spans when they have ended, events of the guard at once.
 
 A span is exported by its pod's batch processor, after it ended; one that never ends never is. The guard reports what
-is open in log events: at the start, every ten seconds while it is open, at the end. Each pod's clock is a little off.
+is open in log events: at the start, every five seconds while it is open, at the end. Each pod's clock is a little off.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .conventions import CONVENTIONS, Attributes, Shape, Value, wait_shape
+from .conventions import CONVENTIONS, Attributes, Shape, Value, call_shape, wait_shape
 from .conventions.shape import ERRORS
 from .dice import between, seed_of
 from .probe import Span
@@ -16,7 +16,8 @@ from .setting import Setting
 
 FLUSH = 5.0
 """Seconds between exports of a batch span processor, the SDK's default."""
-HEARTBEAT = 10.0
+HEARTBEAT = 5.0
+"""Seconds between two events about a span that stays open."""
 Pairs = tuple[tuple[str, Value], ...]
 
 
@@ -68,54 +69,59 @@ class _Renderer:
         self.convention = CONVENTIONS[setting.convention]
         self._pods: dict[tuple[str, int], _Pod] = {}
         self._heads: dict[int, int] = {}
-        self._called: set[int] = set()
+        self._own: dict[int, bytes] = {}
 
     def records(self) -> Iterator[Record]:
         """Every record."""
         for number, span in enumerate(self.spans):
             shapes = self._shapes(span)
-            if len(shapes) > 1 and shapes[1].above:
-                self._called.add(number)
-            for at, shape in enumerate(shapes):
-                yield from self._shape(number, span, at, shape)
+            above = [at for at, shape in enumerate(shapes) if shape.above]
+            own = [at for at, shape in enumerate(shapes) if not shape.above]
+            self._own[number] = self._id(number, own[0]) if own else b""
+            parent = self._parent(number, span)
+            for at in above + own:
+                yield from self._shape(number, span, at, shapes[at], parent)
+                parent = self._id(number, at)
 
     def _shapes(self, span: Span) -> list[Shape]:
         if span.operation == "wait":
             return [wait_shape(span, self.setting)] if self.setting.guard else []
-        return self.convention(span, self.setting)
+        shapes = self.convention(span, self.setting)
+        if self.setting.guard and span.waits:
+            shapes.insert(0, call_shape(span, self.setting))
+        return shapes
 
-    def _shape(self, number: int, span: Span, at: int, shape: Shape) -> Iterator[Record]:
+    def _shape(self, number: int, span: Span, at: int, shape: Shape, parent: bytes) -> Iterator[Record]:
         pod = self._pod(span, shape)
         start = span.start + shape.inside
         end = None if span.end is None else max(span.end - shape.inside, start)
-        parent = self._above(number, span, at)
+        full = shape.first | shape.last
+        waits = "hemostat.wait.for" in full
+        scope = "hemostat.guard" if waits else f"agents.{self.setting.convention}"
         base = Record(
-            0.0,
-            pod.resource,
-            self._scope(),
-            "",
-            shape.name,
-            shape.kind,
-            self.trace(number),
-            self._id(number, at),
-            parent,
-            _ns(start + pod.skew),
-            0,
-            (),
-            "",
+            arrival=0.0,
+            resource=pod.resource,
+            scope=scope,
+            event="",
+            name=shape.name,
+            kind=shape.kind,
+            trace=self.trace(number),
+            span=self._id(number, at),
+            parent=parent,
+            start=_ns(start + pod.skew),
+            end=0,
+            attributes=(),
         )
-        first = shape.first
-        if self.setting.guard and span.waits and at == 0 and span.operation == "agent":
-            waits: Attributes = {"hemostat.wait.for": span.agent, "hemostat.wait.kind": "agent"}
-            first = first | waits | {"hemostat.wait.mode": span.waits}
-        if self.setting.guard and at == 0 and span.operation in ("agent", "tool", "chat", "wait"):
-            yield from self._events(base, pod, span, first, first | shape.last, start, end)
+        if self.setting.guard and not shape.remote and (waits or _watched(full)):
+            yield from self._events(base, pod, span, shape, start, end)
         if end is not None:
             error = ERRORS[span.failure][1] if span.failure else ""
-            yield _with(base, _flush(end, pod), "", _ns(end + pod.skew), tuple((first | shape.last).items()), error)
+            attributes = tuple((full | self._holder(span, end)).items())
+            arrival, stamp = _flush(end, pod), _ns(end + pod.skew)
+            yield replace(base, arrival=arrival, end=stamp, attributes=attributes, error=error)
 
     def _events(
-        self, base: Record, pod: _Pod, span: Span, first: Attributes, full: Attributes, start: float, end: float | None
+        self, base: Record, pod: _Pod, span: Span, shape: Shape, start: float, end: float | None
     ) -> Iterator[Record]:
         own: Attributes = {
             "hemostat.span.name": base.name,
@@ -124,47 +130,42 @@ class _Renderer:
         }
         if base.parent:
             own["hemostat.span.parent_id"] = base.parent.hex()
-        yield self._event(base, pod, "start", start, first | own | _holder(span, start))
-        known = full if self.setting.convention == "adk" else first
+        yield self._event(base, pod, "start", start, shape.first | own | self._holder(span, start))
+        late = shape.last if self.setting.convention == "adk" else {}
         beat = start + HEARTBEAT
         while beat < (self.end if end is None else end):
-            yield self._event(base, pod, "heartbeat", beat, known | own | _holder(span, beat))
+            yield self._event(base, pod, "heartbeat", beat, shape.first | late | own | self._holder(span, beat))
             beat += HEARTBEAT
         if end is not None:
             own["hemostat.span.end_time_unix_nano"] = _ns(end + pod.skew)
             own["hemostat.span.status"] = "error" if span.failure else "ok"
-            yield self._event(base, pod, "end", end, full | own | _holder(span, end))
+            yield self._event(base, pod, "end", end, shape.first | shape.last | own | self._holder(span, end))
 
     def _event(self, base: Record, pod: _Pod, what: str, at: float, attributes: Attributes) -> Record:
-        arrival = math.ceil(at) + 0.02
-        stamp = _ns(at + pod.skew)
-        return Record(
-            arrival,
-            pod.resource,
-            "hemostat.guard",
-            f"hemostat.span.{what}",
-            "",
-            base.kind,
-            base.trace,
-            base.span,
-            b"",
-            stamp,
-            0,
-            tuple(attributes.items()),
+        return replace(
+            base,
+            arrival=math.ceil(at + 0.1) + 0.02,
+            scope="hemostat.guard",
+            event=f"hemostat.span.{what}",
+            name="",
+            parent=b"",
+            start=_ns(at + pod.skew),
+            attributes=tuple(attributes.items()),
         )
 
-    def _above(self, number: int, span: Span, at: int) -> bytes:
-        if number in self._called:
-            return self._parent(number, span) if at else self._id(number, 1)
-        return self._id(number, at - 1) if at else self._parent(number, span)
-
-    def _scope(self) -> str:
-        return f"agents.{self.setting.convention}"
+    def _holder(self, span: Span, at: float) -> Attributes:
+        known = [name for since, name in span.holders if since <= at]
+        if not known:
+            return {}
+        found: Attributes = {"hemostat.wait.holder": known[-1]}
+        if self.setting.identity != "trace":
+            found["hemostat.wait.holder_conversation"] = self.setting.session if known[-1] else ""
+        return found
 
     def _parent(self, number: int, span: Span) -> bytes:
         if span.parent is None or (self._split() and self.head(number) == number):
             return b""
-        return self._id(span.parent, 0)
+        return self._own[span.parent]
 
     def _split(self) -> bool:
         return self.setting.identity == "turns"
@@ -188,8 +189,10 @@ class _Renderer:
 
     def _pod(self, span: Span, shape: Shape) -> _Pod:
         setting = self.setting
+        if shape.above and span.parent is not None:
+            span = self.spans[span.parent]
         service = setting.app if setting.together or not span.agent else f"{setting.app}-{span.agent}"
-        if shape.remote and not (setting.together and shape.above):
+        if shape.remote:
             service = f"{setting.app}-{shape.remote}"
         turn = 0 if setting.together else span.turn
         replica = int(between(0, setting.replicas, setting.seed, 11, turn, len(shape.remote)))
@@ -212,32 +215,18 @@ def _pod(setting: Setting, service: str, replica: int) -> _Pod:
     return _Pod(resource, between(0, FLUSH, seed, 1), between(-setting.skew, setting.skew, seed, 2), seed)
 
 
-def _holder(span: Span, at: float) -> Attributes:
-    known = [name for since, name in span.holders if since <= at]
-    return {"hemostat.wait.holder": known[-1]} if known else {}
+def _watched(attributes: Attributes) -> bool:
+    """Whether the guard tells of such a span: one of an agent, a tool or a model, by any convention."""
+    return (
+        "gen_ai.operation.name" in attributes
+        or attributes.get("openinference.span.kind") in ("AGENT", "TOOL", "LLM")
+        or attributes.get("traceloop.span.kind") in ("agent", "tool", "workflow")
+    )
 
 
 def _flush(end: float, pod: _Pod) -> float:
     tick = math.ceil((end - pod.phase) / FLUSH)
     return tick * FLUSH + pod.phase + between(0.01, 0.2, pod.seed, tick % 1000)
-
-
-def _with(base: Record, arrival: float, event: str, end: int, attributes: Pairs, error: str) -> Record:
-    return Record(
-        arrival,
-        base.resource,
-        base.scope,
-        event,
-        base.name,
-        base.kind,
-        base.trace,
-        base.span,
-        base.parent,
-        base.start,
-        end,
-        attributes,
-        error,
-    )
 
 
 def _ns(seconds: float) -> int:

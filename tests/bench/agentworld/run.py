@@ -266,9 +266,13 @@ class Run:
             self.probe.spans[self._doing[happened.frame]].holders.append((at, holder))
 
     def _on_granted(self, at: float, happened: Happened) -> None:
+        doing = self._doing.get(happened.frame)
+        if doing is not None:
+            self.probe.spans[doing].holders.append((at, ""))
         self._shut(at, happened, "")
 
-    _on_timeout = _on_granted
+    def _on_timeout(self, at: float, happened: Happened) -> None:
+        self._shut(at, happened, "")
 
     def _nothing(self, at: float, happened: Happened) -> None:
         """Nothing an SDK sees."""

@@ -6,7 +6,7 @@ that can carry arguments and results; `HANDOFF`: those in which a hand-over is a
 
 from .genai import a2a, adk, agent_framework, mcp, otel, otel_old, pydantic_ai, strands
 from .others import autogen, openai_agents, openinference, openllmetry, openllmetry_agents
-from .shape import Attributes, Convention, Shape, Value, wait_shape
+from .shape import Attributes, Convention, Shape, Value, call_shape, wait_shape
 
 CONVENTIONS: dict[str, Convention] = {
     "otel": otel,
@@ -38,5 +38,6 @@ __all__ = [
     "Convention",
     "Shape",
     "Value",
+    "call_shape",
     "wait_shape",
 ]

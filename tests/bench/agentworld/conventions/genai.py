@@ -171,5 +171,5 @@ def a2a(span: Span, setting: Setting) -> list[Shape]:
         "a2a.context.id": f"{seed_of(setting.seed, 'context'):032x}",
         "gen_ai.agent.name": span.agent,
     }
-    shapes.append(Shape("SendMessage", "client", first, _error(span), remote=span.caller, inside=-0.002, above=True))
+    shapes.append(Shape("SendMessage", "client", first, _error(span), inside=-0.002, above=True))
     return shapes

@@ -20,7 +20,7 @@ class Shape:
     """A span in a convention: attributes set at its start, and those known only at its end.
 
     `remote` names the service that records it when it is not the agent's own; `inside` shortens it by so many seconds.
-    `above`: it is the caller's, and the parent of the span's own shape.
+    `above`: it is the caller's, around the span's own shape.
     """
 
     name: str
@@ -62,7 +62,25 @@ def message(role: str, text: str) -> str:
 
 
 def wait_shape(span: Span, setting: Setting) -> Shape:
-    """Return a wait the application declared to its guard; no convention of its own knows waits."""
-    kind = "person" if span.peer == "person" else "lock"
-    first: Attributes = {"hemostat.wait.for": span.peer, "hemostat.wait.kind": kind, "hemostat.wait.mode": "all"}
-    return Shape(f"wait {span.peer}", "internal", first)
+    """Return a wait the application declared to its guard; no convention of its own knows waits.
+
+    A lock's name says whose it is: conversations do not share locks here.
+    """
+    if span.peer == "person":
+        return _wait(span.peer, "person", "all", span.agent, setting)
+    return _wait(f"lock:{span.peer}/{setting.session[:8]}", "lock", "all", span.agent, setting)
+
+
+def call_shape(span: Span, setting: Setting) -> Shape:
+    """Return the wait of a caller around the invocation of another agent, declared to its guard."""
+    shape = _wait(span.agent, "agent", span.waits or "all", span.caller, setting)
+    shape.inside, shape.above = -0.004, True
+    return shape
+
+
+def _wait(name: str, kind: str, mode: str, agent: str, setting: Setting) -> Shape:
+    first: Attributes = {"hemostat.wait.for": name, "hemostat.wait.kind": kind, "hemostat.wait.mode": mode}
+    first["gen_ai.agent.name"] = agent
+    if setting.identity != "trace":
+        first["gen_ai.conversation.id"] = setting.session
+    return Shape(f"wait {name}", "internal", first)

@@ -206,15 +206,15 @@ def ring(seed: int, flipped: bool) -> Plan:
 
 
 def quarrel(seed: int, flipped: bool) -> Plan:
-    """The checking tool is down for a while and then passes the text, or it works and rejects it."""
+    """The checking tool is down for a while, so they try again; then it passes the text, or rejects it: they argue."""
     author, checker = agents(2, seed)
-    tool = Checker(0, "low") if flipped else Checker(whole(2, 5, seed, 1), "pass")
+    tool = Checker(whole(2, 5, seed, 1), "low" if flipped else "pass")
     policies: dict[str, Policy] = {
         author: busy(Author(checker, 10.0), seed, 3),
         checker: Verifier(author, "check_facts"),
     }
     root = Errand(author, f"topic={topic(seed)}")
-    fact = "tool rejects" if flipped else f"tool is down for {tool.down} calls"
+    fact = "tool rejects" if flipped else "tool passes"
     return Plan(policies, everyday(check_facts=tool), root, fact, passes=passes(seed, 8, 14))
 
 
