@@ -59,13 +59,15 @@ def _messages(content: types.Content) -> list[dict]:
     return found
 
 
-def lookup(key: str) -> str:
-    """Find a record, in vain."""
-    return lab.lookup(key)
-
-
 def agent(script: str, *tools, name: str = "planner", **others) -> LlmAgent:
-    return LlmAgent(name=name, model=Model(model="gpt-x"), instruction=lab.prompt(script), tools=list(tools), **others)
+    return LlmAgent(
+        name=name,
+        model=Model(model="gpt-x"),
+        instruction=lab.prompt(script),
+        tools=list(tools),
+        on_tool_error_callback=lambda tool, args, tool_context, error: {"error": str(error)},
+        **others,
+    )
 
 
 async def run(first: LlmAgent, text: str) -> None:
@@ -82,7 +84,7 @@ lab.run(
     tools=lambda: run(agent("tools", lab.search, lab.price), "What is a clamp?"),
     repeat=lambda: run(agent("repeat", lab.status), "How is my job?"),
     pages=lambda: run(agent("pages", lab.status), "How are my jobs?"),
-    failing=lambda: run(agent("failing", lookup), "Find a."),
+    failing=lambda: run(agent("failing", lab.lookup), "Find a."),
     handoff=lambda: run(
         agent("adk-critic", name="writer", sub_agents=[agent("adk-writer", name="critic", description="A critic.")]),
         "Write.",

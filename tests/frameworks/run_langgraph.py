@@ -4,8 +4,9 @@ from typing import Annotated
 
 import lab
 from langchain.agents import create_agent
+from langchain.agents.middleware import wrap_tool_call
 from langchain_core.messages import ToolMessage
-from langchain_core.tools import InjectedToolCallId, ToolException, tool
+from langchain_core.tools import InjectedToolCallId, tool
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import InjectedState
@@ -27,20 +28,19 @@ MODEL = ChatOpenAI(model="gpt-x", base_url=lab.MODEL_URL, api_key="none", max_re
 CONFIG = {"configurable": {"thread_id": "conversation-1"}, "metadata": {"thread_id": "conversation-1"}}
 
 
-@tool
-def lookup(key: str) -> str:
-    """Find a record, in vain."""
+@wrap_tool_call
+async def told_to_the_model(request, handler):
+    """A tool that fails ends the run, unless the application says otherwise: most do."""
     try:
-        return lab.lookup(key)
+        return await handler(request)
     except ConnectionError as error:
-        raise ToolException(str(error)) from error
-
-
-lookup.handle_tool_error = True  # the model is told, instead of the run ending
+        return ToolMessage(str(error), tool_call_id=request.tool_call["id"], status="error")
 
 
 def agent(script: str, *tools, name: str = "planner"):
-    return create_agent(MODEL, tools=list(tools), system_prompt=lab.prompt(script), name=name)
+    return create_agent(
+        MODEL, tools=list(tools), system_prompt=lab.prompt(script), name=name, middleware=[told_to_the_model]
+    )
 
 
 def run(graph, text: str):
@@ -82,7 +82,7 @@ lab.run(
     tools=lambda: run(agent("tools", tool(lab.search), tool(lab.price)), "What is a clamp?"),
     repeat=lambda: run(agent("repeat", tool(lab.status)), "How is my job?"),
     pages=lambda: run(agent("pages", tool(lab.status)), "How are my jobs?"),
-    failing=lambda: run(agent("failing", lookup), "Find a."),
+    failing=lambda: run(agent("failing", tool(lab.lookup)), "Find a."),
     handoff=handoff,
     nested=nested,
     limited=lambda: run(agent("limited"), "Hello."),

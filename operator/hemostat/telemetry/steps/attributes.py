@@ -12,6 +12,8 @@ MAX_DEPTH = 4
 MAX_ITEMS = 256
 MAX_NAME = 253
 """Characters of a name that are kept."""
+REDACTED = "__REDACTED__"
+"""OpenInference's word for what it was told to hide: equal everywhere, and no content."""
 Attributes = Mapping[str, Any]
 
 
@@ -21,7 +23,9 @@ def plain(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     for pair in pairs:
         if len(found) >= MAX_ATTRIBUTES:
             break
-        found[pair.key] = value(pair.value)
+        read = value(pair.value)
+        if read != REDACTED:
+            found[pair.key] = read
     return found
 
 

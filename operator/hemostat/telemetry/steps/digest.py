@@ -34,7 +34,7 @@ def digest(content: Any) -> int | None:
     if content is None or content == "":
         return None
     if isinstance(content, str):
-        content = _parsed(content[:MAX_CONTENT])
+        content = parsed(content[:MAX_CONTENT])
     text = content if isinstance(content, str) else canonical(content)
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
@@ -47,7 +47,7 @@ def canonical(content: Any) -> str:
 def identity(content: Any) -> int | None:
     """Return 64 bits of what the content names, in any order; None when it names nothing."""
     if isinstance(content, str):
-        content = _parsed(content[:MAX_CONTENT])
+        content = parsed(content[:MAX_CONTENT])
     named: set[str] = set()
     _name(content, named, 0)
     return digest(" ".join(sorted(named))) if named else None
@@ -69,7 +69,10 @@ def _name(content: Any, named: set[str], depth: int) -> None:
             named.update(w for i, w in enumerate(words) if _NAMES.search(w) or (i and w[0].isupper()))
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: Any) -> Any:
+    """Return the value of a JSON text; what is no such text as it is."""
+    if not isinstance(text, str):
+        return text
     stripped = text.strip()
     if stripped[:1] in ("{", "[", '"'):
         try:

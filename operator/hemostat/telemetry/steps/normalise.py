@@ -9,15 +9,17 @@ from collections.abc import Callable
 
 from hemostat.telemetry.names import printable
 from hemostat.telemetry.steps import vocabulary as v
-from hemostat.telemetry.steps.attributes import MAX_NAME, first, number, text
-from hemostat.telemetry.steps.digest import canonical, digest, identity, sketch
+from hemostat.telemetry.steps.attributes import MAX_NAME, number, text
+from hemostat.telemetry.steps.content import content
+from hemostat.telemetry.steps.failure import failure
+from hemostat.telemetry.steps.handoff import by_message, by_tool, giver
 from hemostat.telemetry.steps.raw import Raw
-from hemostat.telemetry.steps.step import Basis, Failure, Operation, Source, Step, WaitMode
+from hemostat.telemetry.steps.step import Basis, Operation, Source, Step, WaitMode
 
-_HANDOFF_TOOL = re.compile(r"^(?:handoff to |transfer_to_)(.+)$")
-_AUTOGEN = re.compile(r"^autogen (create|send|publish)\b")
-_AUTOGEN_DESTINATION = re.compile(r"^([^./:()]+)")
+_LC_AGENT = re.compile(r'"lc_agent_name": "([^"]{1,253})"')
+_MCP_CLIENT = "MCP send tools/call "
 _A2A_SENDS = ("message/send", "message/stream", "SendMessage", "SendStreamingMessage", "tasks/send")
+_MAX_METADATA = 4096
 _MODES = {"all": WaitMode.ALL, "any": WaitMode.ANY}
 Reading = tuple[Operation, Source, str]
 """What a span is, in whose words, and of what or whom."""
@@ -34,7 +36,7 @@ def step(raw: Raw) -> Step | None:
     operation, source, peer = reading
     chat = operation is Operation.CHAT
     conversation, basis = _conversation(raw)
-    content = first(attributes, v.ASKED if chat else v.ARGUMENTS)
+    said = content(attributes, operation)
     return Step(
         conversation=conversation,
         basis=basis,
@@ -48,12 +50,12 @@ def step(raw: Raw) -> Step | None:
         parent=raw.parent,
         started=raw.started,
         ended=raw.ended,
-        failed=_failure(raw),
+        failed=failure(raw),
         provider=text(attributes, *v.PROVIDER) if chat else "",
-        arguments=digest(content),
-        about=None if chat else identity(content),
-        result=digest(first(attributes, v.SAID if chat else v.RESULT)),
-        sketch=_sketch(first(attributes, v.SAID) if chat else content),
+        arguments=said.asked,
+        about=said.about,
+        result=said.result,
+        sketch=said.sketch,
         tokens_in=number(attributes, *v.TOKENS_IN) if chat else 0,
         tokens_out=number(attributes, *v.TOKENS_OUT) if chat else 0,
         tokens_cached=number(attributes, *v.TOKENS_CACHED) if chat else 0,
@@ -73,18 +75,8 @@ def _wait(raw: Raw) -> Reading | None:
 
 
 def _message(raw: Raw) -> Reading | None:
-    """Messages between agents: Microsoft Agent Framework, AutoGen, LangGraph's commands, hand-offs with both ends."""
-    attributes = raw.attributes
-    if raw.name == "message.send" and v.MESSAGE_TO in attributes:
-        return Operation.HANDOFF, Source.MESSAGING, text(attributes, v.MESSAGE_TO)
-    if _AUTOGEN.match(raw.name):
-        found = _AUTOGEN_DESTINATION.match(text(attributes, v.DESTINATION))
-        return (Operation.HANDOFF, Source.MESSAGING, found[1]) if found else None
-    to = text(attributes, *v.HANDOFF_TO)
-    if to:
-        source = Source.TRACELOOP if "langgraph.command.goto_node" in attributes else Source.GENAI
-        return Operation.HANDOFF, source, to
-    return None
+    found = by_message(raw)
+    return None if found is None else (Operation.HANDOFF, *found)
 
 
 def _is_protocol_alone(raw: Raw) -> bool:
@@ -102,7 +94,9 @@ def _a2a(raw: Raw) -> Reading | None:
 
 
 def _mcp(raw: Raw) -> Reading | None:
-    return (Operation.TOOL, Source.MCP, _tool(raw) or _cut(raw.name)) if v.MCP_METHOD in raw.attributes else None
+    if v.MCP_METHOD not in raw.attributes:
+        return None
+    return Operation.TOOL, Source.MCP, _tool(raw) or _cut(raw.name.removeprefix(_MCP_CLIENT))
 
 
 def _genai(raw: Raw) -> Reading | None:
@@ -110,9 +104,12 @@ def _genai(raw: Raw) -> Reading | None:
     name = text(attributes, v.OPERATION)
     if not name:
         return None
-    operation = v.OPERATIONS.get(name, Operation.TOOL if "memory" in name else None)
+    # What is neither keeps the way up from a step to its agent whole: Strands' cycles, LangGraph's tasks.
+    operation = v.OPERATIONS.get(name, Operation.TOOL if "memory" in name else Operation.WORKFLOW)
     if operation is None:
         return None
+    if operation is Operation.AGENT and text(raw.attributes, v.TRACELOOP) == "workflow":
+        operation = Operation.WORKFLOW  # LangGraph's run of the same agent once more, inside its invocation
     return _settled(raw, operation, Source.GENAI, name)
 
 
@@ -120,9 +117,10 @@ def _openinference(raw: Raw) -> Reading | None:
     operation = v.KINDS.get(text(raw.attributes, v.OPENINFERENCE))
     if operation is None:
         return None
-    handoff = _HANDOFF_TOOL.match(raw.name)
-    if operation is Operation.TOOL and handoff:
-        return Operation.HANDOFF, Source.OPENINFERENCE, text(raw.attributes, "output.value") or _cut(handoff[1])
+    if operation is Operation.WORKFLOW and raw.name == _lc_agent(raw):
+        operation = Operation.AGENT
+    elif operation is Operation.AGENT and raw.scope.endswith("openai_agents") and raw.ended and not _name(raw):
+        operation = Operation.WORKFLOW  # the whole trace; open agents have no name yet either
     return _settled(raw, operation, Source.OPENINFERENCE, raw.name)
 
 
@@ -143,6 +141,8 @@ def _unnamed(raw: Raw) -> Reading | None:
         return Operation.AGENT, Source.GENAI, text(attributes, "agent_name")
     if text(attributes, "gen_ai.request.model"):
         return Operation.CHAT, Source.GENAI, text(attributes, *v.MODEL)
+    if text(attributes, v.EXECUTOR):  # Microsoft Agent Framework: whose messages those below it are
+        return Operation.WORKFLOW, Source.MESSAGING, text(attributes, v.EXECUTOR)
     return None
 
 
@@ -153,11 +153,15 @@ _READERS: tuple[Callable[[Raw], Reading | None], ...] = (
 
 
 def _settled(raw: Raw, operation: Operation, source: Source, otherwise: str) -> Reading:
+    if operation is Operation.HANDOFF:
+        return operation, source, text(raw.attributes, *v.HANDOFF_TO)
+    handed = by_tool(raw, _tool(raw)) if operation is Operation.TOOL else None
+    if handed is not None:
+        return Operation.HANDOFF, source, _cut(handed)
     peers = {
         Operation.CHAT: lambda: text(raw.attributes, *v.MODEL),
         Operation.TOOL: lambda: _tool(raw),
         Operation.AGENT: lambda: _name(raw),
-        Operation.HANDOFF: lambda: text(raw.attributes, *v.HANDOFF_TO),
         Operation.WORKFLOW: lambda: text(raw.attributes, "gen_ai.workflow.name", *v.AGENT, v.ENTITY),
     }
     return operation, source, peers[operation]() or _cut(otherwise)
@@ -173,7 +177,13 @@ def _tool(raw: Raw) -> str:
 
 def _name(raw: Raw) -> str:
     entity = text(raw.attributes, v.ENTITY) if text(raw.attributes, v.TRACELOOP) == "agent" else ""
-    return text(raw.attributes, *v.AGENT[:3]) or entity or text(raw.attributes, *v.AGENT[3:])
+    return text(raw.attributes, *v.AGENT[:3]) or entity or text(raw.attributes, *v.AGENT[3:]) or _lc_agent(raw)
+
+
+def _lc_agent(raw: Raw) -> str:
+    """LangChain's name of an agent, which OpenInference has among the metadata of every span below it."""
+    found = _LC_AGENT.search(str(raw.attributes.get("metadata", ""))[:_MAX_METADATA])
+    return _cut(found[1]) if found else ""
 
 
 def _agent(raw: Raw, operation: Operation) -> str:
@@ -181,10 +191,7 @@ def _agent(raw: Raw, operation: Operation) -> str:
     attributes = raw.attributes
     if raw.name == "message.send":
         return text(attributes, v.MESSAGE_FROM)
-    if operation is Operation.HANDOFF:
-        handed = text(attributes, *v.HANDOFF_FROM)
-        return handed or (text(attributes, "input.value") if v.OPENINFERENCE in attributes else "") or _name(raw)
-    return _name(raw)
+    return (giver(raw) if operation is Operation.HANDOFF else "") or _name(raw)
 
 
 def _conversation(raw: Raw) -> tuple[str, Basis]:
@@ -193,34 +200,6 @@ def _conversation(raw: Raw) -> tuple[str, Basis]:
         return session, Basis.SESSION
     task = text(raw.attributes, *v.TASK)
     return (task, Basis.TASK) if task else (raw.trace.hex(), Basis.TRACE)
-
-
-_FAILURES: tuple[tuple[Failure, re.Pattern[str]], ...] = (
-    (Failure.REFUSED, re.compile(r"edgecut|halted|permission|forbidden|unauthori[sz]ed|\b40[13]\b", re.I)),
-    (Failure.RATE_LIMITED, re.compile(r"429|rate.?limit|too.?many|quota|resource_?exhausted", re.I)),
-    (Failure.TIMEOUT, re.compile(r"time.?out|deadline|\b(?:408|504)\b", re.I)),
-    (Failure.UNAVAILABLE, re.compile(r"\b50[0235]\b|\b529\b|unavailable|overloaded|connect|internalserver", re.I)),
-    (Failure.UNKNOWN_TOOL, re.compile(r"(?:unknown|no.?such|not.?found).*tool|tool.*(?:unknown|not.?found)", re.I)),
-    (Failure.INVALID, re.compile(r"json|pars|decode|valid|schema|modelretry|unexpectedmodel", re.I)),
-)
-
-
-def _failure(raw: Raw) -> Failure:
-    kind = text(raw.attributes, *v.ERROR) or printable(raw.exception[:MAX_NAME])
-    code = number(raw.attributes, *v.STATUS)
-    said = f"{kind} {code if code >= _BAD_REQUEST else ''}".strip()
-    if not said and not raw.error:
-        return Failure.NONE
-    return next((failure for failure, pattern in _FAILURES if pattern.search(said)), Failure.OTHER)
-
-
-_BAD_REQUEST = 400
-
-
-def _sketch(content: object) -> bytes:
-    if content is None:
-        return b""
-    return sketch(content if isinstance(content, str) else canonical(content))
 
 
 def _cut(name: str) -> str:

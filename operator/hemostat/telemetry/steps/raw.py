@@ -13,9 +13,12 @@ from hemostat.errors import Refused
 from hemostat.telemetry.names import printable
 from hemostat.telemetry.otlp import from_json
 from hemostat.telemetry.steps.attributes import MAX_NAME, Attributes, plain
-from hemostat.telemetry.steps.vocabulary import PENDING, PENDING_PARENT
+from hemostat.telemetry.steps.vocabulary import EVENTS, OPERATION, PENDING, PENDING_PARENT
 
 MAX_LINKS = 8
+MAX_EVENTS = 64
+MAX_SAID = 1024
+"""Characters of a failure's message that are looked at."""
 MAX_PARTIAL = 262_144
 """Bytes of a G-Research heartbeat's body."""
 _ENDED = "hemostat.span.end"
@@ -40,6 +43,8 @@ class Raw:
     attributes: Attributes
     exception: str = ""
     """Type of the last exception that was recorded."""
+    message: str = ""
+    """What was said of its failure."""
     links: tuple[bytes, ...] = ()
     told: bool = False
     """Whether the guard told of it."""
@@ -66,7 +71,12 @@ def _span(span: Span, service: str, tenant: str, scope: str) -> Raw:
     own, parent, ended = span.span_id, span.parent_span_id, span.end_time_unix_nano / 1e9 or None
     if attributes.get(PENDING) == "pending_span":
         own, parent, ended = parent, _identifier(attributes.get(PENDING_PARENT)), None
-    exceptions = [plain(e.attributes).get("exception.type") for e in span.events if e.name == "exception"]
+    events = [(event.name, plain(event.attributes)) for event in span.events[:MAX_EVENTS]]
+    for name, told in events:
+        for key, meaning in EVENTS.get((attributes.get(OPERATION), name), {}).items():
+            attributes.setdefault(meaning, told.get(key))
+    exceptions = [told for name, told in events if name == "exception"][-1:] or [{}]
+    said = span.status.message or exceptions[0].get("exception.message") or ""
     return Raw(
         service=service,
         tenant=tenant,
@@ -78,7 +88,8 @@ def _span(span: Span, service: str, tenant: str, scope: str) -> Raw:
         ended=ended,
         error=span.status.code == Status.STATUS_CODE_ERROR,
         attributes=attributes,
-        exception=str(exceptions[-1] or "") if exceptions else "",
+        exception=str(exceptions[0].get("exception.type") or ""),
+        message=printable(str(said)[:MAX_SAID]),
         links=tuple(link.trace_id for link in span.links[:MAX_LINKS] if link.trace_id != span.trace_id),
         scope=scope,
         kind=span.kind,

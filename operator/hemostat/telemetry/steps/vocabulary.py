@@ -17,12 +17,23 @@ OPENINFERENCE: Final = "openinference.span.kind"
 TRACELOOP: Final = "traceloop.span.kind"
 MCP_METHOD: Final = "mcp.method.name"
 A2A_METHOD: Final = "a2a.method.name"
-MESSAGE_FROM, MESSAGE_TO = "message.source_id", "message.target_id"
+MESSAGE_FROM: Final = "message.source_id"
+MESSAGE_TO: Names = ("message.destination_executor_id", "message.target_id")
 DESTINATION: Final = "messaging.destination"
 PENDING: Final = "logfire.span_type"
 PENDING_PARENT: Final = "logfire.pending_parent_id"
 
-AGENT: Names = ("gen_ai.agent.name", "agent.name", "agent_name", "gen_ai.agent.id", "graph.node.id", "executor.id")
+EXECUTOR: Final = "executor.id"
+LC_AGENT: Final = "traceloop.association.properties.lc_agent_name"
+AGENT: Names = (
+    "gen_ai.agent.name",
+    "agent.name",
+    "agent_name",
+    "gen_ai.agent.id",
+    "graph.node.id",
+    EXECUTOR,
+    LC_AGENT,
+)
 """`gen_ai.agent.id` only where there is no name: some frameworks make it anew for every run."""
 ENTITY: Final = "traceloop.entity.name"
 CONVERSATION: Names = (
@@ -39,11 +50,11 @@ TOOL: Names = ("gen_ai.tool.name", "tool.name", "mcp.tool.name")
 ARGUMENTS: Names = (
     "gen_ai.tool.call.arguments",
     "tool_arguments",
-    "tool.parameters",
     "gcp.vertex.agent.tool_call_args",
     "traceloop.entity.input",
     "input.value",
 )
+"""`tool.parameters` of OpenInference is the tool's schema: the same whatever is asked."""
 RESULT: Names = (
     "gen_ai.tool.call.result",
     "tool_response",
@@ -53,13 +64,15 @@ RESULT: Names = (
 )
 SAID: Names = (
     "gen_ai.output.messages",
-    "output.value",
     "llm.output_messages.0.message.content",
     "gen_ai.completion.0.content",
+    "output.value",
     "traceloop.entity.output",
 )
-"""What a model or an agent answered."""
-ASKED: Names = ("gen_ai.input.messages", "input.value", "gen_ai.prompt.0.content", "traceloop.entity.input")
+"""What a model answered."""
+TOLD: Names = ("gen_ai.input.messages", "gen_ai.prompt.0.content", *ARGUMENTS)
+ANSWERED: Names = ("gen_ai.output.messages", "gen_ai.completion.0.content", "final_result", *RESULT)
+"""What an agent was told, and what it answered."""
 MODEL: Names = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "model_name")
 PROVIDER: Names = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 TOKENS_IN: Names = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
@@ -69,9 +82,16 @@ TOKENS_CACHED: Names = (
     "gen_ai.usage.cache_read_input_tokens",
     "llm.token_count.prompt_details.cache_read",
 )
+EVENTS: Final[dict[tuple[object, str], dict[str, str]]] = {
+    ("execute_tool", "gen_ai.tool.message"): {"content": "gen_ai.tool.call.arguments"},
+    ("execute_tool", "gen_ai.choice"): {"message": "gen_ai.tool.call.result"},
+    ("chat", "gen_ai.choice"): {"message": "gen_ai.output.messages"},
+}
+"""Content that Strands has in events of the span, by operation and event: which of its attributes is what."""
 TENANT: Names = ("tenant.id", "enduser.id", "user.id")
-HANDOFF_FROM: Names = ("gen_ai.handoff.from_agent", "langgraph.command.source_node")
-HANDOFF_TO: Names = ("gen_ai.handoff.to_agent", "langgraph.command.goto_node")
+GOTO_FROM, GOTO = "langgraph.command.source_node", "langgraph.command.goto_node"
+HANDOFF_FROM: Names = ("gen_ai.handoff.from_agent", GOTO_FROM)
+HANDOFF_TO: Names = ("gen_ai.handoff.to_agent", GOTO)
 STATUS: Names = ("http.response.status_code", "http.status_code", "rpc.grpc.status_code")
 ERROR: Names = ("error.type", "exception.type")
 

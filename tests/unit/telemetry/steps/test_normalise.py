@@ -33,6 +33,7 @@ def only(name="x", kind=INTERNAL, attributes=None, **more):
 
 OP, NAME, CALLS, KIND = "gen_ai.operation.name", "gen_ai.agent.name", "gen_ai.tool.name", "openinference.span.kind"
 FROM, TO = "gen_ai.handoff.from_agent", "gen_ai.handoff.to_agent"
+ASKS, HIDDEN = "gen_ai.tool.call.arguments", "__REDACTED__"
 SOURCE, GOTO = "langgraph.command.source_node", "langgraph.command.goto_node"
 ROWS = [
     # --- OpenTelemetry GenAI
@@ -74,7 +75,12 @@ def test_what_a_span_is(attributes, operation, agent, peer):
     [
         ("handoff to B", {"openinference.span.kind": "TOOL", "input.value": "A", "output.value": "B"}, "A", "B"),
         ("message.send", {"message.source_id": "A", "message.target_id": "B"}, "A", "B"),
-        ("autogen send B.(default)-A", {"messaging.destination": "B.(default)-A"}, "", "B"),
+        ("autogen create B.(default)-A", {"messaging.destination": "B.(default)-A"}, "", "B"),
+        ("message.send", {"message.destination_executor_id": "B"}, "", "B"),
+        ("x", {OP: "execute_tool", CALLS: "transfer_to_B", NAME: "A"}, "A", "B"),
+        ("x", {OP: "execute_tool", CALLS: "handoff_to_agent", ASKS: '{"agent_name": "B"}'}, "", "B"),
+        ("x", {OP: "execute_tool", CALLS: "transfer_to_agent"}, "", ""),
+        ("handoff to B", {KIND: "TOOL", "input.value": HIDDEN, "output.value": HIDDEN}, "", "B"),
         ("autogen create topic", {"messaging.destination": "topic"}, "", "topic"),
     ],
 )
@@ -152,9 +158,7 @@ def test_equal_arguments_have_equal_digests_however_they_are_written():
     same = tool('{"days":2,\n "city":"Rome"}')
     assert tool(ARGS).arguments == same.arguments != tool('{"city": "Rome", "days": 3}').arguments
     assert tool(ARGS, "sunny").result == tool(ARGS, " sunny ").result != tool(ARGS, "rain").result
-    in_other_words = only(
-        attributes={"openinference.span.kind": "TOOL", "tool.name": "search", "tool.parameters": ARGS}
-    )
+    in_other_words = only(attributes={"openinference.span.kind": "TOOL", "tool.name": "search", "input.value": ARGS})
     assert in_other_words.arguments == same.arguments
 
 
@@ -269,3 +273,84 @@ def test_hostile_attributes_are_bounded_and_printable():
     (found,) = steps(made)
     assert found.conversation.isprintable()
     assert max(len(found.conversation), len(found.peer)) <= 253
+
+
+def test_what_is_hidden_is_no_content():
+    """The word for it is the same everywhere: two hidden results would be an unchanged one."""
+    hidden = only(attributes={KIND: "TOOL", "tool.name": "search", "input.value": HIDDEN, "output.value": HIDDEN})
+    assert (hidden.arguments, hidden.result, hidden.sketch) == (None, None, b"")
+
+
+def test_the_schema_of_a_tool_is_not_what_it_was_asked():
+    said = {KIND: "TOOL", "tool.name": "search", "tool.parameters": '{"type": "object"}'}
+    assert only(attributes=said).arguments is None
+    assert only(attributes=said | {"input.value": ARGS}).arguments == tool(ARGS).arguments
+
+
+def enveloped(call):
+    """Return what OpenLLMetry says of a tool of LangChain: everything but the content is new at each call."""
+    asked = {"input_str": "x", "metadata": {"langgraph_step": call}, "inputs": json.loads(ARGS)}
+    message = {"lc": 1, "kwargs": {"content": "sunny", "tool_call_id": f"call_{call}"}}
+    return tool(json.dumps(asked), json.dumps({"output": message, "kwargs": {"name": "search"}}))
+
+
+def test_content_is_taken_out_of_its_envelope():
+    assert enveloped(1).arguments == enveloped(2).arguments == tool(ARGS).arguments
+    assert enveloped(1).result == enveloped(2).result == tool(ARGS, "sunny").result
+    openinference = {"type": "tool", "data": {"content": "sunny", "tool_call_id": "call_3"}}
+    assert tool(ARGS, json.dumps(openinference)).result == enveloped(1).result
+
+
+def test_what_looks_like_an_envelope_and_is_none_is_the_content():
+    kept = [tool(result=json.dumps(r)).result for r in ({"data": {"id": 1}}, {"data": {"id": 2}}, {"output": "a"})]
+    assert len(set(kept)) == 3
+
+
+def test_content_in_events_of_the_span_counts():
+    made = span(INTERNAL, "execute_tool search")
+    put(made, "gen_ai.operation.name", "execute_tool")
+    put(made, "gen_ai.tool.name", "search")
+    for name, key, value in (("gen_ai.tool.message", "content", ARGS), ("gen_ai.choice", "message", "sunny")):
+        put(made.events.add(name=name), key, value)
+    (found,) = steps(made)
+    assert (found.arguments, found.result) == (tool(ARGS).arguments, tool(ARGS, "sunny").result)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "failed"),
+    [
+        ("ChatClientException", "Error code: 429 - too many requests", Failure.RATE_LIMITED),
+        ("", "{'error': '503 from upstream'}", Failure.UNAVAILABLE),
+        ("ModelThrottledException", "", Failure.RATE_LIMITED),
+        ("TimeoutError", "429 of 500 rows read", Failure.TIMEOUT),
+        ("", "order 1429 is lost", Failure.OTHER),
+        ("ParentCommand", "Command(graph='__parent__', goto='critic')", Failure.NONE),
+    ],
+)
+def test_how_it_failed_is_its_kind_or_else_its_message(kind, said, failed):
+    made = span(INTERNAL, "x", failed=True)
+    made.status.message = said
+    put(made, "gen_ai.operation.name", "chat")
+    if kind:
+        put(made, "error.type", kind)
+    assert steps(made)[0].failed is failed
+
+
+def test_of_what_has_failed_the_result_may_tell_how():
+    """And only of that: whoever reads a report about a 503 has not failed."""
+    failed = {"error.type": "TOOL_ERROR", "gen_ai.tool.call.result": '{"error": "503 from the records"}'}
+    assert only(attributes={OP: "execute_tool", CALLS: "search"} | failed).failed is Failure.UNAVAILABLE
+    assert tool(result="503 from the records").failed is Failure.NONE
+
+
+def test_what_is_between_an_agent_and_its_steps_keeps_the_way_up():
+    for attributes in ({OP: "execute_event_loop_cycle"}, {"executor.id": "writer"}):
+        assert only(attributes=attributes).operation is WORKFLOW
+    assert only(attributes={"executor.id": "writer"}).agent == "writer"
+
+
+def test_the_agent_of_langchain_is_in_the_metadata():
+    metadata = '{"ls_integration": "langchain_create_agent", "lc_agent_name": "planner"}'
+    assert only("model", attributes={KIND: "CHAIN", "metadata": metadata}).operation is WORKFLOW
+    invoked = only("planner", attributes={KIND: "CHAIN", "metadata": metadata})
+    assert (invoked.operation, invoked.agent) == (AGENT, "planner")
