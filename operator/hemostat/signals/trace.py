@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hemostat.api.incident import SignalSource
 from hemostat.api.watch import SignalKind, TraceSignal
 from hemostat.signals.base import Observation, Timing
-from hemostat.telemetry.graph import EdgeStats
+from hemostat.telemetry.graph import CallStats, EdgeStats
 
 WARM_UP_LOOKS = 10
 """Looks before a learned latency is trusted."""
@@ -106,7 +106,7 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
     bound, lasts = None, True
     if known is not None and known.looks >= WARM_UP_LOOKS:
         bound = _bound(signal, edge.calls, known)
-        lasts = edge.recent is None or _bound(signal, edge.recent.calls, known) < 1000 * edge.recent.p95_seconds
+        lasts = edge.recent is None or _slow(signal, edge.recent, known)
     enough = edge.calls >= signal.min_requests
     p95 = edge.p95_seconds * 1000
     return Observation(
@@ -122,6 +122,12 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
         samples=edge.calls,
         sure=lasts,
     )
+
+
+def _slow(signal: TraceSignal, calls: CallStats, known: Normal) -> bool:
+    """Tell whether these few calls are slow: half of them, or the slowest by as much as chance does not explain."""
+    most, half = 1000 * calls.p95_seconds, 1000 * calls.p50_seconds
+    return most > _bound(signal, calls.calls, known) or half > _bound(signal, _ENOUGH_CALLS, known)
 
 
 def _bound(signal: TraceSignal, calls: int, known: Normal) -> float:

@@ -164,7 +164,8 @@ SLOW = {"calls": 20, "p95_seconds": 9.0}
         (None, 4),
         (CallStats(**SLOW), 4),
         (CallStats(calls=20, p95_seconds=0.1), 60),  # a stall that is over
-        (CallStats(calls=2, p95_seconds=1.0), 60),  # two calls are slow by chance
+        (CallStats(calls=2, p95_seconds=1.0, p50_seconds=0.1), 60),  # one of two calls is slow by chance
+        (CallStats(calls=2, p95_seconds=1.0, p50_seconds=0.9), 4),  # all are slow where there are few
         (CallStats(), 60),  # nothing arrived just now: nobody knows
     ],
 )
