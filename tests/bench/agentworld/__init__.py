@@ -45,6 +45,7 @@ Known weaknesses
   not one of them.
 - Context growth begins, by convention, when half of the window is full.
 - Models answer identical situations with identical token counts, as at temperature 0.
+- Turns joined by links alone (identity `links`) are joined only when their spans have ended; events have no links.
 - Prevalence of trouble is far above life's: precision here is not precision in the field, false cuts per healthy
   conversation are.
 """

@@ -9,7 +9,7 @@ from .probe import Span
 from .render import Record, render, traces_of
 from .run import Run
 from .scenarios import FAMILIES
-from .setting import MODELS, Setting
+from .setting import MODELS, SESSIONS, Identity, Setting
 from .truth import Truth
 from .world import World
 
@@ -29,8 +29,8 @@ class Case:
     def told_as(self, convention: str) -> "Case":
         """Return the same conversation in another convention (metamorphic tests)."""
         setting = replace(self.setting, convention=convention)
-        if convention not in SESSION and setting.identity == "turns":
-            setting = replace(setting, identity="trace")
+        if convention not in SESSION and setting.identity in SESSIONS:
+            setting = replace(setting, identity="links" if setting.identity == "turns" else "trace")
         return finish(self.truth, self.spans, setting)
 
 
@@ -43,7 +43,7 @@ def finish(truth: Truth, spans: list[Span], setting: Setting) -> Case:
         content=setting.content,
         guard=setting.guard,
         identity=setting.identity,
-        session=setting.session if setting.identity != "trace" and setting.convention in SESSION else "",
+        session=setting.session if setting.identity in SESSIONS and setting.convention in SESSION else "",
         traces=traces_of(spans, setting),
     )
     return Case(known, spans, setting)
@@ -52,15 +52,15 @@ def finish(truth: Truth, spans: list[Span], setting: Setting) -> Case:
 def deploy(seed: int, identity_seed: int, guarded: float, conventions: tuple[str, ...]) -> Setting:
     """Return how a pair is deployed (`seed`), with ids of one conversation (`identity_seed`)."""
     convention = pick(conventions, seed, 500)
-    kept = SESSION if convention in SESSION else ()
-    identity = pick(("session", "session", "turns", "trace"), seed, 501) if kept else "trace"
+    kept = convention in SESSION
+    ways: tuple[Identity, ...] = ("session", "session", "turns", "trace", "links") if kept else ("trace", "links")
     provider, model, _ = pick(MODELS, seed, 502)
     return Setting(
         app=f"app-{whole(1, 40, seed, 503):02d}",
         convention=convention,
         content=convention in TOKENS and draw(seed, 504) < 0.7,
         guard=draw(seed, 505) < guarded,
-        identity=identity,  # type: ignore[arg-type]
+        identity=pick(ways, seed, 501),
         replicas=whole(1, 4, seed, 506),
         together=draw(seed, 507) < 0.35,
         stamps=draw(seed, 508) < 0.25,

@@ -86,6 +86,8 @@ def _span(record: Record) -> Span:
         end_time_unix_nano=record.end,
         attributes=_pairs(record.attributes),
     )
+    for trace, linked in record.links:
+        span.links.add(trace_id=trace, span_id=linked)
     if record.error:
         span.status.code, span.status.message = Status.STATUS_CODE_ERROR, record.error
     return span
@@ -147,6 +149,7 @@ def _json(record: Record) -> dict[str, Any]:
         "startTimeUnixNano": str(record.start),
         "endTimeUnixNano": str(record.end),
         "status": status,
+        "links": [{"traceId": trace.hex(), "spanId": linked.hex()} for trace, linked in record.links],
     }
 
 

@@ -12,7 +12,7 @@ from .conventions import CONVENTIONS, Attributes, Shape, Value, call_shape, wait
 from .conventions.shape import ERRORS
 from .dice import between, seed_of
 from .probe import Span
-from .setting import Setting
+from .setting import SESSIONS, SPLIT, Setting
 
 FLUSH = 5.0
 """Seconds between exports of a batch span processor, the SDK's default."""
@@ -25,7 +25,7 @@ Pairs = tuple[tuple[str, Value], ...]
 class Record:
     """One span or one event of the guard on its way. Times in ns since 1970 by the pod's clock; `arrival` true seconds.
 
-    `end` is 0 for events. `event` is "" for spans. `resource` belongs to the pod.
+    `end` is 0 for events. `event` is "" for spans. `resource` belongs to the pod. `links`: turns before.
     """
 
     arrival: float
@@ -41,6 +41,7 @@ class Record:
     end: int
     attributes: Pairs
     error: str = ""
+    links: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def render(spans: list[Span], setting: Setting, end: float) -> list[Record]:
@@ -118,7 +119,8 @@ class _Renderer:
             error = ERRORS[span.failure][1] if span.failure else ""
             attributes = tuple((full | self._holder(span, end)).items())
             arrival, stamp = _flush(end, pod), _ns(end + pod.skew)
-            yield replace(base, arrival=arrival, end=stamp, attributes=attributes, error=error)
+            links = self._links(number) if parent == b"" else ()
+            yield replace(base, arrival=arrival, end=stamp, attributes=attributes, error=error, links=links)
 
     def _events(
         self, base: Record, pod: _Pod, span: Span, shape: Shape, start: float, end: float | None
@@ -158,7 +160,7 @@ class _Renderer:
         if not known:
             return {}
         found: Attributes = {"hemostat.wait.holder": known[-1]}
-        if self.setting.identity != "trace":
+        if self.setting.identity in SESSIONS:
             found["hemostat.wait.holder_conversation"] = self.setting.session if known[-1] else ""
         return found
 
@@ -167,8 +169,14 @@ class _Renderer:
             return b""
         return self._own[span.parent]
 
+    def _links(self, number: int) -> tuple[tuple[bytes, bytes], ...]:
+        if self.setting.identity != "links" or not number:
+            return ()
+        earlier = max(head for head in range(number) if self.head(head) == head)
+        return ((self.trace(earlier), self._own[earlier]),)
+
     def _split(self) -> bool:
-        return self.setting.identity == "turns"
+        return self.setting.identity in SPLIT
 
     def head(self, number: int) -> int:
         """Return the span that begins the trace: the conversation's first, or the turn right below it."""

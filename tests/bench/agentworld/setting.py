@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Identity = Literal["session", "turns", "trace"]
-"""A session id on one trace; a session id over a trace per turn; no session id at all."""
+Identity = Literal["session", "turns", "trace", "links"]
+"""A session id on one trace; a session id over a trace per turn; one trace and no session id; a trace per turn, no
+session id, and a link from each turn to the one before."""
+SESSIONS = ("session", "turns")
+SPLIT = ("turns", "links")
 
 MODELS = (
     ("openai", "gpt-5-mini", 400_000),

@@ -29,7 +29,8 @@ class Truth:
     Times are seconds since 1970 on the true clock (pods' clocks are off by milliseconds). `started`: the first moment
     from which nothing more can be gained, 0 without trouble. `repetitions`: when the first, second, ... pass through
     the loop (or descent of the recursion) was complete; empty for standstills. `deadline`: when the harm is done
-    (window full, budget of turns crossed), 0: none. `cuts`: the smallest cuts, any of them will do; empty: notify only.
+    (window full, budget of turns crossed), 0: none. `cuts`: the smallest cuts, any of them will do; empty: notify only;
+    "*" as caller: everybody who calls that model at that server.
     `period`: actions in one pass. `flips`: when the streams of the two members of the pair first differ, each on its
     own clock (0: no pair): before it nobody can tell them apart. `late`: that is after the third repetition, so no
     detector can be sure by the third. `blind`: they do not differ at all in what was recorded while the trouble was

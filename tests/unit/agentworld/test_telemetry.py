@@ -85,6 +85,28 @@ def test_parents_of_exported_spans_are_spans_of_the_same_trace_or_not_yet_ended(
             assert not record.parent or spans[record.parent].trace == record.trace
 
 
+@pytest.mark.parametrize(("identity", "traces", "sessions"), [("session", 1, 1), ("turns", 9, 1), ("trace", 1, 0)])
+def test_a_conversation_is_known_by_its_session_or_by_its_trace(identity, traces, sessions):
+    case = told("quarrel", False, "otel", identity=identity)
+    spans = [record for record in case.records() if not record.event]
+    assert min(len({record.trace for record in spans}), 9) == traces
+    assert {record.trace.hex() for record in spans} == set(case.truth.traces)
+    ids = {dict(record.attributes).get("gen_ai.conversation.id") for record in spans} - {None}
+    assert len(ids) == sessions
+    assert ids <= {case.truth.session}
+
+
+def test_turns_without_a_session_are_linked_each_to_the_one_before():
+    spans = [record for record in told("quarrel", False, "otel", identity="links").records() if not record.event]
+    turns = [record for record in sorted(spans, key=lambda record: record.start) if "agent" in record.name]
+    first = next(record for record in spans if "workflow" in record.name)
+    before = [first, *turns[:-1]]
+    assert [record.links for record in turns] == [((record.trace, record.span),) for record in before]
+    assert len({record.trace for record in turns}) == len(turns) > 2
+    line = "".join(export.line() for export in exports(told("quarrel", False, "otel", identity="links").records()))
+    assert line.count('"links": [{"traceId"') == len(turns)
+
+
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_a_convention_says_what_it_can_and_no_more(convention):
     rich = told("quarrel", True, convention, content=convention in CONTENT)

@@ -3,14 +3,14 @@ Agent Framework, ADK, Strands, MCP and A2A. Sources: the table in agent-telemetr
 
 from ..dice import seed_of
 from ..probe import Span
-from ..setting import Setting
+from ..setting import SESSIONS, Setting
 from .shape import ERRORS, Attributes, Shape, agent_id, call_id, message
 
 
 def otel(span: Span, setting: Setting, *, provider_key: str = "gen_ai.provider.name") -> list[Shape]:
     """util-genai 1.3: no span of its own for a hand-over."""
     common: Attributes = {}
-    if setting.identity != "trace":
+    if setting.identity in SESSIONS:
         common["gen_ai.conversation.id"] = setting.session
     match span.operation:
         case "workflow":
@@ -121,7 +121,7 @@ def adk(span: Span, setting: Setting) -> list[Shape]:
     for shape in shapes:
         if "gen_ai.tool.call.arguments" in shape.first:
             shape.last["gcp.vertex.agent.tool_call_args"] = shape.first["gen_ai.tool.call.arguments"]
-        if setting.identity != "trace":
+        if setting.identity in SESSIONS:
             shape.last["gcp.vertex.agent.session_id"] = setting.session
         late = {key: value for key, value in shape.first.items() if key != "gen_ai.operation.name"}
         shape.first, shape.last = {"gen_ai.operation.name": shape.first["gen_ai.operation.name"]}, late | shape.last

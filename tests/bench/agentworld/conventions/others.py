@@ -4,14 +4,14 @@ import json
 
 from ..dice import seed_of
 from ..probe import Span
-from ..setting import Setting
+from ..setting import SESSIONS, Setting
 from .genai import otel
 from .shape import ERRORS, Attributes, Shape, agent_id, call_id
 
 
 def openinference(span: Span, setting: Setting) -> list[Shape]:
     """OpenInference with a session id and graph nodes (CrewAI, LangGraph); a hand-over shows as the order of nodes."""
-    session: Attributes = {} if setting.identity == "trace" else {"session.id": setting.session}
+    session: Attributes = {} if setting.identity not in SESSIONS else {"session.id": setting.session}
     shapes = _openinference(span, setting)
     for shape in shapes:
         shape.first |= session
@@ -97,7 +97,7 @@ def _entity(kind: str, name: str, setting: Setting) -> Attributes:
         "traceloop.entity.path": f"{setting.app}.{name}",
         "traceloop.workflow.name": setting.app,
     }
-    return own if setting.identity == "trace" else own | {"gen_ai.conversation.id": setting.session}
+    return own if setting.identity not in SESSIONS else own | {"gen_ai.conversation.id": setting.session}
 
 
 def openllmetry_agents(span: Span, setting: Setting) -> list[Shape]:

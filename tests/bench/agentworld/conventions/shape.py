@@ -8,7 +8,7 @@ from typing import Literal
 from ..dice import seed_of
 from ..policy import Failure
 from ..probe import Span
-from ..setting import Setting
+from ..setting import SESSIONS, Setting
 
 Value = str | int | float | bool | tuple[str, ...]
 Attributes = dict[str, Value]
@@ -81,6 +81,6 @@ def call_shape(span: Span, setting: Setting) -> Shape:
 def _wait(name: str, kind: str, mode: str, agent: str, setting: Setting) -> Shape:
     first: Attributes = {"hemostat.wait.for": name, "hemostat.wait.kind": kind, "hemostat.wait.mode": mode}
     first["gen_ai.agent.name"] = agent
-    if setting.identity != "trace":
+    if setting.identity in SESSIONS:
         first["gen_ai.conversation.id"] = setting.session
     return Shape(f"wait {name}", "internal", first)

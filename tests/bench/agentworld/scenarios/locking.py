@@ -84,7 +84,7 @@ def _taker(own: str, other: str, seed: int, at: int, timeout: float | None) -> S
 def phantom(seed: int, flipped: bool) -> Plan:
     """Two agents take two locks crosswise; one gives up after a time-out and frees its lock, or waits for ever."""
     names, needed = agents(2, seed), locks(2, seed)
-    timeout = None if flipped else float(whole(6, 20, seed, 1))
+    timeout = None if flipped else float(whole(2, 8, seed, 1))
     scripts = {
         names[0]: _taker(needed[0], needed[1], seed, 0, None),
         names[1]: _taker(needed[1], needed[0], seed, 1, timeout),
