@@ -66,8 +66,8 @@ api: venv ## CRDs, CEL, admission and RBAC against a real API server
 
 .PHONY: loop
 loop: venv ## The whole loop on real pods
-	@$(LAB) up --name test
-	@$(LAB) image --name test
+	@$(LAB) up --name test --spares 1
+	@$(LAB) image --name test --metrics-server
 	@$(call IN,test) $(BIN)/python -m pytest tests/loop
 
 .PHONY: bench

@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="bring a cluster up, or find that it already is")
     _add_name(up)
     up.add_argument("--workers", type=int, default=0, choices=range(9), metavar="0-8")
+    spares = "workers that take no pods but those that ask for them: faults of nodes hit these"
+    up.add_argument("--spares", type=int, default=0, choices=range(9), metavar="0-8", help=spares)
     up.add_argument(
         "--publish",
         type=int,
@@ -108,7 +110,7 @@ def _up(options: argparse.Namespace) -> None:
 
 
 def _up_kind(name: ClusterName, options: argparse.Namespace, progress: Progress) -> None:
-    shape = Shape(options.workers, tuple(options.publish))
+    shape = Shape(options.workers, tuple(options.publish), options.spares)
     # What was begun one way goes on that way, whatever Docker says by now.
     begun = choose.Choice(choose.Way.OFFLINE, "as before") if state.load(name) is not None else None
     choice = begun or choose.choose(choose.find_out())

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hemostat_chaos.cluster.constants import API_PORT, NO_NAME_SERVER, NODE_IMAGE, POD_CIDR, SERVICE_CIDR
+from hemostat_chaos.cluster.constants import API_PORT, NO_NAME_SERVER, NODE_IMAGE, POD_CIDR, SERVICE_CIDR, SPARE
 
 CNI_TARGET = "/etc/cni/net.d/10-bridge.conflist"
 PATCHES_TARGET = "/kind/patches"
 COREDNS_PATCH = "corednsdeployment+strategic.json"  # the name tells kubeadm what to patch
+
+_TAINT = {"key": SPARE, "value": "true", "effect": "NoSchedule"}
 
 Node = dict[str, Any]
 
@@ -24,6 +26,13 @@ class Shape:
 
     workers: int = 0
     published: tuple[int, ...] = ()
+    spares: int = 0
+    """More workers, which take no pods but those that ask for them."""
+
+    @property
+    def others(self) -> int:
+        """How many nodes there are besides the control plane."""
+        return self.workers + self.spares
 
 
 def pod_subnet(index: int) -> str:
@@ -80,7 +89,7 @@ def ordinary(shape: Shape) -> str:
         shape,
         {"podSubnet": POD_CIDR, "serviceSubnet": SERVICE_CIDR},
         "127.0.0.1",
-        [{} for _ in range(shape.workers + 1)],
+        [{} for _ in range(shape.others + 1)],
     )
 
 
@@ -96,15 +105,12 @@ def offline(shape: Shape, address: str, conflists: Sequence[Path], patches: Path
     }
     nodes: list[Node] = [{"extraMounts": [_mount(conflist, CNI_TARGET)]} for conflist in conflists]
     nodes[0]["extraMounts"].append(_mount(patches, PATCHES_TARGET))
-    nodes[0]["kubeadmConfigPatches"] = [
-        json.dumps(
-            {
-                "kind": "InitConfiguration",
-                "patches": {"directory": PATCHES_TARGET},
-            }
-        )
-    ]
+    nodes[0]["kubeadmConfigPatches"] = [_kubeadm("InitConfiguration", patches={"directory": PATCHES_TARGET})]
     return _render(shape, networking, address, nodes)
+
+
+def _kubeadm(kind: str, **settings: Any) -> str:
+    return json.dumps({"kind": kind, **settings})
 
 
 def _mount(source: Path, target: str) -> dict[str, str]:
@@ -114,6 +120,13 @@ def _mount(source: Path, target: str) -> dict[str, str]:
 def _render(shape: Shape, networking: Mapping[str, Any], listen: str, nodes: Sequence[Node]) -> str:
     for index, node in enumerate(nodes):
         node |= {"role": "worker" if index else "control-plane", "image": NODE_IMAGE}
+        if index > shape.workers:
+            node["labels"] = {SPARE: "true"}
+            node["kubeadmConfigPatches"] = [_kubeadm("JoinConfiguration", nodeRegistration={"taints": [_TAINT]})]
+    if shape.spares and not shape.workers:
+        # As in a cluster of one node, where kind takes its taint away: the pods have nowhere else to go.
+        free = _kubeadm("InitConfiguration", nodeRegistration={"taints": []})
+        nodes[0]["kubeadmConfigPatches"] = [*nodes[0].get("kubeadmConfigPatches", []), free]
     nodes[0]["extraPortMappings"] = [
         {"containerPort": port, "hostPort": port, "listenAddress": listen} for port in shape.published
     ]

@@ -177,7 +177,7 @@ def _create(name: ClusterName, shape: Shape, image: Image, progress: Progress) -
         with progress.step("loading the node image"):
             dockerd.load(name, image)
             seed.harvest(node_image.key(), dockerd.data_root(name))
-    with progress.step(f"creating the cluster: {shape.workers + 1} node(s)"):
+    with progress.step(f"creating the cluster: {shape.others + 1} node(s)"):
         _kind_create(name, shape, link.inner, logs)
         network.route_pods(name, _pod_routes(name, shape))
     record.now_up()
@@ -197,7 +197,7 @@ def _claim(name: ClusterName, shape: Shape) -> State:
             since=time.strftime("%Y-%m-%d %H:%M:%S"),
             link=link.index,
             key=_key(shape),
-            workers=shape.workers,
+            workers=shape.others,
         )
         record.save()
         network.guard()
@@ -207,7 +207,7 @@ def _claim(name: ClusterName, shape: Shape) -> State:
 def _kind_create(name: ClusterName, shape: Shape, address: str, logs: Path) -> None:
     folder = state_dir(str(name))
     conflists = []
-    for index in range(shape.workers + 1):
+    for index in range(shape.others + 1):
         conflists.append(folder / f"node-{index}.conflist")
         atomic.write(conflists[index], kindconfig.conflist(index))
     config = folder / "kind.yaml"
@@ -244,7 +244,7 @@ def _kind_environment(name: ClusterName) -> dict[str, str]:
 
 
 def _pod_routes(name: ClusterName, shape: Shape) -> list[tuple[str, str]]:
-    names = kindconfig.node_names(name.kind, shape.workers)
+    names = kindconfig.node_names(name.kind, shape.others)
     answer = run.output(
         ["docker", "inspect", "--format", '{{(index .NetworkSettings.Networks "kind").IPAddress}}', *names],
         env=dockerd.environment(name),

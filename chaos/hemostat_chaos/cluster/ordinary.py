@@ -29,7 +29,7 @@ def up(name: ClusterName, shape: Shape, progress: Progress, *, fresh: bool) -> N
         with progress.step(f"removing the old cluster {name}"):
             _delete(name, kind)
     atomic.write(config, wanted)
-    with progress.step(f"creating the cluster: {shape.workers + 1} node(s)"):
+    with progress.step(f"creating the cluster: {shape.others + 1} node(s)"):
         run.logged(
             [
                 kind,

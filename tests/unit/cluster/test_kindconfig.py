@@ -2,13 +2,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hemostat_chaos.cluster import kindconfig
-from hemostat_chaos.cluster.constants import NODE_IMAGE, POD_CIDR
+from hemostat_chaos.cluster.constants import NODE_IMAGE, POD_CIDR, SPARE
 from hemostat_chaos.cluster.kindconfig import Shape
 
 
 def _offline(shape: Shape) -> dict[str, Any]:
-    conflists = [Path(f"/s/{index}") for index in range(shape.workers + 1)]
+    conflists = [Path(f"/s/{index}") for index in range(shape.others + 1)]
     loaded: dict[str, Any] = json.loads(kindconfig.offline(shape, "169.254.224.2", conflists, Path("/s/p")))
     return loaded
 
@@ -38,6 +40,25 @@ def test_published_ports_are_the_control_planes() -> None:
         {"containerPort": 30080, "hostPort": 30080, "listenAddress": "169.254.224.2"},
     ]
     assert "extraPortMappings" not in nodes[1]
+
+
+@pytest.mark.parametrize("way", ["offline", "ordinary"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_spare_nodes_take_no_pods_but_those_that_ask_and_the_others_have_somewhere_to_go(
+    way: str, workers: int
+) -> None:
+    shape = Shape(workers=workers, spares=1)
+    config = _offline(shape) if way == "offline" else json.loads(kindconfig.ordinary(shape))
+    *others, spare = config["nodes"]
+    assert len(others) == workers + 1
+    assert spare["labels"] == {SPARE: "true"}
+    (join,) = map(json.loads, spare["kubeadmConfigPatches"])
+    assert join["kind"] == "JoinConfiguration"
+    assert [t["key"] for t in join["nodeRegistration"]["taints"]] == [SPARE]
+    assert not any("labels" in node for node in others)
+    init = [json.loads(patch) for patch in others[0].get("kubeadmConfigPatches", [])]
+    freed = [p["nodeRegistration"]["taints"] for p in init if "nodeRegistration" in p]
+    assert freed == ([] if workers else [[]])
 
 
 def test_coredns_is_patched_under_the_name_that_kubeadm_reads() -> None:
