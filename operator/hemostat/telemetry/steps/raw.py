@@ -149,9 +149,9 @@ def _seconds(nanoseconds: Any) -> float | None:
 
 
 def _identifier(text: Any) -> bytes:
-    """Return the eight bytes of a span id in hex; none of anything else."""
+    """Return the eight bytes of a span id in hex; none of anything else, and of zeros, which say that there is none."""
     try:
         found = bytes.fromhex(text) if isinstance(text, str) else b""
     except ValueError:
         return b""
-    return found if len(found) == _ID else b""
+    return found if len(found) == _ID and any(found) else b""

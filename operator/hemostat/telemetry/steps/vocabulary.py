@@ -33,6 +33,7 @@ AGENT: Names = (
     "graph.node.id",
     EXECUTOR,
     LC_AGENT,
+    "tool.agent_role",
 )
 """`gen_ai.agent.id` only where there is no name: some frameworks make it anew for every run."""
 ENTITY: Final = "traceloop.entity.name"
@@ -97,6 +98,7 @@ ERROR: Names = ("error.type", "exception.type")
 
 OPERATIONS: Final[dict[str, Operation | None]] = {
     "chat": Operation.CHAT,
+    "text_completions": Operation.CHAT,
     "generate_content": Operation.CHAT,
     "text_completion": Operation.CHAT,
     "execute_tool": Operation.TOOL,
