@@ -61,6 +61,8 @@ def step(raw: Raw) -> Step | None:
         tokens_cached=number(attributes, *v.TOKENS_CACHED) if chat else 0,
         mode=_MODES.get(str(attributes.get("hemostat.wait.mode")), WaitMode.UNKNOWN),
         holder=text(attributes, "hemostat.wait.holder"),
+        holder_conversation=text(attributes, "hemostat.wait.holder_conversation"),
+        awaited=text(attributes, "hemostat.wait.kind") if operation is Operation.WAIT else "",
         tenant=text(attributes, *v.TENANT) or raw.tenant,
         links=raw.links,
     )

@@ -101,6 +101,10 @@ class Step:
     mode: WaitMode = WaitMode.UNKNOWN
     holder: str = ""
     """Who holds what is waited for, if the guard knows."""
+    holder_conversation: str = ""
+    """In which conversation; empty where the guard does not know: the step's own."""
+    awaited: str = ""
+    """Of waits: `lock`, `agent` or `person`."""
     tenant: str = ""
     links: tuple[bytes, ...] = ()
     """Traces that the span links to."""

@@ -237,10 +237,17 @@ def test_an_end_is_never_made_up():
 
 
 def test_the_guard_tells_what_is_waited_for():
-    wait = {"hemostat.wait.for": "lock:orders", "hemostat.wait.mode": "any", "hemostat.wait.holder": "critic"}
+    wait = {
+        "hemostat.wait.for": "lock:orders",
+        "hemostat.wait.kind": "lock",
+        "hemostat.wait.mode": "any",
+        "hemostat.wait.holder": "critic",
+        "hemostat.wait.holder_conversation": "other",
+    }
     (found,) = record(**START, **wait, **{"gen_ai.agent.name": "writer"})
     assert (found.operation, found.agent, found.peer) == (Operation.WAIT, "writer", "lock:orders")
-    assert (found.mode, found.holder) == (WaitMode.ANY, "critic")
+    assert (found.awaited, found.mode, found.holder) == ("lock", WaitMode.ANY, "critic")
+    assert found.holder_conversation == "other"
 
 
 def test_heartbeats_of_partial_span_processor_are_open_steps():
