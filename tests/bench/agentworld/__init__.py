@@ -28,6 +28,7 @@ How a bench reads it (from tests/bench: `from agentworld.sets import SETS, group
 
 A pair (`truth.pair`) counts only when both members are decided right. `truth.kind` "?" is left out. `truth.late` says
 that the twin looks the same for more than three repetitions: the third repetition may then at most notify.
+Measure the alarm by the end of the step it was raised on: batches arrive seconds later than the steps in them.
 `truth.blind` says that nothing recorded tells the two apart (no content, no guard): report those pairs apart.
 
 What is modelled: policies, tools with state, locks with lines and time-outs, re-entrancy, gather and first-of,

@@ -121,10 +121,11 @@ def autogen(span: Span, setting: Setting) -> list[Shape]:
     system: Attributes = {"gen_ai.system": "autogen"}
     match span.operation:
         case "handoff":
-            own: Attributes = {"messaging.operation": "publish", "messaging.destination": span.peer}
-            return [Shape(f"autogen send {span.peer}", "client", own)]
+            to = f"{span.peer}.(default)-A"
+            own: Attributes = {"messaging.operation": "create", "messaging.destination": to}
+            return [Shape(f"autogen create {to}", "client", own)]
         case "workflow":
-            return [Shape("autogen process group_chat", "internal", {"messaging.operation": "process"})]
+            return [Shape("autogen process group.(default)-A", "internal", {"messaging.operation": "process"})]
         case "agent":
             first: Attributes = {
                 "gen_ai.operation.name": "invoke_agent",
