@@ -4,20 +4,25 @@ The faults are a list of the chaos package, so that a benchmark can time the sam
 """
 
 import time
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
-from hemostat.api.incident import EvidenceKind
+from hemostat.api.incident import PART_OF, EvidenceKind, Incident, SignalState
+from hemostat.api.meta import is_true
 from hemostat.api.resources import INCIDENT
+from hemostat.clock import parse_time
 from hemostat.kube import Kube, NotFound
+from hemostat.signals.workload.state import condition
 from hemostat_chaos.demo import play
 from hemostat_chaos.demo.kubectl import Kubectl
 from hemostat_chaos.experiment.inflict import Inflictor
 from hemostat_chaos.experiment.manifests import deployment, job, probe
-from hemostat_chaos.experiment.node_faults import NODE_FAULTS
+from hemostat_chaos.experiment.node_faults import NOT_READY, PRESSURE
 from hemostat_chaos.experiment.workload_faults import FAULTS, WorkloadFault, quota_fault
 
-ALL = (*FAULTS, quota_fault(1), *NODE_FAULTS)
+ALL = (*FAULTS, quota_fault(1), PRESSURE)
 QUIET_SECONDS = 8.0
 """How long nothing must fire after the last planned step: longer than a signal needs to fire."""
 
@@ -50,6 +55,47 @@ def test_a_fault_is_named_by_its_own_signal(inflictor: Inflictor, fault: Workloa
     assert any(fault.expected.value in e.key or fault.expected.value in e.summary for e in evidence)
     changes = [e.summary for e in evidence if e.kind is EvidenceKind.CHANGE]
     assert any(fault.change in said for said in changes) or not fault.change, changes
+
+
+@pytest.mark.timeout(420)
+def test_a_silent_node_is_one_trouble_of_itself_and_of_what_runs_there(inflictor: Inflictor, kube: Kube) -> None:
+    """Whoever watches it: one Incident, and any other is part of that one."""
+    node, say = inflictor.spare(), inflictor.waiter.say
+    itself = replace(NOT_READY, name=node, kind="Node", before=())
+    watched = {node, NOT_READY.name}
+    inflictor.prepare(NOT_READY)
+    inflictor.prepare(itself)
+
+    def incidents() -> list[Incident]:
+        return [Incident.model_validate(i) for i in kube.list(INCIDENT.path(inflictor.namespace))]
+
+    def signals(state: SignalState) -> dict[str, datetime]:
+        """Return by Watch since when its signal about the node is in this state."""
+        shown = [(s.watch_ref or i.spec.watch_ref, s) for i in incidents() for s in i.status.signals]
+        named = f"{NOT_READY.expected} of "
+        return {w.name: s.state_time for w, s in shown if s.subject.startswith(named) and s.state is state}
+
+    def missing(state: SignalState) -> str | None:
+        return ", ".join(sorted(watched - signals(state).keys())) or None
+
+    try:
+        began = inflictor.inflict(NOT_READY)
+        inflictor.waiter.until("both fire", lambda: missing(SignalState.FIRING), NOT_READY.within_seconds)
+        since = condition(kube.get(f"/api/v1/nodes/{node}"), "Ready")["lastTransitionTime"]
+        say(f"    NotReady {(parse_time(since) - began).total_seconds():.1f} s after its kubelet stopped")
+        for name, fired in signals(SignalState.FIRING).items():
+            say(f"    signal of {name} {(fired - began).total_seconds():.1f} s after its kubelet stopped")
+        led = [i.spec.target_ref for i in incidents() if not is_true(i.status.conditions, PART_OF)]
+        assert len(led) == 1, led
+        relieved = inflictor.relieve(NOT_READY)
+        inflictor.waiter.until("both are clear", lambda: missing(SignalState.CLEAR), NOT_READY.clears_seconds)
+        since = condition(kube.get(f"/api/v1/nodes/{node}"), "Ready")["lastTransitionTime"]
+        say(f"    Ready {(parse_time(since) - relieved).total_seconds():.1f} s after its kubelet went on")
+        for name, cleared in signals(SignalState.CLEAR).items():
+            say(f"    signal of {name} clear {(cleared - relieved).total_seconds():.1f} s after its kubelet went on")
+    finally:
+        inflictor.take_away(NOT_READY)
+        inflictor.take_away(itself)
 
 
 PLANNED = WorkloadFault(

@@ -77,7 +77,7 @@ class Inflictor:
         for command in fault.commands:
             self.kubectl("-n", self.namespace, *command(names))
         for words in fault.on_node:
-            self.on_node(self._spare(), *words)
+            self.on_node(self.spare(), *words)
         return began
 
     def wait(self, fault: WorkloadFault, injected: datetime) -> Fired:
@@ -119,6 +119,13 @@ class Inflictor:
         self.waiter.until(f"signal of {fault.name} is clear", fires, fault.clears_seconds + 15)
         return (found[0] - relieved).total_seconds()
 
+    def spare(self) -> str:
+        """Return the name of the node that faults may hit: nothing else runs there."""
+        found = self.kube.list("/api/v1/nodes", labelSelector=SPARE)
+        if not found:
+            raise Refused("NoSpareNode", "python -m hemostat_chaos.cluster up --spares 1 makes a cluster that has one")
+        return str(found[0]["metadata"]["name"])
+
     def take_away(self, fault: WorkloadFault) -> None:
         """Undo the fault, delete its target and the Incidents about it: the next time must not take up this one."""
         self._restore_node(fault)
@@ -147,16 +154,9 @@ class Inflictor:
         name, node = pod.get("metadata", {}).get("name", ""), pod.get("spec", {}).get("nodeName", "")
         return {"pod": name, "node": node or self.kube.list("/api/v1/nodes")[0]["metadata"]["name"]}
 
-    def _spare(self) -> str:
-        """Return the node that faults may hit: nothing else runs there."""
-        found = self.kube.list("/api/v1/nodes", labelSelector=SPARE)
-        if not found:
-            raise Refused("NoSpareNode", "python -m hemostat_chaos.cluster up --spares 1 makes a cluster that has one")
-        return str(found[0]["metadata"]["name"])
-
     def _restore_node(self, fault: WorkloadFault) -> None:
         for words in fault.undo_on_node:
-            self.on_node(self._spare(), *words)
+            self.on_node(self.spare(), *words)
 
     def _load_unknown(self, fault: WorkloadFault) -> str | None:
         live = self.kube.get(path_of("autoscaling/v2", "HorizontalPodAutoscaler", self.namespace, fault.name))

@@ -20,7 +20,7 @@ def _kubelet(signal: str) -> tuple[str, ...]:
     return ("systemctl", "kill", "--kill-who=main", f"--signal={signal}", "kubelet.service")
 
 
-NODE_FAULTS = (
+NOT_READY, PRESSURE = NODE_FAULTS = (
     WorkloadFault(
         "node-not-ready",
         Aspect.NODE_NOT_READY,
