@@ -17,6 +17,7 @@ from hemostat.errors import HemostatError
 from hemostat.kube import Kube
 from hemostat.metrics import REGISTRY
 from hemostat.observe.kinds import KINDS
+from hemostat.pages import Pages
 from hemostat.settings import Settings
 from hemostat.workqueue import WorkQueue
 
@@ -149,14 +150,13 @@ async def _open(servers: Sequence[Server], opened: asyncio.Event, stop: asyncio.
         opened.set()
 
 
-async def _listen(app: web.Application, port: int) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
+async def _listen(app: web.Application, port: int) -> Pages:
+    pages = Pages(app)
     try:
-        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - a pod's port
+        await pages.start(port)
     except OSError as error:
         raise HemostatError(f"port {port} cannot be opened: {error}") from error
-    return runner
+    return pages
 
 
 def _login(**event: Any) -> kopf.ConnectionInfo | None:

@@ -22,7 +22,9 @@ ALERT_REQUESTS = Counter(
 )
 ALERTS = Gauge("hemostat_alerts", "Alerts of Alertmanager that are kept", registry=REGISTRY)
 ALERTS_DROPPED = Gauge(
-    "hemostat_alerts_dropped", "Alerts of Alertmanager not taken because there were too many", registry=REGISTRY
+    "hemostat_alerts_dropped",
+    "Alerts not taken, or left out by Alertmanager, because there were too many",
+    registry=REGISTRY,
 )
 LOOKS = Counter("hemostat_looks_total", "Evaluations of a Watch by outcome", ["outcome"], registry=REGISTRY)
 LOOK_SECONDS = Histogram(

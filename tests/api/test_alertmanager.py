@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import resource
+import select
 import socket
 import threading
 import time
@@ -19,12 +20,15 @@ import pytest
 from aiohttp import web
 from tests.api.programs import answers, free_port, until
 
+from hemostat import pages
 from hemostat.api.meta import TargetRef
 from hemostat.api.watch import AlertSignal
 from hemostat.clock import SystemClock, rfc3339
+from hemostat.metrics import REGISTRY
+from hemostat.pages import Pages
 from hemostat.signals.alert import concerns, judge
 from hemostat.telemetry.alerts import Standing
-from hemostat.telemetry.webhook import MAX_BYTES, PATH, Webhook
+from hemostat.telemetry.webhook import ARRIVING, MAX_BYTES, PATH, Webhook
 from hemostat_chaos.cluster import spawn
 from hemostat_chaos.cluster.binaries import binaries
 
@@ -33,7 +37,7 @@ JSON = "application/json"
 GOOD = {"version": "4", "alerts": [{"status": "firing", "labels": {"alertname": "Slow", "namespace": "shop"}}]}
 
 
-def pages() -> web.Application:
+def application() -> web.Application:
     """Return an application as `observe` has it."""
 
     async def healthz(_: web.Request) -> web.Response:
@@ -49,21 +53,16 @@ def served(token_file: Path | None) -> Iterator[tuple[Webhook, int]]:
     """Serve what `observe` serves on its own port, on loopback."""
     loop, port = asyncio.new_event_loop(), free_port()
     webhook = Webhook(SystemClock(), str(token_file) if token_file else None, timedelta(hours=5))
-    app = pages()
+    app = application()
     webhook.serve(app)
-    runner = web.AppRunner(app, access_log=None)
-
-    async def start() -> None:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-
-    loop.run_until_complete(start())
+    own = Pages(app)
+    loop.run_until_complete(own.start(port, "127.0.0.1"))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
         yield webhook, port
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(own.cleanup(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
@@ -182,7 +181,8 @@ def test_an_alertmanager_with_another_token_is_not_heard_until_it_has_the_right_
         (b"garbage", {}, 400, "not an Alertmanager notification"),
         (wire(GOOD | {"version": "3"}), {}, 400, "version"),
         (wire(GOOD | {"alerts": [1]}), {}, 400, "alerts.0"),
-        (b"[" * 1_000_000, {}, 400, "body"),
+        (b"[" * 1_000, {}, 400, "body"),
+        (b"[" * 1_000_000, {}, 413, "max_alerts"),
         (wire(GOOD)[:-2], {}, 400, "body"),
         (b"garbage", {"Content_Encoding": "gzip"}, 400, "gzip"),
         (gzip.compress(wire(GOOD))[:-5], {"Content_Encoding": "gzip"}, 400, "truncated"),
@@ -190,6 +190,7 @@ def test_an_alertmanager_with_another_token_is_not_heard_until_it_has_the_right_
         (wire(GOOD), {"Content_Type": "text/plain"}, 415, JSON),
         (b" " * (MAX_BYTES + 1), {}, 413, "max_alerts"),
         (gzip.compress(b" " * (50 * MAX_BYTES)), {"Content_Encoding": "gzip"}, 413, "decompresses"),
+        (b'{"version": "4", "alerts": [' + b"{}," * 1_000_000 + b"{}]}", {}, 413, "max_alerts"),
     ],
 )
 def test_each_wrong_request_is_told_what_is_wrong(
@@ -199,6 +200,12 @@ def test_each_wrong_request_is_told_what_is_wrong(
     found, said = post(port, body, **headers)
     assert (found, words in said) == (status, True), said
     assert len(webhook.about((), "shop")) == (status == 200)
+
+
+def test_what_alertmanager_left_out_is_seen(open_port: tuple[Webhook, int]) -> None:
+    _, port = open_port
+    assert post(port, wire(GOOD | {"truncatedAlerts": 500}))[0] == 200
+    assert REGISTRY.get_sample_value("hemostat_alerts_dropped") == 500
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Basic " + TOKEN, TOKEN, "Bearer \xff"])
@@ -225,6 +232,51 @@ def test_an_endless_body_is_cut_off(open_port: tuple[Webhook, int]) -> None:
         for _ in range(MAX_BYTES // 65536 + 1):
             client.sendall(chunk)
         assert b" 413 " in client.recv(200)
+
+
+def half(port: int, text: str) -> socket.socket:
+    """Connect and send the beginning of a request."""
+    client = socket.create_connection(("127.0.0.1", port), 20)
+    client.sendall(text.encode())
+    return client
+
+
+def ended(clients: list[socket.socket]) -> int:
+    """Return how many of them were answered or closed."""
+    return len(select.select(clients, [], [], 0)[0])
+
+
+def test_senders_that_trickle_in_keep_nobody_waiting(open_port: tuple[Webhook, int]) -> None:
+    """A dozen of them kept a good one waiting for a minute: they held the two places where bodies are parsed."""
+    _, port = open_port
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\nContent-Length: 1000\r\n\r\n{{"
+    slow = [half(port, head) for _ in range(ARRIVING + 10)]
+    try:
+        began = time.monotonic()
+        assert post(port, wire(GOOD))[0] == 200
+        assert time.monotonic() - began < 3
+        until(lambda: ended(slow) >= 10, 10, "those for whom there was no room are told so")
+        given_up = select.select(slow, [], [], 0)[0][0]
+        assert b" 503 " in given_up.recv(200), "Alertmanager sends again what it gets a 5xx for"
+    finally:
+        for client in slow:
+            client.close()
+
+
+def test_half_heads_make_room_for_whole_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5,000 of them stayed for more than two minutes, and none was too many."""
+    assert pages.SILENT_SECONDS < 15
+    monkeypatch.setattr(pages, "SILENT_SECONDS", 2.0)
+    monkeypatch.setattr(pages, "MAX_CONNECTIONS", 20)
+    with served(None) as (_, port):
+        slow = [half(port, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ") for _ in range(50)]
+        try:
+            assert urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).status == 200
+            until(lambda: ended(slow) >= 30, 5, "those that came first are closed")
+            until(lambda: ended(slow) == 50, 15, "the others when they have said nothing for long")
+        finally:
+            for client in slow:
+                client.close()
 
 
 def test_a_flood_moves_neither_memory_nor_the_loop(open_port: tuple[Webhook, int]) -> None:

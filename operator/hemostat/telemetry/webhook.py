@@ -1,7 +1,8 @@
 """The Alertmanager webhook on aiohttp: POST /alertmanager (shell).
 
 Answers 200 when the notification was taken, 400 for what can never be accepted, 401 without the right token, 413 for
-too much, 415 for another content type. Alertmanager sends again what it gets a 5xx for, and drops the rest.
+too much, 415 for another content type, 503 for what was too slow or came with too many others. Alertmanager sends
+again what it gets a 5xx for, and drops the rest.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from aiohttp import web
 from hemostat.clock import Clock
 from hemostat.errors import Refused, Retry
 from hemostat.metrics import ALERT_REQUESTS, ALERTS, ALERTS_DROPPED
-from hemostat.telemetry.alerts import Alert, AlertStore, Standing, parse
+from hemostat.telemetry.alerts import Alert, Standing, parse
+from hemostat.telemetry.alertstore import AlertStore
+from hemostat.telemetry.arrivals import Arrivals
 from hemostat.telemetry.receiver import inflate
 
 LOG = logging.getLogger(__name__)
@@ -27,7 +30,11 @@ MAX_BYTES = 4 * 1024 * 1024
 """Largest notification, after decompression: some 5,000 alerts."""
 DEADLINE_SECONDS = 10.0
 """How long a request may take to arrive."""
+ARRIVING = 64
+ARRIVING_BYTES = 16 * 1024 * 1024
+"""Requests that may be arriving, and what they may take: the slowest give way."""
 AT_ONCE = 2
+"""Requests that are parsed at once: with what has arrived, that bounds memory."""
 
 
 class Webhook:
@@ -43,6 +50,7 @@ class Webhook:
         self._token_file = token_file
         self._store = AlertStore(stale_after)
         self._lock = threading.Lock()
+        self._arrivals = Arrivals(ARRIVING, ARRIVING_BYTES, DEADLINE_SECONDS)
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def about(self, names: Collection[str], namespace: str) -> list[tuple[Alert, Standing]]:
@@ -68,9 +76,11 @@ class Webhook:
             encoding = request.headers.get("Content-Encoding", "identity")
             if encoding not in ("identity", "gzip"):
                 raise Refused("BadType", f"send no Content-Encoding or gzip, not {encoding[:32]!r}")
-            async with self._slots:  # bodies in memory are bounded, whoever sends how many
-                body = await asyncio.wait_for(_read(request), DEADLINE_SECONDS)
+            body = await self._read(request)
+            try:
                 await asyncio.to_thread(self._take, body, gzip=encoding == "gzip")
+            finally:
+                self._slots.release()
         except Refused as error:
             headers = {"WWW-Authenticate": "Bearer"} if error.reason == "Unauthorised" else {}
             return web.Response(status=_STATUS.get(error.reason, 400), text=str(error), headers=headers)
@@ -78,7 +88,8 @@ class Webhook:
             LOG.warning("Alertmanager webhook: %s", error)
             return web.Response(status=503, text="the token cannot be read here; see the log")
         except TimeoutError:
-            return web.Response(status=408, text=f"the request took longer than {DEADLINE_SECONDS:.0f} s")
+            said = f"not taken within {DEADLINE_SECONDS:.0f} s, or too many were arriving; send it again"
+            return web.Response(status=503, text=said)
         return web.Response(text="ok")
 
     def _authorised(self, header: str) -> None:
@@ -94,10 +105,27 @@ class Webhook:
         if not hmac.compare_digest(given, wanted):
             raise Refused("Unauthorised", "send the bearer token (http_config.authorization of the receiver)")
 
+    async def _read(self, request: web.Request) -> bytes:
+        """Read a body, not a byte more than is allowed, and wait for a slot, which the caller must release."""
+        if (request.content_length or 0) > MAX_BYTES:
+            raise _too_large()
+        body = bytearray()
+        async with self._arrivals.one() as arrival:
+            async for chunk in request.content.iter_chunked(65536):
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise _too_large()
+                self._arrivals.grown(arrival, len(body))
+            await self._slots.acquire()
+        return bytes(body)
+
     def _take(self, body: bytes, *, gzip: bool) -> None:
-        alerts = parse(inflate(body, MAX_BYTES) if gzip else body)
+        found = parse(inflate(body, MAX_BYTES) if gzip else body)
+        if found.truncated:
+            LOG.warning("Alertmanager left out %d alerts: raise max_alerts of the receiver", found.truncated)
         with self._lock:
-            self._store.put(alerts, self._clock.now())
+            self._store.put(found.alerts, self._clock.now())
+            self._store.dropped += found.truncated
             ALERTS.set(len(self._store))
             ALERTS_DROPPED.set(self._store.dropped)
 
@@ -105,13 +133,5 @@ class Webhook:
 _STATUS = {"BadType": 415, "TooLarge": 413, "Unauthorised": 401}
 
 
-async def _read(request: web.Request) -> bytes:
-    """Read the body, and not a byte more than is allowed."""
-    if (request.content_length or 0) > MAX_BYTES:
-        raise Refused("TooLarge", f"more than {MAX_BYTES} bytes; set max_alerts of the receiver")
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(65536):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise Refused("TooLarge", f"more than {MAX_BYTES} bytes; set max_alerts of the receiver")
-    return bytes(body)
+def _too_large() -> Refused:
+    return Refused("TooLarge", f"more than {MAX_BYTES} bytes; set max_alerts of the receiver")

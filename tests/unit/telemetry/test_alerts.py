@@ -1,18 +1,16 @@
-"""What Alertmanager sends: parsed without trust, kept within bounds, known for as long as it may be believed."""
+"""What Alertmanager sends, parsed without trust."""
 
 import json
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.builders import at
 
 from hemostat.errors import Refused
-from hemostat.telemetry.alerts import MAX_LABELS, MAX_TEXT, RESOLVED_FOR, Alert, AlertStore, Standing, parse
+from hemostat.telemetry.alerts import MAX_LABELS, MAX_TEXT, Alert, parse
+from hemostat.telemetry.jsontext import values
 
 GO_ZERO = "0001-01-01T00:00:00Z"
-HOUR = timedelta(hours=1)
 
 
 def item(name="Slow", status="firing", ends=GO_ZERO, annotations=None, **labels):
@@ -34,7 +32,7 @@ def body(*items, **more):
 
 
 def one(**fields):
-    (found,) = parse(body(item(**fields)))
+    (found,) = parse(body(item(**fields))).alerts
     return found
 
 
@@ -82,6 +80,38 @@ def test_what_is_wrong_is_said_and_where(text, words):
     assert len(said) < 1000
 
 
+def test_what_alertmanager_left_out_is_told():
+    """A receiver with `max_alerts` sends the first ones, and in this field how many more there are."""
+    assert parse(body(item())).truncated == 0
+    assert parse(body(item(), truncatedAlerts=500)).truncated == 500
+    assert "truncatedAlerts" in reason(body(item(), truncatedAlerts=-1))
+    assert "truncatedAlerts" in reason(body(item(), truncatedAlerts=2**64))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"version": "4", "alerts": [' + b"{}," * 300_000 + b"{}]}",
+        b'{"version": "4", "alerts": [], "ignored": [' + b"1," * 300_000 + b"1]}",
+        b'{"version": "4", "alerts": [{"labels": {' + b'"":"",' * 300_000 + b'"":""}}]}',
+    ],
+)
+def test_a_text_that_would_become_many_objects_is_refused_before_it_is_parsed(text, monkeypatch):
+    """4 MB of `{},` took 240 MB."""
+    monkeypatch.setattr("hemostat.telemetry.alerts._Notification", None)
+    with pytest.raises(Refused, match="max_alerts") as refused:
+        parse(text)
+    assert refused.value.reason == "TooLarge"
+
+
+def test_five_thousand_ordinary_alerts_are_not_too_many():
+    labels = {f"label_{i}": f"value {i}" for i in range(8)}
+    text = body(
+        *(item(pod=f"p-{i}", annotations={"summary": "slow, again", "runbook_url": "x"}, **labels) for i in range(5000))
+    )
+    assert len(parse(text).alerts) == 5000
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=20) | st.integers(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
@@ -92,9 +122,20 @@ JSON = st.recursive(
 @given(st.binary(max_size=200) | JSON.map(lambda v: json.dumps(v).encode()) | JSON.map(lambda v: body(item(), extra=v)))
 def test_nothing_but_refused_comes_out_of_garbage(text):
     try:
-        assert all(isinstance(a, Alert) for a in parse(text))
+        assert all(isinstance(a, Alert) for a in parse(text).alerts)
     except Refused:
         return
+
+
+def size(value):
+    if isinstance(value, list):
+        return 1 + sum(size(v) for v in value)
+    return 1 + sum(size(v) for v in value.values()) if isinstance(value, dict) else 1
+
+
+@given(JSON)
+def test_the_bound_on_values_is_one(value):
+    assert values(json.dumps(value).encode()) >= size(value) - 1
 
 
 @given(JSON, st.sampled_from(["status", "labels", "annotations", "endsAt", "startsAt"]))
@@ -123,70 +164,3 @@ def test_the_identity_is_that_of_the_labels_whatever_the_sender_says():
     assert one(a="b\0c").identity != one(a="b", c="").identity
     long = {f"l{i:03}": "x" * 1000 for i in range(100)}  # what is cut off counts too
     assert one(**long, z="1").identity != one(**long, z="2").identity
-
-
-# --- the store -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def store():
-    return AlertStore(stale_after=HOUR, max_alerts=3)
-
-
-def standings(store, now, names=(), namespace="shop"):
-    return [standing for _, standing in store.about(names, namespace, now)]
-
-
-def test_an_alert_fires_until_it_is_resolved_and_is_then_known_to_be(store):
-    store.put([one()], at(0))
-    assert standings(store, at(1800)) == [Standing.FIRING]
-    store.put([one(status="resolved")], at(1900))
-    assert standings(store, at(1901)) == [Standing.RESOLVED]
-    store.put([], at(1901 + RESOLVED_FOR.total_seconds()))
-    assert standings(store, at(3000)) == []
-
-
-def test_an_alert_ends_when_its_sender_said(store):
-    store.put([one(ends="2026-03-01T12:01:00Z")], at(0))
-    assert standings(store, at(59)) == [Standing.FIRING]
-    assert standings(store, at(60)) == [Standing.RESOLVED]
-
-
-def test_what_is_not_repeated_is_not_believed_for_ever(store):
-    store.put([one()], at(0))
-    store.put([one()], at(1800))  # a repeat counts anew
-    assert standings(store, at(1800 + HOUR.total_seconds())) == [Standing.FIRING]
-    assert standings(store, at(1801 + HOUR.total_seconds())) == [Standing.STALE]
-    store.put([], at(1801 + HOUR.total_seconds() + RESOLVED_FOR.total_seconds()))
-    assert len(store) == 0
-
-
-def test_it_is_found_by_name_or_by_namespace(store):
-    store.put([one(), one(name="Full", namespace="other")], at(0))
-    assert len(standings(store, at(1))) == 1
-    assert len(standings(store, at(1), namespace="other")) == 1
-    assert len(standings(store, at(1), names=("Slow", "Full", "Slow?"))) == 2
-    assert standings(store, at(1), namespace="nowhere") == []
-
-
-def test_live_alerts_are_not_crowded_out_and_what_is_dropped_is_counted(store):
-    assert store.put([one(pod=str(i)) for i in range(5)], at(0)) == 3
-    assert (len(store), store.dropped) == (3, 2)
-    store.put([one(pod="1", status="resolved")], at(1))
-    assert store.put([one(pod="9")], at(2)) == 1  # in the place of the resolved one
-    assert {a.label("pod") for a, _ in store.about((), "shop", at(2))} == {"0", "2", "9"}
-    assert store.put([one(pod="0")], at(3)) == 1  # a repeat needs no room
-
-
-@given(st.lists(st.tuples(st.integers(0, 8), st.booleans(), st.integers(0, 4000)), max_size=60))
-def test_the_store_is_bounded_and_its_indexes_agree(moves):
-    store, now = AlertStore(stale_after=HOUR, max_alerts=4), 0
-    for pod, resolved, seconds in moves:
-        now += seconds
-        store.put([one(pod=str(pod), name=f"A{pod % 3}", status="resolved" if resolved else "firing")], at(now))
-        by_space = sorted(a.identity for a, _ in store.about((), "shop", at(now)))
-        by_name = sorted(a.identity for a, _ in store.about(("A0", "A1", "A2"), "", at(now)))
-        assert by_space == by_name == sorted(store._kept)
-        assert len(store) <= 4
-    store.put([], at(now + 90_000))
-    assert (len(store), store._names, store._spaces) == (0, {}, {})
