@@ -92,7 +92,8 @@ def test_a_cut_ends_by_itself_though_nobody_takes_it_back():
 def test_a_cut_ends_though_the_wall_clock_is_set_back():
     bench = Bench()
     bench.order(cut())
-    bench.time.set_back = 86_400
+    bench.time.set_back = 3600
+    bench.order(cut())
     bench.later(60)
     assert passes(bench)
 
@@ -157,6 +158,9 @@ def test_the_same_order_again_changes_nothing():
         bench.order(cut(state=State.HALF_OPEN))
     with acting("planner", "c"), bench.guard.call("critic"):
         assert passes(bench), "closed by its probe, and not half-open again"
+    bench.order(cut(state=State.HALF_OPEN), cut("two", callee="search"))
+    with acting("planner", "c"), bench.guard.call("critic"):
+        assert passes(bench), "nor because of another order"
 
 
 def test_a_probe_that_ends_after_a_new_order_does_not_close_what_is_ordered_now():
@@ -198,6 +202,18 @@ def test_owner_and_operator_are_told_once_per_conversation_not_once_per_try():
     assert events[0]["hemostat.guard.order.id"] == "one"
     assert events[0]["hemostat.guard.until"] == WALL + 60
     assert bench.guard.breakers.held[0].refused == 4
+
+
+def test_a_cut_further_down_is_told_as_that_edge_alone():
+    told = []
+    bench = Bench(on_cut=told.append)
+    bench.order(cut(state=State.CLOSED), cut("two", caller="critic", callee="search"))
+    outer = bench.guard.call("critic", caller="planner", conversation="c")
+    inner = bench.guard.call("search", caller="critic", conversation="c")
+    with pytest.raises(EdgeCut), outer, inner:
+        pytest.fail("the call went through")
+    assert [refusal.edge for refusal in told] == [("critic", "search")]
+    assert [event["hemostat.guard.order.id"] for event in bench.kept.named("hemostat.guard.cut")] == ["two"]
 
 
 def test_a_callback_that_raises_does_not_reach_the_application():

@@ -69,8 +69,17 @@ def test_a_cap_tightens_and_never_loosens():
     governor.turn("d")
     with pytest.raises(Halted, match="enough"):
         governor.turn("d")
-    bench.later(60)
-    assert governor.turn("d") is Standing.GO
+    bench.time.passed += 60
+    assert governor.turn("d") is Standing.GO, "to the second, whatever the ticker does"
+
+
+def test_a_halt_of_the_application_ends_by_itself():
+    bench, governor, parked, resumed = made()
+    governor.halt("c", "lunch", 60)
+    bench.time.passed += 60
+    assert governor.turn("c") is Standing.GO
+    bench.later(0)
+    assert parked == resumed
 
 
 def test_of_two_caps_the_stricter_counts():
@@ -129,6 +138,9 @@ def test_of_two_halts_the_longer_counts():
     bench, governor, _, resumed = made()
     governor.turn("c")
     bench.order(halt(60), halt(30, "two"))
+    with pytest.raises(Halted) as caught:
+        governor.turn("c")
+    assert caught.value.until == WALL + 60
     bench.later(31)
     with pytest.raises(Halted):
         governor.turn("c")
@@ -172,3 +184,11 @@ def test_memory_is_bounded(monkeypatch):
     assert len(governor._ledgers) == len(governor._halts) == len(governor._kept) == 3
     assert governor.used("c0") == (0, 0)
     assert governor.used("c8") == (1, 0)
+
+
+def test_the_conversation_used_longest_ago_is_forgotten_first(monkeypatch):
+    monkeypatch.setattr(module, "MAX_CONVERSATIONS", 2)
+    _, governor, _, _ = made()
+    for conversation in ["old", "other", "old", "new"]:
+        governor.turn(conversation)
+    assert [governor.used(name)[0] for name in ("old", "other", "new")] == [2, 0, 1]
