@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parents[1] / "frameworks"
 _LOGS = project_root() / "build" / "frameworks"
 _SETTINGS = ("OTEL_", "OPENAI_", "AZURE_", "GOOGLE_", "ADK_", "LANG", "TRACELOOP_", "OPENINFERENCE_", "ENABLE_")
 _INSTALL_DEADLINE = 600.0
-_RUN_DEADLINE = 240.0
+_RUN_DEADLINE = 500.0
 _KEPT = 2
 
 
@@ -119,7 +119,7 @@ def environment(lock: str) -> Path:
 def recorded() -> Iterator[Recorded]:
     """Run every framework with all its variations, two at a time, and yield what came."""
     found = Recorded()
-    with _served(found.application()) as url, ThreadPoolExecutor(max_workers=2) as pool:
+    with served(found.application()) as url, ThreadPoolExecutor(max_workers=2) as pool:
         locks = sorted({framework.lock for framework in FRAMEWORKS})
         pythons = dict(zip(locks, pool.map(environment, locks), strict=True))
         list(pool.map(lambda framework: _run(framework, pythons[framework.lock], url), FRAMEWORKS))
@@ -141,7 +141,7 @@ def _run(framework: Framework, python: Path, url: str) -> None:
 
 
 @contextmanager
-def _served(app: web.Application) -> Iterator[str]:
+def served(app: web.Application) -> Iterator[str]:
     """Serve on a free port of loopback, in a thread with its own loop; yield the address."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, access_log=None)

@@ -28,7 +28,7 @@ VARIANT = ""
 """Which instrumentation, or which of its formats."""
 CONTENT = True
 """Whether prompts, arguments and results may be in the spans."""
-_SECONDS = 60
+_SECONDS = 180
 
 
 class _Exporter(SpanExporter):
