@@ -92,8 +92,10 @@ bench-cluster: venv ## Figures on real pods: fault to signal, an hour of the hea
 generate: venv ## Write crds/, RBAC and admission policies from the code
 	@$(BIN)/python -m hemostat.generate
 
+COMPILE = $(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
 .PHONY: lock
 lock: venv ## Resolve the dependencies again and pin them with hashes
 	@$(BIN)/pip install --quiet uv
-	@$(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra chaos pyproject.toml -o operator/requirements.lock
-	@$(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra chaos --extra parquet --group dev pyproject.toml -o tests/requirements.lock
+	@$(COMPILE) --extra chaos pyproject.toml -o operator/requirements.lock
+	@$(COMPILE) --extra chaos --extra parquet --group dev pyproject.toml -o tests/requirements.lock
+	@for wanted in tests/frameworks/*.in; do $(COMPILE) $$wanted -o $${wanted%.in}.lock; done
