@@ -142,15 +142,19 @@ def _blame_callers(suspects: Sequence[Suspect], nodes: Mapping[str, Sequence[str
 
 
 def _tie(suspects: Sequence[Suspect], graph: dict[str, set[str]]) -> None:
-    """Who share a target, an owner or a troubled node explain each other."""
-    first: dict[str, str] = {}
+    """Who share a target, an owner or a troubled node explain each other; a node that is watched itself explains all
+    that share it and is explained by none of them.
+    """
+    watched = {tie: f"w/{s.name}" for s in suspects if s.target.kind == "Node" for tie in sorted(s.ties)}
+    first = dict(watched)
     for suspect in suspects:
         node = f"w/{suspect.name}"
         for tie in (f"target/{suspect.target.uid}", *suspect.ties):
             other = first.setdefault(tie, node)
             if other != node:
                 graph[node].add(other)
-                graph[other].add(node)
+                if tie not in watched:
+                    graph[other].add(node)
 
 
 def caller_of(signal: SignalStatus) -> str:

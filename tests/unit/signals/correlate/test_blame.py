@@ -1,7 +1,9 @@
 """Of many targets in trouble one is the cause, and two faults that do not explain each other are two."""
 
 import random
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.builders import at
@@ -100,6 +102,17 @@ def test_a_trace_that_claims_to_be_local_trouble_does_not_shift_the_blame_to_the
 def test_who_share_a_target_an_owner_or_a_sick_node_are_one_case():
     assert len(led([sick("a", ties=frozenset({"node/n1"})), sick("b", ties=frozenset({"node/n1"}))], [])) == 1
     assert len(led([sick("a", ties=frozenset({"node/n1"})), sick("b", ties=frozenset({"node/n2"}))], [])) == 2
+
+
+@pytest.mark.parametrize("node", ["a-node", "z-node"])
+def test_a_sick_node_that_is_watched_itself_is_the_cause_whatever_was_rolled_out_there(node):
+    tie = frozenset({"NodeNotReady/n1"})
+    itself = sick(node, when=1.0, ties=tie)
+    itself = replace(itself, target=itself.target.model_copy(update={"kind": "Node", "api_version": "v1"}))
+    there = [sick("b", ties=tie, changed=at(-5)), sick("c", ties=tie, incident="c-1")]
+    elsewhere = sick("d", ties=frozenset({"NodeNotReady/n2"}))
+    assert led([*there, itself, elsewhere], []) == {node: {"b", "c"}, "d": set()}
+    assert led([elsewhere, itself, *there], []) == {node: {"b", "c"}, "d": set()}
 
 
 def test_a_service_nobody_watches_is_named_and_its_callers_are_one_case():
