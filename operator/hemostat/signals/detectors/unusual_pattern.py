@@ -34,9 +34,10 @@ def compare(series: Any, limit: float, sign: int) -> None:
         if best[length] == np.inf:
             continue
         distance = math.log(math.sqrt(best[length]) + grain)
+        usual = max(series.log_mean[length], math.log(grain))  # what was learned when the grain was finer
         deviation = math.sqrt(series.log_variance[length]) + SOFT
         if series.distances[length] >= MIN_DISTANCES:
-            loud = max(0.0, (distance - series.log_mean[length]) / deviation)
+            loud = max(0.0, (distance - usual) / deviation)
             if loud > FAMILIAR:
                 beyond = (distance - series.log_worst[length]) / deviation
                 loud = max(FAMILIAR, min(loud, FAMILIAR + beyond))

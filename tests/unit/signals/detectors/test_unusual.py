@@ -187,3 +187,11 @@ def test_no_input_breaks_it(samples, seed):
             assert verdict.low[0] <= verdict.expected[0] <= verdict.high[0]
     said = words(feed(bank, np.random.default_rng(seed).normal(0, 1, 30), start=now + 1e5))
     assert UNKNOWN not in said
+
+
+def test_one_odd_sample_of_a_constant_series_is_wrong_once():
+    """When its range was accepted, twenty minutes later, the grain of a range of nothing was a surprise."""
+    values = np.zeros(900)
+    values[700] = 1.0
+    said = words(feed(Unusual(1), values, step=30.0))
+    assert np.flatnonzero(said == WRONG).tolist() == [700]
