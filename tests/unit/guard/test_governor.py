@@ -73,6 +73,15 @@ def test_a_cap_tightens_and_never_loosens():
     assert governor.turn("d") is Standing.GO, "to the second, whatever the ticker does"
 
 
+def test_a_halt_ends_though_the_wall_clock_is_set_back_and_other_orders_come():
+    bench, governor, _, _ = made()
+    bench.order(halt())
+    bench.time.set_back = 3600
+    bench.order(halt(), Cap(id="cap", conversation="d", turns=1, until=WALL + 60, reason="enough"))
+    bench.later(60)
+    assert governor.turn("c") is Standing.GO
+
+
 def test_a_halt_of_the_application_ends_by_itself():
     bench, governor, parked, resumed = made()
     governor.halt("c", "lunch", 60)

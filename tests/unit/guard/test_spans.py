@@ -11,6 +11,7 @@ from tests.unit.guard.support import WALL, Bench
 from hemostat.guard import GuardSpanProcessor
 from hemostat.guard.names import is_inference, is_watched, tokens
 from hemostat.guard.report import MAX_ATTRIBUTES, MAX_VALUE
+from hemostat.guard.tracked import OpenSpans
 
 START, HEARTBEAT, END = "hemostat.span.start", "hemostat.span.heartbeat", "hemostat.span.end"
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"}
@@ -57,6 +58,37 @@ def test_attributes_set_after_the_start_are_in_the_heartbeat():
     span.set_attribute("gen_ai.tool.name", "search")
     bench.later(5)
     assert bench.kept.named(HEARTBEAT)[0]["gen_ai.tool.name"] == "search"
+
+
+def test_heartbeats_come_at_their_interval_however_often_the_clockwork_ticks():
+    bench = Bench()
+    span = bench.tracer.start_span("invoke_agent", attributes=AGENT)
+    for _ in range(12):
+        bench.later(1)
+    assert len(bench.kept.named(HEARTBEAT)) == 2
+    assert span.is_recording()
+
+
+def test_a_span_that_ends_unrecognised_makes_room_for_the_next():
+    bench = Bench(max_open=1)
+    ended = bench.tracer.start_span("x")
+    ended.end()
+    span = bench.tracer.start_span("y")
+    span.set_attributes(AGENT)
+    bench.later(1)
+    assert bench.kept.names == [START]
+    assert not ended.is_recording()
+
+
+def test_a_span_that_ends_while_it_is_being_recognised_is_not_told():
+    bench = Bench()
+    table = OpenSpans(5, 10)
+    span = bench.tracer.start_span("x")
+    table.begin(1, span, 0, told=False)
+    ((key, found),) = table.candidates()
+    table.end(1)
+    assert not table.recognise(key, found, 0)
+    assert len(table) == 0
 
 
 def test_a_span_recognised_late_is_told_late_with_its_true_start():
