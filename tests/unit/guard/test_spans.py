@@ -80,6 +80,13 @@ def test_a_span_that_ends_unrecognised_makes_room_for_the_next():
     assert not ended.is_recording()
 
 
+def test_requests_of_a_server_take_no_room():
+    bench = Bench(max_open=1)
+    requests = [bench.tracer.start_span("POST /", kind=SpanKind.SERVER) for _ in range(9)]
+    assert bench.guard.processor.untracked == 0
+    assert len(requests) == 9
+
+
 def test_a_span_that_ends_while_it_is_being_recognised_is_not_told():
     bench = Bench()
     table = OpenSpans(5, 10)
