@@ -3,12 +3,14 @@
 import numpy as np
 
 from hemostat.signals.detectors import ChangePoint, Forecast, Unusual
+from hemostat.telemetry.otlp import from_json
 from hemostat.telemetry.window import TraceWindows
 
 
 def main() -> None:
     """Call everything that is compiled, once, with the types it is called with."""
     TraceWindows().warm()
+    from_json(b"{}")
     rows, values = np.zeros(1, np.int64), np.zeros(1)
     Unusual(1).step(rows, values, 0.0)
     ChangePoint(1).step(rows, values, 0.0)

@@ -41,7 +41,7 @@ class Running:
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
 
     async def _serve(self):
-        ingest = Ingest(self._receiver, self.http, self.grpc, "127.0.0.1")
+        self._ingest = ingest = Ingest(self._receiver, self.http, self.grpc, "127.0.0.1")
         await ingest.start()
         self._up.set()
         while not self._stop.is_set():
@@ -60,6 +60,10 @@ class Running:
         self._thread.join(30)
         assert not self._thread.is_alive()
         self._loop.close()
+
+    def busy(self):
+        """Return how many gRPC messages are waited for."""
+        return len(self._ingest._servers[0]._since)
 
     def raw(self, data, wait=5.0):
         """Send bytes and return the status line, or nothing when the connection was closed."""
@@ -147,12 +151,14 @@ def test_millions_of_names_are_bounded_and_told(running):
 
 
 def test_too_much_at_once_is_told_to_come_again(running):
-    """Bodies that trickle in hold their room; who comes then gets 503, and all is well when they are gone."""
+    """Bodies that trickle in hold their room, one sender half of it; who has none then gets 503 until they are gone."""
     kind = "Content-Type: application/x-protobuf"
     head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\n{kind}\r\nContent-Length: {LIMIT}\r\n\r\n"
-    slow = [socket.create_connection(("127.0.0.1", running.http), 5) for _ in range(8)]
-    for s in slow:
+    slow = [socket.create_connection(("127.0.0.1", running.http), 5, (f"127.0.0.{n}", 0)) for n in range(2, 10)]
+    for s in slow[1:]:
         s.sendall(head.encode())
+    assert running.post(SEEDS[0]) == 200
+    slow[0].sendall(head.encode())
     deadline = time.monotonic() + 5
     while running.post(SEEDS[0]) != 503:
         assert time.monotonic() < deadline
@@ -161,6 +167,26 @@ def test_too_much_at_once_is_told_to_come_again(running):
         s.close()
     while running.post(SEEDS[0]) != 200:
         assert time.monotonic() < deadline + 10
+
+
+def test_silent_calls_hold_up_nobody(running):
+    """Four held the only threads of the port."""
+    over = threading.Event()
+
+    def never():
+        over.wait(60)
+        yield from ()
+
+    with grpc.insecure_channel(f"127.0.0.1:{running.grpc}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        calls = [channel.stream_unary(EXPORT).future(never()) for _ in range(4)]
+        deadline = time.monotonic() + 10
+        while running.busy() < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert running.call(SEEDS[0]) == grpc.StatusCode.OK
+        over.set()
+        for call in calls:
+            call.cancel()
 
 
 def test_many_threads_count_every_span_once():

@@ -9,14 +9,19 @@ from hemostat.errors import Refused, Retry
 from hemostat.metrics import OTLP_DROPPED, SPANS
 from hemostat.telemetry.kernel.fold import Folded
 from hemostat.telemetry.otlp import RETRY_SECONDS, from_json
+from hemostat.telemetry.shares import Shares
 from hemostat.telemetry.window import TraceWindows
 
 STOP_SECONDS = 2.0
 """How long requests that have arrived may take when the process ends."""
 MAX_MEMBERS = 64
 """Members of one gzip body: what follows each is copied, so their number is bounded as their size is."""
-THREADS = 4
-"""Requests of one transport that are unpacked and counted at once; with their size, that bounds memory."""
+MAX_CONNECTIONS = 1024
+"""Senders that may be connected to a port."""
+READ_SECONDS = 10.0
+"""A request must have arrived by then."""
+IDLE_SECONDS = 120.0
+"""How long a connection without requests is kept."""
 
 
 class Receiver:
@@ -32,25 +37,27 @@ class Receiver:
         self.max_bytes = max_bytes
         self._windows = windows
         self._lock = lock
-        self._free = max_waiting_bytes
+        self._room = Shares(max_waiting_bytes)
         self._admission = threading.Lock()
 
     def warm(self) -> None:
         """Have everything compiled: before the ports are opened, so that no request waits for it."""
+        from_json(b"{}")
         with self._lock:
             self._windows.warm()
 
-    def admit(self, size: int) -> None:
-        """Set room aside for a request before it is read. Raises `Retry` without room; else `leave` must follow."""
+    def admit(self, who: str, size: int) -> None:
+        """Set room aside for a sender's request before it is read. Raises `Retry` without room; else `leave` must
+        follow.
+        """
         with self._admission:
-            if size > self._free:
+            if not self._room.take(who, size):
                 raise Retry("too many requests are waiting to be counted", RETRY_SECONDS)
-            self._free -= size
 
-    def leave(self, size: int) -> None:
+    def leave(self, who: str, size: int) -> None:
         """Give back what `admit` set aside."""
         with self._admission:
-            self._free += size
+            self._room.give(who, size)
 
     def take(self, body: bytes, *, json: bool = False, gzip: bool = False) -> Folded:
         """Count a request. Raises `Refused` (BadOtlp, BadGzip, TooLarge); then nothing was counted."""

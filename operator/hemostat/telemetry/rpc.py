@@ -1,13 +1,19 @@
 """OTLP/gRPC: TraceService/Export on raw bytes, which the scanner reads itself (shell).
 
-INVALID_ARGUMENT for what can never be taken, RESOURCE_EXHAUSTED with RetryInfo when too much is waiting already
-(without RetryInfo the specification lets senders drop). gRPC itself unpacks gzip and refuses what is too large.
+INVALID_ARGUMENT for what can never be taken, CANCELLED for a message that does not arrive, RESOURCE_EXHAUSTED with
+RetryInfo when too much is waiting already (without RetryInfo the specification lets senders drop). gRPC itself unpacks
+gzip and refuses what is too large.
+
+Every open call has a thread, so that a silent one keeps nobody waiting. Its message is read when it is its turn, and
+then it must come; until then gRPC takes no more than 64 KB of it, for its windows do not grow by themselves
+(`bdp_probe`).
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
@@ -15,32 +21,21 @@ import grpc
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.metrics import OTLP_REQUESTS
 from hemostat.telemetry.otlp import RESOURCE_EXHAUSTED, RETRY_SECONDS, accepted, status
-from hemostat.telemetry.receiver import STOP_SECONDS, THREADS, Receiver
+from hemostat.telemetry.receiver import IDLE_SECONDS, MAX_CONNECTIONS, READ_SECONDS, STOP_SECONDS, Receiver
+from hemostat.telemetry.shares import Shares
+from hemostat.telemetry.turns import Turns
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-MAX_WAITING = 256
-"""Calls that may wait for a thread; their messages have not been read yet."""
+MAX_CALLS = 128
+"""Calls that may be open; those of one sender are at most half of them."""
+MAX_READING = 16
+"""Messages that are read at once; with their size, that bounds memory."""
+HURRY_SECONDS = 2.0
+"""A message must have arrived by then when others wait for their turn."""
+_MAX_REFUSALS = 8192
+"""Calls beyond that are refused by gRPC itself, which does not say when to come again."""
 _DETAILS = "grpc-status-details-bin"
-
-
-class _Pool(ThreadPoolExecutor):
-    """Threads that know how many calls wait for them."""
-
-    def __init__(self) -> None:
-        super().__init__(THREADS, "otlp-grpc")
-        self.waiting = 0
-        self._count = threading.Lock()
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Have a function run by a thread."""
-        with self._count:
-            self.waiting += 1
-        return super().submit(self._run, fn, *args, **kwargs)
-
-    def _run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with self._count:
-            self.waiting -= 1
-        return fn(*args, **kwargs)
+_LOOK_SECONDS = 1.0
 
 
 class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -52,9 +47,13 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(self, receiver: Receiver, port: int, host: str = "0.0.0.0") -> None:  # noqa: S104 - a pod's port
         self._receiver = receiver
         self._address = f"{host}:{port}"
-        self._pool = _Pool()
-        self._export = grpc.unary_unary_rpc_method_handler(self._take)
-        self._refusal = grpc.stream_unary_rpc_method_handler(self._busy)
+        self._pool = ThreadPoolExecutor(MAX_CALLS, "otlp-grpc")
+        self._open, self._shares, self._lock = 0, Shares(MAX_CALLS), threading.Lock()
+        self._turns = Turns(MAX_READING)
+        self._since: dict[grpc.ServicerContext, float] = {}
+        self._export = grpc.stream_unary_rpc_method_handler(self._take)  # unary reads before we can say when
+        self._refusal = grpc.stream_unary_rpc_method_handler(_Refusal())
+        self._looking: asyncio.Task[None] | None = None
         self._server = grpc.server(
             self._pool,
             handlers=(self,),
@@ -62,8 +61,12 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
                 ("grpc.max_receive_message_length", receiver.max_bytes),
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_metadata_size", 16 << 10),
+                ("grpc.http2.bdp_probe", 0),
+                ("grpc.max_concurrent_streams", MAX_CALLS),
+                ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+                ("grpc.max_connection_idle_ms", int(IDLE_SECONDS * 1000)),
             ],
-            maximum_concurrent_rpcs=4 * MAX_WAITING,
+            maximum_concurrent_rpcs=_MAX_REFUSALS,
         )
 
     async def start(self) -> None:
@@ -73,35 +76,95 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         except RuntimeError as error:
             raise HemostatError(f"port {self._address} cannot be opened: {error}") from error
         self._server.start()
+        self._looking = asyncio.create_task(self._look())
 
     async def stop(self) -> None:
         """Take no new requests and answer those that have arrived."""
         await asyncio.to_thread(self._server.stop(STOP_SECONDS).wait)
+        if self._looking is not None:
+            self._looking.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def service(self, handler_call_details: Any) -> Any:
-        """Choose how a call is served; its message is read only after that."""
+        """Choose how a call is served: it gets a thread, or is refused; its message is read only after that."""
         if handler_call_details.method != EXPORT:
             return None
-        return self._export if self._pool.waiting < MAX_WAITING else self._refusal
+        with self._lock:
+            if self._open >= MAX_CALLS:
+                return self._refusal
+            self._open += 1
+            return self._export
 
-    def _take(self, body: bytes, context: grpc.ServicerContext) -> bytes:
+    def _take(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        who = context.peer().rpartition(":")[0]  # its address without the port
         try:
-            self._receiver.admit(len(body))
-            try:
-                answer = accepted(self._receiver.take(body)).SerializeToString()
-            finally:
-                self._receiver.leave(len(body))
+            answer = self._counted(messages, context, who)
         except Refused as error:
             OTLP_REQUESTS.labels("grpc", "INVALID_ARGUMENT").inc()
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Retry as error:
             _exhausted(context, str(error))
+        except grpc.RpcError:  # the call was cancelled, by its sender or by us
+            OTLP_REQUESTS.labels("grpc", "CANCELLED").inc()
+            return b""
+        finally:
+            with self._lock:
+                self._open -= 1
         OTLP_REQUESTS.labels("grpc", "OK").inc()
         return answer
 
-    def _busy(self, _messages: Iterator[bytes], context: grpc.ServicerContext) -> NoReturn:
-        _exhausted(context, "too many requests are waiting to be counted")
+    def _counted(self, messages: Iterator[bytes], context: grpc.ServicerContext, who: str) -> bytes:
+        with self._lock:
+            if not self._shares.take(who):
+                raise Retry(_TOO_MANY, RETRY_SECONDS)
+        try:
+            body = self._message(messages, context, who)
+            size = max(len(body), 1)
+            self._receiver.admit(who, size)
+            try:
+                return accepted(self._receiver.take(body)).SerializeToString()
+            finally:
+                self._receiver.leave(who, size)
+        finally:
+            with self._lock:
+                self._shares.give(who)
+
+    def _message(self, messages: Iterator[bytes], context: grpc.ServicerContext, who: str) -> bytes:
+        if not self._turns.enter(who, READ_SECONDS):
+            raise Retry(_TOO_MANY, RETRY_SECONDS)
+        self._since[context] = time.monotonic()
+        try:
+            for body in messages:
+                return body
+        finally:
+            del self._since[context]
+            self._turns.leave(who)
+        raise Refused("BadOtlp", "there was no message")
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self.end_overdue(time.monotonic())
+
+    def end_overdue(self, now: float) -> None:
+        """End the calls whose message should have come by now."""
+        before = now - (HURRY_SECONDS if self._turns.waiting else READ_SECONDS)
+        for context, since in self._since.copy().items():
+            if since < before:
+                context.cancel()
+
+
+class _Refusal:
+    """Refuses a call, by a thread of its own: there is none left of those that count."""
+
+    def __init__(self) -> None:
+        self.experimental_thread_pool = ThreadPoolExecutor(1, "otlp-grpc-refusals")
+
+    def __call__(self, _messages: Iterator[bytes], context: grpc.ServicerContext) -> NoReturn:
+        _exhausted(context, _TOO_MANY)
+
+
+_TOO_MANY = "too many requests are waiting to be counted"
 
 
 def _exhausted(context: grpc.ServicerContext, words: str) -> NoReturn:
