@@ -224,10 +224,12 @@ def test_what_has_been_left_cannot_be_ended_any_more():
     bench = Bench()
 
     async def scenario():
+        failed = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
         async with bench.guard.wait("lock:1"):
             (scope,) = bench.guard.scopes._open
         scope.end(Halted(conversation="c", reason="late", until=None))
         await asyncio.sleep(0)
-        return asyncio.current_task().cancelling()
+        return asyncio.current_task().cancelling(), failed
 
-    assert asyncio.run(scenario()) == 0
+    assert asyncio.run(scenario()) == (0, [])
