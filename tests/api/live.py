@@ -46,13 +46,15 @@ class Live:
 
     @contextmanager
     def polling(self):
-        threads = [threading.Thread(target=self.poller.queue.run, daemon=True) for _ in range(2)]
+        queues = (self.poller.quick, self.poller.slow)
+        threads = [threading.Thread(target=queue.run, daemon=True) for queue in queues for _ in range(2)]
         for thread in threads:
             thread.start()
         try:
             yield self
         finally:
-            self.poller.queue.stop()
+            for queue in queues:
+                queue.stop()
             for thread in threads:
                 thread.join(10)
 

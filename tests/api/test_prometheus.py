@@ -81,7 +81,7 @@ def broker(tmp_path_factory) -> Iterator[RabbitMQ]:
 def url(tmp_path_factory, page, broker) -> Iterator[str]:
     jobs = [scrape("page", page.address), scrape("rabbitmq", broker.metrics)]
     with prometheus(tmp_path_factory.mktemp("prometheus"), jobs) as made:
-        until(lambda: len(Prometheus(made).instant("up")) == 2, 20, "both were scraped")
+        until(lambda: len(Prometheus(made).instant("up").series) == 2, 20, "both were scraped")
         yield made
 
 
@@ -104,7 +104,7 @@ def test_every_preset_is_promql_whatever_names_people_give(url):
     for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Rollout"):
         target = Target("shop", TargetRef(kind=kind, name="pay.ment"), ("data", 'd"'), ("tls", 't"'))
         for rule in rules_of(spec, target):
-            assert client.instant(rule.query) == [], rule.key
+            assert client.instant(rule.query).series == [], rule.key
             asked += 1
     assert asked > 200
 
@@ -129,7 +129,7 @@ def test_an_answer_that_is_too_large_is_refused_and_the_next_one_is_not(url):
     client = Prometheus(url, max_bytes=500)
     with pytest.raises(Refused, match="aggregate"):
         client.instant("{__name__!=''}")
-    assert client.instant("vector(1)")[0].value == 1
+    assert client.instant("vector(1)").series[0].value == 1
 
 
 def test_headers_and_token_go_with_every_query(tmp_path):
@@ -139,7 +139,7 @@ def test_headers_and_token_go_with_every_query(tmp_path):
         client = Prometheus(
             f"http://{fake.address}/prometheus", 3, {"X-Scope-OrgID": "team-a"}, str(tmp_path / "token")
         )
-        assert client.instant("up") == []
+        assert client.instant("up").series == []
         (sent,) = fake.headers
         assert (sent["X-Scope-OrgID"], sent["Authorization"]) == ("team-a", "Bearer secret")
         fake.status, fake.text = 401, "who are you?"
@@ -354,7 +354,7 @@ def test_every_preset_is_silent_while_all_is_well_and_fires_when_it_is_not(tmp_p
             if r.aspect in ("VolumeExhaustion", "VolumeFull", "CertificateExpiry")
         ]
         expiring = next(r.query for r in mounted if r.aspect == "CertificateExpiry")
-        assert {dict(s.labels)["name"] for s in client.instant(expiring)} == {"payment-tls", "other-tls"}
+        assert {dict(s.labels)["name"] for s in client.instant(expiring).series} == {"payment-tls", "other-tls"}
         values = {r.aspect: client.between(r.query, start, fault, 60)[0].points for r in mounted}
         late = {
             r.aspect: client.between(r.query, fault, datetime.fromtimestamp(end - 60, UTC), 60)[0].points

@@ -180,7 +180,7 @@ def main() -> None:
         folder = Path(scratch)
         shutil.copytree(history(tools), folder / "data")
         with prometheus(tools, folder) as (url, pid):
-            client = Prometheus(url, timeout_seconds=30)
+            client = Prometheus(url, timeout_seconds=30, max_series=SERIES)
             for _ in range(REPETITIONS):
                 for name, rule in RULES.items():
                     costs[name].append(rule_cost(url, pid, rule, END))
@@ -192,7 +192,7 @@ def main() -> None:
                     costs[name].append(time.process_time() - began)
                 now -= 10.0
                 used, began = cpu_of(pid), time.process_time()
-                vector = client.instant(f"m @ {END:.0f}")
+                vector = client.instant(f"m @ {END:.0f}").series
                 costs["poll_us"].append(time.process_time() - began)
                 costs["poll_prometheus"].append(cpu_of(pid) - used)
                 if len(vector) != SERIES:

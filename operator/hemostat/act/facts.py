@@ -168,7 +168,7 @@ class Facts:
         firing = {s.key.split("{", 1)[0] for s in own if s.state is SignalState.FIRING}
         for rule in rules_of(watch.spec, Target(namespace, watch.spec.target)):
             if rule.bound is not None and rule.key in firing:
-                said = confirms(rule, self._prometheus.instant(rule.query))
+                said = confirms(rule, self._prometheus.instant(rule.query).series)
                 if said is not None:
                     return f"Prometheus confirms: {said}"
         return None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hemostat.replay.watch import Alarm, Replayed
 
 LONGEST_ANSWER_SECONDS = 60.0
+LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_FILE_BYTES = 1024 * 1024
 STEPS = 11_000
 _AGO = re.compile(r"-(\d{1,6})([smhdw])")
@@ -62,7 +63,7 @@ def watch(
         if sys.stderr.isatty():
             print(f"\r{done:,} of {of:,} steps", end="" if done < of else "\n", file=sys.stderr, flush=True)
 
-    found = replay(wanted, Prometheus.connect(settings), Span(start, end, chosen), progress)
+    found = replay(wanted, Prometheus.connect(settings, LARGEST_ANSWER_BYTES), Span(start, end, chosen), progress)
     if out is not None:
         _draw(found, wanted, out)
     if output is Format.TABLE:

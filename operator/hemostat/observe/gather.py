@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hemostat.api.watch import Watch, effective_signals
-from hemostat.observe.poll import Poller, Question
+from hemostat.observe.poll import Poller
 from hemostat.observe.store import Store
+from hemostat.observe.topic import Question
 from hemostat.signals import slo
 from hemostat.signals.alert import Told, concerns
 from hemostat.signals.evaluate import Inputs

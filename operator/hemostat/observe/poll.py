@@ -1,22 +1,24 @@
 """Asks Prometheus what the Watches want to know: each distinct query once per interval, whoever wants it (shell).
 
 A look never waits for Prometheus: it reads the last answer, however old. A slow Prometheus makes answers rarer and
-nothing else.
+nothing else; a slow query makes its own answers rarer, and nobody else's: it has a queue and workers of its own.
 """
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.metrics import QUERIES, QUERY_LATE_SECONDS, QUERY_SECONDS
+from hemostat.observe.kept import Room, size_of, size_of_past
+from hemostat.observe.pace import SLOW_SECONDS, pause
+from hemostat.observe.topic import Question, Topic
 from hemostat.signals.metric import Vector
-from hemostat.telemetry.sample import History, Series
+from hemostat.telemetry.answer import QueryFailed
+from hemostat.telemetry.sample import Answer, History
 from hemostat.workqueue import WorkQueue
 
 LOG = logging.getLogger(__name__)
@@ -24,11 +26,6 @@ MAX_QUERIES = 5_000
 """Distinct queries in all; the last ones to come are not asked and say so."""
 REFUSED_SECONDS = 60.0
 """A query that is wrong is asked so often: it may name what is yet to be recorded."""
-EMPTY_SECONDS = 300.0
-"""A query that yields nothing and need not is asked less and less, down to this."""
-FRESH_INTERVALS = 4
-"""An answer older than this many intervals, and than `FRESH_SECONDS`, is no evidence of now."""
-FRESH_SECONDS = 20.0
 PAST_POINTS = 1440
 """Points per series when the past is asked for, once."""
 MAX_PAST = 100
@@ -40,7 +37,7 @@ PAST_KEPT = 60.0
 class Source(Protocol):
     """What can be asked."""
 
-    def instant(self, query: str) -> list[Series]:
+    def instant(self, query: str) -> Answer:
         """Evaluate now."""
         ...
 
@@ -49,52 +46,20 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What somebody wants to know."""
-
-    query: str
-    every_seconds: float
-    look_back_seconds: float = 0.0
-    """How much of the past helps; asked for once."""
-    expected: bool = True
-    """Whether it usually has an answer: one that has none is else asked less often."""
-
-
-@dataclass(slots=True)
-class _Topic:
-    """A query and how it stands."""
-
-    wanted: dict[Hashable, Question] = field(default_factory=dict)
-    series: Sequence[Series] | None = None
-    number: int = 0
-    asked: float = 0.0
-    """Monotonic time of the last answer."""
-    at: float = 0.0
-    """Its time in seconds since 1970."""
-    past: Sequence[History] = ()
-    past_asked: float | None = None
-    problem: tuple[str, str] | None = None
-    empty: int = 0
-    """Answers in a row that were empty."""
-    due: float | None = None
-    """Monotonic time at which it should be asked next."""
-
-    @property
-    def every(self) -> float:
-        return min((q.every_seconds for q in self.wanted.values()), default=EMPTY_SECONDS)
-
-
 class Poller:
     """Knows who wants what, asks for it in time, and keeps the last answers."""
 
-    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic, room: Room | None = None) -> None:
         self._source = source
         self._clock = clock
-        self._topics: dict[str, _Topic] = {}
+        self._topics: dict[str, Topic] = {}
         self._owners: dict[Hashable, tuple[Question, ...]] = {}
         self._lock = threading.Lock()
-        self.queue: WorkQueue[str] = WorkQueue("queries", self.ask)
+        self._room = room or Room()
+        self.quick: WorkQueue[str] = WorkQueue("queries", lambda query: self._turn(self.quick, query))
+        """Queries that were answered at once last time."""
+        self.slow: WorkQueue[str] = WorkQueue("slow-queries", lambda query: self._turn(self.slow, query))
+        """The others, those that were never asked before all: for half as many workers."""
 
     def want(self, owner: Hashable, questions: Sequence[Question]) -> None:
         """Have these asked from now on for `owner`, and no others."""
@@ -104,9 +69,9 @@ class Poller:
                 return
             self._drop(owner)
             self._owners[owner] = wanted
-            new = [q.query for q in wanted if self._join(owner, q)]
-        for query in new:
-            self.queue.add(query)
+            new = [(q.query, self._queue(q.query)) for q in wanted if self._join(owner, q)]
+        for query, queue in new:
+            queue.add(query, first=queue is self.slow)
 
     def forget(self, owner: Hashable) -> None:
         """Ask nothing more for `owner`."""
@@ -125,7 +90,7 @@ class Poller:
                 if topic is None:
                     problems["TooManyQueries", f"more than {MAX_QUERIES} distinct queries are watched"] = None
                     continue
-                vectors[question.query] = _fresh(topic, now)
+                vectors[question.query] = topic.fresh(now)
                 if topic.problem is not None:
                     problems[topic.problem] = None
         return vectors, list(problems)
@@ -145,39 +110,85 @@ class Poller:
                 topic.past_asked = began
         past = self._past(query, back) if first else None
         wait = self._ask(query, topic, past)
-        QUERY_SECONDS.observe(self._clock() - began)
+        took = self._clock() - began
+        QUERY_SECONDS.observe(took)
         with self._lock:
             topic.due = began + wait
-        return max(0.01, wait - (self._clock() - began))
+        return max(0.01, wait - took)
 
-    def _ask(self, query: str, topic: _Topic, past: Sequence[History] | None) -> float:
+    def _turn(self, queue: WorkQueue[str], query: str) -> float | None:
+        """Ask, if it is still this queue's, and pass it on if it is not any more."""
+        with self._lock:
+            if self._queue(query) is not queue:
+                return None
+        wait = self.ask(query)
+        if wait is None:
+            return None
+        with self._lock:
+            next_ = self._queue(query)
+        if next_ is queue:
+            return wait
+        next_.add(query, wait)
+        return None
+
+    def _queue(self, query: str) -> WorkQueue[str]:
+        topic = self._topics.get(query)
+        return self.slow if topic is None or topic.slow else self.quick
+
+    def _ask(self, query: str, topic: Topic, past: Sequence[History] | None) -> float:
         asked, at = self._clock(), datetime.now(UTC).timestamp()
         try:
-            series = self._source.instant(query)
+            answer = self._source.instant(query)
         except HemostatError as error:
-            refused = isinstance(error, Refused)
-            QUERIES.labels("refused" if refused else "failed").inc()
-            with self._lock:
-                topic.problem = ("BadQuery" if refused else "PrometheusUnavailable", str(error)[:1000])
-                if refused:
-                    topic.series = None
-            wait = error.delay_seconds if isinstance(error, Retry) else REFUSED_SECONDS
-            return max(topic.every, wait)
-        QUERIES.labels("ok" if series else "empty").inc()
+            return self._failed(topic, error, self._clock() - asked)
+        QUERIES.labels("ok" if answer.series else "empty").inc()
         with self._lock:
-            topic.problem, topic.series, topic.asked, topic.at = None, series, asked, at
+            self._keep(query, topic, answer)
+            topic.asked, topic.at = asked, at
             topic.number += 1
-            topic.empty = 0 if series else topic.empty + 1
+            topic.empty = 0 if answer.series else topic.empty + 1
             if past is not None:
-                topic.past = past
+                self._keep_past(query, topic, past)
             elif topic.past and topic.past_asked is not None and asked - topic.past_asked > PAST_KEPT:
-                topic.past = ()
-            return self._pause(topic)
+                self._keep_past(query, topic, ())
+            return self._paced(topic, self._clock() - asked, failures=0, every=topic.seldom)
 
-    def _pause(self, topic: _Topic) -> float:
-        if topic.empty < 3 or any(q.expected for q in topic.wanted.values()):
-            return topic.every
-        return max(topic.every, min(EMPTY_SECONDS, topic.every * math.pow(2, min(topic.empty - 2, 8))))
+    def _failed(self, topic: Topic, error: HemostatError, took: float) -> float:
+        refused = isinstance(error, Refused)
+        QUERIES.labels("refused" if refused else "failed").inc()
+        reason = "BadQuery" if refused else "QueryFailed" if isinstance(error, QueryFailed) else "PrometheusUnavailable"
+        with self._lock:
+            topic.problem = (reason, str(error)[:1000])
+            if isinstance(error, QueryFailed):
+                return self._paced(topic, took, failures=topic.failures + 1, every=topic.every)
+            if isinstance(error, Retry):  # not the query's fault
+                return max(topic.every, error.delay_seconds)
+            topic.series, topic.size = None, self._room.fit(topic.size, ())[1]
+            return max(REFUSED_SECONDS, self._paced(topic, took, failures=0, every=topic.every))
+
+    def _paced(self, topic: Topic, took: float, *, failures: int, every: float) -> float:
+        topic.failures = failures
+        topic.slow = failures > 0 or took > SLOW_SECONDS
+        return pause(every, took, failures)
+
+    def _keep(self, query: str, topic: Topic, answer: Answer) -> None:
+        """Keep what there is room for, and say what is missing."""
+        if self._topics.get(query) is not topic:
+            return  # nobody wants it any more
+        count, topic.size = self._room.fit(topic.size, map(size_of, answer.series))
+        topic.series = answer.series[:count]
+        topic.left_out = answer.left_out + len(answer.series) - count
+        said = list(answer.warnings)
+        if topic.left_out:
+            said.append(f"only {count:,} of {count + topic.left_out:,} series are kept; have the query aggregate")
+        topic.problem = ("PartialData", f"{'; '.join(said)}: {' '.join(query.split())[:100]}") if said else None
+
+    def _keep_past(self, query: str, topic: Topic, past: Sequence[History]) -> None:
+        if self._topics.get(query) is not topic:
+            return
+        sizes = [size_of_past(past)] if past else []
+        count, topic.past_size = self._room.fit(topic.past_size, sizes)
+        topic.past = past if count else ()
 
     def _past(self, query: str, back: float) -> Sequence[History]:
         """Return what was before; without it, learning begins now."""
@@ -196,7 +207,7 @@ class Poller:
         if topic is None:
             if len(self._topics) >= MAX_QUERIES:
                 return False
-            topic = self._topics[question.query] = _Topic()
+            topic = self._topics[question.query] = Topic()
         sooner = not topic.wanted or question.every_seconds < topic.every
         topic.wanted[owner] = question
         return sooner
@@ -207,10 +218,6 @@ class Poller:
             if topic is not None:
                 topic.wanted.pop(owner, None)
                 if not topic.wanted:
+                    self._room.fit(topic.size + topic.past_size, ())
+                    topic.size = topic.past_size = 0
                     del self._topics[question.query]
-
-
-def _fresh(topic: _Topic, now: float) -> Vector | None:
-    if topic.series is None or now - topic.asked > max(FRESH_SECONDS, FRESH_INTERVALS * topic.every):
-        return None
-    return Vector(topic.series, topic.number, topic.at, topic.past)

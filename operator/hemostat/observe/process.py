@@ -75,7 +75,7 @@ class Observe:
         )
         self.watches: WorkQueue[Key] = WorkQueue("watches", self._observer.look)
         self.objects: WorkQueue[str] = WorkQueue("objects", Resync(kube, self._world, self._clock).check)
-        self.queries = poller.queue
+        self._poller = poller
 
     def servers(self) -> tuple[Ingest]:
         """What listens for telemetry."""
@@ -83,14 +83,15 @@ class Observe:
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
-        return (self.watches, self.queries, self.objects)
+        return (self.watches, self._poller.quick, self._poller.slow, self.objects)
 
     def start(self) -> list[threading.Thread]:
-        """Start the workers; a Watch is looked at by one of them at a time."""
+        """Start the workers; a Watch is looked at by one of them at a time. Slow queries have half as many."""
+        most = self._settings.workers
         threads = [
             threading.Thread(target=queue.run, name=f"{queue.name}-{i}", daemon=True)
             for queue in self.queues()
-            for i in range(self._settings.workers)
+            for i in range(max(1, most // 2) if queue is self._poller.slow else most)
         ]
         for thread in threads:
             thread.start()

@@ -80,12 +80,15 @@ def _ready(watch: Watch, memory: Memory, inputs: Inputs, problems: Sequence[Prob
 
 def _fresh(watch: Watch, inputs: Inputs, problems: Sequence[Problem]) -> Verdict:
     """Objects of the API server alone are no telemetry: who relies on the rest must see that it is silent."""
-    down = "; ".join(message for reason, message in problems if reason == "PrometheusUnavailable")
+    said = dict(reversed(problems))
     signals = effective_signals(watch.spec)
     silent = [words for words in (_no_traces(watch, signals, inputs), _no_metrics(signals, inputs)) if words]
     arriving = any(inputs.edges.values()) or any(inputs.agents.values()) or _series(inputs) > 0
-    if down:
-        return False, "PrometheusUnavailable", "; ".join([down, *silent[:1]])
+    for reason in ("PrometheusUnavailable", "QueryFailed"):
+        if reason in said:
+            return False, reason, "; ".join([said[reason], *silent[:1]])
+    if "PartialData" in said and arriving:
+        return True, "PartialData", "; ".join([said["PartialData"], *silent])
     if not silent:
         return True, "Arriving", ""
     return (True, "PartlySilent", "; ".join(silent)) if arriving else (False, "NoTelemetry", "; ".join(silent))

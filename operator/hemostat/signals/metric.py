@@ -46,6 +46,8 @@ class Vector:
     """When it was asked, in seconds since 1970."""
     past: Sequence[History] = ()
     """What the series did before, for those who look back; only with the first answers."""
+    left_out: int = 0
+    """Series of the answer beyond these."""
 
 
 Answer = tuple[int, float]
@@ -126,7 +128,7 @@ class MetricJudge:
             self.said = None
             return [self._all(None, 0)]
         series = vector.series[: self._most]
-        self.dropped = len(vector.series) - len(series)
+        self.dropped = len(vector.series) - len(series) + vector.left_out
         values = np.array([s.value for s in series])
         verdicts = self._verdicts(vector, series, values)
         self.said = (series, verdicts)

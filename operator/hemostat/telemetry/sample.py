@@ -1,5 +1,6 @@
 """What telemetry is made of once it is decoded: calls and series (pure, no transport)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -25,6 +26,17 @@ class Series:
 
     labels: tuple[tuple[str, str], ...]
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An instant vector."""
+
+    series: Sequence[Series]
+    left_out: int = 0
+    """Series beyond those that were kept."""
+    warnings: tuple[str, ...] = ()
+    """Why it is not whole, in Prometheus' words; short lines."""
 
 
 @dataclass(frozen=True, slots=True)

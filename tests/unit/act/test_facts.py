@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from tests.unit.builders import NAMESPACE, deployment, incident, pod, signal, template, watch
 
 from hemostat.act.facts import Facts
-from hemostat.telemetry.sample import Series
+from hemostat.telemetry.sample import Answer, Series
 
 SIGNALS = [{"name": "errors", "metric": {"query": "q", "above": "5"}}]
 FIRING = incident(signals=(signal("errors/metric").model_copy(update={"name": "errors"}),))
@@ -20,7 +20,7 @@ def corroborated(seen=FIRING, watched="payment", live=None, pods=()):
     )
     kube = SimpleNamespace(list=lambda *_, **__: list(pods))
     store = SimpleNamespace(watch=lambda *_: found)
-    prometheus = SimpleNamespace(instant=lambda _: [Series((), 9.0)])
+    prometheus = SimpleNamespace(instant=lambda _: Answer([Series((), 9.0)]))
     facts = Facts(kube, store, prometheus, None)
     return facts.corroboration(NAMESPACE, seen, live or deployment(template("1")))
 

@@ -15,7 +15,7 @@ from hemostat.signals.evaluate import WatchState, look
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
 from hemostat.telemetry.reading import Reading
-from hemostat.telemetry.sample import Series
+from hemostat.telemetry.sample import Answer, Series
 from hemostat.telemetry.window import TraceWindows
 
 
@@ -29,7 +29,7 @@ class Store:
 
 class Source:
     def instant(self, query):
-        return [Series((), 9.0)] if query == "q" else []
+        return Answer([Series((), 9.0)] if query == "q" else [])
 
     def between(self, *_):
         return []

@@ -103,6 +103,7 @@ def test_a_missing_target_is_neither_healthy_nor_ill():
         (("BadQuery", "1:5: parse error"), "Ready", ("False", "BadQuery")),
         (("TooManyQueries", "more than 5"), "Ready", ("False", "TooManyQueries")),
         (("PrometheusUnavailable", "down"), "DataFresh", ("False", "PrometheusUnavailable")),
+        (("QueryFailed", "no whole answer"), "DataFresh", ("False", "QueryFailed")),
     ],
 )
 def test_problems_with_prometheus_are_told_in_its_words(problem, kind, expected):
@@ -110,6 +111,14 @@ def test_problems_with_prometheus_are_told_in_its_words(problem, kind, expected)
     found = status(of, gathered(of), problems=[problem])
     assert said(found, kind) == expected
     assert problem[1] in find(found.conditions, kind).message
+
+
+def test_partial_data_are_fresh_and_it_is_said_that_they_are_partial():
+    of = watch(signals=[METRIC])
+    found = status(of, gathered(of, 1.0), problems=[("PartialData", "store 3 is down: q")])
+    assert said(found, "DataFresh") == ("True", "PartialData")
+    assert "store 3 is down" in find(found.conditions, "DataFresh").message
+    assert said(found, "Ready") == ("True", "Watching")
 
 
 def test_a_watch_that_is_looked_at_too_late_says_so():
