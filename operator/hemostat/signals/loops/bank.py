@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hemostat.signals.loops.kernel.cycle import FOUND, take
-from hemostat.signals.loops.kernel.ring import CONVERSATION, FAILED, SKETCH, STEP, TRANSIENT
+from hemostat.signals.loops.kernel.ring import CONVERSATION, FAILED, SKETCH, STEP, THERE, TRANSIENT
 from hemostat.signals.loops.symbols import MAX_SYMBOLS, Symbol, Symbols
 from hemostat.telemetry.steps import Failure, Operation, Step
 
@@ -24,9 +24,10 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """A conversation that went round the same steps at least three times, as its newest step showed.
+    """A conversation that went round the same steps at least three times and gained nothing, as its newest step showed.
 
-    Counts are of `steps`, the steps of all rounds but the first; times are seconds since 1970.
+    Rounds are counted from the last result that differed. Counts are of `steps`, the steps of all rounds but the first;
+    times are seconds since 1970.
     """
 
     step: Step
@@ -35,23 +36,26 @@ class Cycle:
     """One round, oldest first."""
     rounds: int
     span: int
-    """Steps from the first of it to the newest, with those between that do not belong to it."""
+    """Steps from the first of it to the newest, with those between: inferences, and what does not belong to it."""
     steps: int
     known: int
     """What they asked was sent."""
     exact: int
     reworded: int
     same: int
-    """Their results were those of the round before."""
-    different: int
+    """Their results were those of the round before; of the others none is known."""
+    measured: int
+    """Steps of whose tokens three rounds are known."""
     steady: int
-    """They took exactly as many tokens."""
+    """Of these: each round added as many tokens as the one before."""
     failed: int
     transient: int
     """They failed as overloaded services do."""
     tokens: int
     busy: float
     """Seconds in which a model or a tool worked."""
+    overlap: int
+    """Steps that were not over when the same one of the next round began."""
     began: float
     ended: float
     first_gap: float
@@ -79,15 +83,16 @@ class Bank:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def take(self, steps: Sequence[Step], now: float) -> list[Cycle]:
-        """Take ended steps in, as they came; return the cycles that they closed."""
+    def take(self, steps: Sequence[Step], now: float) -> tuple[list[Step], list[Cycle]]:
+        """Take ended steps in, in order; return those that no other told of, and the cycles they closed."""
         ended = [s for s in steps if s.ended is not None and s.operation is not Operation.WAIT]
         if not ended:
-            return []
+            return [], []
         rows = np.array([self._row(step) for step in ended], STEP)
         found = np.empty(len(ended), FOUND)
         n = take(self._talks, rows, now, found)
-        return [c for f in found[:n] if (c := self._cycle(ended[int(f["row"])], f)) is not None]
+        cycles = [c for f in found[:n] if (c := self._cycle(ended[int(f["row"])], f)) is not None]
+        return [step for step, there in zip(ended, rows["first"] == THERE, strict=True) if not there], cycles
 
     def sweep(self, now: float) -> None:
         """Forget conversations that are over."""
@@ -105,10 +110,10 @@ class Bank:
         slot, first = self._slot((step.tenant, step.conversation))
         return (
             slot,
-            self._symbols.number(step),
             _short(step.arguments),
             _short(step.about),
-            result,
+            self._symbols.number(step),
+            result & 0xFFFF or (result > 0),
             step.started,
             step.ended,
             min(step.tokens_in + step.tokens_out, _LOW),

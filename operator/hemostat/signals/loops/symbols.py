@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hemostat.telemetry.steps import Operation, Step
 
-MAX_SYMBOLS = 65_536
+MAX_SYMBOLS = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Symbol:
 
     service: str
     agent: str
-    """Name of the agent; the id of the span that called, in hex, where none is named."""
+    """Name of the agent; empty where the span names none: then the service is all that is known."""
     operation: Operation
     peer: str
     provider: str = ""
@@ -30,7 +30,7 @@ class Symbols:
 
     def number(self, step: Step) -> int:
         """Return the number of the step's symbol. The one that was not seen for longest gives way."""
-        symbol = Symbol(step.service, step.agent or step.parent.hex(), step.operation, step.peer, step.provider)
+        symbol = Symbol(step.service, step.agent, step.operation, step.peer, step.provider)
         known = self._numbers.get(symbol)
         if known is not None:
             self._numbers.move_to_end(symbol)

@@ -44,8 +44,8 @@ CONVERSATION: Names = (
     "traceloop.association.properties.session_id",
     "traceloop.association.properties.thread_id",
     "thread_id",
-    "mcp.session.id",
 )
+"""Not `mcp.session.id`: one connection to a server serves many conversations."""
 TASK: Names = ("a2a.context_id", "a2a.context.id", "a2a.task_id", "a2a.task.id")
 TOOL: Names = ("gen_ai.tool.name", "tool.name", "mcp.tool.name")
 ARGUMENTS: Names = (

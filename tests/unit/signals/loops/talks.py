@@ -1,6 +1,10 @@
 """Builds steps of conversations."""
 
+from itertools import count
+
 from hemostat.telemetry.steps import Basis, Failure, Operation, Source, Step
+
+_SPANS = count(1)
 
 
 def tool(
@@ -18,17 +22,18 @@ def tool(
     failed=Failure.NONE,
     operation=Operation.TOOL,
     sketch=b"",
+    **more,
 ):
     return Step(
         conversation=conversation,
-        basis=Basis.SESSION,
+        basis=more.pop("basis", Basis.SESSION),
         service="team",
         agent=agent,
         operation=operation,
         peer=peer,
         source=Source.GENAI,
-        trace=b"t" * 16,
-        span=b"s" * 8,
+        trace=more.pop("trace", conversation.encode().rjust(16, b"t")),
+        span=more.pop("span", next(_SPANS).to_bytes(8, "big")),
         started=start,
         ended=None if ended is None else start + took,
         arguments=asked,
@@ -37,6 +42,7 @@ def tool(
         tokens_in=tokens,
         failed=failed,
         sketch=sketch,
+        **more,
     )
 
 

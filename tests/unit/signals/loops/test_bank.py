@@ -14,7 +14,7 @@ from hemostat.telemetry.steps.digest import sketch
 def found(made, bank=None):
     """Return, per step, the cycle that it closed."""
     bank = Bank(16) if bank is None else bank
-    return [next(iter(bank.take([step], step.ended)), None) for step in made]
+    return [next(iter(bank.take([step], step.ended)[1]), None) for step in made]
 
 
 def rounds(made):
@@ -72,14 +72,65 @@ def test_texts_that_name_nothing_are_compared_by_their_words():
 
 
 def test_without_content_the_operation_alone_counts():
-    (*_, last) = found(steps(*[{"asked": None, "about": None, "result": None, "tokens": 90}] * 5))
-    assert (last.known, last.same, last.different, last.steady) == (0, 0, 0, 4)
+    (*_, last) = found(steps(*[{"asked": None, "about": None, "result": None}] * 5))
+    assert (last.known, last.same, last.steps) == (0, 0, 4)
+
+
+@pytest.mark.parametrize(("tokens", "steady"), [([90] * 5, 3), ([90, 100, 110, 120, 130], 3), ([9, 10, 12, 15, 19], 0)])
+def test_rounds_that_add_the_same_number_of_tokens_are_counted(tokens, steady):
+    (*_, last) = found(steps(*({"tokens": n} for n in tokens)))
+    assert (last.measured, last.steady) == (3, steady)
+
+
+def test_a_result_that_differs_is_progress_and_rounds_count_from_it():
+    results = [1, 1, 2, 2, 2]
+    assert rounds(steps(*({"result": r} for r in results))) == [0, 0, 0, 0, 3]
+    assert not any(found(steps(*({"result": r} for r in range(20)))))
+    assert rounds(steps(*({"result": r} for r in [1, 1, 1, 2, 2]))) == [0, 0, 3, 0, 0]
+
+
+def test_words_between_deeds_are_no_part_of_the_cycle_but_of_its_cost():
+    def turn(i):
+        said = {"operation": Operation.CHAT, "peer": "model", "asked": 1000 + i, "about": None, "tokens": 50}
+        return [said, {"peer": "search"}, {**said, "asked": 2000 + i}, {"peer": "read"}]
+
+    told = found(steps(*(step for i in range(30) for step in turn(i))))
+    assert [s.peer for s in told[11].symbols] == ["search", "read"], "at the third round, though words take turns"
+    assert (told[11].rounds, told[11].tokens) == (3, 300)
+    assert told[-1].rounds == 20, "words take no room"
+
+
+def test_where_there_are_only_words_they_count():
+    said = {"operation": Operation.CHAT, "peer": "model", "asked": 7, "about": None, "result": None}
+    assert rounds(steps(*[said] * 4)) == [0, 0, 3, 4]
+
+
+def test_other_words_that_get_the_same_are_alike_sooner_than_those_that_get_something_else():
+    texts = [
+        "find documents on rail freight",
+        "show any notes about rail freight",
+        "get me papers on rail freight please",
+    ]
+    asked = [{"asked": i, "about": None, "sketch": sketch(text)} for i, text in enumerate(texts, 1)]
+    assert rounds(steps(*asked)) == [0, 0, 3]
+    assert rounds(steps(*({**one, "result": i} for i, one in enumerate(asked)))) == [0, 0, 0]
+
+
+def test_what_ran_at_the_same_time_is_told():
+    (*_, last) = found([tool(start=0.1 * i, took=5.0, asked=None, about=None) for i in range(6)])
+    assert last.overlap == 5
+    (*_, last) = found([tool(start=6.0 * i, took=5.0) for i in range(6)])
+    assert last.overlap == 0
+
+
+def test_one_call_that_two_instrumentations_tell_of_is_one_step():
+    made = [tool(start=2.0 * i + late, took=1.0 - late) for i in range(4) for late in (0.0, 0.01)]
+    bank = Bank(16)
+    fresh, cycles = bank.take(made, 0.0)
+    assert (len(fresh), [c.rounds for c in cycles]) == (4, [3, 4])
 
 
 def test_what_a_round_brought_is_counted():
-    results = [1, 1, 2, 2, 2]
-    (*_, last) = found(steps(*({"result": r} for r in results)))
-    assert (last.same, last.different, last.steps) == (3, 1, 4)
     (*_, last) = found(steps(*[{"failed": Failure.UNAVAILABLE, "result": None}] * 4))
     assert (last.failed, last.transient, last.same) == (3, 3, 3)
 
@@ -115,7 +166,7 @@ def test_in_one_request_or_in_many_is_the_same():
     made = steps(*({"peer": rng.choice("ab"), "conversation": rng.choice("xyz")} for _ in range(200)))
     one = [c for c in found(made) if c]
     assert one
-    assert Bank(16).take(made, 0.0) == one
+    assert Bank(16).take(made, 0.0)[1] == one
 
 
 def test_a_verdict_does_not_depend_on_what_comes_later():
@@ -127,32 +178,32 @@ def test_a_verdict_does_not_depend_on_what_comes_later():
 def test_open_steps_and_waits_close_no_round():
     made = [tool(start=float(i), ended=None) for i in range(5)]
     made += [tool(start=float(i), operation=Operation.WAIT) for i in range(5)]
-    assert Bank(4).take(made, 0.0) == []
+    assert Bank(4).take(made, 0.0) == ([], [])
 
 
 def test_the_one_that_was_silent_for_longest_gives_way():
     bank = Bank(2)
-    bank.take([tool(conversation="old")] * 2, 0.0)
-    bank.take([tool(conversation="young")] * 2, 1.0)
+    bank.take(steps(*[{"conversation": "old"}] * 2), 0.0)
+    bank.take(steps(*[{"conversation": "young"}] * 2), 1.0)
     bank.take([tool(conversation="new")], 2.0)
     assert (len(bank), bank.displaced) == (2, 1)
-    assert bank.take([tool(conversation="young")], 3.0)
-    assert not bank.take([tool(conversation="old")], 4.0), "it begins anew"
+    assert bank.take([tool(conversation="young", start=9.0)], 3.0)[1]
+    assert not bank.take([tool(conversation="old", start=9.0)], 4.0)[1], "it begins anew"
 
 
 def test_what_is_over_is_forgotten():
     bank = Bank(4)
-    bank.take([tool(conversation="a")] * 2, 0.0)
-    bank.take([tool(conversation="b")] * 2, 100.0)
+    bank.take(steps(*[{"conversation": "a"}] * 2), 0.0)
+    bank.take(steps(*[{"conversation": "b"}] * 2), 100.0)
     bank.sweep(IDLE_SECONDS + 50)
     assert (len(bank), bank.displaced) == (1, 0)
-    assert bank.take([tool(conversation="b")], IDLE_SECONDS + 60)
-    assert not bank.take([tool(conversation="a")], IDLE_SECONDS + 61)
+    assert bank.take([tool(conversation="b", start=9.0)], IDLE_SECONDS + 60)[1]
+    assert not bank.take([tool(conversation="a", start=9.0)], IDLE_SECONDS + 61)[1]
 
 
 def test_names_that_were_given_to_others_make_no_wrong_cycle():
     bank = Bank(4, symbols=4)
-    bank.take([tool(peer="first", conversation="a")] * 2, 0.0)
+    bank.take(steps(*[{"peer": "first", "conversation": "a"}] * 2), 0.0)
     bank.take([tool(peer=f"p{i}", conversation="b") for i in range(8)], 0.0)
-    again = bank.take([tool(peer="first", conversation="a")], 1.0)
+    again = bank.take([tool(peer="first", conversation="a", start=9.0)], 1.0)[1]
     assert all(s.peer == "first" for c in again for s in c.symbols)

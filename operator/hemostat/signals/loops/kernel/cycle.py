@@ -1,8 +1,12 @@
 """Does a conversation go round in circles? The shortest period of its last steps, and what a round brought (compiled).
 
-Steps that are rare among the last ones are noise and passed over, so that a cycle is seen through it. Of what is left
-the smallest period whose rounds agree is taken: position by position, as the failure function of Knuth, Morris and
-Pratt (1977) would find it on the reversed tail, for all periods up to `LONGEST` at once.
+A cycle is one of deeds: tools, agents, hand-overs. What models say between them, in other words every time, only
+counts where there are hardly any deeds. Steps that are rare among the last ones are noise and passed over, so that a
+cycle is seen through it. Of what is left the smallest period whose rounds agree is taken: position by position, as the
+failure function of Knuth, Morris and Pratt (1977) would find it on the reversed tail, for all periods up to `LONGEST`
+at once.
+
+A result that differs from the one of the round before is progress: what came before it is not counted.
 """
 
 from typing import Any
@@ -12,26 +16,29 @@ from numpy.typing import NDArray
 
 from hemostat.compiled import compiled, part
 from hemostat.signals.loops.kernel.ring import (
+    CLOSE,
     DIFFERENT,
     EXACT,
     FAILED,
     KNOWN,
     REWORDED,
     SAME,
-    STEADY,
     STEPS,
     TRANSIENT,
+    is_word,
     push,
 )
 
 WORKS = 2
-"""Operations below this number are work; those above last as long as what they contain, or wait."""
+"""Operations below it are work; those above last as long as what they contain, or wait."""
 LONGEST = 10
 """Steps of the longest cycle that is looked for."""
 ROUNDS = 3
 """Rounds from which on a cycle is told."""
 CLEAN = 0.7
-"""Share of the steps in a cycle's span that must belong to it."""
+"""Share of the deeds in a cycle's span that must belong to it."""
+DEEDS = 0.2
+"""Share of deeds among the last steps below which words count as deeds."""
 
 FOUND = np.dtype(
     [
@@ -44,22 +51,24 @@ FOUND = np.dtype(
         ("exact", "i4"),
         ("reworded", "i4"),
         ("same", "i4"),
-        ("different", "i4"),
+        ("measured", "i4"),
         ("steady", "i4"),
         ("failed", "i4"),
         ("transient", "i4"),
         ("tokens", "i8"),
         ("busy", "f8"),
+        ("overlap", "i4"),
         ("began", "f8"),
         ("ended", "f8"),
         ("first_gap", "f8"),
         ("last_gap", "f8"),
-        ("symbols", "u4", LONGEST),
+        ("symbols", "u2", LONGEST),
         ("classes", "u2", LONGEST),
     ]
 )
 """A cycle. Of its `steps` (rounds after the first): how many were of what kind. `span`: steps back to its first, with
-the noise. `busy`: seconds in which any step of it ran. The gaps are from round to round, first and last."""
+all between. `busy`: seconds in which any step of it ran. `overlap`: steps that were not over when the same one of the
+next round began. The gaps are from round to round, first and last."""
 
 
 @compiled
@@ -72,8 +81,7 @@ def take(talks: NDArray[np.void], steps: NDArray[np.void], now: float, found: ND
     for row in range(len(steps)):
         step = steps[row]
         talk = talks[step.slot]
-        push(talk, step, now)
-        if talk.count >= ROUNDS and _cycle(talk, found[n]):
+        if push(talk, step, now) and talk.count >= ROUNDS and _cycle(talk, found[n]):
             found[n].row = row
             n += 1
     return n
@@ -83,26 +91,33 @@ def take(talks: NDArray[np.void], steps: NDArray[np.void], now: float, found: ND
 def _cycle(talk: Any, found: Any) -> bool:
     """Find the shortest cycle that ends with the newest step."""
     size = min(talk.count, STEPS)
-    often = _often(talk, size)
     newest = talk.steps[(talk.count - 1) % STEPS]
+    words = _deeds(talk, size) < DEEDS * size
+    if not words and is_word(newest.operation):
+        return False
     if _times(talk, newest.class_, size) < ROUNDS:
         return False
+    often = _often(talk, size, words)
     kept = np.empty(STEPS, np.int64)
+    deeds = np.zeros(STEPS + 1, np.int64)
     n = 0
     for back in range(size):
         at = (talk.count - 1 - back) % STEPS
-        if 2 * _times(talk, talk.steps[at].class_, size) >= often:
+        counts = words or not is_word(talk.steps[at].operation)
+        deeds[back + 1] = deeds[back] + counts
+        if counts and 2 * _times(talk, talk.steps[at].class_, size) >= often:
             kept[n] = back
             n += 1
     for period in range(1, LONGEST + 1):
         agree = 0
         while agree + period < n and _class(talk, kept[agree]) == _class(talk, kept[agree + period]):
+            if _flags(talk, kept[agree]) & DIFFERENT:
+                break
             agree += 1
         if agree < (ROUNDS - 1) * period:
             continue
         length = agree + period
-        span = kept[length - 1] + 1
-        if length < CLEAN * span:
+        if length < CLEAN * deeds[kept[length - 1] + 1]:
             continue
         _describe(talk, kept, period, agree, found)
         return True
@@ -110,8 +125,21 @@ def _cycle(talk: Any, found: Any) -> bool:
 
 
 @part
+def _deeds(talk: Any, size: int) -> int:
+    deeds = 0
+    for i in range(size):
+        deeds += not is_word(talk.steps[i].operation)
+    return deeds
+
+
+@part
 def _class(talk: Any, back: int) -> int:
     return int(talk.steps[(talk.count - 1 - back) % STEPS].class_)
+
+
+@part
+def _flags(talk: Any, back: int) -> int:
+    return int(talk.steps[(talk.count - 1 - back) % STEPS].flags)
 
 
 @part
@@ -123,11 +151,12 @@ def _times(talk: Any, class_: int, size: int) -> int:
 
 
 @part
-def _often(talk: Any, size: int) -> int:
-    """Return how often the newest step's class, or a more frequent one, is among the last steps."""
+def _often(talk: Any, size: int, words: Any) -> int:
+    """Return how often the most frequent class is among the last steps that count."""
     most = 0
     for i in range(size):
-        most = max(most, _times(talk, talk.steps[i].class_, size))
+        if words or not is_word(talk.steps[i].operation):
+            most = max(most, _times(talk, talk.steps[i].class_, size))
     return most
 
 
@@ -137,43 +166,65 @@ def _describe(talk: Any, kept: Any, period: int, agree: int, found: Any) -> None
     found.rounds = agree // period + 1
     found.steps = agree
     found.span = kept[agree + period - 1] + 1
-    found.known = found.exact = found.reworded = found.same = found.different = 0
-    found.steady = found.failed = found.transient = 0
-    found.tokens = 0
+    found.known = found.exact = found.reworded = found.same = 0
+    found.failed = found.transient = 0
     for i in range(agree):
-        entry = talk.steps[(talk.count - 1 - kept[i]) % STEPS]
-        found.known += (entry.flags & KNOWN) != 0
-        found.exact += (entry.flags & EXACT) != 0
-        found.reworded += (entry.flags & REWORDED) != 0
-        found.same += (entry.flags & SAME) != 0
-        found.different += (entry.flags & DIFFERENT) != 0
-        found.steady += (entry.flags & STEADY) != 0
-        found.failed += (entry.flags & FAILED) != 0
-        found.transient += (entry.flags & TRANSIENT) != 0
+        flags = _flags(talk, kept[i])
+        found.known += (flags & KNOWN) != 0
+        found.exact += (flags & EXACT) != 0
+        found.reworded += (flags & REWORDED) != 0
+        found.same += (flags & SAME) != 0
+        found.failed += (flags & FAILED) != 0
+        found.transient += (flags & TRANSIENT) != 0
     for i in range(period):
         entry = talk.steps[(talk.count - 1 - kept[period - 1 - i]) % STEPS]
         found.symbols[i] = entry.symbol
         found.classes[i] = entry.class_
+    _measure(talk, kept, period, agree + period, found)
     _time(talk, kept, period, agree + period, found)
 
 
 @part
+def _measure(talk: Any, kept: Any, period: int, length: int, found: Any) -> None:
+    """Compare what each step added to the tokens, or took, with the round before: a circle adds the same each time."""
+    tokens = np.zeros(STEPS, np.int64)
+    for i in range(length):
+        tokens[i] = talk.steps[(talk.count - 1 - kept[i]) % STEPS].tokens
+    found.measured = found.steady = 0
+    for i in range(length - 2 * period):
+        new, old, older = tokens[i], tokens[i + period], tokens[i + 2 * period]
+        if new and old and older:
+            found.measured += 1
+            found.steady += new - old == old - older
+
+
+@part
 def _time(talk: Any, kept: Any, period: int, length: int, found: Any) -> None:
-    """When the cycle ran, how much of that time it was busy, and how long its rounds took."""
+    """When the cycle ran, how much of that time it was busy, how long its rounds took. Newest end first."""
     first = talk.steps[(talk.count - 1 - kept[length - 1]) % STEPS]
-    began, until, busy = first.start, first.start, 0.0
-    for back in range(kept[length - 1], -1, -1):
+    until, busy, low = first.start, 0.0, 1e30
+    found.tokens = 0
+    for back in range(kept[length - 1] + 1):
         entry = talk.steps[(talk.count - 1 - back) % STEPS]
         end = entry.start + entry.took
         if entry.operation < WORKS:
-            busy += max(0.0, end - max(until, entry.start))
+            busy += max(0.0, min(end, low) - entry.start)
+            low = min(low, entry.start)
             until = max(until, end)
+        busy += entry.thought
         found.tokens += entry.tokens
-    found.began = talk.origin + began
+    found.overlap = 0
+    for i in range(length):
+        entry = talk.steps[(talk.count - 1 - kept[i]) % STEPS]
+        until = max(until, entry.start + entry.took)
+        if i + period < length:
+            before = talk.steps[(talk.count - 1 - kept[i + period]) % STEPS]
+            found.overlap += entry.start < before.start + before.took - CLOSE
+    found.began = talk.origin + first.start
     found.ended = talk.origin + until
     found.busy = busy
     newest = talk.steps[(talk.count - 1 - kept[0]) % STEPS].start
-    before = talk.steps[(talk.count - 1 - kept[period]) % STEPS].start
+    last = talk.steps[(talk.count - 1 - kept[period]) % STEPS].start
     second = talk.steps[(talk.count - 1 - kept[length - 1 - period]) % STEPS].start
-    found.last_gap = newest - before
-    found.first_gap = second - began
+    found.last_gap = newest - last
+    found.first_gap = second - first.start

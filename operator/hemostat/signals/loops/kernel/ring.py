@@ -1,5 +1,7 @@
 """What is remembered of a conversation: its last steps, in one row of an array (compiled).
 
+Words do not take the room of deeds: what a model said right before a deed is put into the deed's entry.
+
 A step's class says what it did, not how it was put: a step takes the class of the last one like it. Two steps are alike
 if they are the same operation of the same agent on the same peer and asked the same: the same arguments, or arguments
 about the same in other words; where content is not sent, the operation alone.
@@ -15,29 +17,35 @@ STEPS = 40
 """Three rounds of the longest cycle that is looked for, and some noise."""
 SKETCHES, SKETCH = 12, 16
 """Texts that can be compared by their words, and bytes of each: half of a step's sketch."""
-ALIKE = 8
-"""Equal bytes of two sketches from which on they are in other words the same."""
+ALIKE, ALIKE_IN_VAIN = 8, 4
+"""Equal bytes of two sketches from which on they are in other words the same; and where their results are, too."""
 
-KNOWN, EXACT, REWORDED, SAME, DIFFERENT, STEADY, FAILED, TRANSIENT = 1, 2, 4, 8, 16, 32, 64, 128
+KNOWN, EXACT, REWORDED, SAME, DIFFERENT, FAILED, TRANSIENT = 1, 2, 4, 8, 16, 32, 64
 """Flags of a step. KNOWN: what it asked was sent. EXACT, REWORDED: how it is like the last of its class. SAME,
-DIFFERENT: its result beside that one's; neither, where one was not sent. STEADY: it took as many tokens. TRANSIENT: it
-failed as overloaded services do."""
+DIFFERENT: its result beside that one's; neither, where one was not sent. TRANSIENT: it failed as overloaded services
+do."""
+CHAT, TOOL, WORKFLOW = 0, 1, 5
+"""Operations, by their place in the enumeration."""
+CLOSE = 0.05
+"""Seconds by which two spans of one call differ."""
 
 ENTRY = np.dtype(
     [
-        ("symbol", "u4"),
         ("asked", "u4"),
         ("about", "u4"),
-        ("result", "u4"),
         ("start", "f4"),
         ("took", "f4"),
+        ("thought", "f4"),
         ("tokens", "u4"),
+        ("symbol", "u2"),
+        ("result", "u2"),
         ("class_", "u2"),
         ("operation", "u1"),
         ("flags", "u1"),
     ]
 )
-"""One step, 32 bytes; digests are cut to 32 bits and 0 where unknown, times relative to the conversation's first."""
+"""One step, 32 bytes; digests are cut and 0 where unknown, times relative to the conversation's first. `thought`:
+seconds that the inference took which asked for it, whose tokens are the deed's."""
 CONVERSATION = np.dtype(
     [
         ("steps", ENTRY, STEPS),
@@ -56,10 +64,10 @@ CONVERSATION = np.dtype(
 STEP = np.dtype(
     [
         ("slot", "i8"),
-        ("symbol", "u4"),
         ("asked", "u4"),
         ("about", "u4"),
-        ("result", "u4"),
+        ("symbol", "u2"),
+        ("result", "u2"),
         ("start", "f8"),
         ("end", "f8"),
         ("tokens", "u4"),
@@ -69,12 +77,20 @@ STEP = np.dtype(
         ("sketch", "u1", SKETCH),
     ]
 )
-"""A step as it comes: FAILED and TRANSIENT are the only flags that are set. `first`: its row was another's before."""
+"""A step as it comes: FAILED and TRANSIENT are the only flags that are set. `first`: its row was another's before;
+THERE, when another instrumentation had told of it."""
+THERE = 2
 
 
 @part
-def push(talk: Any, step: Any, now: float) -> None:
-    """Add a step."""
+def is_word(operation: int) -> bool:
+    """Tell whether it is no deed: an inference, or what is only made of others."""
+    return operation in (CHAT, WORKFLOW)
+
+
+@part
+def push(talk: Any, step: Any, now: float) -> bool:
+    """Add a step, unless another instrumentation told of it; return whether it was added."""
     if step.first:
         talk.origin = step.start
         talk.last = step.end
@@ -85,7 +101,15 @@ def push(talk: Any, step: Any, now: float) -> None:
         for i in range(SKETCHES):
             talk.sketched[i] = 0
     talk.seen = now
+    if _there(talk, step):
+        step.first = THERE
+        return False
     twin = _like(talk, step)
+    thought, tokens = np.float32(0.0), step.tokens
+    newest = talk.steps[(talk.count - 1) % STEPS]
+    if talk.count and is_word(newest.operation) and not is_word(step.operation):
+        thought, tokens = newest.took, tokens + newest.tokens
+        talk.count -= 1
     at = talk.count % STEPS
     flags = step.flags | (KNOWN if step.asked or step.about else 0)
     if twin >= 0:
@@ -97,8 +121,6 @@ def push(talk: Any, step: Any, now: float) -> None:
             flags |= REWORDED
         if step.result and old.result:
             flags |= SAME if step.result == old.result else DIFFERENT
-        if step.tokens and step.tokens == old.tokens:
-            flags |= STEADY
     else:
         talk.classes = talk.classes % 65_534 + 1
         class_ = talk.classes
@@ -110,13 +132,30 @@ def push(talk: Any, step: Any, now: float) -> None:
     new.result = step.result
     new.start = step.start - talk.origin
     new.took = max(0.0, step.end - step.start)
-    new.tokens = step.tokens
+    new.thought = thought
+    new.tokens = tokens
     new.class_ = class_
     new.operation = step.operation
     new.flags = flags
     talk.count += 1
     talk.tokens += step.tokens
     talk.last = max(talk.last, step.end)
+    return True
+
+
+@part
+def _there(talk: Any, step: Any) -> bool:
+    """Tell whether two instrumentations tell of one call, one around the other."""
+    start = step.start - talk.origin
+    end = step.end - talk.origin
+    for i in range(min(talk.count, STEPS)):
+        old = talk.steps[i]
+        if step.operation != TOOL or old.operation != TOOL or old.symbol != step.symbol:
+            continue
+        near = abs(old.start - start) < CLOSE and abs(old.start + old.took - end) < CLOSE
+        if near and (old.asked == step.asked or not old.asked or not step.asked):
+            return True
+    return False
 
 
 @part
@@ -131,21 +170,22 @@ def _like(talk: Any, step: Any) -> int:
             return int(at)
         if step.about != old.about:
             continue
-        if step.about or _alike(talk, old.class_, step):
+        if step.about or _alike(talk, old.class_, step, step.result and step.result == old.result):
             return int(at)
     return -1
 
 
 @part
-def _alike(talk: Any, class_: int, step: Any) -> bool:
-    """Compare the words with the last of the class whose words are remembered."""
+def _alike(talk: Any, class_: int, step: Any, in_vain: Any) -> bool:
+    """Compare the words with those of the class that are remembered."""
     for back in range(1, SKETCHES + 1):
         at = (talk.sketch_at - back) % SKETCHES
         if talk.sketched[at] == class_ % 255 + 1:
             equal = 0
             for i in range(SKETCH):
                 equal += talk.sketches[at, i] == step.sketch[i]
-            return equal >= ALIKE
+            if equal >= (ALIKE_IN_VAIN if in_vain else ALIKE):
+                return True
     return False
 
 

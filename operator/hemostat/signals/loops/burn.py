@@ -1,0 +1,90 @@
+"""More tokens are written than this agent ever writes: an e-process over its inferences (pure).
+
+Each inference multiplies the evidence by the likelihood of its tokens under "four times as many" over that under what
+was learned, both normal in the logarithm. Under the latter the evidence is a supermartingale, so it ever reaches
+1/alpha with probability alpha at most (Ville, 1939), however often one looks. One inference counts eightfold at most,
+which keeps that true and lets no single long answer raise an alarm.
+"""
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from hemostat.telemetry.steps import Step
+
+ALPHA = 1e-6
+"""Probability that a conversation ever raises a false alarm."""
+SHIFT = math.log(4.0)
+MOST_RATIO = 8.0
+LEARNED, LEARNED_ALL = 50, 300
+"""Inferences from which on an agent's own, or everybody's, tokens are known."""
+LEAST_SPREAD = 0.3
+_HALF_LIFE = 2_000.0
+MOST_AGENTS, MOST_CONVERSATIONS = 10_000, 100_000
+
+
+@dataclass(slots=True)
+class Usual:
+    """Mean and variance of log tokens; what is far out counts only as far."""
+
+    n: float = 0.0
+    mean: float = 0.0
+    variance: float = 1.0
+
+    def learn(self, x: float) -> None:
+        """Take one in."""
+        spread = 3 * math.sqrt(self.variance)
+        if self.n >= LEARNED:
+            x = min(max(x, self.mean - spread), self.mean + spread)
+        self.n = min(self.n + 1, _HALF_LIFE)
+        gain = 1 / self.n
+        off = x - self.mean
+        self.mean += gain * off
+        self.variance += gain * (off * off - self.variance) if self.n > 1 else 0.0
+
+    def ratio(self, x: float) -> float:
+        """Return the likelihood ratio of "shifted up" over "as usual"."""
+        variance = max(self.variance, LEAST_SPREAD**2)
+        log = (SHIFT * (x - self.mean) - SHIFT * SHIFT / 2) / variance
+        return math.exp(min(log, math.log(MOST_RATIO)))
+
+
+class Burn:
+    """Evidence by conversation, what is usual by agent."""
+
+    def __init__(self, alpha: float = ALPHA) -> None:
+        self._alarm = 1 / alpha
+        self._all = Usual()
+        self._usual: OrderedDict[tuple[str, str, str], Usual] = OrderedDict()
+        self._evidence: OrderedDict[tuple[str, str, str], tuple[float, int, float]] = OrderedDict()
+
+    def take(self, step: Step) -> tuple[int, float] | None:
+        """Take an ended inference in; return for how many inferences it has burnt and since when, if it does."""
+        if not step.tokens_out:
+            return None
+        x = math.log(step.tokens_out)
+        own = _get(self._usual, (step.tenant, step.service, step.agent), MOST_AGENTS)
+        usual = own if own.n >= LEARNED else self._all
+        known = usual.n >= (LEARNED if usual is own else LEARNED_ALL)
+        ratio = usual.ratio(x) if known else 1.0
+        own.learn(x)
+        self._all.learn(x)
+        key = (step.tenant, step.conversation, step.agent or step.service)
+        evidence, n, since = self._evidence.pop(key, (1.0, 0, step.started))
+        evidence = evidence * ratio
+        if evidence <= 1.0:
+            evidence, n, since = 1.0, 0, step.started
+        else:
+            n += 1
+        self._evidence[key] = (min(evidence, 1e30), n, since)
+        if len(self._evidence) > MOST_CONVERSATIONS:
+            self._evidence.popitem(last=False)
+        return (n, since) if evidence >= self._alarm else None
+
+
+def _get(known: OrderedDict[tuple[str, str, str], Usual], key: tuple[str, str, str], most: int) -> Usual:
+    found = known.setdefault(key, Usual())
+    known.move_to_end(key)
+    if len(known) > most:
+        known.popitem(last=False)
+    return found

@@ -1,0 +1,137 @@
+"""All detectors behind one door: steps in, verdicts out (pure; not for several threads at once)."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from hemostat.signals.loops.bank import Bank
+from hemostat.signals.loops.burn import Burn
+from hemostat.signals.loops.judge import judge
+from hemostat.signals.loops.ledger import TURNS, WINDOWS, Ledger
+from hemostat.signals.loops.opensteps import OpenSteps
+from hemostat.signals.loops.order import DELAY, Agents, Conversations, Order
+from hemostat.signals.loops.recursion import too_deep
+from hemostat.signals.loops.standstill import Standstill
+from hemostat.signals.loops.storm import Storms
+from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
+from hemostat.telemetry.steps import Operation, Step
+
+MOST_TOLD = 50_000
+AGAIN_SECONDS = 600.0
+"""Trouble that was not found for so long is new when it comes back."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What was told of a trouble."""
+
+    advice: Advice
+    conversations: set[str]
+    last: float
+    """When it was last found."""
+
+    def more(self, verdict: Verdict) -> bool:
+        """Tell whether it hits conversations of which it was not told."""
+        return not self.conversations.issuperset(verdict.conversations)
+
+    def note(self, verdict: Verdict, now: float) -> None:
+        """Remember what is told now."""
+        if verdict.advice is Advice.CUT:
+            self.advice = Advice.CUT
+        self.conversations.update(verdict.conversations)
+        self.last = now
+
+
+class Detector:
+    """Call `take` with what arrives and `look` about once a second; both return verdicts that are new.
+
+    A verdict is told once; again when it has come to a cut, when a provider's trouble hits more conversations, and when
+    it comes back.
+    """
+
+    def __init__(
+        self,
+        conversations: int = 100_000,
+        delay: float = DELAY,
+        turns: int = TURNS,
+        windows: Mapping[str, int] = WINDOWS,
+    ) -> None:
+        self._conversations = Conversations()
+        self._agents = Agents()
+        self._order = Order(delay)
+        self._bank = Bank(conversations)
+        self._open = OpenSteps()
+        self._standstill = Standstill()
+        self._storms = Storms()
+        self._burn = Burn()
+        self._ledger = Ledger(turns, windows=windows)
+        self._told: OrderedDict[tuple[str, str, Kind], Told] = OrderedDict()
+
+    def take(self, steps: Iterable[Step], now: float) -> list[Verdict]:
+        """Take steps in, as they came, at `now` by the receiver's clock."""
+        found: list[Verdict] = []
+        for step in steps:
+            self._conversations.learn(step)
+            if step.ended is not None:
+                self._open.close(step.span)
+                self._order.put(step)
+            elif self._open.add(self._conversations.settle(step), now):
+                self._agents.learn(step)
+                found += too_deep(step, self._open)
+        return self._told_anew([*found, *self._ended(now)], now)
+
+    def look(self, now: float) -> list[Verdict]:
+        """Look at what stands still, and at what was held until now."""
+        self._bank.sweep(now)
+        self._open.sweep(now)
+        found = [*self._ended(now), *self._standstill.look(self._open, now)]
+        return self._told_anew(found, now)
+
+    def _ended(self, now: float) -> Iterator[Verdict]:
+        # Only now: what ended later may have told to which conversation they belong.
+        ready = [self._agents.named(self._conversations.settle(step)) for step in self._order.ready(now)]
+        if not ready:
+            return
+        fresh, cycles = self._bank.take(ready, now)
+        for step in fresh:
+            yield from self._ledger.take(step)
+            if step.operation is Operation.CHAT:
+                storm = self._storms.take(step)
+                if storm is not None:
+                    yield storm
+                burnt = self._burn.take(step)
+                if burnt is not None:
+                    yield _burnt(step, *burnt)
+        yield from (v for c in cycles if (v := judge(c)) is not None)
+
+    def _told_anew(self, found: Iterable[Verdict], now: float) -> list[Verdict]:
+        new: list[Verdict] = []
+        for verdict in found:
+            before = self._told.pop(verdict.key, None)
+            if before is None or now - before.last > AGAIN_SECONDS:
+                before = Told(Advice.NOTIFY, set(), now)
+                new.append(verdict)
+            elif (before.advice, verdict.advice) == (Advice.NOTIFY, Advice.CUT) or before.more(verdict):
+                new.append(verdict)
+            before.note(verdict, now)
+            self._told[verdict.key] = before
+            if len(self._told) > MOST_TOLD:
+                self._told.popitem(last=False)
+        return new
+
+
+def _burnt(step: Step, inferences: int, since: float) -> Verdict:
+    who = step.agent or step.service
+    return Verdict(
+        kind=Kind.TOKEN_BURN,
+        advice=Advice.NOTIFY,
+        tenant=step.tenant,
+        conversation=step.conversation,
+        agents=(who,),
+        edge=(who, step.peer),
+        rounds=inferences,
+        began=since,
+        confidence=85,
+        visibility=Visibility.PARTIAL,
+        words=f"{who} has written far more tokens than usual in {inferences} inferences in a row",
+    )

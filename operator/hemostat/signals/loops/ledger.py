@@ -1,0 +1,125 @@
+"""What a conversation used up: turns, context (pure; not for several threads at once)."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
+from hemostat.telemetry.steps import Operation, Step
+
+TURNS = 50
+"""Turns of agents that a conversation may take."""
+FULL, GROWN = 0.8, 4
+"""Context: share of the model's window, and inferences in a row that made it larger."""
+MOST_CONVERSATIONS, MOST_CONTEXTS = 100_000, 64
+WINDOWS: Final[dict[str, int]] = {"gpt-4o": 128_000, "gpt-4.1": 1_047_576, "gpt-5": 400_000, "gpt-5-mini": 400_000,
+                                  "claude-sonnet-4-5": 200_000, "claude-opus-4-5": 200_000,
+                                  "gemini-2.5-pro": 1_048_576}  # fmt: skip
+"""Tokens that models can take in, as their makers state (2026-11); others are told by settings."""
+
+
+@dataclass(slots=True)
+class Context:
+    """The input of one activation's inferences."""
+
+    tokens: int = 0
+    grown: int = 0
+    began: float = 0.0
+
+
+@dataclass(slots=True)
+class Page:
+    """One conversation."""
+
+    began: float
+    turns: int = 0
+    handoffs: int = 0
+    tokens: int = 0
+    contexts: OrderedDict[bytes, Context] = field(default_factory=OrderedDict)
+
+
+class Ledger:
+    """The pages of the conversations that something happened in last."""
+
+    def __init__(
+        self,
+        turns: int = TURNS,
+        windows: Mapping[str, int] = WINDOWS,
+        most: int = MOST_CONVERSATIONS,
+    ) -> None:
+        self._turns, self._windows, self._most = turns, windows, most
+        self._pages: OrderedDict[tuple[str, str], Page] = OrderedDict()
+
+    def take(self, step: Step) -> Iterator[Verdict]:
+        """Take an ended step in; yield what is too much."""
+        page = self._page(step)
+        page.tokens += step.tokens_in + step.tokens_out
+        if step.operation in (Operation.AGENT, Operation.HANDOFF):
+            yield from self._turn(step, page)
+        if step.operation is Operation.CHAT and step.tokens_in:
+            yield from self._context(step, page)
+
+    def _page(self, step: Step) -> Page:
+        key = (step.tenant, step.conversation)
+        page = self._pages.get(key)
+        if page is None:
+            page = self._pages[key] = Page(step.started)
+            if len(self._pages) > self._most:
+                self._pages.popitem(last=False)
+        else:
+            self._pages.move_to_end(key)
+        return page
+
+    def _turn(self, step: Step, page: Page) -> Iterator[Verdict]:
+        if step.operation is Operation.AGENT:
+            page.turns += 1
+        else:
+            page.handoffs += 1
+        turns = max(page.turns, page.handoffs)
+        if turns == self._turns + 1:
+            words = f"the conversation has taken {turns} turns, {self._turns} are allowed; {page.tokens} tokens"
+            yield _verdict(Kind.TURN_BUDGET, step, page.began, (step.agent or step.service,), words, 95, turns)
+
+    def _context(self, step: Step, page: Page) -> Iterator[Verdict]:
+        context = page.contexts.setdefault(step.parent, Context(began=step.started))
+        page.contexts.move_to_end(step.parent)
+        if len(page.contexts) > MOST_CONTEXTS:
+            page.contexts.popitem(last=False)
+        grew = step.tokens_in > context.tokens
+        context.grown = context.grown + 1 if grew else 0
+        if not grew:
+            context.began = step.started
+        context.tokens = step.tokens_in
+        window = self._windows.get(step.peer, 0)
+        if window and context.grown >= GROWN and step.tokens_in >= FULL * window:
+            share = 100 * step.tokens_in // window
+            who = step.agent or step.service
+            words = (
+                f"the context of {who} has grown {context.grown} times in a row to {share} % of {step.peer}'s window"
+            )
+            yield _verdict(Kind.CONTEXT_GROWTH, step, context.began, (who,), words, 85, context.grown)
+
+
+def _verdict(
+    kind: Kind,
+    step: Step,
+    began: float,
+    agents: tuple[str, ...],
+    words: str,
+    confidence: int,
+    rounds: int,
+) -> Verdict:
+    return Verdict(
+        kind=kind,
+        advice=Advice.NOTIFY,
+        tenant=step.tenant,
+        conversation=step.conversation,
+        agents=agents,
+        edge=("", ""),
+        rounds=rounds,
+        began=began,
+        confidence=confidence,
+        visibility=Visibility.PARTIAL,
+        words=words,
+    )

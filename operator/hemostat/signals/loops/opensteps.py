@@ -1,0 +1,162 @@
+"""What is open now: spans that have begun and not ended, as a graph of who waits for whom (pure; not for threads).
+
+A node is an open span, so an agent that is called again inside its own call is two nodes, and legal re-entrancy is no
+cycle. A span waits for all spans below it; a declared wait for those below it as it says, for the holder of its lock,
+or for the agent that it names. A model or tool at work waits for nobody; neither does a wait nobody knows more of.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from hemostat.signals.loops.waits import Waiting
+from hemostat.telemetry.steps import Operation, Step, WaitMode
+
+MOST_OPEN = 100_000
+SILENT_SECONDS = 60.0
+"""The guard tells of an open span every few seconds: one that it stopped telling of is gone with its process."""
+NEVER_TOLD_AGAIN_SECONDS = 900.0
+"""Others (Logfire) tell of an open span once."""
+MOST_DEPTH = 256
+MOST_ENDED = 50_000
+"""Ends are remembered, for a heartbeat may arrive after the end it raced with."""
+
+
+@dataclass(slots=True)
+class Open:
+    """An open span."""
+
+    step: Step
+    seen: float
+    """When it was last told of, by the receiver's clock."""
+    again: bool = False
+
+
+class OpenSteps:
+    """The open spans of all conversations."""
+
+    def __init__(self, most: int = MOST_OPEN) -> None:
+        self._most = most
+        self._open: OrderedDict[bytes, Open] = OrderedDict()
+        self._below: dict[bytes, list[bytes]] = {}
+        self._waits: set[bytes] = set()
+        self._ended: OrderedDict[bytes, None] = OrderedDict()
+        self.displaced = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def sweep(self, now: float) -> None:
+        """Forget spans that nobody tells of any more."""
+        silent = [
+            span
+            for span, one in self._open.items()
+            if now - one.seen > (SILENT_SECONDS if one.again else NEVER_TOLD_AGAIN_SECONDS)
+        ]
+        for span in silent:
+            self._drop(span)
+
+    def waits(self) -> list[Step]:
+        """Return all open waits."""
+        return [self._open[span].step for span in self._waits]
+
+    def agent_of(self, step: Step) -> str:
+        """Return who takes the step: the agent it names, or the one above it, or the service."""
+        at: Step | None = step
+        for _ in range(32):
+            if at is None:
+                break
+            if at.agent or at.operation is Operation.AGENT:
+                return at.agent or at.peer
+            above = self._open.get(at.parent)
+            at = above.step if above else None
+        return step.service
+
+    def above(self, step: Step) -> list[Step]:
+        """Return the open activations of the same agent above an activation, the innermost first."""
+        found, at = [], self._open.get(step.parent)
+        for _ in range(MOST_DEPTH):
+            if at is None:
+                break
+            if at.step.operation is Operation.AGENT and (at.step.agent, at.step.peer) == (step.agent, step.peer):
+                found.append(at.step)
+            at = self._open.get(at.step.parent)
+        return found
+
+    def waiting(self) -> dict[str, Waiting]:
+        """Return who waits for whom; nodes are span ids in hex. Who can go on is not among them."""
+        found: dict[str, Waiting] = {}
+        if not self._waits:
+            return found
+        by_agent: dict[tuple[str, str, str], list[str]] = {}
+        for span, one in self._open.items():
+            if one.step.operation is Operation.AGENT:
+                name = one.step.agent or one.step.peer
+                by_agent.setdefault((one.step.tenant, one.step.conversation, name), []).append(span.hex())
+                by_agent.setdefault((one.step.tenant, "", name), []).append(span.hex())
+        for span, one in self._open.items():
+            others, mode = self._others(span, one.step, by_agent)
+            if others:
+                found[span.hex()] = Waiting(tuple(others), mode, one.step.started)
+        return found
+
+    def get(self, span: bytes) -> Step | None:
+        """Return an open step."""
+        one = self._open.get(span)
+        return one.step if one else None
+
+    def step(self, node: str) -> Step:
+        """Return the open step of a node."""
+        return self._open[bytes.fromhex(node)].step
+
+    def _others(
+        self, span: bytes, step: Step, by_agent: dict[tuple[str, str, str], list[str]]
+    ) -> tuple[list[str], WaitMode]:
+        below = [b.hex() for b in self._below.get(span, ())]
+        if step.operation is not Operation.WAIT:
+            return below, WaitMode.ALL
+        if below and step.awaited != "lock":
+            return below, step.mode
+        name = step.holder if step.awaited == "lock" else step.peer if step.awaited == "agent" else ""
+        if not name:
+            return [], step.mode
+        where = step.holder_conversation or step.conversation
+        calls = by_agent.get((step.tenant, where, name)) or by_agent.get((step.tenant, "", name), [])
+        # Which of its calls holds the lock, or answers, is not known: only if none of them can go on it is stuck.
+        return calls, WaitMode.ANY
+
+    def add(self, step: Step, now: float) -> bool:
+        """Add an open step, or refresh it; return whether it is new."""
+        if step.span in self._ended:
+            return False
+        known = self._open.get(step.span)
+        if known is not None:
+            known.step, known.seen, known.again = step, now, True
+            self._open.move_to_end(step.span)
+            return False
+        self._open[step.span] = Open(step, now)
+        if step.operation is Operation.WAIT:
+            self._waits.add(step.span)
+        if step.parent:
+            self._below.setdefault(step.parent, []).append(step.span)
+        if len(self._open) > self._most:
+            self._drop(next(iter(self._open)))
+            self.displaced += 1
+        return True
+
+    def close(self, span: bytes) -> None:
+        """Take a step away that has ended."""
+        self._drop(span)
+        self._ended[span] = None
+        if len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
+
+    def _drop(self, span: bytes) -> None:
+        one = self._open.pop(span, None)
+        if one is None:
+            return
+        self._waits.discard(span)
+        siblings = self._below.get(one.step.parent)
+        if siblings is not None:
+            siblings.remove(span)
+            if not siblings:
+                del self._below[one.step.parent]

@@ -1,0 +1,83 @@
+"""Deadlocks and people who are waited for, from what is open (pure; not for several threads at once).
+
+A deadlock is told when its very spans have stood still for a while and still do at the next look: many a wait ends by a
+time-out, and what arrives late makes deadlocks that are none (phantom deadlocks).
+"""
+
+from hemostat.signals.loops.opensteps import OpenSteps
+from hemostat.signals.loops.verdict import Advice, Edge, Kind, Verdict, Visibility
+from hemostat.signals.loops.waits import Deadlock, deadlocks
+from hemostat.telemetry.steps import Step
+
+QUIET_SECONDS = 20.0
+"""How long a cycle of waits must have stood still: waits with a time-out give up before."""
+PERSON_SECONDS = 300.0
+"""How long a person may take to answer."""
+
+
+class Standstill:
+    """Looks for deadlocks again and again; tells those that were there before."""
+
+    def __init__(self, quiet: float = QUIET_SECONDS, person: float = PERSON_SECONDS) -> None:
+        self._quiet, self._person = quiet, person
+        self._suspected: dict[frozenset[str], float] = {}
+
+    def look(self, steps: OpenSteps, now: float) -> list[Verdict]:
+        """Return what stands still at `now`."""
+        found = deadlocks(steps.waiting())
+        suspected = {frozenset(d.nodes): self._suspected.get(frozenset(d.nodes), now) for d in found}
+        self._suspected = suspected
+        told = [
+            _deadlock(d, steps)
+            for d in found
+            if now - suspected[frozenset(d.nodes)] > 0 and now - max(d.since, 0.0) >= self._quiet
+        ]
+        people = [
+            _person(step, steps.agent_of(step), now)
+            for step in steps.waits()
+            if step.awaited == "person" and now - step.started >= self._person
+        ]
+        return [v for v in told if v is not None] + people
+
+
+def _deadlock(found: Deadlock, steps: OpenSteps) -> Verdict | None:
+    members = [steps.step(node) for node in found.nodes]
+    names = [steps.agent_of(step) for step in members]
+    agents = tuple(dict.fromkeys(names))
+    edges = [
+        ((name, other), step.started)
+        for name, other, step in zip(names, (*names[1:], names[0]), members, strict=True)
+        if name != other
+    ]
+    # The wait that came last has the least work behind it.
+    edge: Edge = max(edges, key=lambda e: e[1])[0] if edges else (names[-1], members[-1].peer)
+    latest = max(members, key=lambda s: s.started)
+    return Verdict(
+        kind=Kind.DEADLOCK,
+        advice=Advice.CUT if found.sure else Advice.NOTIFY,
+        tenant=latest.tenant,
+        conversation=latest.conversation,
+        agents=agents,
+        edge=edge,
+        rounds=1,
+        began=found.since,
+        confidence=95 if found.sure else 60,
+        visibility=Visibility.FULL,
+        words=f"{' -> '.join((*agents, agents[0]))}: each waits for the next, and none of them does anything else",
+    )
+
+
+def _person(step: Step, agent: str, now: float) -> Verdict:
+    return Verdict(
+        kind=Kind.WAITING_FOR_PERSON,
+        advice=Advice.NOTIFY,
+        tenant=step.tenant,
+        conversation=step.conversation,
+        agents=(agent,),
+        edge=("", ""),
+        rounds=1,
+        began=step.started,
+        confidence=95,
+        visibility=Visibility.FULL,
+        words=f"{agent} has waited for {step.peer} for {(now - step.started) / 60:.0f} minutes",
+    )

@@ -1,0 +1,73 @@
+"""What is wrong in a conversation, who is in it, and where it would be cut (pure value)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Edge = tuple[str, str]
+"""Who calls, and whom: an agent, a tool or a model."""
+
+
+class Kind(StrEnum):
+    """What kind of trouble it is."""
+
+    REPEATED_STEP = "RepeatedStep"
+    CYCLE = "Cycle"
+    """Of several steps or agents."""
+    PARAPHRASE_LOOP = "ParaphraseLoop"
+    DEADLOCK = "Deadlock"
+    RECURSION = "Recursion"
+    TURN_BUDGET = "TurnBudget"
+    TOKEN_BURN = "TokenBurn"  # noqa: S105
+    RETRY_STORM = "RetryStorm"
+    CONTEXT_GROWTH = "ContextGrowth"
+    WAITING_FOR_PERSON = "WaitingForPerson"
+
+
+class Advice(StrEnum):
+    """What to do about it."""
+
+    NOTIFY = "Notify"
+    CUT = "Cut"
+    """It costs, it goes on at full speed, and nothing comes of it."""
+
+
+class Visibility(StrEnum):
+    """How much of what happens can be seen."""
+
+    FULL = "Full"
+    """What is asked, what comes of it, and what is still open."""
+    PARTIAL = "Partial"
+    """Content is not sent, or nothing tells of open spans."""
+    NONE = "None"
+    """Neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One trouble of one conversation, as it is known now. Times are seconds since 1970 by the senders' clocks."""
+
+    kind: Kind
+    advice: Advice
+    tenant: str
+    conversation: str
+    """Empty for trouble of a provider: it is nobody's own."""
+    agents: tuple[str, ...]
+    edge: Edge
+    """The smallest cut; two empty names where there is nothing to cut."""
+    rounds: int
+    began: float
+    """When the first of its steps began."""
+    confidence: int
+    """Percent."""
+    visibility: Visibility
+    words: str
+    """For a person."""
+    tokens: int = 0
+    """Burnt since it began."""
+    conversations: tuple[str, ...] = ()
+    """Those that a provider's trouble hits."""
+
+    @property
+    def key(self) -> tuple[str, str, Kind]:
+        """What makes it the same trouble as before."""
+        return (self.tenant, self.conversation or self.edge[1], self.kind)
