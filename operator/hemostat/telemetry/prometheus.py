@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -121,11 +122,30 @@ class Prometheus:
             return parse(body)
 
     def _guarded(self, ask: Callable[[], T]) -> T:
+        """Ask unless the breaker is open. pybreaker holds its lock as long as what it calls takes: while it is closed,
+        it is told of what happened, or one slow query would keep all others waiting.
+        """
+        if self._breaker.current_state != pybreaker.STATE_CLOSED:
+            try:
+                trial: T = self._breaker.call(self._in_words, ask)
+            except pybreaker.CircuitBreakerError as error:
+                raise Retry(f"Prometheus at {self._url} failed repeatedly; asking again in 15 s", 15) from error
+            return trial
         try:
-            found: T = self._breaker.call(self._in_words, ask)
-        except pybreaker.CircuitBreakerError as error:
-            raise Retry(f"Prometheus at {self._url} failed repeatedly; asking again in 15 s", 15) from error
+            found = self._in_words(ask)
+        except (Refused, Retry) as error:
+            self._note(error)
+            raise
+        self._note(None)
         return found
+
+    def _note(self, error: Exception | None) -> None:
+        def again() -> None:
+            if error is not None:
+                raise error
+
+        with suppress(Refused, Retry, pybreaker.CircuitBreakerError):
+            self._breaker.call(again)
 
     def _in_words(self, ask: Callable[[], T]) -> T:
         """Ask, and turn what goes wrong into what a person can act on."""

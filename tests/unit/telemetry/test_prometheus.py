@@ -105,6 +105,46 @@ def test_the_breaker_stays_closed_for_what_is_a_query_s_own_fault(error, kind):
     assert client.instant("q").series == []
 
 
+def test_a_query_that_is_being_answered_keeps_no_other_waiting():
+    """pybreaker holds a lock while it calls: with eight slow queries of one Watch, those of others waited 42 s."""
+    begun, release = threading.Event(), threading.Event()
+
+    def answer():
+        if not begun.is_set():
+            begun.set()
+            release.wait(60)
+        return EMPTY
+
+    client = asked(answer, timeout=30)
+    slow = threading.Thread(target=client.instant, args=("slow",), daemon=True)
+    slow.start()
+    try:
+        assert begun.wait(10)
+        quick = threading.Thread(target=client.instant, args=("quick",), daemon=True)
+        quick.start()
+        quick.join(10)
+        assert not quick.is_alive()
+        assert slow.is_alive()
+    finally:
+        release.set()
+    slow.join(10)
+
+
+def test_the_breaker_closes_when_it_can_be_reached_again():
+    def unreachable():
+        raise requests.ConnectionError("refused")
+
+    client = asked(unreachable)
+    client._breaker.reset_timeout = 0
+    for _ in range(7):
+        with pytest.raises(Retry, match=r"cannot be reached|failed repeatedly"):
+            client.instant("q")
+    client._client.custom_query = lambda *_, **__: EMPTY
+    for _ in range(3):
+        assert client.instant("q").series == []
+    assert client._breaker.current_state == "closed"
+
+
 def test_what_could_not_be_reached_is_told_without_the_objects_that_say_it():
     pool = urllib3.HTTPConnectionPool("nowhere.invalid")
     reason = urllib3.exceptions.NewConnectionError(pool, "Failed to establish a new connection: refused")
