@@ -75,12 +75,17 @@ def bank_of(rule: Rule, capacity: int) -> Bank:
         return ChangePoint(capacity, _block(rule), share, rule.change_point.direction)
     wanted = rule.forecast
     assert wanted is not None, "a rule without a bound learns"
-    return Forecast(capacity, float(wanted.limit), wanted.within_seconds, look_back(rule))
+    return Forecast(capacity, float(wanted.limit), wanted.within_seconds, _history(rule, wanted.history_seconds))
 
 
 def _block(rule: Rule) -> float:
     """Return the length of a change point's block: one that has no sample every time would never be judged."""
     return max(CHANGE_BLOCK_SECONDS, rule.every_seconds)
+
+
+def _history(rule: Rule, wanted: float) -> float:
+    """Return how far a forecast's trend looks back: a block of it has a sample every time."""
+    return max(wanted, RING * rule.every_seconds)
 
 
 def look_back(rule: Rule) -> float:
@@ -89,7 +94,10 @@ def look_back(rule: Rule) -> float:
         return 12 * PROBATION_SECONDS
     if rule.change_point is not None:
         return 60 * _block(rule)
-    return max(float(rule.forecast.history_seconds), RING * rule.every_seconds) if rule.forecast is not None else 0.0
+    if rule.forecast is None:
+        return 0.0
+    history = _history(rule, rule.forecast.history_seconds)
+    return max(history, min(12 * history, 86400.0))  # rises that turned are no trend to warn of
 
 
 def timing(rule: Rule) -> Timing:

@@ -11,7 +11,7 @@ which series has which row:
 
 - `Unusual`: the default. Robust, seasonal, learns on line (unusual.py says how).
 - `ChangePoint`: the level shifted and stays.
-- `Forecast`: the limit is reached before long; `Outlook` has the time left, `forecast.words` says it to a person.
+- `Forecast`: the limit is reached before long; `Outlook` has the time left.
 - `burnrate`: multi-window multi-burn-rate of an error budget (no bank: error shares in, verdict out).
 - `Counters`: turns cumulative counters into rates, over resets and gaps.
 - `Onset`: from "is wrong" to one alarm per episode, for replay.

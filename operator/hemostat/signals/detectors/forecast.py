@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemostat.compiled import compiled, part
+from hemostat.signals.detectors import forecast_trust
 from hemostat.signals.detectors.base import RIGHT, WRONG, Floats, Rows, Verdicts, nothing_said
 from hemostat.signals.detectors.blocks import CLOSED, FIELDS, OLD, RING, add, median
 
@@ -17,6 +18,10 @@ MIN_PAIRS = 10
 """Slopes before their median has a useful interval."""
 DEVIATIONS = 3.3
 """Half-width of the interval of the slope in standard deviations of the sign test: 99.9 %."""
+_begin = forecast_trust.begin
+_reached = forecast_trust.reached
+_believed = forecast_trust.believed
+_let_go = forecast_trust.let_go
 _STATE = np.dtype(
     [
         *FIELDS,
@@ -25,8 +30,8 @@ _STATE = np.dtype(
         ("level", "f8"),
         ("at", "f8"),
         ("noise", "f8"),
-        ("side", "i1"),
         ("known", "i1"),
+        *forecast_trust.FIELDS,
     ],
     align=True,
 )
@@ -39,7 +44,8 @@ class Outlook(Verdicts):
     seconds_left: Floats
     """Until the limit at the median slope; infinite when it moves away, 0 when it is reached, NaN when unknown."""
     seconds_left_at_most: Floats
-    """The same at the slowest slope that the noise leaves likely (99.9 %); infinite when it may be no trend at all."""
+    """The same at the slowest slope that the noise leaves likely (99.9 %); infinite when it may be no trend at all, or
+    rises like this one turned before the limit."""
     per_second: Floats
     """The median slope."""
 
@@ -50,10 +56,12 @@ class Forecast:
     The slope is the median of the slopes between points half the history apart (Theil 1950), which no quarter of
     outliers moves; the order statistics of the same slopes and the noise about the line give its interval. Wrong is a
     series that reaches its limit in time even at the slow end of that interval: noise has no trend, so it cries no
-    wolf.
+    wolf. A forecast that was refuted (memory that was collected, a log that was rotated) makes the next one be believed
+    only from where the series went further than before (forecast_trust.py).
 
     :param capacity: rows.
-    :param limit: value at which a series is exhausted; it comes from above or below, whichever side it was seen on.
+    :param limit: value at which a series is exhausted; it comes from the side on which it was first seen. Beyond it is
+        exhausted, except at first sight: then it is so once it was on the side of zero (for a limit of 0: above).
     :param within_seconds: less time left is wrong.
     :param history_seconds: how far the trend looks back.
     """
@@ -80,43 +88,6 @@ class Forecast:
         self._state[rows] = np.zeros(1, _STATE)
 
 
-def words(seconds_left: float, per_second: float, unit: str = "") -> str:
-    """Say it to a person: "full in 2 h 10 min at 3.2 MB/min", with the unit of the query."""
-    rising = per_second >= 0.0
-    if seconds_left <= 0.0:
-        return "full" if rising else "used up"
-    if not math.isfinite(seconds_left):
-        return "not filling" if rising else "not running out"
-    size, period = abs(per_second), "min"
-    for period, seconds in (("min", 60.0), ("h", 3600.0), ("d", 86400.0)):  # noqa: B007
-        if size * seconds >= 1.0:
-            break
-    number, prefix = _scaled(size * seconds, unit)
-    return f"{'full' if rising else 'used up'} in {_duration(seconds_left)} at {number}{prefix}/{period}"
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60.0)
-    if minutes < 2:
-        return f"{round(seconds)} s"
-    days, rest = divmod(minutes, 1440)
-    hours, minutes = divmod(rest, 60)
-    if days:
-        return f"{days} d {hours} h" if days < 10 else f"{days} d"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _scaled(number: float, unit: str) -> tuple[str, str]:
-    """Bytes get a decimal prefix; other units are written as they are."""
-    if unit not in {"B", "bytes", "byte"}:
-        return f"{number:.3g}", f" {unit}" if unit else ""
-    for prefix in ("", "k", "M", "G", "T"):  # noqa: B007
-        if number < 1000.0:
-            break
-        number /= 1000.0
-    return f"{number:.3g}", f" {prefix}B"
-
-
 @compiled
 def _step(
     state: NDArray[np.void],
@@ -139,11 +110,12 @@ def _step(
             continue
         if series.filled == 0:
             series.known = 0
-            series.side = 0
+            _begin(series)
         if said == CLOSED:
             _fit(series, block_seconds)
+            _let_go(series, now, RING * block_seconds)
         if series.known != 0:
-            _judge(series, values[position], now, limit, within, position, wrong, out)
+            _judge(series, values[position], now, RING * block_seconds, limit, within, position, wrong, out)
 
 
 @part
@@ -193,6 +165,7 @@ def _judge(
     series: Any,
     value: float,
     now: float,
+    history: float,
     limit: float,
     within: float,
     position: int,
@@ -201,18 +174,19 @@ def _judge(
 ) -> None:
     """Extrapolate from now."""
     expected = series.level + series.slope * (now - series.at)
-    room = limit - expected
-    if series.side == 0:
-        series.side = 1 if room > 0.0 else -1
-    left = np.inf
-    at_most = np.inf
-    if room * series.slope > 0.0:
-        left = room / series.slope
-    if room * series.cautious > 0.0:
-        at_most = room / series.cautious
-    if (limit - value) * series.side <= 0.0:
-        left = 0.0
-        at_most = 0.0
+    left = 0.0
+    at_most = 0.0
+    if not _reached(series, value, limit, now, history):
+        room = limit - expected
+        if room * series.side <= 0.0:  # the trend ran ahead
+            room = limit - value
+        left = room / series.slope if room * series.slope > 0.0 else np.inf
+        at_most = room / series.cautious if room * series.cautious > 0.0 else np.inf
+        level = min(value * series.side, expected * series.side)
+        if not _believed(series, level, limit * series.side, left, at_most, within, history):
+            at_most = np.inf
+        if at_most < within:
+            series.told = now
     wrong[position] = WRONG if at_most < within else RIGHT
     out[0, position] = 1.0 / (1.0 + at_most / within)
     out[1, position] = expected

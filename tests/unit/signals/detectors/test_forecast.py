@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.signals.detectors import UNKNOWN, WRONG, Forecast
-from hemostat.signals.detectors.forecast import words
 
 ROW = np.zeros(1, np.int64)
 
@@ -63,6 +62,61 @@ def test_reached_is_wrong_whatever_the_trend_and_which_side_is_remembered():
     assert seen.seconds_left[0] == 0
 
 
+def test_what_was_first_seen_beyond_the_limit_comes_back():
+    """It was wrong for ever: the side of first sight was taken for the right one."""
+    bank = Forecast(1, 0.0)
+    expired = feed(bank, -100.0 - 60.0 * np.arange(100))
+    renewed = feed(bank, 90 * 86400 - 60.0 * np.arange(200), start=6000)
+    assert not any(v.known(0) for v in expired + renewed)
+    assert renewed[-1].seconds_left[0] == pytest.approx(90 * 86400 - 199 * 60, rel=1e-3)
+    assert feed(bank, [-1.0], start=18000)[-1].known(0) is True
+    assert not any(v.known(0) for v in feed(Forecast(1, 100.0), np.repeat([110.0, 50.0], 100)))
+
+
+def test_what_runs_down_to_a_limit_above_zero_is_told_before_and_when_it_is_there():
+    bank = Forecast(1, 10.0, within_seconds=3600)
+    seen = feed(bank, 40 - 0.25 * np.arange(140.0))
+    assert seen[100].known(0) is True
+    assert seen[-1].known(0) is True
+    assert seen[-1].seconds_left[0] == 0
+
+
+def sawtooth(rng, low, high, hours, period=3600, step=15.0):
+    t = np.arange(0, hours * 3600, step)
+    return low + (high - low) * (t % period) / period + rng.normal(0, 1, len(t))
+
+
+def test_a_rise_like_those_that_turned_is_not_believed_and_one_that_goes_further_is():
+    """Memory that is collected every hour was wrong 40 % of the time, 29 times a day."""
+    rng = np.random.default_rng(4)
+    bank = Forecast(1, 100.0, within_seconds=3600, history_seconds=1800)
+    healthy = np.array([v.known(0) is True for v in feed(bank, sawtooth(rng, 40, 80, 24), step=15.0)])
+    assert np.count_nonzero(healthy[1:] & ~healthy[:-1]) <= 2
+    assert not healthy[3 * 240 :].any()
+    leak = 40 + 40 / 240 * np.arange(360) + rng.normal(0, 1, 360)
+    told = [v.known(0) is True for v in feed(bank, leak, start=86400.0, step=15.0)]
+    assert 80 < leak[told.index(True)] < 88
+    assert all(told[told.index(True) :])
+
+
+def test_a_rise_that_came_true_is_believed_again():
+    """A container that is killed at its limit and leaks again."""
+    rng = np.random.default_rng(5)
+    bank = Forecast(1, 100.0, within_seconds=3600, history_seconds=1800)
+    said = [v.known(0) is True for v in feed(bank, sawtooth(rng, 20, 99.9, 8), step=15.0)]
+    assert [any(said[n : n + 239]) for n in range(240, 1680, 240)] == [True] * 6
+
+
+def test_what_turned_long_ago_is_forgotten():
+    bank = Forecast(1, 100.0, within_seconds=3600, history_seconds=1800)
+    rise = 40 + np.arange(0, 40, 1 / 6)
+    feed(bank, rise, step=15.0)
+    day = feed(bank, np.full(6000, 40.0), start=3600, step=15.0)
+    assert not any(v.known(0) for v in day[240:])
+    again = feed(bank, rise, start=3600 + 90000, step=15.0)
+    assert any(v.known(0) for v in again)
+
+
 def test_one_outlier_moves_nothing():
     values = 10 + 0.5 * np.arange(100.0)
     spoiled = values.copy()
@@ -93,15 +147,3 @@ def test_no_input_breaks_it(samples):
     seen = feed(bank, np.full(100, 10.0), start=now + 1e8)[-1]
     assert seen.wrong[0] != UNKNOWN
     assert seen.wrong[0] != WRONG or seen.seconds_left[0] == 0
-
-
-@pytest.mark.parametrize(("left", "slope", "unit", "text"), [
-    (7800, 3.2e6 / 60, "B", "full in 2 h 10 min at 3.2 MB/min"),
-    (90, 0.01, "", "full in 2 min at 36/h"),
-    (50, -1, "s", "used up in 50 s at 60 s/min"),
-    (3 * 86400 + 3600, 0.2, "connections", "full in 3 d 1 h at 12 connections/min"),
-    (40 * 86400, 1e-9, "", "full in 40 d at 8.64e-05/d"),
-    (0, 1, "B", "full"), (0, -1, "B", "used up"), (np.inf, -1, "B", "not running out"),
-])  # fmt: skip
-def test_what_a_person_reads(left, slope, unit, text):
-    assert words(left, slope, unit) == text
