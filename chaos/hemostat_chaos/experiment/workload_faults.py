@@ -100,6 +100,7 @@ def _loaded(name: str) -> WorkloadFault:
         (web_server(name), service(name), autoscaler(name, most=2, cpu_percent=50)),
         (load_on(name),),
         relief=(lambda _: ("delete", "pod", f"{name}-load", "--wait=false"),),
+        change="replicas 1 -> 2",
         # kubelet, metrics-server and autoscaler look every 10 to 15 s, one after the other
         within_seconds=90,
         clears_seconds=90,
