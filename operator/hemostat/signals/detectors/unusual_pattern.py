@@ -13,6 +13,7 @@ from hemostat.signals.detectors.unusual_state import (
     GRAIN,
     LONGEST,
     MIN_DISTANCES,
+    ODD,
     RING,
     SOFT,
     WINDOWS,
@@ -26,7 +27,9 @@ def compare(series: Any, limit: float, sign: int) -> None:
     Sets `surprise`, the root mean square over the lengths, and the value that is `expected` within `reach`.
     """
     best, ends = _nearest(series)
-    grain = GRAIN * (np.max(series.highs) - np.min(series.lows)) + 1e-12
+    wide = np.max(series.highs) - np.min(series.lows)
+    usual_wide = np.sort(series.highs)[-2] - np.sort(series.lows)[1]  # without the oddest span, above and below
+    grain = GRAIN * min(wide, ODD * usual_wide) + 1e-12
     series.surprise = 0.0
     series.expected = np.nan
     squares = 0.0

@@ -21,6 +21,8 @@ SOFT = 0.1
 """Added to the deviation of the log distances: a series that repeats exactly is not unusual at the first ripple."""
 GRAIN = 0.002
 """Distances below this share of the range are all alike."""
+ODD = 4.0
+"""That range is at most this many times what it is without its oddest span: one outlier must not blind for a day."""
 SHARE = 0.05
 """The unit in which a value is beyond the range, as a share of the range."""
 LEVEL_SHARE = 0.001

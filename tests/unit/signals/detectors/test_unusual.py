@@ -195,3 +195,13 @@ def test_one_odd_sample_of_a_constant_series_is_wrong_once():
     values[700] = 1.0
     said = words(feed(Unusual(1), values, step=30.0))
     assert np.flatnonzero(said == WRONG).tolist() == [700]
+
+
+def test_one_outlier_does_not_blind_for_what_comes_after():
+    """A range a thousand times as wide as usual made all distances alike, and a level three times as high unseen."""
+    values = np.random.default_rng(16).normal(10, 1, 1600)
+    values[1000] = 1e4
+    values[1400:] = 30.0
+    said = words(feed(Unusual(1), values, step=30.0))
+    assert np.flatnonzero(said[:1400] == WRONG).tolist() == [1000]
+    assert WRONG in said[1400:1430]
