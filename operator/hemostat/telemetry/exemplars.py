@@ -13,21 +13,20 @@ _BITS = np.uint64(50)
 """Durations in nanoseconds are below `tables.MAX_NANOSECONDS`, or at it."""
 
 
-def slowest(group: Array, slow: Array, n: int) -> list[tuple[str, ...]]:
-    """Return the trace ids of the slowest calls of each of `n` groups, slowest first.
+def slowest(rows: Array) -> Array:
+    """Return those of the slowest calls of each group, by ascending group, slowest last.
 
-    :param slow: a row for each entry of `group`: duration (0 for none) and the two halves of the trace id.
+    :param rows: group, duration (0 for none) and the two halves of the trace id.
     """
-    some = slow[:, 0] > 0
-    group, slow = group[some], slow[some]
-    taken = np.minimum(slow[:, 0], tables.MAX_NANOSECONDS - 1).astype(np.uint64)
-    key = group.astype(np.uint64) << _BITS | taken
+    rows = rows[rows[:, 1] > 0]
+    taken = np.minimum(rows[:, 1], tables.MAX_NANOSECONDS - 1).astype(np.uint64)
+    key = rows[:, 0].astype(np.uint64) << _BITS | taken
     order = np.argsort(key)
-    order = order[_of_last_keys(key[order])]  # few are left: only those are sorted by their traces too
-    rows = np.column_stack((group[order], slow[order]))
+    rows = rows[order[_of_last_keys(key[order])]]  # few are left: only those are sorted by their traces too
     rows = rows[np.lexsort((rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))]
     rows = rows[np.any(np.diff(rows, axis=0, prepend=-1), axis=1)]
-    return [traces[::-1] for traces in _last_of_each(rows[:, 0], rows[:, 2:], n)]
+    after = np.searchsorted(rows[:, 0], rows[:, 0], "right")
+    return rows[after - np.arange(len(rows)) <= MAX_EXEMPLARS]
 
 
 def _of_last_keys(key: Array) -> Array:
@@ -61,10 +60,10 @@ class Failures:
         some = (group >= 0) & (number >= 0) & (self.rings[:, :, 0] + 1 > time)
         group, number, rings = group[some], number[some], self.rings[some]
         order = np.lexsort((number, rings[:, 0], group))
-        return _last_of_each(group[order], rings[order, 1:], n)
+        return texts(group[order], rings[order, 1:], n)
 
 
-def _last_of_each(group: Array, traces: Array, n: int) -> list[tuple[str, ...]]:
+def texts(group: Array, traces: Array, n: int) -> list[tuple[str, ...]]:
     """Return the trace ids (32 hex digits) of the last few rows of each group; rows come by ascending group."""
     text = np.ascontiguousarray(traces, "<i8").tobytes().hex()
     found: list[tuple[str, ...]] = []

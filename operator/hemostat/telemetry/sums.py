@@ -1,17 +1,18 @@
 """Sparse vectors of counters and their sums (pure)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hemostat.telemetry.exemplars import slowest
+from hemostat.telemetry.exemplars import slowest, texts
 from hemostat.telemetry.graph import CallStats
 from hemostat.telemetry.kernel import tables
+from hemostat.telemetry.kernel.addition import add_up
 
 Array = np.ndarray[Any, np.dtype[Any]]
-_BATCH = 1 << 20
+_MANY = 1 << 18
 _MIDDLES = np.array([tables.SMALLEST * tables.GROWTH ** (i - 0.5) / 1e9 for i in range(tables.BUCKETS)])
 """Duration that stands for a bucket, seconds."""
 
@@ -31,6 +32,12 @@ class Seconds:
     nanoseconds: Array
     slow: Array
     """Duration of the slowest call and the two halves of its trace id."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes."""
+        arrays = (self.keys, self.counts, self.series, self.errors, self.nanoseconds, self.slow)
+        return sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ def summed(parts: Sequence[Seconds]) -> Seconds:
         start=parts[0].start,
         end=parts[-1].end,
         keys=keys,
-        counts=np.bincount(where, np.concatenate([p.counts for p in parts]), len(keys)).astype(np.int64),
+        counts=np.bincount(where, np.concatenate([p.counts for p in parts]), len(keys)).astype(np.int32),
         series=series,
         errors=np.bincount(of, np.concatenate([p.errors for p in parts]), len(series)).astype(np.int64),
         nanoseconds=np.bincount(of, np.concatenate([p.nanoseconds for p in parts]), len(series)),
@@ -87,35 +94,18 @@ def add(parts: Sequence[Seconds], of: Array, n: int) -> Sums:
 
     :param of: group by series, -1 for none.
     """
-    hits = np.zeros(n * tables.COLUMNS)
-    for some in _batches(parts, max(_BATCH, len(hits))):
-        keys = np.concatenate([p.keys for p in some])
-        group = of[keys // tables.COLUMNS]
-        mine = group >= 0
-        places = group[mine] * tables.COLUMNS + keys[mine] % tables.COLUMNS
-        hits += np.bincount(places, np.concatenate([p.counts for p in some])[mine], len(hits))
-    group = of[_joined([p.series for p in parts])]
-    mine = group >= 0
-    group = group[mine]
-    return Sums(
-        hits=hits.reshape(n, tables.COLUMNS),
-        errors=np.bincount(group, _joined([p.errors for p in parts])[mine], n),
-        nanoseconds=np.bincount(group, _joined([p.nanoseconds for p in parts])[mine], n),
-        slow=slowest(group, _joined([p.slow for p in parts], (0, 3))[mine], n),
-    )
-
-
-def _joined(arrays: Sequence[Array], empty: tuple[int, ...] = (0,)) -> Array:
-    return np.concatenate(arrays) if arrays else np.empty(empty, np.int64)
-
-
-def _batches(parts: Sequence[Seconds], cells: int) -> Iterator[list[Seconds]]:
-    """Yield the parts, as many at a time as have so many counters: that bounds what is copied at once."""
-    some: list[Seconds] = []
-    for part in parts:
-        some.append(part)
-        if sum(len(p.keys) for p in some) >= cells:
-            yield some
-            some = []
-    if some:
-        yield some
+    hits = np.zeros((n, tables.COLUMNS), np.int64)
+    errors, nanoseconds = np.zeros(n), np.zeros(n)
+    rows = [np.empty((0, 4), np.int64)]
+    for part in parts:  # one at a time: nothing is copied that is as large as all of them
+        add_up(part.keys, part.counts, of, hits)
+        mine = of[part.series] >= 0
+        group = of[part.series[mine]]
+        errors += np.bincount(group, part.errors[mine], n)
+        nanoseconds += np.bincount(group, part.nanoseconds[mine], n)
+        rows.append(np.column_stack((group, part.slow[mine])))
+        if sum(map(len, rows)) > _MANY:
+            rows = [slowest(np.concatenate(rows))]
+    slow = slowest(np.concatenate(rows))
+    traces = [some[::-1] for some in texts(slow[:, 0], slow[:, 2:], n)]
+    return Sums(hits=hits, errors=errors, nanoseconds=nanoseconds, slow=traces)

@@ -20,20 +20,20 @@ from hemostat.telemetry.sums import Seconds, summed
 FINE_SECONDS = 60
 COARSE_SECONDS = 10
 KEEP_SECONDS = 600
-MAX_CELLS = 8_000_000
-"""Counters kept in all (some 100 MB): beyond it everybody's oldest seconds go."""
+MAX_BYTES = 96 << 20
+"""What is kept of closed seconds in all: beyond it everybody's oldest go."""
 _RELEASE_EVERY = 10
 
 
 class TraceWindows:
     """The live call graph and all that is counted with it. Not for several threads at once: callers hold a lock."""
 
-    def __init__(self, max_cells: int = MAX_CELLS) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._fold = Fold()
         self._labels = Labels(self._fold)
         self._fine: deque[Seconds] = deque()
         self._coarse: deque[Seconds] = deque()
-        self._max_cells = max_cells
+        self._max_bytes = max_bytes
         self._second = 0
         self._released = 0
         self.newest = -math.inf
@@ -92,11 +92,11 @@ class TraceWindows:
 
     def _bound(self, before: int) -> None:
         for kept in (self._coarse, self._fine):
-            while kept and (kept[0].end <= before or self._cells() > self._max_cells):
+            while kept and (kept[0].end <= before or self._bytes() > self._max_bytes):
                 kept.popleft()
 
-    def _cells(self) -> int:
-        return sum(len(s.keys) for s in (*self._coarse, *self._fine))
+    def _bytes(self) -> int:
+        return sum(s.nbytes for s in (*self._coarse, *self._fine))
 
     def _present(self, *, take: bool) -> Seconds | None:
         """Return what was counted in the present second, and begin anew if it is taken."""

@@ -351,9 +351,9 @@ def test_nothing_counted_is_nothing_new():
 
 
 def test_a_flood_keeps_memory_bounded_and_the_present_whole():
-    windows = TraceWindows(max_cells=3_000)
+    windows = TraceWindows(max_bytes=40_000)
     for second in range(40):
         spans = [span(own=b"", seconds=1e-4 * 1.3**k, peer__service=f"p{i}") for i in range(20) for k in range(5)]
         feed(windows, second, request("flood", *spans), call())
-    assert windows._cells() <= 3_000
+    assert windows._bytes() <= 40_000
     assert windows.read(39.0).into("payment", 5)[0].calls == 6
