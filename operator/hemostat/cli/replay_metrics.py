@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 
 import typer
 
-from hemostat.errors import HemostatError, Refused
+from hemostat.errors import Refused
 
 if TYPE_CHECKING:
     from hemostat.api.watch import Direction, Sensitivity
@@ -53,7 +53,9 @@ def metrics(
     ],
     probation: Annotated[
         int | None,
-        typer.Option("--probation", min=1, max=100_000, help="Rows to learn from first; else 15 %, at most 750."),
+        typer.Option(
+            "--probation", min=1, max=100_000, help="Rows to learn from first; else 15 % of the file, at most 750."
+        ),
     ] = None,
     sensitivity: Annotated[
         Any, typer.Option("--sensitivity", parser=_sensitivity, metavar="Low|Medium|High", help="How much is an alarm.")
@@ -65,7 +67,8 @@ def metrics(
     """Judge recorded series by the default detector, row by row and without looking ahead.
 
     A score is the onset of something unusual, from 0.5 on it is an alarm. An empty value is no evidence; a row that is
-    not later than the one before is not judged, and counted on stderr.
+    not later than the one before is not judged, and counted on stderr. Nothing but the length of the file is known in
+    advance, and that only without --probation.
     """
     from hemostat.replay.metrics import default_probation, judge, read
 
@@ -73,11 +76,12 @@ def metrics(
     found: list[tuple[str, Judged]] = []
     total = 0
     with ExitStack() as stack:
-        alarms = _writer(stack, out / ALARMS, _HEADER)
+        listed = _opened(stack, out / ALARMS)
+        alarms = _writer(listed, _HEADER)
         for path, name in zip(files, names, strict=True):
             rows = probation or default_probation(path)
-            with _kept_if_whole(out / name), ExitStack() as one:
-                scores = _writer(one, out / name, ("timestamp", "anomaly_score"))
+            with _kept_if_whole(listed, out / name) as file:
+                scores = _writer(file, ("timestamp", "anomaly_score"))
                 for judged in _told(path, judge(read(path), rows, sensitivity, direction)):
                     scores.writerow((judged.row.text, f"{judged.score:.6f}"))
                     if judged.alarm:
@@ -105,31 +109,40 @@ def _targets(files: Sequence[Path], out: Path) -> list[str]:
     return names
 
 
-def _writer(stack: ExitStack, path: Path, header: Sequence[str]) -> Any:
+def _opened(stack: ExitStack, path: Path) -> TextIO:
     try:
-        file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+        return stack.enter_context(path.open("w", newline="", encoding="utf-8"))
     except OSError as error:
         raise Refused("Unwritable", f"{path}: {error.strerror or error}") from error
+
+
+def _writer(file: TextIO, header: Sequence[str]) -> Any:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)
     return writer
 
 
 @contextmanager
-def _kept_if_whole(path: Path) -> Iterator[None]:
-    """Take a result away that an error cut off: half of one must not be taken for a whole one."""
+def _kept_if_whole(alarms: TextIO, path: Path) -> Iterator[TextIO]:
+    """Yield a file that replaces `path` when all is written; what an error cut off leaves no scores and no alarms."""
+    part, before = path.with_name(f"{path.name}.part"), alarms.tell()
     try:
-        yield
-    except HemostatError:
-        path.unlink(missing_ok=True)
+        with ExitStack() as stack:
+            yield _opened(stack, part)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        alarms.seek(before)
+        alarms.truncate()
         raise
 
 
 def _told(path: Path, judged: "Iterator[Judged]") -> "Iterator[Judged]":
     """Pass on what was judged and tell of rows that were not. Raises `Refused` if that is most of them."""
-    late, rows, first = 0, 0, 0
+    late, rows, first, numbers = 0, 0, 0, 0
     for one in judged:
         rows += 1
+        numbers += math.isfinite(one.row.value)
         if one.late:
             late += 1
             first = first or one.row.line
@@ -138,6 +151,8 @@ def _told(path: Path, judged: "Iterator[Judged]") -> "Iterator[Judged]":
         raise Refused("Empty", f"{path}: no rows")
     if late * 2 > rows:
         raise Refused("NotInOrder", f"{path}, line {first}: most rows are not later than those before; sort by time")
+    if numbers == 0:
+        print(f"{path}: none of {rows} values is a number, nothing was judged", file=sys.stderr)
     if late:
         print(f"{path}: {late} rows not judged, not later than the rows before (line {first})", file=sys.stderr)
 

@@ -116,6 +116,7 @@ def test_rows_out_of_order_are_not_judged_and_counted(tmp_path):
     ("timestamp,value\n100,2\n160,two\n", "line 3: not a number: 'two'"),
     ("timestamp,value\nyesterday,2\n", "line 2: not a time: 'yesterday'"),
     ("timestamp,value\n1767225600000,2\n", "milliseconds?"),
+    ("timestamp,value\n20260201,2\n", "a date or seconds since 1970? write 2026-02-01, or 20260201.0"),
     ("timestamp,value\n100\n", "line 2: 1 columns"),
     ("timestamp,value\n100,\"2\n", "line 2: "),
     ("timestamp,value\n" + "".join(f"{1000 - n},1\n" for n in range(50)), "sort by time"),
@@ -128,6 +129,25 @@ def test_a_bad_file_is_refused_with_its_line(tmp_path, content, message):
     assert message in str(done.exception)
     assert "a.csv" in str(done.exception)
     assert not (tmp_path / "out/a.csv").exists()
+
+
+def test_a_file_that_is_bad_at_its_end_leaves_no_alarms_and_what_was_there_before(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(text(made()))
+    assert run(tmp_path / "b.csv", "--out", tmp_path / "out").exit_code == 0
+    before = (tmp_path / "out/b.csv").read_text()
+    with (tmp_path / "b.csv").open("a") as file:
+        file.write("2026-02-01,two\n")
+    done = run(tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "out")
+    assert isinstance(done.exception, Refused)
+    assert [row["file"] for row in scores(tmp_path / "out/alarms.csv")] == ["a.csv"]
+    assert (tmp_path / "out/b.csv").read_text() == before
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "alarms.csv", "b.csv"]
+
+
+def test_a_file_without_a_number_is_told(tmp_path):
+    (tmp_path / "a.csv").write_text(text(np.full(50, np.nan)))
+    assert "none of 50 values is a number" in run(tmp_path / "a.csv", "--out", tmp_path / "out").stderr
 
 
 def test_results_never_replace_a_source_or_each_other(tmp_path):
