@@ -11,6 +11,7 @@ import typer
 import yaml
 
 from hemostat.cli.options import Format
+from hemostat.cli.watch_file import load
 from hemostat.errors import Refused
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER_SECONDS = 60.0
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
-MAX_FILE_BYTES = 1024 * 1024
 STEPS = 11_000
 _AGO = re.compile(r"-(\d{1,6})([smhdw])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -74,70 +74,17 @@ def watch(
         print(yaml.safe_dump(plain(found), sort_keys=False), end="")
 
 
-def load(file: Path) -> "Watch":
-    """Read the one Watch of a YAML file. Raises `Refused` with file and place."""
-    from pydantic import ValidationError  # here: `--help` loads no pydantic
-
-    from hemostat.api.watch import Watch
-
-    try:
-        text = file.read_bytes()[: MAX_FILE_BYTES + 1]
-        if len(text) > MAX_FILE_BYTES:
-            raise Refused("BadFile", f"{file}: larger than 1 MiB")
-        documents = [d for d in yaml.safe_load_all(text) if isinstance(d, dict) and d.get("kind") == "Watch"]
-    except OSError as error:
-        raise Refused("BadFile", f"{file}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused("BadFile", f"{file}: not YAML: {' '.join(str(error).split())}") from error
-    if len(documents) != 1:
-        names = ", ".join(str((d.get("metadata") or {}).get("name")) for d in documents)
-        raise Refused("BadFile", f"{file}: must hold one Watch, has {len(documents)}{f': {names}' if names else ''}")
-    document = documents[0]
-    try:
-        found = Watch.model_validate({k: v for k, v in document.items() if k != "status"})
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Refused("BadFile", f"{file}: {place}: {first['msg']}") from error
-    _check(file, document)
-    return found
-
-
-def _check(file: Path, document: dict[str, Any]) -> None:
-    """Check what the API server would check: unknown fields, and one field where there must be exactly one."""
-    from hemostat.api.watch import MetricSignal, WatchSignal
-
-    rules = {"above", "below", "unusual", "changePoint", "forecast"}
-    kinds = {f.alias or n for n, f in WatchSignal.model_fields.items()} - {"name"}
-    known = {f.alias or n for n, f in MetricSignal.model_fields.items()}
-    for signal in document["spec"].get("signals") or ():
-        name = f"{file}: signal {signal.get('name')}"
-        if extra := signal.keys() - kinds - {"name"}:
-            raise Refused(
-                "BadFile", f"{name}: unknown field {', '.join(sorted(extra))}; there are {', '.join(sorted(kinds))}"
-            )
-        if len(signal.keys() & kinds) != 1:
-            raise Refused("BadFile", f"{name}: must set exactly one of {', '.join(sorted(kinds))}")
-        metric = signal.get("metric")
-        if metric is None:
-            continue
-        if extra := metric.keys() - known:
-            raise Refused("BadFile", f"{name}: unknown field metric.{', '.join(sorted(extra))}")
-        if len(metric.keys() & rules) != 1:
-            raise Refused("BadFile", f"{name}: metric must set exactly one of {', '.join(sorted(rules))}")
-
-
 def moment(text: str, now: datetime, option: str) -> datetime:
     """Return a time: RFC 3339, a time span ago (`-7d`), or `now`."""
     from hemostat.clock import parse_time
 
     if text == "now":
         return now
-    if ago := _AGO.fullmatch(text):
-        return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
     try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
         return parse_time(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second: before the year 1
         raise Refused("BadTime", f"{option} must look like 2026-03-01T12:00:00Z or -7d, not {text!r}") from None
 
 
@@ -148,6 +95,7 @@ def plain(found: "Replayed") -> dict[str, Any]:
         "to": found.span.end.isoformat(),
         "stepSeconds": found.span.step_seconds,
         "series": found.series,
+        "seriesNotJudged": found.dropped_series,
         "silent": found.silent,
         "problems": found.problems,
         "leftOut": found.left_out,
@@ -204,6 +152,10 @@ def _table(found: "Replayed") -> None:
         words(f"{count} alarms in {length}, {total} series, looked at every {found.span.step_seconds} s (times in UTC)")
     )
     for what, lines in (
+        (
+            "not judged",
+            [f"{count} series of {key}: too many of one signal" for key, count in found.dropped_series.items()],
+        ),
         ("could not be asked", [f"{k}: {v}" for k, v in found.problems.items()]),
         ("Prometheus has no series for", [", ".join(found.silent)] if found.silent else []),
         ("not replayed", found.left_out),

@@ -41,13 +41,15 @@ def read(metrics: Path | None, traces: Path | None) -> list[Recorded]:
 
 
 def load(metrics: Path | None, traces: Path | None) -> Recording:
-    """Read the files as a recording. Raises `Refused` as `read` does, and when no metric's name says what it is."""
+    """Read the files as a recording. Raises `Refused` as `read` does, and when no metric tells anything."""
     known = recording(read(metrics, traces))
     if not known.quantities:
         names = ", ".join(known.unused[:5])
         raise Refused(
             "Unknown", f"no metric whose name tells its meaning (cpu, latency, errors, requests, ...): {names}"
         )
+    if not any(len(quantity.times) for quantity in known.quantities):
+        raise Refused("NothingRecorded", "no metric has a sample, and no trace a call that begins or arrives")
     return known
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemostat.api.incident import SignalStatus
-from hemostat.signals.detectors.base import WRONG, Verdicts
+from hemostat.signals.detectors.base import LARGEST, WRONG, Verdicts
 from hemostat.signals.metric import series_key
 from hemostat.signals.rules import Rule, subject_of
 from hemostat.telemetry.sample import Series
@@ -40,10 +40,14 @@ class Track:
 
     def add(self, bucket: int, value: float, low: float, high: float) -> None:
         """Add a value with its band."""
-        self.lowest[bucket] = np.fmin(self.lowest[bucket], value)
-        self.highest[bucket] = np.fmax(self.highest[bucket], value)
-        self.low[bucket] = low if math.isfinite(low) else np.nan
-        self.high[bucket] = high if math.isfinite(high) else np.nan
+        self.lowest[bucket] = np.fmin(self.lowest[bucket], _drawn(value))
+        self.highest[bucket] = np.fmax(self.highest[bucket], _drawn(value))
+        self.low[bucket], self.high[bucket] = _drawn(low), _drawn(high)
+
+
+def _drawn(value: float) -> float:
+    """Return a number whose differences are finite; NaN for what cannot be drawn."""
+    return min(max(value, -LARGEST), LARGEST) if math.isfinite(value) else math.nan
 
 
 class Tracks:

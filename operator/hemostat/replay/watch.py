@@ -76,6 +76,8 @@ class Replayed:
     dropped_alarms: int = 0
     series: dict[str, int] = field(default_factory=dict)
     """Per rule (its key) the most series it ever judged; 0: Prometheus knows none."""
+    dropped_series: dict[str, int] = field(default_factory=dict)
+    """Per rule the most series that were left out at once, because there were too many."""
     silent: list[str] = field(default_factory=list)
     """What Prometheus has no series for; of presets, which may ask in several ways, what none of them found."""
     problems: dict[str, str] = field(default_factory=dict)
@@ -181,6 +183,9 @@ class _Run:
             if judge.said is not None:
                 self._result.series[rule.key] = max(self._result.series[rule.key], len(judge.said[0]))
                 self._result.tracks.add(rule, judge.said, time)
+            if judge.dropped:
+                dropped = self._result.dropped_series
+                dropped[rule.key] = max(dropped.get(rule.key, 0), judge.dropped)
         for status in seen.signals:
             if status.key.endswith("/slo") and status.value is not None:
                 self._result.series[status.key] = max(self._result.series.get(status.key, 0), status.samples)

@@ -308,3 +308,14 @@ def test_whatever_is_in_a_table_it_is_read_or_refused(rows):
         path.write_bytes((HEADER + "\n".join(rows)).encode("utf-8", "surrogatepass"))
         with contextlib.suppress(Refused):
             assert table.read(path)
+
+
+def test_traces_that_are_nothing_but_a_circle_are_no_recording(tmp_path):
+    ids = (("a", "b"), ("b", "a"))
+    times = {"startTimeUnixNano": str(START * 10**9), "endTimeUnixNano": str(START * 10**9 + 5)}
+    spans_ = [{"traceId": "t", "spanId": one, "parentSpanId": other, **times} for one, other in ids]
+    service = {"attributes": [{"key": "service.name", "value": {"stringValue": "a"}}]}
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": spans_}]}]}))
+    with pytest.raises(Refused, match="no metric has a sample"):
+        load(None, path)

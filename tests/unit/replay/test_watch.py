@@ -6,10 +6,12 @@ from xml.etree import ElementTree
 import pytest
 from tests.unit.builders import T0, at, watch
 
-from hemostat.cli.replay_watch import load, moment, plain
+from hemostat.cli.replay_watch import moment, plain
+from hemostat.cli.watch_file import load
 from hemostat.errors import Refused
 from hemostat.replay.picture import picture
 from hemostat.replay.watch import Span, replay
+from hemostat.signals.metric import MAX_SERIES
 from hemostat.telemetry.sample import History
 
 MINUTE = 60
@@ -167,11 +169,21 @@ def test_the_picture_is_well_formed_bounded_and_shows_alarms_whatever_the_labels
 @pytest.mark.parametrize(
     "values",
     [lambda _: 0.0, lambda _: 1e300, lambda _: float("inf"), lambda t: -1e-12 * t, lambda t: None if t % 600 else 5.0,
-     lambda _: None],
+     lambda _: None, lambda t: (-1.0) ** (t // 60) * 1e308],
 )  # fmt: skip
 def test_any_course_can_be_drawn(values):
     found = replay(watch(signals=[rule(above="5")]), Past(errors=values), span(3600))
     ElementTree.fromstring(picture(found, "t"))
+
+
+def test_series_that_are_not_judged_are_counted():
+    class Many(Past):
+        def between(self, query, start, end, step_seconds):
+            return [History((("pod", str(n)),), ((start.timestamp(), 1.0),)) for n in range(MAX_SERIES + 1000)]
+
+    found = replay(watch(signals=[rule(above="5")]), Many(), span(60))
+    assert plain(found)["series"] == {"errors/metric": MAX_SERIES}
+    assert plain(found)["seriesNotJudged"] == {"errors/metric": 1000}
 
 
 def test_the_outcome_as_plain_values():
@@ -190,7 +202,8 @@ def test_times_are_absolute_or_a_while_ago(text, seconds):
     assert moment(text, T0, "--from") == at(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "7d", "-7y", "-d", "2026-03-01", "2026-03-01T12:00:00"])
+@pytest.mark.parametrize("text", ["", "yesterday", "7d", "-7y", "-d", "2026-03-01", "2026-03-01T12:00:00", "-999999w",
+                                  "9999-12-31T23:59:59-14:00"])  # fmt: skip
 def test_other_times_are_refused_with_the_option_s_name(text):
     with pytest.raises(Refused, match="--from must look like"):
         moment(text, T0, "--from")
@@ -200,10 +213,21 @@ GOOD = """
 apiVersion: v1
 kind: Namespace
 ---
+apiVersion: hemostat.dev/v1alpha1
 kind: Watch
-metadata: {name: payment}
+metadata: {name: payment, managedFields: [{manager: kubectl}]}
 spec: {target: {name: payment}, signals: [{name: a, metric: {query: up, above: "1"}}]}
 """
+
+
+def objective(percent):
+    slo = f"slo: {{objectivePercent: '{percent}', errorRatio: 'x[$window]'}}"
+    return GOOD.replace('metric: {query: up, above: "1"}', slo)
+
+
+def test_an_objective_that_can_be_kept_is_taken(tmp_path):
+    (tmp_path / "w.yaml").write_text(objective("99.9"))
+    assert load(tmp_path / "w.yaml").spec.signals[0].slo.objective_percent == "99.9"
 
 
 def test_the_one_watch_of_a_file_is_found(tmp_path):
@@ -219,11 +243,25 @@ def test_the_one_watch_of_a_file_is_found(tmp_path):
         ("{", "not YAML"),
         ("\xff\xfe\x00", "not YAML"),
         (GOOD.replace("target: {name: payment}", "target: {}"), "spec.target.name: Field required"),
-        (GOOD.replace("above", "abve"), "unknown field metric.abve"),
-        (GOOD.replace(', above: "1"', ""), "metric must set exactly one of"),
-        (GOOD.replace('above: "1"', 'above: "1", unusual: {}'), "metric must set exactly one of"),
-        (GOOD.replace("metric: {query", "trace: {}, metric: {query"), "must set exactly one of"),
-        (GOOD.replace("name: a, metric", "name: a, metrics"), "unknown field metrics"),
+        (GOOD.replace("above", "abve"), "signals.0.metric.abve: unknown field"),
+        (GOOD.replace(', above: "1"', ""), "signals.0.metric: must set exactly one of"),
+        (GOOD.replace('above: "1"', 'above: "1", unusual: {}'), "signals.0.metric: must set exactly one of"),
+        (GOOD.replace("metric: {query", "trace: {}, metric: {query"), "signals.0: must set exactly one of"),
+        (GOOD.replace("name: a, metric", "name: a, metrics"), "signals.0.metrics: unknown field"),
+        (GOOD.replace("signals:", "signal:"), "spec.signal: unknown field"),
+        (GOOD.replace("signals:", "interval_seconds: 5, signals:"), "spec.interval_seconds: unknown field"),
+        (GOOD.replace('above: "1"', 'forecast: {limit: "1", within: 5}'), "forecast.within: unknown field"),
+        (GOOD.replace('above: "1"', "unusual: {sense: High}"), "unusual.sense: unknown field"),
+        (GOOD.replace('above: "1"', "1: 2"), "Keys should be strings"),
+        (GOOD.replace("name: a, metric", "name: a, 1: a, metric"), "signals.0.1: Keys should be strings"),
+        (GOOD.replace("}}]", "}}, {name: a, trace: {}}]"), "two of them are named a"),
+        (GOOD.replace("v1alpha1", "v9"), "apiVersion must be hemostat.dev/v1alpha1"),
+        (GOOD.replace("metadata: {name: payment", "metadata: [1"), "not YAML"),
+        (GOOD.replace("metadata: {name: payment, managedFields: [{manager: kubectl}]}", "metadata: [1]"), "metadata: "),
+        (GOOD.replace('"1"', "{a: " * 90 + "1" + "}" * 90), "metric.above: Input should be a valid string"),
+        (GOOD.replace('"1"', "{a: " * 3000 + "1" + "}" * 3000), "not YAML"),
+        (objective("100"), "signals.0.slo: objectivePercent must be more than 0 and less than 100"),
+        (objective("-5"), "signals.0.slo: objectivePercent must be more than 0 and less than 100"),
         (GOOD.replace('"1"', '"1e9"'), "metric.above: String should match pattern"),
     ],
 )
