@@ -373,10 +373,10 @@ def test_every_preset_is_silent_while_all_is_well_and_fires_when_it_is_not(tmp_p
 
 def test_replay_from_a_prometheus_that_is_not_there_is_one_clear_line(tmp_path):
     file = tmp_path / "watch.yaml"
-    file.write_text("kind: Watch\nmetadata: {name: a}\nspec: {target: {name: a}}\n")
+    file.write_text("apiVersion: hemostat.dev/v1alpha1\nkind: Watch\nmetadata: {name: a}\nspec: {target: {name: a}}\n")
     done = command("replay", "watch", file, "--prometheus=http://127.0.0.1:9")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: Prometheus at http://127.0.0.1:9 did not answer")
+    assert done.stderr.startswith("error: Prometheus at http://127.0.0.1:9 cannot be reached: Failed to")
     assert "Traceback" not in done.stderr
 
 

@@ -35,5 +35,5 @@ def size_of(series: Series) -> int:
 
 
 def size_of_past(past: Iterable[History]) -> int:
-    """Return the bytes that histories take: 112 a point."""
-    return sum(size_of(Series(one.labels, 0.0)) + 112 * len(one.points) for one in past)
+    """Return the bytes that histories take: 16 a point."""
+    return sum(size_of(Series(one.labels, 0.0)) + 16 * len(one.points) for one in past)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from typing_extensions import TypedDict
 
 from hemostat.errors import Refused, Retry
-from hemostat.telemetry.sample import Answer, History, Series
+from hemostat.telemetry.sample import Answer, History, Points, Series
 
 MAX_WARNINGS = 3
 MAX_SAID = 300
@@ -153,5 +153,5 @@ def _series(item: _Sample) -> Series:
 
 
 def _history(item: _Range) -> History:
-    points = tuple(point for point in item["values"] if not math.isnan(point[1]))
+    points = Points(point for point in item["values"] if not math.isnan(point[1]))
     return History(tuple(sorted(item["metric"].items())), points)

@@ -5,6 +5,7 @@ Prometheus, Mimir, Thanos and VictoriaMetrics speak it; a tenant's header and a 
 
 import math
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ MAX_SERIES = 2_000
 """Series of one answer that are kept, which is as many as are judged; more are counted."""
 MAX_POINTS = 11_000
 """Points per series that Prometheus gives in one answer of a range query."""
+_WRAPPED = re.compile(r"[>)]: ")
 T = TypeVar("T")
 
 
@@ -153,6 +155,10 @@ class Prometheus:
             return self._in_time(ask)
         except Retry as error:
             raise type(error)(f"Prometheus at {self._url}: {error}") from error
+        except UnicodeError as error:
+            raise Refused(
+                "BadQuery", f"the query, or one of our headers, is no text that can be sent: {error}"
+            ) from error
         except requests.RequestException as error:
             cause = reason_of(error)
             if isinstance(error, requests.ReadTimeout) or "Read timed out" in cause:
@@ -216,7 +222,7 @@ def _body_of(response: requests.Response, **_: Any) -> requests.Response:
 def reason_of(error: Exception) -> str:
     """Return what went wrong, without the address, the objects and the other exceptions that wrap it (pure)."""
     inner = error.args[0] if error.args else error
-    cause = str(getattr(inner, "reason", inner)).rsplit(">: ", 1)[-1]
+    cause = _WRAPPED.split(str(getattr(inner, "reason", inner)))[-1]
     return " ".join(cause.split())[:300]
 
 
