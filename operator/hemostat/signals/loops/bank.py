@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hemostat.signals.loops.kernel.cycle import FOUND, take
-from hemostat.signals.loops.kernel.ring import CONVERSATION, FAILED, SKETCH, STEP, THERE, TRANSIENT
+from hemostat.signals.loops.kernel.ring import CONVERSATION, FAILED, SKETCH, STEP, TRANSIENT
 from hemostat.signals.loops.symbols import MAX_SYMBOLS, Symbol, Symbols
 from hemostat.telemetry.steps import Failure, Operation, Step
 
@@ -83,16 +83,15 @@ class Bank:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def take(self, steps: Sequence[Step], now: float) -> tuple[list[Step], list[Cycle]]:
-        """Take ended steps in, in order; return those that no other told of, and the cycles they closed."""
+    def take(self, steps: Sequence[Step], now: float) -> list[Cycle]:
+        """Take ended steps in, in order; return the cycles that they closed."""
         ended = [s for s in steps if s.ended is not None and s.operation is not Operation.WAIT]
         if not ended:
-            return [], []
+            return []
         rows = np.array([self._row(step) for step in ended], STEP)
         found = np.empty(len(ended), FOUND)
         n = take(self._talks, rows, now, found)
-        cycles = [c for f in found[:n] if (c := self._cycle(ended[int(f["row"])], f)) is not None]
-        return [step for step, there in zip(ended, rows["first"] == THERE, strict=True) if not there], cycles
+        return [c for f in found[:n] if (c := self._cycle(ended[int(f["row"])], f)) is not None]
 
     def sweep(self, now: float) -> None:
         """Forget conversations that are over."""

@@ -4,12 +4,13 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hemostat.signals.loops.agents import Agents
 from hemostat.signals.loops.bank import Bank
 from hemostat.signals.loops.burn import Burn
 from hemostat.signals.loops.judge import judge
 from hemostat.signals.loops.ledger import TURNS, WINDOWS, Ledger
 from hemostat.signals.loops.opensteps import OpenSteps
-from hemostat.signals.loops.order import DELAY, Agents, Conversations, Order
+from hemostat.signals.loops.order import DELAY, Conversations, Order
 from hemostat.signals.loops.recursion import too_deep
 from hemostat.signals.loops.standstill import Standstill
 from hemostat.signals.loops.storm import Storms
@@ -72,12 +73,12 @@ class Detector:
         found: list[Verdict] = []
         for step in steps:
             self._conversations.learn(step)
+            self._agents.learn(step)
             if step.ended is not None:
                 self._open.close(step.span)
                 self._order.put(step)
-            elif self._open.add(self._conversations.settle(step), now):
-                self._agents.learn(step)
-                found += too_deep(step, self._open)
+            elif self._open.add(settled := self._conversations.settle(step), now):
+                found += too_deep(settled, self._open)
         return self._told_anew([*found, *self._ended(now)], now)
 
     def look(self, now: float) -> list[Verdict]:
@@ -89,11 +90,15 @@ class Detector:
 
     def _ended(self, now: float) -> Iterator[Verdict]:
         # Only now: what ended later may have told to which conversation they belong.
-        ready = [self._agents.named(self._conversations.settle(step)) for step in self._order.ready(now)]
+        ready = [
+            self._agents.named(self._conversations.settle(step))
+            for step in self._order.ready(now)
+            if not self._agents.doubled(step)
+        ]
         if not ready:
             return
-        fresh, cycles = self._bank.take(ready, now)
-        for step in fresh:
+        cycles = self._bank.take(ready, now)
+        for step in ready:
             yield from self._ledger.take(step)
             if step.operation is Operation.CHAT:
                 storm = self._storms.take(step)
@@ -102,7 +107,7 @@ class Detector:
                 burnt = self._burn.take(step)
                 if burnt is not None:
                     yield _burnt(step, *burnt)
-        yield from (v for c in cycles if (v := judge(c)) is not None)
+        yield from (self._agents.told(v) for c in cycles if (v := judge(c)) is not None)
 
     def _told_anew(self, found: Iterable[Verdict], now: float) -> list[Verdict]:
         new: list[Verdict] = []

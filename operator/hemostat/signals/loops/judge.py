@@ -8,6 +8,7 @@ for long. Steps of which nothing is known but the name need many more rounds, an
 from enum import Enum, auto
 
 from hemostat.signals.loops.bank import Cycle
+from hemostat.signals.loops.symbols import Symbol
 from hemostat.signals.loops.verdict import Advice, Edge, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Basis, Operation
 
@@ -91,8 +92,12 @@ def _only_words(cycle: Cycle) -> bool:
     return all(s.operation in (Operation.CHAT, Operation.WORKFLOW) for s in cycle.symbols)
 
 
+def _is_to_agent(symbol: Symbol) -> bool:
+    return symbol.operation in (Operation.AGENT, Operation.HANDOFF)
+
+
 def _between_agents(cycle: Cycle) -> bool:
-    return any(s.operation in (Operation.AGENT, Operation.HANDOFF) for s in cycle.symbols)
+    return any(map(_is_to_agent, cycle.symbols))
 
 
 def _failing(cycle: Cycle) -> bool:
@@ -151,15 +156,20 @@ def _kind(cycle: Cycle) -> Kind:
 
 def _agents(cycle: Cycle) -> tuple[str, ...]:
     """Who goes round, in order; the service where no agent is named."""
-    return tuple(dict.fromkeys(s.agent or s.service for s in cycle.symbols))
+    names = [name for s in cycle.symbols for name in (s.agent or s.service, s.peer if _is_to_agent(s) else "")]
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _edge(cycle: Cycle) -> Edge:
-    """The edge that closes the circle: from the last agent to the first, or the last step itself."""
-    agents = _agents(cycle)
+    """The last step from one agent to another; where there is none, from the last agent to the first."""
     last = cycle.symbols[-1]
-    if len(agents) > 1 and _between_agents(cycle):
-        return (agents[-1], agents[0])
+    for symbol in reversed(cycle.symbols):
+        caller = symbol.agent or symbol.service
+        if _is_to_agent(symbol) and caller != symbol.peer:
+            return (caller, symbol.peer)
+    callers = list(dict.fromkeys(s.agent or s.service for s in cycle.symbols))
+    if len(callers) > 1:
+        return (callers[-1], callers[0])
     return (last.agent or last.service, last.peer)
 
 

@@ -125,14 +125,15 @@ class OpenSteps:
         return calls, WaitMode.ANY
 
     def add(self, step: Step, now: float) -> bool:
-        """Add an open step, or refresh it; return whether it is new."""
+        """Add an open step, or refresh it; return whether more is known than before: some conventions name it late."""
         if step.span in self._ended:
             return False
         known = self._open.get(step.span)
         if known is not None:
+            told = (step.agent, step.arguments) != (known.step.agent, known.step.arguments)
             known.step, known.seen, known.again = step, now, True
             self._open.move_to_end(step.span)
-            return False
+            return told
         self._open[step.span] = Open(step, now)
         if step.operation is Operation.WAIT:
             self._waits.add(step.span)

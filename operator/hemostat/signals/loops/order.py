@@ -8,13 +8,15 @@ from collections import OrderedDict
 from dataclasses import replace
 from operator import attrgetter
 
-from hemostat.telemetry.steps import Basis, Operation, Step
+from hemostat.telemetry.steps import Basis, Step
 
 DELAY = 6.0
 """Seconds for which a step is held: the SDK's batch processor exports every 5 seconds."""
 MOST_HELD = 200_000
 MOST_TRACES = 200_000
 MOST_KNOWN = 300_000
+MOST_LINKS = 64
+"""Traces that are followed back, each to the one before."""
 
 
 class Order:
@@ -51,29 +53,6 @@ class Order:
 _BY_END = attrgetter("ended", "started")
 
 
-class Agents:
-    """Names steps by the activation they belong to, where that was named when it began.
-
-    What is named only at its end comes too late for the steps in it, and some of them would be named and others not.
-    """
-
-    def __init__(self, most: int = MOST_TRACES) -> None:
-        self._most = most
-        self._names: OrderedDict[bytes, str] = OrderedDict()
-
-    def learn(self, step: Step) -> None:
-        """Take a step in that has just begun."""
-        if step.operation is Operation.AGENT and step.agent:
-            self._names[step.span] = step.agent
-            if len(self._names) > self._most:
-                self._names.popitem(last=False)
-
-    def named(self, step: Step) -> Step:
-        """Return the step with the name of its agent, if that is known."""
-        name = "" if step.agent else self._names.get(step.parent, "")
-        return replace(step, agent=name) if name else step
-
-
 class Conversations:
     """Finds the conversation of steps that do not name it: the one that others of their trace name, or a linked one."""
 
@@ -87,18 +66,24 @@ class Conversations:
         if step.basis is not Basis.TRACE:
             if known is None or (known[1] is not Basis.SESSION and step.basis is Basis.SESSION):
                 self._name(step.trace, (step.conversation, step.basis, step.tenant))
-        elif known is None and step.links:
-            before = step.links[0]
-            self._name(step.trace, self._named.get(before, (before.hex(), Basis.TRACE, step.tenant)))
+        elif known is None and step.links and step.links[0] != step.trace:
+            self._name(step.trace, (step.links[0].hex(), Basis.TRACE, step.tenant))
 
     def settle(self, step: Step) -> Step:
         """Return the step under its conversation, as far as it is known by now."""
-        known = self._named.get(step.trace)
-        if step.basis is not Basis.TRACE or known is None:
+        known = self._named.get(step.trace) if step.basis is Basis.TRACE else None
+        if known is None:
             return step
+        for _ in range(MOST_LINKS):
+            before = self._named.get(bytes.fromhex(known[0])) if known[1] is Basis.TRACE else None
+            if before is None:
+                break
+            known = before
+        self._named[step.trace] = known  # the way is short the next time
         return replace(step, conversation=known[0], basis=known[1], tenant=known[2])
 
     def _name(self, trace: bytes, conversation: tuple[str, Basis, str]) -> None:
         self._named[trace] = conversation
+        self._named.move_to_end(trace)
         if len(self._named) > self._most:
             self._named.popitem(last=False)

@@ -14,7 +14,7 @@ from hemostat.telemetry.steps.digest import sketch
 def found(made, bank=None):
     """Return, per step, the cycle that it closed."""
     bank = Bank(16) if bank is None else bank
-    return [next(iter(bank.take([step], step.ended)[1]), None) for step in made]
+    return [next(iter(bank.take([step], step.ended)), None) for step in made]
 
 
 def rounds(made):
@@ -123,13 +123,6 @@ def test_what_ran_at_the_same_time_is_told():
     assert last.overlap == 0
 
 
-def test_one_call_that_two_instrumentations_tell_of_is_one_step():
-    made = [tool(start=2.0 * i + late, took=1.0 - late) for i in range(4) for late in (0.0, 0.01)]
-    bank = Bank(16)
-    fresh, cycles = bank.take(made, 0.0)
-    assert (len(fresh), [c.rounds for c in cycles]) == (4, [3, 4])
-
-
 def test_what_a_round_brought_is_counted():
     (*_, last) = found(steps(*[{"failed": Failure.UNAVAILABLE, "result": None}] * 4))
     assert (last.failed, last.transient, last.same) == (3, 3, 3)
@@ -166,7 +159,7 @@ def test_in_one_request_or_in_many_is_the_same():
     made = steps(*({"peer": rng.choice("ab"), "conversation": rng.choice("xyz")} for _ in range(200)))
     one = [c for c in found(made) if c]
     assert one
-    assert Bank(16).take(made, 0.0)[1] == one
+    assert Bank(16).take(made, 0.0) == one
 
 
 def test_a_verdict_does_not_depend_on_what_comes_later():
@@ -178,7 +171,7 @@ def test_a_verdict_does_not_depend_on_what_comes_later():
 def test_open_steps_and_waits_close_no_round():
     made = [tool(start=float(i), ended=None) for i in range(5)]
     made += [tool(start=float(i), operation=Operation.WAIT) for i in range(5)]
-    assert Bank(4).take(made, 0.0) == ([], [])
+    assert Bank(4).take(made, 0.0) == []
 
 
 def test_the_one_that_was_silent_for_longest_gives_way():
@@ -187,8 +180,8 @@ def test_the_one_that_was_silent_for_longest_gives_way():
     bank.take(steps(*[{"conversation": "young"}] * 2), 1.0)
     bank.take([tool(conversation="new")], 2.0)
     assert (len(bank), bank.displaced) == (2, 1)
-    assert bank.take([tool(conversation="young", start=9.0)], 3.0)[1]
-    assert not bank.take([tool(conversation="old", start=9.0)], 4.0)[1], "it begins anew"
+    assert bank.take([tool(conversation="young", start=9.0)], 3.0)
+    assert not bank.take([tool(conversation="old", start=9.0)], 4.0), "it begins anew"
 
 
 def test_what_is_over_is_forgotten():
@@ -197,13 +190,13 @@ def test_what_is_over_is_forgotten():
     bank.take(steps(*[{"conversation": "b"}] * 2), 100.0)
     bank.sweep(IDLE_SECONDS + 50)
     assert (len(bank), bank.displaced) == (1, 0)
-    assert bank.take([tool(conversation="b", start=9.0)], IDLE_SECONDS + 60)[1]
-    assert not bank.take([tool(conversation="a", start=9.0)], IDLE_SECONDS + 61)[1]
+    assert bank.take([tool(conversation="b", start=9.0)], IDLE_SECONDS + 60)
+    assert not bank.take([tool(conversation="a", start=9.0)], IDLE_SECONDS + 61)
 
 
 def test_names_that_were_given_to_others_make_no_wrong_cycle():
     bank = Bank(4, symbols=4)
     bank.take(steps(*[{"peer": "first", "conversation": "a"}] * 2), 0.0)
     bank.take([tool(peer=f"p{i}", conversation="b") for i in range(8)], 0.0)
-    again = bank.take([tool(peer="first", conversation="a", start=9.0)], 1.0)[1]
+    again = bank.take([tool(peer="first", conversation="a", start=9.0)], 1.0)
     assert all(s.peer == "first" for c in again for s in c.symbols)

@@ -1,10 +1,10 @@
 """Does a conversation go round in circles? The shortest period of its last steps, and what a round brought (compiled).
 
 A cycle is one of deeds: tools, agents, hand-overs. What models say between them, in other words every time, only
-counts where there are hardly any deeds. Steps that are rare among the last ones are noise and passed over, so that a
-cycle is seen through it. Of what is left the smallest period whose rounds agree is taken: position by position, as the
-failure function of Knuth, Morris and Pratt (1977) would find it on the reversed tail, for all periods up to `LONGEST`
-at once.
+counts where there are no deeds for a while. Steps that are rare among the last ones, or of one kind that comes in
+between out of step, are noise and passed over, so that a cycle is seen through it. Of what is left the smallest period
+whose rounds agree is taken: position by position, as the failure function of Knuth, Morris and Pratt (1977) would find
+it on the reversed tail, for all periods up to `LONGEST` at once.
 
 A result that differs from the one of the round before is progress: what came before it is not counted.
 """
@@ -37,8 +37,8 @@ ROUNDS = 3
 """Rounds from which on a cycle is told."""
 CLEAN = 0.7
 """Share of the deeds in a cycle's span that must belong to it."""
-DEEDS = 0.2
-"""Share of deeds among the last steps below which words count as deeds."""
+WORDS = 3
+"""Words in a row, with no deed between, from which on words count as deeds."""
 
 FOUND = np.dtype(
     [
@@ -81,7 +81,8 @@ def take(talks: NDArray[np.void], steps: NDArray[np.void], now: float, found: ND
     for row in range(len(steps)):
         step = steps[row]
         talk = talks[step.slot]
-        if push(talk, step, now) and talk.count >= ROUNDS and _cycle(talk, found[n]):
+        push(talk, step, now)
+        if talk.count >= ROUNDS and _cycle(talk, found[n]):
             found[n].row = row
             n += 1
     return n
@@ -89,23 +90,36 @@ def take(talks: NDArray[np.void], steps: NDArray[np.void], now: float, found: ND
 
 @part
 def _cycle(talk: Any, found: Any) -> bool:
-    """Find the shortest cycle that ends with the newest step."""
+    """Find the shortest cycle that ends with the newest step: of all, or of all but one kind that comes in between."""
     size = min(talk.count, STEPS)
     newest = talk.steps[(talk.count - 1) % STEPS]
-    words = _deeds(talk, size) < DEEDS * size
+    words = _only_words(talk, size)
     if not words and is_word(newest.operation):
         return False
     if _times(talk, newest.class_, size) < ROUNDS:
         return False
+    if _round(talk, words, 0, found):
+        return True
+    for back in range(1, min(size, LONGEST + 2)):
+        noise = talk.steps[(talk.count - 1 - back) % STEPS].class_
+        if noise != newest.class_ and _round(talk, words, noise, found):
+            return True
+    return False
+
+
+@part
+def _round(talk: Any, words: Any, noise: int, found: Any) -> bool:
+    """Find the shortest cycle of the steps that are neither rare nor of the class `noise`."""
+    size = min(talk.count, STEPS)
     often = _often(talk, size, words)
     kept = np.empty(STEPS, np.int64)
     deeds = np.zeros(STEPS + 1, np.int64)
     n = 0
     for back in range(size):
-        at = (talk.count - 1 - back) % STEPS
-        counts = words or not is_word(talk.steps[at].operation)
+        entry = talk.steps[(talk.count - 1 - back) % STEPS]
+        counts = words or not is_word(entry.operation)
         deeds[back + 1] = deeds[back] + counts
-        if counts and 2 * _times(talk, talk.steps[at].class_, size) >= often:
+        if counts and entry.class_ != noise and 2 * _times(talk, entry.class_, size) >= often:
             kept[n] = back
             n += 1
     for period in range(1, LONGEST + 1):
@@ -117,7 +131,7 @@ def _cycle(talk: Any, found: Any) -> bool:
         if agree < (ROUNDS - 1) * period:
             continue
         length = agree + period
-        if length < CLEAN * deeds[kept[length - 1] + 1]:
+        if length < CLEAN * deeds[kept[length - 1] + 1] or (noise and _in_step(talk, kept, length, noise, period)):
             continue
         _describe(talk, kept, period, agree, found)
         return True
@@ -125,11 +139,28 @@ def _cycle(talk: Any, found: Any) -> bool:
 
 
 @part
-def _deeds(talk: Any, size: int) -> int:
-    deeds = 0
-    for i in range(size):
-        deeds += not is_word(talk.steps[i].operation)
-    return deeds
+def _in_step(talk: Any, kept: Any, length: int, noise: int, period: int) -> bool:
+    """Tell whether what was taken for noise comes once a round, at its place: then it is a part of the cycle."""
+    since = -1
+    i = 0
+    for back in range(kept[length - 1] + 1):
+        if i < length and kept[i] == back:
+            i += 1
+        elif _class(talk, back) == noise:
+            if since >= 0 and i - since != period:
+                return False
+            since = i
+    return True
+
+
+@part
+def _only_words(talk: Any, size: int) -> bool:
+    if size < WORDS:
+        return False
+    for back in range(WORDS):  # noqa: SIM110 - numba compiles no generators
+        if not is_word(talk.steps[(talk.count - 1 - back) % STEPS].operation):
+            return False
+    return True
 
 
 @part

@@ -17,14 +17,14 @@ STEPS = 40
 """Three rounds of the longest cycle that is looked for, and some noise."""
 SKETCHES, SKETCH = 12, 16
 """Texts that can be compared by their words, and bytes of each: half of a step's sketch."""
-ALIKE, ALIKE_IN_VAIN = 8, 4
+ALIKE, ALIKE_IN_VAIN = 8, 3
 """Equal bytes of two sketches from which on they are in other words the same; and where their results are, too."""
 
 KNOWN, EXACT, REWORDED, SAME, DIFFERENT, FAILED, TRANSIENT = 1, 2, 4, 8, 16, 32, 64
 """Flags of a step. KNOWN: what it asked was sent. EXACT, REWORDED: how it is like the last of its class. SAME,
 DIFFERENT: its result beside that one's; neither, where one was not sent. TRANSIENT: it failed as overloaded services
 do."""
-CHAT, TOOL, WORKFLOW = 0, 1, 5
+CHAT, WORKFLOW = 0, 5
 """Operations, by their place in the enumeration."""
 CLOSE = 0.05
 """Seconds by which two spans of one call differ."""
@@ -77,20 +77,18 @@ STEP = np.dtype(
         ("sketch", "u1", SKETCH),
     ]
 )
-"""A step as it comes: FAILED and TRANSIENT are the only flags that are set. `first`: its row was another's before;
-THERE, when another instrumentation had told of it."""
-THERE = 2
+"""A step as it comes: FAILED and TRANSIENT are the only flags that are set. `first`: its row was another's before."""
 
 
 @part
-def is_word(operation: int) -> bool:
+def is_word(operation: Any) -> bool:
     """Tell whether it is no deed: an inference, or what is only made of others."""
     return operation in (CHAT, WORKFLOW)
 
 
 @part
-def push(talk: Any, step: Any, now: float) -> bool:
-    """Add a step, unless another instrumentation told of it; return whether it was added."""
+def push(talk: Any, step: Any, now: float) -> None:
+    """Add a step."""
     if step.first:
         talk.origin = step.start
         talk.last = step.end
@@ -101,9 +99,6 @@ def push(talk: Any, step: Any, now: float) -> bool:
         for i in range(SKETCHES):
             talk.sketched[i] = 0
     talk.seen = now
-    if _there(talk, step):
-        step.first = THERE
-        return False
     twin = _like(talk, step)
     thought, tokens = np.float32(0.0), step.tokens
     newest = talk.steps[(talk.count - 1) % STEPS]
@@ -140,22 +135,6 @@ def push(talk: Any, step: Any, now: float) -> bool:
     talk.count += 1
     talk.tokens += step.tokens
     talk.last = max(talk.last, step.end)
-    return True
-
-
-@part
-def _there(talk: Any, step: Any) -> bool:
-    """Tell whether two instrumentations tell of one call, one around the other."""
-    start = step.start - talk.origin
-    end = step.end - talk.origin
-    for i in range(min(talk.count, STEPS)):
-        old = talk.steps[i]
-        if step.operation != TOOL or old.operation != TOOL or old.symbol != step.symbol:
-            continue
-        near = abs(old.start - start) < CLOSE and abs(old.start + old.took - end) < CLOSE
-        if near and (old.asked == step.asked or not old.asked or not step.asked):
-            return True
-    return False
 
 
 @part

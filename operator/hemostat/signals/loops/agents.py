@@ -1,0 +1,84 @@
+"""Whose step it is, where the span itself does not say (pure; not for several threads at once).
+
+Many conventions name the agent only on its own span, which ends after all steps in it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import replace
+
+from hemostat.signals.loops.verdict import Verdict
+from hemostat.telemetry.steps import Operation, Step
+
+MOST = 200_000
+_MOST_SERVICES = 10_000
+_WORK = (Operation.CHAT, Operation.TOOL)
+
+
+class Agents:
+    """What is known of activations and services."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._names = _Memory(most)
+        """Activations that were named when they began."""
+        self._owners = _Memory(most)
+        """Activations, by what is below them: the agent or the service."""
+        self._tools = _Memory(most)
+        self._services = _Memory(_MOST_SERVICES)
+        """The one agent of a service; empty where it has several."""
+
+    def learn(self, step: Step) -> None:
+        """Take a step in, open or ended, as it comes."""
+        if step.operation is Operation.AGENT and step.agent:
+            if step.ended is None:
+                self._names.put(step.span, step.agent)
+            if self._services.get(step.service, step.agent) != step.agent:
+                self._services.put(step.service, "")
+            else:
+                self._services.put(step.service, step.agent)
+        elif step.operation in _WORK:
+            if step.operation is Operation.TOOL:
+                self._tools.put(step.span, step.peer)
+            if step.parent:
+                self._owners.put(step.parent, step.agent or step.service)
+
+    def doubled(self, step: Step) -> bool:
+        """Tell whether it is the same call as the one around it, told of by another instrumentation (MCP's client)."""
+        return step.operation is Operation.TOOL and self._tools.get(step.parent, "") == step.peer
+
+    def named(self, step: Step) -> Step:
+        """Return the step with the name of its agent, as far as it was known from the beginning.
+
+        An agent that is invoked takes no step itself: its caller does. What is named only at its end comes too late for
+        the steps in it, and some of them would be named and others not.
+        """
+        if step.operation is Operation.AGENT:
+            caller = self._names.get(step.parent, "") or self._owners.get(step.parent, "")
+            return replace(step, agent=caller) if caller else step
+        name = "" if step.agent else self._names.get(step.parent, "")
+        return replace(step, agent=name) if name else step
+
+    def told(self, verdict: Verdict) -> Verdict:
+        """Return the verdict with names of agents for services that are one agent's alone."""
+        names = tuple(dict.fromkeys(self._name(a) for a in verdict.agents))
+        edge = (self._name(verdict.edge[0]), self._name(verdict.edge[1]))
+        return replace(verdict, agents=names, edge=edge)
+
+    def _name(self, agent: str) -> str:
+        return self._services.get(agent, "") or agent
+
+
+class _Memory:
+    """What was put last, up to a bound."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[Hashable, str] = OrderedDict()
+
+    def get(self, key: Hashable, otherwise: str) -> str:
+        return self._known.get(key, otherwise)
+
+    def put(self, key: Hashable, value: str) -> None:
+        self._known[key] = value
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
