@@ -22,8 +22,8 @@ class Settings:
     """HEMOSTAT_OTLP_PORT: OTLP/HTTP."""
     otlp_grpc_port: int = 4317
     """HEMOSTAT_OTLP_GRPC_PORT: OTLP/gRPC."""
-    otlp_max_bytes: int = 8 * 1024 * 1024
-    """HEMOSTAT_OTLP_MAX_BYTES: largest request, after decompression."""
+    otlp_max_bytes: int = 4 * 1024 * 1024
+    """HEMOSTAT_OTLP_MAX_BYTES: largest request, after decompression. gRPC's own default, so senders know it."""
     workers: int = 4
     """HEMOSTAT_WORKERS: how many Watches are looked at, at once."""
     actions: tuple[str, ...] | None = None
