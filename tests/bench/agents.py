@@ -62,7 +62,7 @@ def cut(one: Told) -> bool:
 def edge_right(one: Told) -> bool | None:
     """Tell whether the edge is one of the smallest cuts; None where there is nothing to cut, or nothing was told."""
     found = first(one)
-    if found is None or not one.truth.cuts:
+    if found is None or not one.truth.cuts or not any(found[1].edge):
         return None
     caller, callee = found[1].edge
     return any(len(c) == 1 and _is(caller, c[0][0]) and _is(callee, c[0][1]) for c in one.truth.cuts)
@@ -237,6 +237,11 @@ def speed() -> dict[str, Any]:
     return found
 
 
+def _write(found: dict[str, Any]) -> None:
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps(found, indent=1) + "\n")
+
+
 def main() -> int:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -248,11 +253,11 @@ def main() -> int:
     begun = time.monotonic()
     told = run_set(SETS["main"], with_peers=True)
     found = figures(told, run_set(SETS["quiet"]))
-    found["curves"] = curves()
-    found["speed"] = speed()
+    for name, part in (("speed", speed), ("curves", curves)):
+        _write(found)
+        found[name] = part()
     found["seconds"] = round(time.monotonic() - begun)
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps(found, indent=1) + "\n")
+    _write(found)
     print(json.dumps({k: found[k] for k in ("precision", "recall", "repeats_to_alarm_median", "pairs_both_right")}))
     return 0
 

@@ -83,7 +83,7 @@ def _evidence(cycle: Cycle) -> Evidence:
 def _needed(cycle: Cycle, evidence: Evidence) -> int:
     if _only_words(cycle):
         return max(NEEDED_WORDS, NEEDED[evidence])
-    if evidence is Evidence.NAMES and len(set(cycle.agents)) > 2:
+    if evidence is Evidence.NAMES and len({s.peer for s in cycle.symbols if _is_to_agent(s)}) > 2:
         return NEEDED_RING
     return NEEDED[evidence]
 

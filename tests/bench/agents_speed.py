@@ -1,0 +1,101 @@
+"""Steps a second on one core and memory per open conversation, as JSON; `agents.py` runs it in a process of its own."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from agents_run import Batch, batches, steps
+from agentworld.sets import SETS, groups
+
+from hemostat.signals.loops.bank import Bank
+from hemostat.signals.loops.detect import Detector
+from hemostat.telemetry.steps import Step
+
+STEPS, CONVERSATIONS, EACH = 100_000, 250_000, 4
+BATCH = 512
+
+
+def copies(made: list[Step], most: int) -> Iterator[Step]:
+    """Yield the steps again and again, each time as other conversations a little later."""
+    for n in range(most // len(made) + 1):
+        for step in made:
+            span = bytes((n & 255, n >> 8)) + step.span[2:]
+            yield replace(step, conversation=f"{n:x}-{step.conversation}", trace=span * 2, span=span)
+
+
+def from_steps(made: list[Step]) -> float:
+    """Return steps a second of CPU through all detectors."""
+    found = Detector()
+    stream = list(islice(copies(made, STEPS), STEPS))
+    found.take(stream[:BATCH], stream[0].started)
+    begun = time.process_time()
+    for at in range(BATCH, len(stream), BATCH):
+        part = stream[at : at + BATCH]
+        now = max(s.ended or s.started for s in part)
+        found.take(part, now)
+        found.look(now)
+    return (len(stream) - BATCH) / (time.process_time() - begun)
+
+
+def of_the_bank(made: list[Step]) -> float:
+    """Return steps a second of CPU through the search for cycles alone."""
+    bank = Bank()
+    stream = [s for s in islice(copies(made, STEPS), STEPS) if s.ended is not None]
+    bank.take(stream[:BATCH], 0.0)
+    begun = time.process_time()
+    for at in range(BATCH, len(stream), BATCH):
+        bank.take(stream[at : at + BATCH], 0.0)
+    return (len(stream) - BATCH) / (time.process_time() - begun)
+
+
+def from_otlp(requests: list[Batch]) -> float:
+    """Return steps a second of CPU from the bytes of requests to `Step`s, content and all."""
+    begun, n = time.process_time(), 0
+    for batch in requests:
+        n += sum(1 for _ in steps(batch))
+    return n / (time.process_time() - begun)
+
+
+def memory(made: list[Step]) -> dict[str, float]:
+    """Return bytes a conversation, measured as the growth of resident memory, and what a million would take."""
+    ended = [s for s in made if s.ended is not None][:EACH]
+    before = _resident()
+    found = Detector(conversations=CONVERSATIONS)
+    for n in range(CONVERSATIONS):
+        span = n.to_bytes(8, "big")
+        part = [
+            replace(s, conversation=f"{n:016x}", trace=span * 2, span=bytes((i,)) + span[1:])
+            for i, s in enumerate(ended)
+        ]
+        found.take(part, 1e12)
+    grown = _resident() - before
+    return {
+        "conversations": CONVERSATIONS,
+        "bytes_each": round(grown / CONVERSATIONS),
+        "million_gb_extrapolated": round(grown / CONVERSATIONS * 1e6 / 1e9, 2),
+    }
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    """Measure."""
+    requests = [b for group in islice(groups(SETS["tuning"]), 3) for b in batches(group.records())]
+    made = [step for batch in requests for step in steps(batch)]
+    found = {
+        "steps_per_second": round(from_steps(made)),
+        "steps_per_second_bank": round(of_the_bank(made)),
+        "steps_per_second_otlp": round(from_otlp(requests)),
+        "memory": memory(made),
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
