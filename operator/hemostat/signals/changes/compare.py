@@ -103,8 +103,9 @@ def _tellable(name: str, value: Any) -> str:
 
 
 def writer(managed: Sequence[Json], field: str) -> str:
-    """Return the manager that last wrote the field, or an empty text."""
-    mine = [e for e in managed if field and owns(e.get("fieldsV1") or {}, field)]
+    """Return the manager that last wrote the field, or an empty text. Who keeps the status only repeats it there."""
+    wrote = [e for e in managed if e.get("subresource") != "status"]
+    mine = [e for e in wrote if field and owns(e.get("fieldsV1") or {}, field)]
     return str(max(mine, key=lambda e: e.get("time") or "").get("manager", "")) if mine else ""
 
 

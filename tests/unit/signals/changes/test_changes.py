@@ -42,6 +42,12 @@ def test_who_changed_the_replicas_is_who_wrote_them_last():
     ]
 
 
+def test_who_repeats_a_number_in_the_status_changed_nothing():
+    status = {"subresource": "status", "fieldsV1": {"f:status": {"f:replicas": {}}}}
+    managed = [wrote("kubectl", "f:replicas", -9), wrote("kube-controller-manager", "f:replicas", -1, **status)]
+    assert said(deployment(replicas=2), deployment(replicas=4), managed) == [("Scale", "replicas 2 -> 4 (by kubectl)")]
+
+
 def test_a_status_that_moves_is_no_change():
     assert said(deployment(), deployment(readyReplicas=1)) == []
     assert said(thing("Pod", status={"phase": "Running"}), thing("Pod", status={"phase": "Failed"})) == []
