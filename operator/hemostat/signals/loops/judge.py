@@ -106,7 +106,7 @@ def _failing(cycle: Cycle) -> bool:
 
 def _polls(cycle: Cycle) -> bool:
     lasted = cycle.ended - cycle.began
-    slow = lasted >= PAUSE_SECONDS * cycle.rounds * len(cycle.symbols)
+    slow = lasted >= PAUSE_SECONDS * cycle.steps
     return slow and cycle.busy < IDLE_SHARE * lasted and not _between_agents(cycle)
 
 

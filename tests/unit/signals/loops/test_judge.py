@@ -1,0 +1,147 @@
+"""Which cycles are trouble, what they are called, where they would be cut, and when one may only tell of them."""
+
+import pytest
+from tests.unit.signals.loops.talks import steps, tool
+
+from hemostat.signals.loops.bank import Bank
+from hemostat.signals.loops.judge import (
+    CUT_ROUNDS,
+    NEEDED,
+    NEEDED_RING,
+    NEEDED_WORDS,
+    POLLS,
+    STORM_ROUNDS,
+    Evidence,
+    judge,
+)
+from hemostat.signals.loops.verdict import Advice, Kind, Visibility
+from hemostat.telemetry.steps import Basis, Failure, Operation
+
+BLIND = {"asked": None, "about": None, "result": None}
+AGENT, CHAT, HANDOFF = Operation.AGENT, Operation.CHAT, Operation.HANDOFF
+
+
+def verdicts(made):
+    """Return what is judged after each step; None where nothing is."""
+    bank = Bank(8)
+    found = []
+    for step in made:
+        cycles = bank.take([step], step.ended)
+        found.append(judge(cycles[0]) if cycles else None)
+    return found
+
+
+def last(*changes, **more):
+    return verdicts(steps(*changes, **more))[-1]
+
+
+def rounds_to(made):
+    """Return at which step a verdict is told first."""
+    return next((i for i, v in enumerate(verdicts(made), 1) if v), None)
+
+
+def test_the_same_call_with_the_same_result_is_told_at_the_third():
+    assert rounds_to(steps(*[{}] * 9)) == 3
+    found = last(*[{}] * 3)
+    assert (found.kind, found.advice, found.edge) == (Kind.REPEATED_STEP, Advice.NOTIFY, ("a", "search"))
+    assert (found.agents, found.rounds, found.visibility) == (("a",), 3, Visibility.FULL)
+
+
+def test_it_is_cut_only_when_it_costs_runs_at_full_speed_and_has_gone_on():
+    busy = [{"took": 1.9}] * 12
+    told = verdicts(steps(*busy))
+    assert [v.advice for v in told[2:]].index(Advice.CUT) == CUT_ROUNDS - 2, "five rounds, ten seconds"
+    idle = verdicts(steps(*[{"took": 0.2}] * 12))
+    assert {v.advice for v in idle if v} == {Advice.NOTIFY}
+
+
+def test_polling_with_pauses_is_told_only_when_it_has_gone_on_for_long():
+    assert rounds_to([tool(start=20.0 * i) for i in range(60)]) == POLLS
+    assert rounds_to([tool(start=6.0 * i) for i in range(60)]) == 21, "two minutes"
+    assert rounds_to([tool(start=20.0 * i, result=i) for i in range(60)]) is None
+    assert all(v.advice is Advice.NOTIFY for v in verdicts([tool(start=20.0 * i) for i in range(40)]) if v)
+
+
+def test_in_other_words_it_is_a_paraphrase_loop():
+    assert last(*({"asked": i} for i in range(5, 8))).kind is Kind.PARAPHRASE_LOOP
+
+
+def test_two_agents_that_answer_each_other_are_a_cycle_cut_between_them():
+    turns = [{"agent": a, "peer": b, "operation": HANDOFF, "result": None} for a, b in ("xy", "yx")] * 3
+    found = last(*turns)
+    assert (found.kind, set(found.agents), found.edge) == (Kind.CYCLE, {"x", "y"}, ("y", "x"))
+
+
+def test_who_asks_the_same_agent_again_and_again_is_a_cycle():
+    found = last(*[{"agent": "x", "peer": "y", "operation": AGENT}] * 3)
+    assert (found.kind, found.edge, found.agents) == (Kind.CYCLE, ("x", "y"), ("x", "y"))
+
+
+def test_names_alone_need_more_rounds_and_are_never_cut():
+    two = [{"peer": p, **BLIND} for p in "ab"] * 20
+    assert rounds_to(steps(*two)) == 2 * NEEDED[Evidence.NAMES]
+    assert rounds_to(steps(*[BLIND] * 40)) == NEEDED[Evidence.NAME]
+    ring = [{"agent": a, "peer": b, "operation": HANDOFF, **BLIND} for a, b in ("xy", "yz", "zx")] * 8
+    assert rounds_to(steps(*ring)) == 3 * NEEDED_RING
+    told = [v for v in verdicts(steps(*two, every=1.0)) if v]
+    assert all(v.advice is Advice.NOTIFY and v.visibility is Visibility.PARTIAL for v in told)
+    assert told[0].confidence < last(*[{}] * 3).confidence
+
+
+def test_words_alone_are_drafts_first_and_burn_tokens_later():
+    said = [{"operation": CHAT, "peer": "m", "result": None, "tokens": 500}] * 12
+    assert rounds_to(steps(*said)) == NEEDED_WORDS
+    assert last(*said).kind is Kind.TOKEN_BURN
+    assert last(*said).tokens == 12 * 500
+
+
+def test_many_at_once_are_no_rounds():
+    at_once = [tool(start=0.1 * i, took=30.0, **BLIND) for i in range(40)]
+    assert not any(verdicts(at_once))
+
+
+def test_a_tool_that_is_down_is_a_storm_of_retries_unless_pauses_grow():
+    down = {"failed": Failure.UNAVAILABLE, "result": None}
+    assert rounds_to(steps(*[down] * 12)) == STORM_ROUNDS
+    assert last(*[down] * 12).kind is Kind.RETRY_STORM
+    patient = [tool(start=float(2**i), took=0.1, **down) for i in range(12)]
+    assert not any(verdicts(patient))
+
+
+def test_what_fails_for_another_reason_is_a_loop():
+    assert last(*[{"failed": Failure.INVALID, "result": None}] * 3).kind is Kind.REPEATED_STEP
+
+
+def test_a_provider_s_trouble_is_not_told_of_each_conversation():
+    refused = {"failed": Failure.RATE_LIMITED, "operation": CHAT, "result": None, "peer": "m"}
+    assert not any(verdicts(steps(*[refused] * 20)))
+
+
+def test_how_the_conversation_is_known_scales_confidence():
+    known = [last(*[{"basis": basis}] * 3).confidence for basis in Basis]
+    assert known == sorted(known, reverse=True)
+    assert len(set(known)) == len(known)
+
+
+def test_names_do_not_matter():
+    made = [{"agent": a, "peer": p} for a, p in ("xf", "yg", "xh")] * 5
+    renamed = [{"agent": f"other-{m['agent']}", "peer": f"tool-{m['peer']}"} for m in made]
+    plain = [v and (v.kind, v.advice, v.rounds, v.confidence) for v in verdicts(steps(*made))]
+    assert plain == [v and (v.kind, v.advice, v.rounds, v.confidence) for v in verdicts(steps(*renamed))]
+    assert any(plain)
+
+
+@pytest.mark.parametrize("every", [4, 5, 7])
+def test_a_round_of_four_is_seen_through_a_step_that_comes_out_of_step(every):
+    names = iter("abcd" * 20)
+    made = [{"peer": "note" if i % every == every - 1 else next(names)} for i in range(40)]
+    told = [v for v in verdicts(steps(*made)) if v]
+    assert told
+    assert {v.kind for v in told} == {Kind.CYCLE}
+
+
+def test_words_are_for_a_person():
+    found = last(*[{}] * 4)
+    assert "search" in found.words
+    assert "4 rounds" in found.words
+    assert "a -> search" in found.words
