@@ -228,7 +228,13 @@ def test_replay_says_when_a_watch_would_have_fired_and_draws_it(tmp_path):
     )
     file, drawn = tmp_path / "watch.yaml", tmp_path / "watch.svg"
     file.write_text(
-        yaml.safe_dump({"kind": "Watch", **watch.model_dump(mode="json", by_alias=True, exclude_none=True)})
+        yaml.safe_dump(
+            {
+                "apiVersion": "hemostat.dev/v1alpha1",
+                "kind": "Watch",
+                **watch.model_dump(mode="json", by_alias=True, exclude_none=True),
+            }
+        )
     )
     with prometheus(tmp_path / "p", openmetrics=recorded(end)) as url:
         span = [
