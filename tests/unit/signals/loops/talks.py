@@ -40,6 +40,7 @@ def tool(
         about=about,
         result=result,
         tokens_in=tokens,
+        tenant=more.pop("tenant", ""),
         failed=failed,
         sketch=sketch,
         **more,

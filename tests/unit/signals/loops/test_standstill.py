@@ -1,0 +1,178 @@
+"""Deadlocks are seen among open spans: true ones, told late enough; never long work, time-outs or legal re-entrancy."""
+
+import pytest
+from tests.unit.signals.loops.talks import tool
+
+from hemostat.signals.loops.opensteps import NEVER_TOLD_AGAIN_SECONDS, SILENT_SECONDS, OpenSteps
+from hemostat.signals.loops.recursion import DEPTH, SAME, too_deep
+from hemostat.signals.loops.standstill import PERSON_SECONDS, QUIET_SECONDS, Standstill
+from hemostat.signals.loops.verdict import Advice, Kind
+from hemostat.telemetry.steps import Operation, WaitMode
+
+AGENT, WAIT, CHAT = Operation.AGENT, Operation.WAIT, Operation.CHAT
+LATER = QUIET_SECONDS + 20.0
+
+
+def span(name):
+    return name.encode().rjust(8, b"-")
+
+
+def agent(name, parent="", agent=None, **more):
+    who = agent or name
+    return tool(agent=who, peer=who, operation=AGENT, ended=None, span=span(name), parent=span(parent), **more)
+
+
+def lock(name, parent, holder, **more):
+    return tool(
+        agent="", peer="lock:x", operation=WAIT, ended=None, span=span(name), parent=span(parent), holder=holder,
+        awaited="lock", **more,
+    )  # fmt: skip
+
+
+def wait(name, parent, mode, awaited="agent", **more):
+    return tool(
+        agent="", peer="b", operation=WAIT, ended=None, span=span(name), parent=span(parent), mode=mode,
+        awaited=awaited, **more,
+    )  # fmt: skip
+
+
+def looked(*steps, times=(LATER, LATER + 1)):
+    """Return what is told at the last look."""
+    opened, standstill = OpenSteps(), Standstill()
+    for step in steps:
+        opened.add(step, 0.0)
+    found = []
+    for now in times:
+        found = standstill.look(opened, now)
+    return found
+
+
+MUTUAL = [agent("a"), agent("b"), lock("la", "a", "b", start=1.0), lock("lb", "b", "a", start=2.0)]
+
+
+def test_two_that_hold_what_the_other_waits_for_are_a_deadlock_cut_at_the_younger_wait():
+    (found,) = looked(*MUTUAL)
+    assert (found.kind, found.advice, found.edge) == (Kind.DEADLOCK, Advice.CUT, ("b", "a"))
+    assert (set(found.agents), found.began) == ({"a", "b"}, 2.0)
+
+
+def test_it_is_told_when_it_has_stood_still_and_still_does_at_the_next_look():
+    assert looked(*MUTUAL, times=(LATER,)) == []
+    assert looked(*MUTUAL, times=(3.0, 4.0)) == []
+    assert looked(*MUTUAL, times=(3.0, LATER))
+
+
+def test_a_wait_that_ended_and_began_again_is_another_one():
+    opened, standstill = OpenSteps(), Standstill()
+    for step in MUTUAL:
+        opened.add(step, 0.0)
+    standstill.look(opened, LATER)
+    opened.close(span("lb"))
+    opened.add(lock("lc", "b", "a", start=LATER), LATER)
+    assert standstill.look(opened, LATER + 1) == []
+
+
+def test_who_waits_for_one_that_works_is_not_stuck():
+    works = tool(agent="b", operation=Operation.TOOL, ended=None, span=span("t"), parent=span("b"))
+    assert looked(agent("a"), agent("b"), lock("la", "a", "b"), works) == []
+    thinks = [agent("a"), agent("b"), lock("la", "a", "b")]
+    assert looked(*thinks) == []
+
+
+def test_legal_re_entrancy_is_none_and_a_lock_that_knows_only_the_caller_is():
+    inner = agent("a2", "b", "a")
+    assert looked(agent("a"), agent("b", "a"), inner) == []
+    (found,) = looked(agent("a"), agent("b", "a"), lock("l", "b", "a"))
+    assert set(found.agents) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("mode", "told"), [(WaitMode.ALL, 1), (WaitMode.ANY, 0)])
+def test_who_waits_for_any_of_several_is_free_if_one_of_them_works(mode, told):
+    steps = [
+        agent("a"), wait("w", "a", mode), agent("b", "w"), agent("c", "w"), lock("l", "b", "a"),
+        tool(agent="c", operation=CHAT, ended=None, span=span("chat"), parent=span("c")),
+    ]  # fmt: skip
+    assert len(looked(*steps)) == told
+
+
+def test_where_nobody_said_how_it_waits_it_is_told_and_not_cut():
+    steps = [agent("a"), wait("w", "a", WaitMode.UNKNOWN), agent("b", "w"), agent("c", "w"), lock("l", "b", "a")]
+    (found,) = looked(*steps)
+    assert found.advice is Advice.NOTIFY
+
+
+def test_locks_are_held_across_conversations():
+    steps = [
+        agent("a", conversation="one"),
+        agent("b", conversation="two"),
+        lock("la", "a", "b", conversation="one", holder_conversation="two"),
+        lock("lb", "b", "a", conversation="two", holder_conversation="one"),
+    ]
+    assert len(looked(*steps)) == 1
+    other = [*steps[:3], lock("lb", "b", "a", conversation="two", holder_conversation="three")]
+    assert len(looked(*other)) == 1, "the only call of that agent there is"
+
+
+def test_another_s_namesake_in_another_tenant_holds_nothing():
+    steps = [agent("a"), agent("b", tenant="t"), lock("la", "a", "b"), lock("lb", "b", "a", tenant="t")]
+    assert looked(*steps) == []
+
+
+def test_a_lock_without_a_holder_is_no_edge():
+    assert looked(agent("a"), agent("b"), lock("la", "a", ""), lock("lb", "b", "a")) == []
+
+
+def test_a_person_is_only_told_of():
+    steps = [agent("a"), wait("w", "a", WaitMode.ALL, awaited="person")]
+    assert looked(*steps, times=(PERSON_SECONDS - 1,)) == []
+    (found,) = looked(*steps, times=(PERSON_SECONDS + 1,))
+    assert (found.kind, found.advice, found.agents) == (Kind.WAITING_FOR_PERSON, Advice.NOTIFY, ("a",))
+
+
+def test_what_nobody_tells_of_any_more_is_forgotten():
+    opened = OpenSteps()
+    opened.add(agent("a"), 0.0)
+    opened.add(agent("a"), 5.0)
+    opened.add(agent("pending"), 0.0)
+    opened.sweep(6.0 + SILENT_SECONDS)
+    assert len(opened) == 1
+    opened.sweep(1.0 + NEVER_TOLD_AGAIN_SECONDS)
+    assert len(opened) == 0
+
+
+def test_a_heartbeat_after_the_end_opens_nothing():
+    opened = OpenSteps()
+    opened.close(span("a"))
+    opened.add(agent("a"), 1.0)
+    assert len(opened) == 0
+
+
+def test_open_spans_are_bounded_and_the_oldest_gives_way():
+    opened = OpenSteps(most=3)
+    for name in "abcde":
+        opened.add(agent(name, "root"), 0.0)
+    assert (len(opened), opened.displaced) == (3, 2)
+    assert opened.get(span("a")) is None
+    for name in "abcde":
+        opened.close(span(name))
+    assert (len(opened), opened.waiting()) == (0, {})
+
+
+def nested(n, **changes):
+    """Return at which depth a verdict is told first, and it."""
+    opened = OpenSteps()
+    for i in range(n):
+        step = agent(f"a{i}", f"a{i - 1}", "a", **{name: value(i) for name, value in changes.items()})
+        opened.add(step, 0.0)
+        for verdict in too_deep(step, opened):
+            return i + 1, verdict
+    return None, None
+
+
+def test_calls_of_oneself_with_the_same_task_are_told_early_and_with_others_late():
+    depth, found = nested(20)
+    assert (depth, found.kind, found.advice) == (SAME, Kind.RECURSION, Advice.CUT)
+    depth, found = nested(20, asked=lambda i: i + 5)
+    assert (depth, found.advice) == (DEPTH, Advice.NOTIFY)
+    assert nested(DEPTH - 1, asked=lambda i: i + 5) == (None, None)
+    assert nested(20, asked=lambda i: None)[0] == DEPTH
