@@ -1,0 +1,171 @@
+"""What must not change a verdict does not: names, order, duplicates, other conversations, what comes later."""
+
+import random
+from dataclasses import replace
+
+from tests.unit.signals.loops.talks import steps, tool
+
+from hemostat.signals.loops.agents import Agents
+from hemostat.signals.loops.detect import AGAIN_SECONDS, Detector
+from hemostat.signals.loops.order import Conversations, Order
+from hemostat.signals.loops.verdict import Advice, Kind
+from hemostat.telemetry.steps import Basis, Failure, Operation, Source
+
+AGENT, CHAT, HANDOFF = Operation.AGENT, Operation.CHAT, Operation.HANDOFF
+
+
+def ping_pong(rounds=8, conversation="c", start=0.0):
+    made = []
+    for i, (a, b) in enumerate(["xy", "yx"] * rounds):
+        at = start + 2.0 * i
+        made.append(tool(agent=a, peer="m", operation=CHAT, start=at, took=1.9, conversation=conversation, tokens=50))
+        turn = {"agent": a, "peer": b, "operation": HANDOFF, "result": None, "conversation": conversation}
+        made.append(tool(**turn, start=at + 1.9, took=0.05))
+    return made
+
+
+def research(conversation="r"):
+    return steps(*({"conversation": conversation, "asked": i + 5, "about": i + 5, "result": i} for i in range(30)))
+
+
+def told(made, delay=None, seed=0):
+    """Return what is told, each step arriving when it ended or up to `delay` seconds later; looked at every second."""
+    rng, found, said = random.Random(seed), Detector(), []
+    arrivals = sorted(((s.ended + (rng.random() * delay if delay else 0.0)), i, s) for i, s in enumerate(made))
+    clock = 0.0
+    for at, _, step in arrivals:
+        while clock + 1.0 < at:
+            clock += 1.0
+            said += found.look(clock)
+        said += found.take([step], at)
+    for second in range(1, 20):
+        said += found.look(clock + second)
+    return said
+
+
+def gist(verdicts):
+    return sorted((v.conversation, v.kind, v.advice, v.edge, v.rounds) for v in verdicts)
+
+
+def test_a_loop_is_told_once_and_again_when_it_may_be_cut():
+    said = told(ping_pong())
+    assert [(v.kind, v.advice) for v in said] == [(Kind.CYCLE, Advice.NOTIFY), (Kind.CYCLE, Advice.CUT)]
+    assert not told(research())
+
+
+def test_duplicates_change_nothing():
+    made = ping_pong()
+    again = [replace(s, ended=s.ended, source=Source.GUARD) for s in made]
+    assert gist(told([*made, *again])) == gist(told(made))
+
+
+def test_the_order_of_arrival_within_the_delay_changes_nothing():
+    made = ping_pong(12)
+    assert len({tuple(gist(told(made, delay=5.0, seed=seed))) for seed in range(5)} | {tuple(gist(told(made)))}) == 1
+
+
+def test_other_conversations_change_nothing():
+    mixed = [*ping_pong(), *research(), *ping_pong(conversation="d", start=3.3)]
+    both = gist(told(mixed))
+    assert [v for v in both if v[0] == "c"] == gist(told(ping_pong()))
+    assert {v[0] for v in both} == {"c", "d"}
+
+
+def test_names_change_nothing_but_names():
+    made = [replace(s, agent=s.agent.upper(), peer=s.peer.upper()) for s in ping_pong()]
+    lowered = [(c, k, a, (e[0].lower(), e[1].lower()), r) for c, k, a, e, r in gist(told(made))]
+    assert lowered == gist(told(ping_pong()))
+
+
+def test_what_comes_later_changes_nothing():
+    made = [*ping_pong(12), *research(), *ping_pong(5, "d", 9.1)]
+    whole = told(made)
+    for n in (14, 20, 30):
+        early = told(sorted(made, key=lambda s: s.ended)[:n])
+        assert whole[: len(early)] == early
+    assert len(whole) > 2
+
+
+def test_lost_spans_never_blame_another_edge():
+    for seed in range(20):
+        rng = random.Random(seed)
+        kept = [s for s in [*ping_pong(20), *research()] if rng.random() > 0.3]
+        assert {v.conversation for v in told(kept)} <= {"c"}
+        assert {v.edge for v in told(kept)} <= {("x", "y"), ("y", "x")}
+
+
+def test_trouble_that_comes_back_is_told_again():
+    later = ping_pong(start=AGAIN_SECONDS + 100.0)
+    said = told([*ping_pong(), *later])
+    assert [v.rounds for v in said[:2]] == [3, 5]
+    assert len(said) > 2
+    assert all(v.kind is Kind.CYCLE for v in said)
+
+
+def test_a_provider_s_storm_is_told_again_only_for_conversations_that_were_not_in_it():
+    def refused(c, i):
+        return tool(operation=CHAT, peer="m", conversation=c, start=3.0 * i, took=0.1, failed=Failure.RATE_LIMITED)
+
+    said = told([refused(c, i + (20 if c == "z" else 0)) for i in range(30) for c in "xyz"])
+    assert [set(v.conversations) for v in said] == [{"x"}, {"x", "y"}, {"x", "y", "z"}]
+    assert {(v.kind, v.edge, v.conversation) for v in said} == {(Kind.RETRY_STORM, ("*", "m"), "")}
+
+
+def test_steps_are_passed_on_in_the_order_of_their_ends():
+    order = Order(delay=5.0)
+    made = steps(*[{}] * 6)
+    for step in random.Random(1).sample(made, 6):
+        order.put(step)
+    assert order.ready(made[2].ended + 5.0) == made[:3]
+    order.put(made[0])
+    assert order.ready(1e9) == made[3:], "a second time it is no step"
+    few = Order(delay=5.0, most=2)
+    for step in steps(*[{}] * 6):
+        few.put(step)
+    assert (len(few.ready(0.0)), len(few)) == (4, 2)
+
+
+def trace(n, link=None, **more):
+    links = () if link is None else (bytes((link,)) * 16,)
+    return tool(conversation=(bytes((n,)) * 16).hex(), basis=Basis.TRACE, trace=bytes((n,)) * 16, links=links, **more)
+
+
+def test_a_trace_belongs_to_the_conversation_that_any_of_its_steps_names():
+    known = Conversations()
+    named = tool(conversation="s", trace=bytes((1,)) * 16)
+    known.learn(named)
+    assert known.settle(trace(1)).conversation == "s"
+    assert known.settle(trace(1)).basis is Basis.SESSION
+    assert known.settle(trace(2)).conversation == (bytes((2,)) * 16).hex()
+
+
+def test_linked_traces_are_one_conversation_in_whatever_order_they_come():
+    known = Conversations()
+    for n in (4, 2, 3):
+        known.learn(trace(n, link=n - 1))
+    assert {known.settle(trace(n)).conversation for n in (1, 2, 3, 4)} == {(bytes((1,)) * 16).hex()}
+    known.learn(trace(5, link=6))
+    known.learn(trace(6, link=5))
+    assert known.settle(trace(5)).basis is Basis.TRACE, "a circle of links ends"
+    for n in range(10, 20):
+        few = Conversations(most=3)
+        few.learn(trace(n, link=n - 1))
+
+
+def test_who_calls_an_agent_is_known_from_what_else_it_does():
+    agents = Agents()
+    agents.learn(tool(agent="", operation=CHAT, parent=b"caller--"))
+    call = tool(agent="b", peer="b", operation=AGENT, parent=b"caller--")
+    assert agents.named(call).agent == "team"
+    agents.learn(tool(agent="a", peer="a", operation=AGENT, ended=None, span=b"caller--"))
+    assert agents.named(call).agent == "a"
+    assert agents.named(tool(agent="", parent=b"caller--")).agent == "a"
+
+
+def test_a_call_that_two_instrumentations_tell_of_is_one():
+    agents = Agents()
+    outer = tool(span=b"outer---")
+    agents.learn(outer)
+    assert agents.doubled(tool(parent=b"outer---"))
+    assert not agents.doubled(tool(parent=b"outer---", peer="another tool, that this one uses"))
+    assert not agents.doubled(outer)
