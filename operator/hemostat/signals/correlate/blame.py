@@ -21,6 +21,8 @@ Edge = tuple[str, str]
 """(caller, callee), by service name."""
 RECENT_CHANGE = timedelta(minutes=10)
 """A rollout so long before the trouble began may be its cause."""
+LATER = timedelta(minutes=2)
+"""What began so long after a trouble does not explain it: signals take their time, but not that long."""
 _STAYS = 1.3
 """Among equals the one that has an Incident keeps it, unless another ranks so many times as high."""
 _SIGN = {
@@ -110,6 +112,7 @@ def cases(
 def _explanations(suspects: Sequence[Suspect], edges: Iterable[Edge], quiet: Collection[str]) -> dict[str, set[str]]:
     """Return who is explained by whom: `w/<watch>` for suspects, `s/<service>` for services nobody watches."""
     nodes: dict[str, list[str]] = {}
+    since = {f"w/{s.name}": s.since for s in suspects}
     for suspect in suspects:
         nodes.setdefault(suspect.service, []).append(f"w/{suspect.name}")
     graph: dict[str, set[str]] = {f"w/{s.name}": set() for s in suspects}
@@ -119,10 +122,15 @@ def _explanations(suspects: Sequence[Suspect], edges: Iterable[Edge], quiet: Col
             continue
         for a in nodes.get(caller, [f"s/{caller}"]):
             if a not in steadfast:
-                graph.setdefault(a, set()).update(nodes.get(callee, [f"s/{callee}"]))
+                below = nodes.get(callee, [f"s/{callee}"])
+                graph.setdefault(a, set()).update(b for b in below if not _later(since.get(b), since.get(a)))
     _blame_callers(suspects, nodes, graph)
     _tie(suspects, graph)
     return graph
+
+
+def _later(callee: datetime | None, caller: datetime | None) -> bool:
+    return callee is not None and caller is not None and callee - caller >= LATER
 
 
 def _own_reason(suspect: Suspect) -> bool:

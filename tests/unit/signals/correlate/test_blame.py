@@ -180,3 +180,10 @@ def test_components_are_those_of_mutual_reachability_callees_first(edges):
 def test_a_chain_of_ten_thousand_does_not_overflow():
     graph = {f"{i:05}": {f"{i + 1:05}"} for i in range(10_000)}
     assert len(components(graph)) == 10_001
+
+
+def test_what_began_minutes_later_is_not_the_cause():
+    """An older Incident of a caller is about something else than what its callee suffers now."""
+    early = sick("checkout", call("frontend", "checkout", when=0))
+    for when, wanted in ((90, {"payment": {"checkout"}}), (300, {"payment": set(), "checkout": set()})):
+        assert led([early, sick("payment", call("checkout", "payment", when=when))], CHAIN) == wanted
