@@ -46,6 +46,10 @@ class Source(Protocol):
         ...
 
 
+_SHORT = 100
+"""Characters of a query that are told with its problem."""
+
+
 class Poller:
     """Knows who wants what, asks for it in time, and keeps the last answers."""
 
@@ -140,7 +144,7 @@ class Poller:
         try:
             answer = self._source.instant(query)
         except HemostatError as error:
-            return self._failed(topic, error, self._clock() - asked)
+            return self._failed(query, topic, error, self._clock() - asked)
         QUERIES.labels("ok" if answer.series else "empty").inc()
         with self._lock:
             self._keep(query, topic, answer)
@@ -153,12 +157,13 @@ class Poller:
                 self._keep_past(query, topic, ())
             return self._paced(topic, self._clock() - asked, failures=0, every=topic.seldom)
 
-    def _failed(self, topic: Topic, error: HemostatError, took: float) -> float:
+    def _failed(self, query: str, topic: Topic, error: HemostatError, took: float) -> float:
         refused = isinstance(error, Refused)
         QUERIES.labels("refused" if refused else "failed").inc()
         reason = "BadQuery" if refused else "QueryFailed" if isinstance(error, QueryFailed) else "PrometheusUnavailable"
         with self._lock:
-            topic.problem = (reason, str(error)[:1000])
+            about = "" if reason == "PrometheusUnavailable" else f": {_short(query)}"
+            topic.problem = (reason, str(error)[:1000] + about)
             if isinstance(error, QueryFailed):
                 return self._paced(topic, took, failures=topic.failures + 1, every=topic.every)
             if isinstance(error, Retry):  # not the query's fault
@@ -181,7 +186,7 @@ class Poller:
         said = list(answer.warnings)
         if topic.left_out:
             said.append(f"only {count:,} of {count + topic.left_out:,} series are kept; have the query aggregate")
-        topic.problem = ("PartialData", f"{'; '.join(said)}: {' '.join(query.split())[:100]}") if said else None
+        topic.problem = ("PartialData", f"{'; '.join(said)}: {_short(query)}") if said else None
 
     def _keep_past(self, query: str, topic: Topic, past: Sequence[History]) -> None:
         if self._topics.get(query) is not topic:
@@ -221,3 +226,9 @@ class Poller:
                     self._room.fit(topic.size + topic.past_size, ())
                     topic.size = topic.past_size = 0
                     del self._topics[question.query]
+
+
+def _short(query: str) -> str:
+    """Return enough of a query for a person to know which one it is."""
+    line = " ".join(query.split())
+    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"

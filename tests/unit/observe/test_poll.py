@@ -129,7 +129,7 @@ def test_a_wrong_query_says_so_has_no_answer_and_is_asked_seldom(poller, source)
     poller.ask("q")
     source.answer = Refused("BadQuery", "1:5: parse error")
     assert poller.ask("q") == pytest.approx(poll.REFUSED_SECONDS)
-    assert poller.read("a") == ({"q": None}, [("BadQuery", "1:5: parse error")])
+    assert poller.read("a") == ({"q": None}, [("BadQuery", "1:5: parse error: q")])
 
 
 def test_a_preset_that_has_no_data_is_asked_less_and_less_and_again_at_once_when_it_has(poller, source):
@@ -269,7 +269,7 @@ def test_a_query_that_fails_while_prometheus_is_there_waits_longer_each_time_but
     source.instant = taking(clock, 3, QueryFailed("no answer within 3 s"))
     waits = [poller.ask("q") + 3 for _ in range(6)]
     assert waits == [pytest.approx(w) for w in (12, 24, 48, 60, 60, 60)]
-    assert poller.read("a")[1] == [("QueryFailed", "no answer within 3 s")]
+    assert poller.read("a")[1] == [("QueryFailed", "no answer within 3 s: q")]
     source.instant = taking(clock, 0.1, ONE)
     assert poller.ask("q") + 0.1 == pytest.approx(5)
     assert poller.read("a")[1] == []
