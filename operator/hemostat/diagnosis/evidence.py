@@ -13,6 +13,7 @@ from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, tr
 MAX_NOTED = 12
 """Changes around the target, and as many at its callees, that become evidence: the newest."""
 MAX_TROUBLES = 16
+_WITHOUT_REPLICAS = ("Job", "CronJob", "Node")
 AFTERWARDS = timedelta(seconds=60)
 """Changes at other objects that came later than this after the incident opened did not cause it."""
 
@@ -121,7 +122,7 @@ def gather(
     return Facts(
         target=target,
         signals=tuple(signals),
-        changes=(*rollout_changes(scene.owned, opened, known), *noted_changes(noted, opened)),
+        changes=(*rollout_changes(scene.revisions, opened, known), *noted_changes(noted, opened)),
         workload=state,
         troubles=tuple(str(t) for t in found)[:MAX_TROUBLES],
         aspects=aspects,
@@ -171,7 +172,7 @@ def _items(facts: Facts, notes: Mapping[str, str]) -> list[Item]:
         (f"pod/{': '.join(t.split(': ')[:2])}", EvidenceKind.WORKLOAD, t.split(":")[0], t, None) for t in facts.troubles
     ]
     items += [_changed(c, "at a callee, ") for c in facts.callee_changes]
-    if facts.workload is not None:
+    if facts.workload is not None and facts.target["kind"] not in _WITHOUT_REPLICAS:
         w = facts.workload
         text = f"{w.ready} of {w.desired} replicas ready, {w.updated} of the newest template"
         items.append(("workload", EvidenceKind.WORKLOAD, facts.target["name"], text, None))

@@ -77,7 +77,7 @@ def service_changes(world: World, namespace: str, kind: str, name: str, now: dat
     """Return what was changed at a workload and around it, newest first, with its rollouts."""
     ref = Ref(kind, namespace, name)
     scene = scene_of(world, namespace, kind, name)
-    rolled = [Noted(ChangeKind.ROLLOUT, ref, t, f"revision {n}: {said}") for n, t, said in rollouts(scene.owned)]
+    rolled = [Noted(ChangeKind.ROLLOUT, ref, t, f"revision {n}: {said}") for n, t, said in rollouts(scene.revisions)]
     recent = [r for r in rolled if now - r.time <= RECENT]
     noted = [*world.changes(related(world, namespace, kind, name), now), *recent]
     return sorted(noted, key=lambda c: c.time, reverse=True)

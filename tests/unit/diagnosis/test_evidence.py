@@ -301,3 +301,12 @@ def test_a_set_that_waits_for_an_unready_pod_is_stuck():
     gathered = gather(TARGET, [], Scene(target | {"status": counts}, pods=[unready]), T0, T0)
     assert gathered.workload.stuck
     assert gathered.cel()["workload"]["aspects"] == ["RolloutStuck"]
+
+
+def test_the_runs_of_a_cronjob_are_no_versions_of_it_and_it_has_no_replicas():
+    runs = [replicaset(1, template("1"), -120), replicaset(2, template("2"), -60)]
+    target = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "report"}, "spec": {}, "status": {}}
+    named = {"kind": "CronJob", "name": "report"}
+    found = gather(named, (), Scene(target, owned=runs), T0, T0)
+    assert found.changes == ()
+    assert number((), found, {}, T0) == ()

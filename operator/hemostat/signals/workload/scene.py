@@ -78,6 +78,11 @@ class Scene:
         """Name of the target, or an empty text."""
         return str(self.target["metadata"]["name"]) if self.target is not None else ""
 
+    @property
+    def revisions(self) -> Sequence[Json]:
+        """ReplicaSets or ControllerRevisions. Each Job of a CronJob is a run of it, not a version."""
+        return () if self.target is not None and self.target.get("kind") == "CronJob" else self.owned
+
     def live_pods(self) -> Iterator[Json]:
         """Yield the pods that are neither finished nor being deleted: what happens to others is meant to happen."""
         for pod in self.pods:
