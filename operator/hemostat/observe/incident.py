@@ -69,7 +69,7 @@ class IncidentKeeper:
         )
         runbooks = self._store.runbooks(namespace)
         status = described(incident, incident.status, facts, signals, seen.notes, now)
-        status = grouped(status, word, firing=bool(seen.firing), now=now)
+        status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)
         status = self._diagnosed(incident, status, runbooks, facts, now)
         if status.part_of is None:
             status = self._proposed(incident, status, runbooks, now)

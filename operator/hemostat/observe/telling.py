@@ -86,10 +86,10 @@ def described(
 def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) -> IncidentStatus:
     """Add what the others' looks say: where it began, whose part it is, what it stands for.
 
-    :param firing: whether a signal of its own fires; while it clears the ranking stays as it was.
+    :param firing: whether a signal of its own is wrong at present; while it clears the ranking stays as it was.
     """
     update: dict[str, object] = {}
-    if word.causes and firing and _shape(word.causes) != _shape(status.causes):
+    if word.causes and firing and _says_more(word.causes, status.causes):
         update["causes"] = word.causes  # else it says what was seen when it was laid, not how it clears
     if word.storm is not None:
         update["storm"] = word.storm
@@ -112,8 +112,11 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
     return status.model_copy(update={"part_of": part_of, "conditions": conditions, "timeline": entry})
 
 
-def _shape(causes: Sequence[Cause]) -> list[tuple[str, int]]:
-    return [(c.service, len(c.reasons)) for c in causes]
+def _says_more(new: Sequence[Cause], old: Sequence[Cause]) -> bool:
+    """Tell whether others are ranked, or more is said of them: who mends it must not take the reason away."""
+    if [c.service for c in new] != [c.service for c in old]:
+        return True
+    return any(len(n.reasons) > len(o.reasons) for n, o in zip(new, old, strict=True))
 
 
 def told(timeline: tuple[TimelineEntry, ...], what: str, time: datetime, message: str) -> tuple[TimelineEntry, ...]:

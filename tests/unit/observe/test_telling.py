@@ -50,3 +50,10 @@ def test_reopened_even_if_the_other_process_has_a_clock_that_runs_ahead():
     assert status.signals[0].first_fired_time == at(50)  # this time, not the first time
     assert find(status.conditions, PART_OF) is None
     assert find(status.conditions, "Diagnosed").reason == "Reopened"
+
+
+def test_a_rollout_that_mends_it_does_not_take_the_reason_away():
+    """`rolled out 30 s before` is what a post-mortem looks for; the next rollout is younger than the trouble."""
+    status = grouped(incident().status, Word(causes=SEEN), firing=True, now=at(0))
+    fewer = tuple(c.model_copy(update={"reasons": c.reasons[:-1]}) for c in SEEN)
+    assert grouped(status, Word(causes=fewer), firing=True, now=at(9)).causes == SEEN
