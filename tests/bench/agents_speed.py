@@ -15,7 +15,7 @@ from hemostat.signals.loops.bank import Bank
 from hemostat.signals.loops.detect import Detector
 from hemostat.telemetry.steps import Step
 
-STEPS, CONVERSATIONS, EACH = 100_000, 250_000, 4
+STEPS, CONVERSATIONS, EACH = 60_000, 200_000, 3
 BATCH = 512
 
 
@@ -65,13 +65,8 @@ def memory(made: list[Step]) -> dict[str, float]:
     ended = [s for s in made if s.ended is not None][:EACH]
     before = _resident()
     found = Detector(conversations=CONVERSATIONS)
-    for n in range(CONVERSATIONS):
-        span = n.to_bytes(8, "big")
-        part = [
-            replace(s, conversation=f"{n:016x}", trace=span * 2, span=bytes((i,)) + span[1:])
-            for i, s in enumerate(ended)
-        ]
-        found.take(part, 1e12)
+    for at in range(0, CONVERSATIONS, BATCH):
+        found.take((step for n in range(at, min(at + BATCH, CONVERSATIONS)) for step in _as_other(ended, n)), 1e12)
     grown = _resident() - before
     return {
         "conversations": CONVERSATIONS,
@@ -80,13 +75,19 @@ def memory(made: list[Step]) -> dict[str, float]:
     }
 
 
+def _as_other(made: list[Step], n: int) -> Iterator[Step]:
+    span = n.to_bytes(8, "big")
+    for i, step in enumerate(made):
+        yield replace(step, conversation=f"{n:016x}", trace=span * 2, span=bytes((i,)) + span[1:])
+
+
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> None:
     """Measure."""
-    requests = [b for group in islice(groups(SETS["tuning"]), 3) for b in batches(group.records())]
+    requests = [b for group in islice(groups(SETS["tuning"]), 2) for b in batches(group.records())]
     made = [step for batch in requests for step in steps(batch)]
     found = {
         "steps_per_second": round(from_steps(made)),
