@@ -16,6 +16,8 @@ SILENT_SECONDS = 60.0
 """The guard tells of an open span every few seconds: one that it stopped telling of is gone with its process."""
 NEVER_TOLD_AGAIN_SECONDS = 900.0
 """Others (Logfire) tell of an open span once."""
+ANY_OF = "?"
+"""Ends the name of a node that is a choice between several waits of one span."""
 MOST_DEPTH = 256
 MOST_ENDED = 50_000
 """Ends are remembered, for a heartbeat may arrive after the end it raced with."""
@@ -95,9 +97,20 @@ class OpenSteps:
                 by_agent.setdefault((one.step.tenant, "", name), []).append(span.hex())
         for span, one in self._open.items():
             others, mode = self._others(span, one.step, by_agent)
+            choice = [o for o in others if self._is_choice(o)] if one.step.operation is not Operation.WAIT else []
+            if len(choice) > 1:
+                # Waits side by side of which each says "any of us": one that can go on is enough for all of them.
+                group = self._open[bytes.fromhex(choice[0])].step
+                mode_of_all, others = group.mode, [o for o in others if o not in choice]
+                found[span.hex() + ANY_OF] = Waiting(tuple(choice), mode_of_all, group.started)
+                others.append(span.hex() + ANY_OF)
             if others:
                 found[span.hex()] = Waiting(tuple(others), mode, one.step.started)
         return found
+
+    def _is_choice(self, node: str) -> bool:
+        step = self._open[bytes.fromhex(node)].step
+        return step.operation is Operation.WAIT and step.mode is not WaitMode.ALL
 
     def get(self, span: bytes) -> Step | None:
         """Return an open step."""
@@ -106,7 +119,7 @@ class OpenSteps:
 
     def step(self, node: str) -> Step:
         """Return the open step of a node."""
-        return self._open[bytes.fromhex(node)].step
+        return self._open[bytes.fromhex(node.removesuffix(ANY_OF))].step
 
     def _others(
         self, span: bytes, step: Step, by_agent: dict[tuple[str, str, str], list[str]]

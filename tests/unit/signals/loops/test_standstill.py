@@ -95,6 +95,17 @@ def test_who_waits_for_any_of_several_is_free_if_one_of_them_works(mode, told):
     assert len(looked(*steps)) == told
 
 
+@pytest.mark.parametrize(("mode", "told"), [(WaitMode.ALL, 1), (WaitMode.ANY, 0)])
+def test_waits_side_by_side_that_say_any_are_one_choice(mode, told):
+    steps = [
+        agent("a"), wait("w1", "a", mode), wait("w2", "a", mode), agent("b", "w1"), agent("c", "w2"),
+        lock("l", "b", "a"), tool(agent="c", operation=CHAT, ended=None, span=span("chat"), parent=span("c")),
+    ]  # fmt: skip
+    assert len(looked(*steps)) == told
+    both = [*steps[:-1], lock("m", "c", "a")]
+    assert len(looked(*both)) == 1, "no way out is left"
+
+
 def test_where_nobody_said_how_it_waits_it_is_told_and_not_cut():
     steps = [agent("a"), wait("w", "a", WaitMode.UNKNOWN), agent("b", "w"), agent("c", "w"), lock("l", "b", "a")]
     (found,) = looked(*steps)
