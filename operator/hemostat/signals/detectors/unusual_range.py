@@ -28,12 +28,13 @@ def learn(series: Any) -> None:
     series.new_high = max(series.new_high, series.block_high)
     series.new_blocks += 1
     share = max(0.005, 1.0 / series.blocks)
-    change = series.block_high - series.top_mean
-    series.top_mean += share * change
-    series.top_variance = (1.0 - share) * (series.top_variance + share * change * change)
-    change = series.block_low - series.bottom_mean
-    series.bottom_mean += share * change
-    series.bottom_variance = (1.0 - share) * (series.bottom_variance + share * change * change)
+    # from block to block, so that a wave that comes every day is no burst
+    change = series.block_high - series.top
+    series.top = series.block_high
+    series.top_variance = (1.0 - share) * series.top_variance + share * 0.5 * change * change
+    change = series.block_low - series.bottom
+    series.bottom = series.block_low
+    series.bottom_variance = (1.0 - share) * series.bottom_variance + share * 0.5 * change * change
     if series.new_blocks >= ACCEPT_BLOCKS:
         _accept(series)
 
@@ -62,21 +63,16 @@ def units(series: Any) -> Any:
     high = np.max(series.highs)
     level = max(abs(low + series.origin), abs(high + series.origin))
     unit = SHARE * (high - low) + LEVEL_SHARE * level + 1e-12
-    above = TAIL_BLOCKS * math.sqrt(series.top_variance) + TAIL_SPANS * _deviation(series.highs)
-    below = TAIL_BLOCKS * math.sqrt(series.bottom_variance) + TAIL_SPANS * _deviation(series.lows)
+    above = TAIL_BLOCKS * math.sqrt(series.top_variance) + TAIL_SPANS * _deviation(series.highs, 1.0)
+    below = TAIL_BLOCKS * math.sqrt(series.bottom_variance) + TAIL_SPANS * _deviation(series.lows, -1.0)
     return unit, above, below
 
 
 @part
-def _deviation(extremes: Any) -> float:
-    """Return their standard deviation, in 64 bits."""
-    total = 0.0
-    squares = 0.0
-    for one in extremes:
-        total += one
-    for one in extremes:
-        squares += (one - total / SPANS) ** 2
-    return math.sqrt(squares / SPANS)
+def _deviation(extremes: Any, sign: float) -> float:
+    """Return the standard deviation of the more extreme half: how much one record exceeds another."""
+    ordered = np.sort(sign * extremes.astype(np.float64))[SPANS // 2 :]
+    return math.sqrt(np.mean((ordered - np.mean(ordered)) ** 2))
 
 
 @part

@@ -205,3 +205,21 @@ def test_one_outlier_does_not_blind_for_what_comes_after():
     said = words(feed(Unusual(1), values, step=30.0))
     assert np.flatnonzero(said[:1400] == WRONG).tolist() == [1000]
     assert WRONG in said[1400:1430]
+
+
+@pytest.mark.parametrize(
+    ("begin", "hours", "change"),
+    [(2, 8, lambda v: 0 * v), (14, 7.5, lambda v: 0 * v), (6, 3, lambda v: v + 40)],
+)
+def test_a_daily_wave_does_not_hide_what_is_far_beyond_it(begin, hours, change):
+    """A wave of 50+-20 with noise 2 that falls to zero at its peak, or doubles: twenty standard deviations of noise."""
+    seconds = 300
+    time = np.arange(0, 12 * 86400, seconds)
+    values = 50 + 20 * np.sin(2 * np.pi * time / 86400) + np.random.default_rng(0).normal(0, 2, len(time))
+    fault = (time >= 11 * 86400 + begin * 3600) & (time < 11 * 86400 + (begin + hours) * 3600)
+    values[fault] = change(values[fault])
+    bank, rows = Unusual(1), np.zeros(1, np.int64)
+    said = [int(bank.step(rows, np.array([v]), float(t)).wrong[0]) for t, v in zip(time, values, strict=True)]
+    wrong = np.array(said) == WRONG
+    assert wrong[fault][:3].all()
+    assert not wrong[~fault & (time < 11 * 86400)].any()
