@@ -1,7 +1,7 @@
 """Blame laid at one moment: all suspects of a namespace, and the cause of each (pure)."""
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,16 +27,7 @@ class Blame:
 
     def may_shift(self, service: str) -> bool:
         """Tell whether the service calls one that is watched and well, directly or through services nobody watches."""
-        todo, seen = deque(self.callees.get(service, ())), {service}
-        while todo:
-            callee = todo.popleft()
-            if callee in seen:
-                continue
-            if callee in self.quiet:
-                return True
-            seen.add(callee)
-            todo.extend(self.callees.get(callee, ()))
-        return False
+        return any(callee in self.quiet for callee in _below((service,), self.callees) if callee != service)
 
 
 def lay(suspects: Mapping[str, Suspect], reports: Sequence[Report], graph: CallGraph, now: datetime) -> Blame:
@@ -46,7 +37,7 @@ def lay(suspects: Mapping[str, Suspect], reports: Sequence[Report], graph: CallG
         callees.setdefault(edge.caller, []).append(edge.callee)
     troubled = {s.service for s in suspects.values()}
     quiet = frozenset(r.service for r in reports if r.fresh) - troubled
-    near = _below(troubled, callees)
+    near = set(_below(troubled, callees))
     edges = [(e.caller, e.callee) for e in graph.edges if e.callee in near]
     hints = unwatched_troubles([e for e in graph.edges if e.callee in near], {r.service for r in reports})
     found = cases(list(suspects.values()), edges, quiet, hints)
@@ -54,11 +45,12 @@ def lay(suspects: Mapping[str, Suspect], reports: Sequence[Report], graph: CallG
     return Blame(now, suspects, case_of, callees, quiet)
 
 
-def _below(services: Collection[str], callees: Mapping[str, Sequence[str]]) -> set[str]:
-    """Return these services and all that they call, directly or not: nobody else has to do with their trouble."""
-    found, todo = set(services), list(services)
-    for service in todo:
-        new = [c for c in callees.get(service, ()) if c not in found]
+def _below(services: Collection[str], callees: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield these services and all that they call, directly or not: nobody else has to do with their trouble."""
+    found, todo = set(services), deque(services)
+    while todo:
+        service = todo.popleft()
+        yield service
+        new = [c for c in dict.fromkeys(callees.get(service, ())) if c not in found]
         found.update(new)
-        todo += new
-    return found
+        todo.extend(new)

@@ -57,19 +57,33 @@ def judge(cycle: Cycle) -> Verdict | None:
     if polls and (cycle.rounds < POLLS or cycle.ended - cycle.began < POLLED_SECONDS):
         return None
     cut = not polls and _may_be_cut(cycle, evidence)
-    kind, edge = _kind(cycle), _edge(cycle)
+    edge = _edge(cycle)
+    return _verdict(
+        cycle,
+        _kind(cycle),
+        edge,
+        advice=Advice.CUT if cut else Advice.NOTIFY,
+        confidence=_confidence(cycle, evidence),
+        visibility=Visibility.PARTIAL if evidence in (Evidence.NAMES, Evidence.NAME) else Visibility.FULL,
+        words=_words(cycle, evidence, edge),
+    )
+
+
+def _verdict(
+    cycle: Cycle, kind: Kind, edge: Edge, *, advice: Advice, confidence: int, visibility: Visibility, words: str
+) -> Verdict:
     return Verdict(
         kind=kind,
-        advice=Advice.CUT if cut else Advice.NOTIFY,
+        advice=advice,
         tenant=cycle.step.tenant,
         conversation=cycle.step.conversation,
         agents=_agents(cycle),
         edge=edge,
         rounds=cycle.rounds,
         began=cycle.began,
-        confidence=_confidence(cycle, evidence),
-        visibility=Visibility.PARTIAL if evidence in (Evidence.NAMES, Evidence.NAME) else Visibility.FULL,
-        words=_words(cycle, evidence, edge),
+        confidence=confidence,
+        visibility=visibility,
+        words=words,
         tokens=cycle.tokens,
     )
 
@@ -119,19 +133,14 @@ def _storm(cycle: Cycle) -> Verdict | None:
     if _backs_off(cycle) or cycle.rounds < STORM_ROUNDS:
         return None
     edge = _edge(cycle)
-    return Verdict(
-        kind=Kind.RETRY_STORM,
+    return _verdict(
+        cycle,
+        Kind.RETRY_STORM,
+        edge,
         advice=Advice.NOTIFY,
-        tenant=cycle.step.tenant,
-        conversation=cycle.step.conversation,
-        agents=_agents(cycle),
-        edge=edge,
-        rounds=cycle.rounds,
-        began=cycle.began,
         confidence=80,
         visibility=Visibility.FULL,
         words=f"{edge[1]} fails and {edge[0]} tries again without waiting longer: {cycle.rounds} times",
-        tokens=cycle.tokens,
     )
 
 

@@ -21,7 +21,7 @@ class Symbol:
 
 
 class Symbols:
-    """Numbers for symbols, from 1 on; 0 is for those that came when all numbers were taken by others."""
+    """Numbers for symbols, from 1 on; when all are taken, the one that was not seen for longest gives way."""
 
     def __init__(self, most: int = MAX_SYMBOLS) -> None:
         self._most = most
@@ -29,7 +29,7 @@ class Symbols:
         self._by_number: dict[int, Symbol] = {}
 
     def number(self, step: Step) -> int:
-        """Return the number of the step's symbol. The one that was not seen for longest gives way."""
+        """Return the number of the step's symbol."""
         symbol = Symbol(step.service, step.agent, step.operation, step.peer, step.provider)
         known = self._numbers.get(symbol)
         if known is not None:
@@ -38,9 +38,7 @@ class Symbols:
         if len(self._numbers) < self._most:
             new = len(self._numbers) + 1
         else:
-            old, new = self._numbers.popitem(last=False)
-            del self._by_number[new]
-            del old
+            _, new = self._numbers.popitem(last=False)
         self._numbers[symbol] = new
         self._by_number[new] = symbol
         return new
