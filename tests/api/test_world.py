@@ -66,7 +66,7 @@ def check(cluster: Cluster, world: World, clock: Clock) -> None:
 
 def all_told(cluster: Cluster, world: World, clock: Clock) -> bool:
     check(cluster, world, clock)
-    return all(world.freshness.settled(kind) for kind in CHECKED)
+    return all(world.settled(kind) for kind in CHECKED)
 
 
 @pytest.mark.timeout(120)
@@ -88,7 +88,7 @@ def test_what_was_deleted_in_a_gap_is_forgotten_and_a_dead_stream_is_found_out(c
     assert scene_of(world, namespace, "Deployment", "kept").unknown == ""
     check(cluster, world, clock)
     clock.step(BEHIND.total_seconds() + 1)
-    assert "the watch stream of Deployments is" in scene_of(world, namespace, "Deployment", "kept").unknown
+    assert "the watch stream of Deployments is behind" in scene_of(world, namespace, "Deployment", "kept").unknown
     assert scene_of(world, namespace, "Deployment", "gone").target is None
     check(cluster, world, clock)  # what the stream does not tell is read
     assert scene_of(world, namespace, "Deployment", "kept").unknown == ""

@@ -1,15 +1,19 @@
 """Whether what the watch streams told is the last word: lists are held against it (time comes from a Clock)."""
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hemostat.clock import Clock
 
+LOG = logging.getLogger(__name__)
 BEHIND = timedelta(seconds=10)
 """A list may know so much earlier than a stream tells; after that the stream is broken."""
 UNCHECKED = timedelta(seconds=60)
 """Without a list for so long nobody knows whether the stream lives."""
+
+MAX_GONE = 20_000
 
 
 @dataclass
@@ -18,11 +22,23 @@ class _Stream:
     complete: bool = False
     behind: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """uid to the version that a list showed and the stream has not told yet, and since when."""
+    gone: set[str] = field(default_factory=set)
+    """Told to be deleted since the last list: a list that was asked for before that shows them, and nobody tells of
+    them again."""
+    failure: str = ""
+    """Why the last list could not be read."""
+    told: bool = False
+    """Whether the log says that the stream is in doubt."""
 
     def read(self) -> bool:
         """Tell whether everything that some list showed was told of."""
         self.complete = self.complete or (self.checked is not None and not self.behind)
         return self.complete
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it has not told what a list showed."""
+        return min((since for _, since in self.behind.values()), default=None)
 
 
 class Freshness:
@@ -43,14 +59,22 @@ class Freshness:
         stream = self._streams.get(kind)
         if stream is not None:
             stream.behind.pop(uid, None)
+            if len(stream.gone) < MAX_GONE:
+                stream.gone.add(uid)
 
     def listed(self, kind: str, behind: Mapping[str, int], began: datetime) -> None:
         """A list was read; these are newer in it than in the cache."""
-        stream = self._streams.setdefault(kind, _Stream())
+        stream = self._stream(kind)
         stream.read()
-        stream.behind = {uid: stream.behind.get(uid, (version, began)) for uid, version in behind.items()}
-        stream.checked = began
+        late = {uid: version for uid, version in behind.items() if uid not in stream.gone}
+        stream.behind = {uid: stream.behind.get(uid, (version, began)) for uid, version in late.items()}
+        stream.checked, stream.failure = began, ""
+        stream.gone.clear()
         stream.read()
+
+    def failed(self, kind: str, why: str) -> None:
+        """A list could not be read."""
+        self._stream(kind).failure = why
 
     def settled(self, kind: str) -> bool:
         """Tell whether the cache had everything that the last list showed."""
@@ -59,18 +83,43 @@ class Freshness:
 
     def behind(self, kind: str) -> timedelta:
         """Return for how long the stream has not told what a list showed."""
-        stream, now = self._streams.get(kind), self._clock.now()
-        return now - min((since for _, since in stream.behind.values()), default=now) if stream else timedelta(0)
+        since = self._stream(kind).since
+        return self._clock.now() - since if since is not None else timedelta(0)
 
     def doubt(self, kinds: Collection[str]) -> str:
-        """Return why what is cached of these kinds is not to be relied on; an empty text when it is."""
-        now = self._clock.now()
-        for kind in kinds:
-            stream = self._streams.get(kind)
-            if stream is None or stream.checked is None or not stream.read():
-                return f"{kind}s are still being read"
-            if now - stream.checked > UNCHECKED:
-                return f"{kind}s could not be checked for {(now - stream.checked).total_seconds():.0f} s"
-            if self.behind(kind) > BEHIND:
-                return f"the watch stream of {kind}s is {self.behind(kind).total_seconds():.0f} s behind"
+        """Return what cached kinds are not to be relied on, since when and why; an empty text when all are.
+
+        It stays the same while nothing new is known, and when it begins and ends the log says so, once.
+        """
+        said = [words for kind in kinds if (words := self._doubt(kind, self._stream(kind)))]
+        return "; ".join(said)
+
+    def _doubt(self, kind: str, stream: _Stream) -> str:
+        began = stream.read()
+        words = self._words(kind, stream)
+        if began and bool(words) != stream.told:
+            stream.told = bool(words)
+            if words:
+                LOG.warning("no verdicts on what rests on %ss: %s", kind, words)
+            else:
+                LOG.info("%ss are up to date again", kind)
+        return words
+
+    def _words(self, kind: str, stream: _Stream) -> str:
+        now, why = self._clock.now(), f": {stream.failure}" if stream.failure else ""
+        if stream.checked is None or not stream.complete:
+            left = f", {len(stream.behind)} are yet to come" if stream.behind else ""
+            return f"{kind}s are still being read for the first time{left}{why}"
+        if now - stream.checked > UNCHECKED:
+            return f"{kind}s were last compared with the API server at {_time(stream.checked)}{why or ': it is slow'}"
+        if stream.since is not None and now - stream.since > BEHIND:
+            late = f"{len(stream.behind)} changed since {_time(stream.since)} and it has not told"
+            return f"the watch stream of {kind}s is behind: {late}; they are being read"
         return ""
+
+    def _stream(self, kind: str) -> _Stream:
+        return self._streams.setdefault(kind, _Stream())
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S} UTC"

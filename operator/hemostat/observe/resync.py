@@ -10,8 +10,10 @@ import time
 from datetime import timedelta
 
 from hemostat.clock import Clock
+from hemostat.errors import HemostatError
 from hemostat.kube import Kube
 from hemostat.metrics import WORLD_REPAIRS
+from hemostat.observe.freshness import UNCHECKED
 from hemostat.observe.kinds import BY_NAME, KINDS
 from hemostat.observe.world import World, version_of
 
@@ -23,6 +25,8 @@ SETTLING_SECONDS = 1.0
 """Until everything was told once."""
 MAX_SHARE = 0.02
 """Of the time: in a cluster so large that lists take long they come less often."""
+LONGEST_SECONDS = UNCHECKED.total_seconds() / 2
+"""But not so seldom that one slow list, as in a burst, leaves a kind in doubt until the next one."""
 CHECKED = tuple(kind.name for kind in KINDS if kind.name != "Event")
 """Events need none: they are forgotten by age."""
 
@@ -38,16 +42,25 @@ class Resync:
     def check(self, kind: str) -> float:
         """Compare one kind. Returns in how many seconds to do so again."""
         began, started = self._clock.now(), time.perf_counter()
-        listed = self._kube.versions(BY_NAME[kind].path)
-        versions = {meta["uid"]: version_of(meta) for meta in listed}
+        try:
+            listed = self._kube.versions(BY_NAME[kind].path)
+            versions = {meta["uid"]: version_of(meta) for meta in listed}
+        except HemostatError as error:
+            self._world.unread(kind, str(error))
+            raise
         self._world.reconcile(kind, versions, began)
-        behind = self._world.freshness.behind(kind)
+        behind = self._world.behind(kind)
         if behind > REPAIR_AFTER:
             LOG.warning("the watch stream of %ss is %.0f s behind; they are read", kind, behind.total_seconds())
             for item in self._kube.each(BY_NAME[kind].path):
                 self._world.put(kind, item)
             WORLD_REPAIRS.labels(kind).inc()
             return EVERY_SECONDS / 3
-        if not self._world.freshness.settled(kind):
+        if not self._world.settled(kind):
             return SETTLING_SECONDS
-        return max(EVERY_SECONDS, (time.perf_counter() - started) / MAX_SHARE)
+        return pause(time.perf_counter() - started)
+
+
+def pause(took: float) -> float:
+    """Return the seconds until the next list of a kind, when the last one took so long (pure)."""
+    return min(LONGEST_SECONDS, max(EVERY_SECONDS, took / MAX_SHARE))

@@ -36,7 +36,7 @@ def scene_of(world: World, namespace: str, kind: str, name: str) -> Scene:
         return Scene()
     owned_kind = _OWNED.get(kind)
     relied = (kind, *RELIED_ON, *((owned_kind,) if owned_kind else ()))
-    unknown = world.freshness.doubt(dict.fromkeys(relied))
+    unknown = world.doubt(relied)
     target = world.find(kind, "" if kind == "Node" else namespace, name)
     if target is None:
         lacking = world.dropped(kind) and f"there are too many {kind}s to keep"

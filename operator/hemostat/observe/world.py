@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hemostat.clock import Clock
@@ -22,6 +22,8 @@ Json = dict[str, Any]
 Raw = Mapping[str, Any]
 MAX_BYTES = 24 * 1024 * 1024
 """Bound on all trimmed objects together, as JSON; in memory they take a few times that."""
+USUAL_BYTES = 4096
+"""Taken as the size of an object of a kind of which none is kept."""
 EVENT_SECONDS = 900.0
 """Events that were last seen longer ago are not taken in."""
 
@@ -114,13 +116,35 @@ class World:
             shelf = self._shelves[kind]
             for uid in [u for u, e in shelf.entries.items() if u not in versions and e.taken < began]:
                 self.remove(kind, shelf.entries[uid].item)
+            if shelf.dropped and self._fits(kind, sum(uid not in shelf.entries for uid in versions)):
+                shelf.dropped = 0  # what was left out is now late, and read
             full = shelf.dropped > 0
             known = {uid: entry.version for uid, entry in shelf.entries.items()}
             behind = {u: v for u, v in versions.items() if known.get(u, v if full else -1) < v}
             self.freshness.listed(kind, behind, began)
             WORLD_OBJECTS.labels(kind).set(len(shelf.entries))
 
+    def unread(self, kind: str, why: str) -> None:
+        """Note why a list of all objects of a kind could not be read."""
+        with self._lock:
+            self.freshness.failed(kind, why)
+
     # --- What looks ask
+
+    def doubt(self, kinds: Iterable[str]) -> str:
+        """Return why what is cached of these kinds is not to be relied on; see `Freshness`."""
+        with self._lock:
+            return self.freshness.doubt(tuple(dict.fromkeys(kinds)))
+
+    def behind(self, kind: str) -> timedelta:
+        """Return for how long the stream of a kind has not told what a list showed."""
+        with self._lock:
+            return self.freshness.behind(kind)
+
+    def settled(self, kind: str) -> bool:
+        """Tell whether the cache had everything of a kind that the last list showed."""
+        with self._lock:
+            return self.freshness.settled(kind)
 
     def find(self, kind: str, namespace: str, name: str) -> Json | None:
         """Return an object by name. Do not change it."""
@@ -180,6 +204,13 @@ class World:
         shelf.dropped += 1
         WORLD_DROPPED.labels(kind).inc()
         return False
+
+    def _fits(self, kind: str, more: int) -> bool:
+        """Tell whether there is room for so many more, were they half as large again as those that are kept."""
+        entries = self._shelves[kind].entries
+        usual = sum(e.size for e in entries.values()) / len(entries) if entries else USUAL_BYTES
+        room = self._max_bytes - self._bytes
+        return len(entries) + more <= BY_NAME[kind].limit and 1.5 * more * usual <= room
 
     def _take_in(self, kind: str, uid: str, entry: Entry) -> None:
         shelf, meta = self._shelves[kind], entry.item["metadata"]

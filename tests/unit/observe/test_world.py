@@ -1,5 +1,6 @@
 """The cache of other people's objects: bounded, honest after gaps, never older than what is known."""
 
+import logging
 import threading
 
 import pytest
@@ -7,8 +8,10 @@ from tests.unit.builders import NAMESPACE, T0, at, deployment, event, node, pod,
 
 from hemostat.api.meta import TargetRef
 from hemostat.clock import FakeClock
+from hemostat.errors import Retry
 from hemostat.observe.freshness import BEHIND, UNCHECKED
 from hemostat.observe.kinds import BY_NAME, KINDS
+from hemostat.observe.resync import EVERY_SECONDS, Resync, pause
 from hemostat.observe.scene import related, scene_of, service_changes
 from hemostat.observe.store import Store
 from hemostat.observe.world import World
@@ -226,7 +229,8 @@ def test_a_stream_that_has_stopped_telling_is_found_out():
     assert doubt(found) == ""  # the list may be a moment ahead
     found._clock.step(BEHIND.total_seconds() + 1)
     found.reconcile("Pod", {"uid-a": 8, "uid-b": 1}, found._clock.now())
-    assert doubt(found) == "the watch stream of Pods is 11 s behind"
+    late = "1 changed since 12:00:00 UTC and it has not told"
+    assert doubt(found) == f"the watch stream of Pods is behind: {late}; they are being read"
     found.put("Pod", a_pod("a", version=8))
     assert doubt(found) == ""
 
@@ -235,7 +239,7 @@ def test_a_missing_object_is_a_sign_too_until_it_turns_out_to_be_gone():
     found = filled()
     found.reconcile("Node", {"uid-node-1": 0, "uid-node-2": 0, "uid-node-3": 4}, T0)
     found._clock.step(30)
-    assert "Nodes is 30 s behind" in doubt(found)
+    assert "the watch stream of Nodes is behind" in doubt(found)
     found.remove("Node", node("node-3"))
     assert doubt(found) == ""
 
@@ -243,7 +247,57 @@ def test_a_missing_object_is_a_sign_too_until_it_turns_out_to_be_gone():
 def test_a_list_that_could_not_be_read_for_long_is_a_doubt():
     found = filled()
     found._clock.step(UNCHECKED.total_seconds() + 5)
-    assert "could not be checked for 65 s" in doubt(found)
+    found.unread("Pod", "API server: 429 Too Many Requests")
+    assert "Pods were last compared with the API server at 12:00:00 UTC: API server: 429" in doubt(found)
+
+
+def test_what_is_late_is_said_in_words_that_stay_the_same_and_logged_once(caplog):
+    """It changed every second, which is a write of the Watch's status at every look, and the log was silent."""
+    found = filled()
+    doubt(found)
+    caplog.set_level(logging.INFO, "hemostat")
+    found._clock.step(UNCHECKED.total_seconds() + 5)
+    first = doubt(found)
+    found._clock.step(7)
+    assert doubt(found) == first != ""
+    kinds = ("Deployment", "Pod", "Node", "ReplicaSet")
+    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert sorted(w.split(": ")[0] for w in warned) == sorted(f"no verdicts on what rests on {k}s" for k in kinds)
+    settled(found)
+    assert doubt(found) == doubt(found) == ""
+    assert [r.getMessage() for r in caplog.records if r.levelname == "INFO"].count("Pods are up to date again") == 1
+
+
+def test_one_slow_list_does_not_leave_a_kind_in_doubt_until_the_next():
+    """A list that took 2 s in a burst was followed by a pause of 100 s: 40 s of NotUpToDate with nothing wrong."""
+    for took in (0.0, 0.2, 2.0, 20.0):
+        assert took + pause(took) < UNCHECKED.total_seconds()
+    assert pause(0.01) == EVERY_SECONDS
+    assert pause(0.5) == pytest.approx(25)
+
+
+def test_what_is_deleted_while_a_list_is_read_is_not_waited_for():
+    """A list shows it, and nobody will tell of it again."""
+    found = filled()
+    began = found._clock.now()
+    found.put("Pod", a_pod("c", version=3))
+    found.remove("Pod", a_pod("c", version=4))
+    found.reconcile("Pod", {"uid-a": 1, "uid-b": 1, "uid-c": 3}, began)
+    assert found.settled("Pod")
+    found.reconcile("Pod", {"uid-a": 1, "uid-b": 1, "uid-d": 5}, began)
+    assert not found.settled("Pod")  # but what was not deleted is
+
+
+class NoLists:
+    def versions(self, path):
+        raise Retry("API server: timed out")
+
+
+def test_why_nothing_could_be_listed_is_in_the_words():
+    found = world()
+    with pytest.raises(Retry):
+        Resync(NoLists(), found, found._clock).check("Pod")
+    assert "Pods are still being read for the first time: API server: timed out" in doubt(found)
 
 
 # --- bounds --------------------------------------------------------------------------------------------------
@@ -257,7 +311,30 @@ def test_what_there_is_no_room_for_is_counted_and_known_to_be_missing():
     assert 0 < count < 100
     assert size <= 3000
     assert found.dropped("Deployment") == 100 - count
-    assert "too many Deployments" in scene_of(settled(found), NAMESPACE, "Deployment", "d99").unknown
+    everything = {f"uid-d{i}": 1 for i in range(100)}
+    for kind in BY_NAME:
+        found.reconcile(kind, everything if kind == "Deployment" else {}, found._clock.now())
+    assert "too many Deployments" in scene_of(found, NAMESPACE, "Deployment", "d99").unknown
+
+
+def test_what_there_was_no_room_for_is_read_once_there_is():
+    """It stayed unknown for ever, and a target that never was stayed 'too many Deployments'."""
+    found = world(max_bytes=3000)
+    made = [deployment() | {"metadata": thing(f"d{i}")["metadata"]} for i in range(20)]
+    for one in made:
+        found.put("Deployment", one)
+    kept = [one for one in made if found.find("Deployment", NAMESPACE, one["metadata"]["name"])]
+    assert 1 < len(kept) < 20
+    for one in kept[1:]:
+        found.remove("Deployment", one)
+    last = made[-1]
+    versions = {one["metadata"]["uid"]: 1 for one in (kept[0], last)}
+    found.reconcile("Deployment", versions, found._clock.now())
+    assert not found.settled("Deployment")  # so it is read, as whatever is late
+    found.put("Deployment", last)
+    found.reconcile("Deployment", versions, found._clock.now())
+    assert found.settled("Deployment")
+    assert "too many" not in scene_of(settled(found), NAMESPACE, "Deployment", "never-was").unknown
 
 
 def test_events_make_room_for_younger_ones_and_old_ones_are_not_taken_in():
@@ -272,8 +349,9 @@ def test_events_make_room_for_younger_ones_and_old_ones_are_not_taken_in():
 
 
 def test_readers_and_writers_do_not_meet():
-    """Looks read in their threads while the event loop writes."""
+    """Looks read in their threads while the event loop writes, also what is late."""
     found, errors = filled(), []
+    found.reconcile("Pod", {f"uid-p{i}": 10_000 for i in range(50)}, T0)
 
     def read():
         try:
