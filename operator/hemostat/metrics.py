@@ -11,6 +11,18 @@ OTLP_REQUESTS = Counter(
     ["transport", "code"],
     registry=REGISTRY,
 )
+AGENT_STEPS = Counter(
+    "hemostat_agent_steps_total",
+    "Steps of AI agents, by the convention they were told in",
+    ["source"],
+    registry=REGISTRY,
+)
+AGENT_VERDICTS = Counter(
+    "hemostat_agent_verdicts_total",
+    "Loops, deadlocks and other trouble found in conversations of AI agents, by kind and advice (Notify or Cut)",
+    ["kind", "advice"],
+    registry=REGISTRY,
+)
 OTLP_DROPPED = Gauge(
     "hemostat_otlp_dropped", "Spans, edges and links not counted as they came, by reason", ["reason"], registry=REGISTRY
 )

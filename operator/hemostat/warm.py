@@ -3,7 +3,8 @@
 import numpy as np
 
 from hemostat.signals.detectors import ChangePoint, Forecast, Unusual
-from hemostat.telemetry.otlp import from_json
+from hemostat.signals.loops.bank import Bank
+from hemostat.telemetry.otlp import check_logs, from_json
 from hemostat.telemetry.window import TraceWindows
 
 
@@ -11,6 +12,8 @@ def main() -> None:
     """Call everything that is compiled, once, with the types it is called with."""
     TraceWindows().warm()
     from_json(b"{}")
+    check_logs(b"")
+    Bank(1).warm()
     rows, values = np.zeros(1, np.int64), np.zeros(1)
     Unusual(1).step(rows, values, 0.0)
     ChangePoint(1).step(rows, values, 0.0)

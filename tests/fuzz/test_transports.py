@@ -15,6 +15,7 @@ from tests.fuzz.damage import damaged
 from tests.fuzz.test_parsers import SEEDS
 from tests.unit.telemetry.requests import INTERNAL, request, span
 
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.ingest import Ingest
 from hemostat.telemetry.receiver import Receiver
 from hemostat.telemetry.rpc import EXPORT
@@ -35,7 +36,7 @@ class Running:
     def __init__(self):
         self.http, self.grpc, self.lag = free_port(), free_port(), 0.0
         self.windows, self.lock = TraceWindows(), threading.Lock()
-        self._receiver = Receiver(self.windows, self.lock, LIMIT, max_waiting_bytes=8 * LIMIT)
+        self._receiver = Receiver(self.windows, self.lock, Backlog(lambda *_: None), LIMIT, max_waiting_bytes=8 * LIMIT)
         self._loop = asyncio.new_event_loop()
         self._up, self._stop = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))

@@ -46,6 +46,7 @@ MAX_TOLD = MAX_TIMELINE // 2
 MAX_SIGNALS = 32
 MAX_CAUSES = 8
 
+Agent = Annotated[str, Field(max_length=253)]
 EvidenceId = Annotated[str, Field(pattern=r"^E[1-9][0-9]{0,3}$", max_length=5)]
 
 
@@ -72,6 +73,31 @@ class SignalSource(StrEnum):
     WORKLOAD = "Workload"
     TRACES = "Traces"
     ALERTMANAGER = "Alertmanager"
+
+
+class ConversationStatus(Model):
+    """Trouble in conversations of AI agents: who is in it, and where it would be cut."""
+
+    kind: SignalKind
+    """What kind of trouble it is."""
+    agents: Annotated[tuple[Agent, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
+    """Who takes part, in order."""
+    caller: Annotated[str, Field(max_length=253)] = ""
+    """The smallest cut: who calls ..."""
+    callee: Annotated[str, Field(max_length=253)] = ""
+    """... and whom: an agent, a tool or a model. Empty where there is nothing to cut."""
+    conversations: Annotated[tuple[Agent, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
+    """Conversations in which it goes on, at most 16."""
+    affected: Count = 0
+    """How many there are."""
+    tokens: Count = 0
+    """Tokens burnt since it began, as far as they were told."""
+    confidence_percent: Percent
+    """How sure it is."""
+    visibility: Word
+    """Full; Partial (content is not sent, or nothing tells of open spans); None (neither)."""
+    may_be_cut: bool = False
+    """Whether it costs, goes on at full speed and brings nothing, or stands still for good: else only a person cuts."""
 
 
 class SignalStatus(Model):
@@ -107,6 +133,8 @@ class SignalStatus(Model):
     """The Watch that saw it, where that is not the Incident's own: then it is a symptom."""
     target_ref: TargetRef | None = None
     """The workload it is about, where another Watch saw it."""
+    conversation: ConversationStatus | None = None
+    """Of agents: who, between whom, how sure."""
 
 
 class EvidenceKind(StrEnum):

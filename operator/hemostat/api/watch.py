@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hemostat.api.meta import (
+    ATOMIC,
     SET,
     Conditions,
     Count,
@@ -14,6 +15,7 @@ from hemostat.api.meta import (
     Model,
     Name,
     ObjectMeta,
+    Percent,
     Seconds,
     Short,
     TargetRef,
@@ -37,6 +39,16 @@ class SignalKind(StrEnum):
     QUEUE = "Queue"
     WORKFLOW = "Workflow"
     AGENT = "Agent"
+    REPEATED_STEP = "RepeatedStep"
+    CYCLE = "Cycle"
+    PARAPHRASE_LOOP = "ParaphraseLoop"
+    DEADLOCK = "Deadlock"
+    RECURSION = "Recursion"
+    TURN_BUDGET = "TurnBudget"
+    TOKEN_BURN = "TokenBurn"  # noqa: S105
+    RETRY_STORM = "RetryStorm"
+    CONTEXT_GROWTH = "ContextGrowth"
+    WAITING_FOR_PERSON = "WaitingForPerson"
     ALERT = "Alert"
     OTHER = "Other"
 
@@ -244,6 +256,59 @@ class AgentSignal(Model):
     """Length of the sliding window."""
 
 
+class ConversationTrouble(StrEnum):
+    """What can be wrong in a conversation of AI agents."""
+
+    REPEATED_STEP = "RepeatedStep"
+    """One step again and again, with the same result."""
+    CYCLE = "Cycle"
+    """Several steps or agents in turn."""
+    PARAPHRASE_LOOP = "ParaphraseLoop"
+    """One step in ever other words."""
+    DEADLOCK = "Deadlock"
+    """Each waits for the other."""
+    RECURSION = "Recursion"
+    """An agent calls itself without end."""
+    TURN_BUDGET = "TurnBudget"
+    """More turns than a conversation may take."""
+    TOKEN_BURN = "TokenBurn"  # noqa: S105
+    """Far more tokens than usual, or words without deeds."""
+    RETRY_STORM = "RetryStorm"
+    """What is overloaded is tried again at once."""
+    CONTEXT_GROWTH = "ContextGrowth"
+    """The context is about to be full."""
+    WAITING_FOR_PERSON = "WaitingForPerson"
+    """A person has not answered for long."""
+
+
+class Legitimate(Model):
+    """What a person said is no trouble."""
+
+    kind: ConversationTrouble
+    """What it was told as."""
+    caller: Annotated[str, Field(max_length=253)] = ""
+    """Who calls, by its name in spans; anyone when empty."""
+    callee: Annotated[str, Field(max_length=253)] = ""
+    """Whom: an agent, a tool or a model; anyone when empty."""
+    until_time: Time
+    """Until then."""
+
+
+class ConversationSignal(Model):
+    """Conversations of AI agents that cannot, or will not, come to an end: loops, deadlocks, storms, burnt tokens.
+
+    From spans of any framework that the target takes part in, and from events of `hemostat.guard`; without the guard
+    deadlocks are invisible, and without content fewer loops are sure (`visibility` in the message).
+    """
+
+    kinds: Annotated[tuple[ConversationTrouble, ...], Field(max_length=16, json_schema_extra=SET)] = ()
+    """Which trouble to tell of; every kind when empty."""
+    min_confidence_percent: Percent = 50
+    """What is less sure than this is not told."""
+    legitimate: Annotated[tuple[Legitimate, ...], Field(max_length=64, json_schema_extra=ATOMIC)] = ()
+    """What is no trouble here, though it looks like some."""
+
+
 class StandardCheck(StrEnum):
     """What can be asked of metrics that nearly every cluster has."""
 
@@ -275,7 +340,9 @@ class WatchSignal(Model):
 
     model_config = {
         "json_schema_extra": rules(
-            exactly_one("metric", "slo", "trace", "workload", "queue", "workflow", "alert", "agent", "standard"),
+            exactly_one(
+                "metric", "slo", "trace", "workload", "queue", "workflow", "alert", "agent", "conversation", "standard"
+            ),
         )
     }
 
@@ -297,6 +364,8 @@ class WatchSignal(Model):
     """Take alerts from Alertmanager."""
     agent: AgentSignal | None = None
     """Judge AI agents by their spans."""
+    conversation: ConversationSignal | None = None
+    """Look for loops and deadlocks in conversations of AI agents."""
     standard: StandardSignal | None = None
     """Judge the target by metrics that well-known exporters have of it."""
 
@@ -304,8 +373,8 @@ class WatchSignal(Model):
 class WatchSpec(Model):
     """A target and its signals.
 
-    With no signals the defaults apply: calls (trace), pods (workload), metrics (standard), alerts (alert) and agents
-    (agent), each with its own defaults.
+    With no signals the defaults apply: calls (trace), pods (workload), metrics (standard), alerts (alert), agents
+    (agent) and conversations (conversation), each with its own defaults.
     """
 
     target: TargetRef
@@ -426,6 +495,7 @@ DEFAULT_SIGNALS = (
     WatchSignal(name="metrics", standard=StandardSignal()),
     WatchSignal(name="alerts", alert=AlertSignal()),
     WatchSignal(name="agents", agent=AgentSignal()),
+    WatchSignal(name="conversations", conversation=ConversationSignal()),
 )
 
 

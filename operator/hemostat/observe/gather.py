@@ -9,6 +9,7 @@ from typing import Any
 from hemostat.api.watch import Watch, effective_signals
 from hemostat.observe.poll import Poller
 from hemostat.observe.store import Store
+from hemostat.observe.talks import Talks
 from hemostat.observe.topic import Question
 from hemostat.signals import slo
 from hemostat.signals.alert import Told, concerns
@@ -36,6 +37,7 @@ class Gatherer:
     windows: TraceWindows
     lock: threading.Lock
     webhook: Webhook
+    talks: Talks
     _asked: dict[Key, tuple[object, tuple[Rule, ...]]] = field(default_factory=dict)
     """Per Watch: what its rules were made of, and the rules."""
 
@@ -47,11 +49,13 @@ class Gatherer:
         rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)))
         vectors, problems = self.poller.read(key)
         edges, agents = self._traces(watch)
-        return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch)), problems
+        talk = self.talks.about(key, watch.spec.service or watch.spec.target.name)
+        return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch), talk), problems
 
     def forget(self, key: Key) -> None:
         """Ask nothing more for a Watch that was deleted."""
         self.poller.forget(key)
+        self.talks.forget(key)
         self._asked.pop(key, None)
 
     def _want(self, key: Key, watch: Watch, target: Target) -> tuple[Rule, ...]:

@@ -31,8 +31,10 @@ from hemostat.observe.look import Key, Observer
 from hemostat.observe.poll import Poller
 from hemostat.observe.resync import CHECKED, Resync
 from hemostat.observe.store import Store
+from hemostat.observe.talks import Talks
 from hemostat.observe.world import World
 from hemostat.settings import Settings
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.graph import CallGraph
 from hemostat.telemetry.ingest import Ingest
 from hemostat.telemetry.prometheus import Prometheus
@@ -54,15 +56,15 @@ class Observe:
         self._events = Events(kube, "hemostat-observe", self._clock)
         self._catalogue = discover(settings.actions)
         self._settings = settings
-        windows, lock = TraceWindows(), threading.Lock()
-        self._receiver = Receiver(windows, lock, settings.otlp_max_bytes)
+        windows, lock, talks = TraceWindows(), threading.Lock(), Talks()
+        self._receiver = Receiver(windows, lock, Backlog(talks.take), settings.otlp_max_bytes)
         user, _ = kube.user()
         poller = Poller(Prometheus.connect(settings))
         stale = timedelta(seconds=settings.alertmanager_stale_seconds)
         self.webhook = Webhook(self._clock, settings.alertmanager_token_file, stale)
         self._observer = Observer(
             store=self._store,
-            gatherer=Gatherer(self._store, poller, windows, lock, self.webhook),
+            gatherer=Gatherer(self._store, poller, windows, lock, self.webhook, talks),
             attendant=Attendant(
                 store=self._store,
                 keeper=IncidentKeeper(self._store, self._events, user),

@@ -84,4 +84,6 @@ def _why(watch: Watch, name: str) -> str:
         return f"no calls of {service} in traces"
     if signal.agent is not None:
         return f"no GenAI spans of {service}"
+    if signal.conversation is not None:
+        return f"no steps of agents of {service}"
     return "no alert names the target" if signal.alert is not None else "no data"

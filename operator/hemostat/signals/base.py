@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hemostat.api.incident import SignalSource, SignalState, SignalStatus
+from hemostat.api.incident import ConversationStatus, SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import SignalKind
 
 
@@ -30,6 +30,8 @@ class Observation:
     """More for a person, for example trace ids of failed calls."""
     sure: bool = True
     """Whether chance is ruled out, and it goes on. What may be chance, or over, has to last longer."""
+    conversation: ConversationStatus | None = None
+    """Of agents: who, between whom, how sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def resumed(status: SignalStatus) -> tuple[Debounced, Observation]:
         wrong=None,
         threshold=float(status.threshold) if status.threshold is not None else None,
         unit=status.unit,
+        conversation=status.conversation,
     )
     return debounced, observation
 
@@ -128,6 +131,7 @@ def publish(seen: Observation, state: Debounced, now: datetime) -> SignalStatus:
         first_fired_time=state.first_fired or now,
         state_time=state.state_time or now,
         observed_time=now,
+        conversation=seen.conversation,
     )
 
 

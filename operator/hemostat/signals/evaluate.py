@@ -7,7 +7,7 @@ from typing import Any
 
 from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import WatchSignal, WatchSpec, effective_signals
-from hemostat.signals import agent, alert, slo, trace, workload
+from hemostat.signals import agent, alert, conversation, slo, trace, workload
 from hemostat.signals.base import Debounced, Observation, Timing, publish, step
 from hemostat.signals.metric import MetricJudge, Vector, timing
 from hemostat.signals.rules import Rule
@@ -36,6 +36,8 @@ class Inputs:
     """Per agent signal."""
     alerts: Mapping[str, Sequence[alert.Told]] = field(default_factory=dict)
     """Per alert signal: what the Alertmanager says of the target."""
+    talk: conversation.Talk = field(default_factory=conversation.Talk)
+    """What is known of conversations of the target's agents."""
 
     @property
     def deployment(self) -> Mapping[str, Any] | None:
@@ -143,6 +145,9 @@ def _of(signal: WatchSignal, inputs: Inputs, normal: dict[str, trace.Normal], no
         observations, learned = agent.judge(signal.name, signal.agent, inputs.agents.get(signal.name, ()), normal, now)
         normal |= learned
         yield from ((observation, agent.TIMING) for observation in observations)
+    elif signal.conversation is not None:
+        found = conversation.judge(signal.name, signal.conversation, inputs.talk, now)
+        yield from ((observation, conversation.TIMING) for observation in found)
 
 
 def _vanished(tracked: Debounced, last: Observation, answered: set[str], now: datetime) -> Judged:

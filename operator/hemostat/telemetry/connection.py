@@ -1,4 +1,4 @@
-"""OTLP/HTTP: POST /v1/traces, protobuf or JSON, optionally gzip (shell).
+"""OTLP/HTTP: POST /v1/traces and /v1/logs, protobuf or JSON, optionally gzip (shell).
 
 200 with what was taken, 400 for what can never be, 408 for a body that trickles in, 413 for too much, 415 for another
 content type, 503 with Retry-After when too much is waiting already. Bodies are in the request's own encoding.
@@ -17,12 +17,12 @@ from google.protobuf.message import Message
 
 from hemostat.errors import Refused, Retry
 from hemostat.metrics import OTLP_REQUESTS
-from hemostat.telemetry.otlp import INVALID_ARGUMENT, RETRY_SECONDS, UNAVAILABLE, accepted, as_json, status
+from hemostat.telemetry.otlp import INVALID_ARGUMENT, RETRY_SECONDS, UNAVAILABLE, Kind, accepted, as_json, status
 from hemostat.telemetry.receiver import IDLE_SECONDS, MAX_CONNECTIONS, READ_SECONDS, Receiver
 from hemostat.telemetry.shares import Shares
 
 PROTOBUF, JSON = b"application/x-protobuf", b"application/json"
-PATH = b"/v1/traces"
+PATHS = {b"/v1/traces": Kind.TRACES, b"/v1/logs": Kind.LOGS}
 MAX_BESIDE = 32 << 10
 """Bytes of a request that are not its body may be as many as those of the body and this."""
 MAX_JSON = 16
@@ -201,9 +201,13 @@ class Connection(asyncio.Protocol):
     def _content_type(self) -> bytes:
         return self._headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
 
+    @property
+    def _kind(self) -> Kind | None:
+        return PATHS.get(self._url.partition(b"?")[0])
+
     def _problem(self) -> tuple[int, str] | None:
-        if self._url.partition(b"?")[0] != PATH:
-            return 404, f"there is only {PATH.decode()}"
+        if self._kind is None:
+            return 404, f"there is only {' and '.join(path.decode() for path in PATHS)}"
         if self._parser.get_method() != b"POST":
             return 405, "POST it"
         if self._content_type not in (PROTOBUF, JSON):
@@ -218,8 +222,10 @@ class Connection(asyncio.Protocol):
 
     def _take(self) -> tuple[int, Message]:
         gzip = self._headers.get(b"content-encoding", b"").lower() == b"gzip"
+        kind = self._kind
+        assert kind is not None  # else it was refused
         try:
-            return 200, accepted(self._receiver.take(bytes(self._body), json=self._json, gzip=gzip))
+            return 200, accepted(self._receiver.take(bytes(self._body), kind, json=self._json, gzip=gzip), kind)
         except Refused as error:
             return (413 if error.reason == "TooLarge" else 400), status(INVALID_ARGUMENT, str(error))
 

@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from hemostat.telemetry.http import HttpServer
-from hemostat.telemetry.receiver import Receiver
+from hemostat.telemetry.receiver import STOP_SECONDS, Receiver
 from hemostat.telemetry.rpc import GrpcServer
 
 PUBLISH_SECONDS = 5.0
@@ -29,6 +29,7 @@ class Ingest:
     async def start(self) -> None:
         """Compile, then listen. Raises `HemostatError` when a port cannot be opened."""
         await asyncio.to_thread(self._receiver.warm)
+        self._receiver.backlog.start()
         self._thread.start()
         for server in self._servers:
             await self._there(server.start())
@@ -42,6 +43,7 @@ class Ingest:
             await asyncio.gather(*(self._there(server.stop()) for server in self._servers))
             self._loop.call_soon_threadsafe(self._loop.stop)
             await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._receiver.backlog.stop, STOP_SECONDS)
         self._loop.close()
 
     async def _there(self, work: Coroutine[Any, Any, None]) -> None:

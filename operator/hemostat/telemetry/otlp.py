@@ -1,4 +1,4 @@
-"""What OTLP says beside spans: JSON requests, answers, errors. Knows the protobuf messages, counts nothing.
+"""What OTLP says beside spans: JSON requests, log requests, answers, errors. Knows the messages, counts nothing.
 
 Specification: https://opentelemetry.io/docs/specs/otlp/. Errors are google.rpc.Status messages, with RetryInfo where
 the sender shall come again.
@@ -6,23 +6,27 @@ the sender shall come again.
 
 import binascii
 from collections.abc import Iterator
+from enum import Enum
 
 import numpy as np
 from google.protobuf import json_format
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from hemostat.errors import Refused
 from hemostat.telemetry.kernel.elements import elements
 from hemostat.telemetry.kernel.fold import Folded
+from hemostat.telemetry.kernel.records import records
 
 INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE = 3, 8, 14
 """Codes of google.rpc.Code."""
@@ -32,33 +36,62 @@ MAX_ELEMENTS = 1 << 17
 """Of a request in JSON, for each takes up to 5 us: 1,700 spans with 15 attributes."""
 
 
-def from_json(body: bytes) -> bytes:
+MAX_RECORDS = 1 << 15
+"""Log records of one request."""
+
+
+class Kind(Enum):
+    """What a request exports."""
+
+    TRACES = "ExportTraceServiceRequest"
+    LOGS = "ExportLogsServiceRequest"
+
+
+def from_json(body: bytes, kind: Kind = Kind.TRACES) -> bytes:
     """Return a JSON request in its binary form. Raises `Refused` (BadOtlp, TooLarge) with what is wrong; never anything
     else.
     """
     if elements(np.frombuffer(body, np.uint8), MAX_ELEMENTS) > MAX_ELEMENTS:
         raise Refused("TooLarge", f"more than {MAX_ELEMENTS} objects, lists and commas; send smaller batches")
-    request = ExportTraceServiceRequest()
+    request = ExportTraceServiceRequest() if kind is Kind.TRACES else ExportLogsServiceRequest()
     try:
         json_format.Parse(body, request, ignore_unknown_fields=True)
-        for span in _spans(request):
-            _ids_from_hex(span)
+        for item in _items(request):
+            _ids_from_hex(item)
         return request.SerializeToString()
     except (json_format.ParseError, ValueError, RecursionError) as error:
-        raise Refused("BadOtlp", f"not an OTLP ExportTraceServiceRequest: {error}") from error
+        raise Refused("BadOtlp", f"not an OTLP {kind.value}: {error}") from error
 
 
-def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
+def check_logs(body: bytes) -> None:
+    """Make sure that a log request can be read. Raises `Refused` (BadOtlp, TooLarge)."""
+    n = records(np.frombuffer(body, np.uint8))
+    if n > MAX_RECORDS:
+        raise Refused("TooLarge", f"more than {MAX_RECORDS} log records; send smaller batches")
+    try:
+        ExportLogsServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise Refused("BadOtlp", f"not an OTLP {Kind.LOGS.value}: {error}") from error
+
+
+def _items(request: ExportTraceServiceRequest | ExportLogsServiceRequest) -> Iterator[Span | LogRecord]:
+    if isinstance(request, ExportLogsServiceRequest):
+        for logs in request.resource_logs:
+            for scope_logs in logs.scope_logs:
+                yield from scope_logs.log_records
+        return
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
             yield from scope.spans
 
 
-def _ids_from_hex(span: Span) -> None:
+def _ids_from_hex(item: Span | LogRecord) -> None:
     """OTLP's JSON writes ids in hex, where protobuf's JSON reads base64: turn them back."""
-    span.trace_id, span.span_id = _from_hex(span.trace_id), _from_hex(span.span_id)
-    span.parent_span_id = _from_hex(span.parent_span_id)
-    for link in span.links:
+    item.trace_id, item.span_id = _from_hex(item.trace_id), _from_hex(item.span_id)
+    if isinstance(item, LogRecord):
+        return
+    item.parent_span_id = _from_hex(item.parent_span_id)
+    for link in item.links:
         link.trace_id, link.span_id = _from_hex(link.trace_id), _from_hex(link.span_id)
 
 
@@ -69,8 +102,10 @@ def _from_hex(misread: bytes) -> bytes:
         return b""
 
 
-def accepted(folded: Folded) -> Message:
+def accepted(folded: Folded, kind: Kind = Kind.TRACES) -> Message:
     """Return the answer to a request that was taken; it says how many spans were not counted, and why that may be."""
+    if kind is Kind.LOGS:
+        return ExportLogsServiceResponse()
     answer = ExportTraceServiceResponse()
     if folded.rejected:
         answer.partial_success.rejected_spans = folded.rejected

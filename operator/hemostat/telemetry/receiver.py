@@ -7,8 +7,10 @@ from isal import isal_zlib
 
 from hemostat.errors import Refused, Retry
 from hemostat.metrics import OTLP_DROPPED, SPANS
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.kernel.fold import Folded
-from hemostat.telemetry.otlp import RETRY_SECONDS, from_json
+from hemostat.telemetry.kernel.scan import MAX_SPANS
+from hemostat.telemetry.otlp import RETRY_SECONDS, Kind, check_logs, from_json
 from hemostat.telemetry.shares import Shares
 from hemostat.telemetry.window import TraceWindows
 
@@ -25,16 +27,22 @@ IDLE_SECONDS = 120.0
 
 
 class Receiver:
-    """Counts export requests into the windows.
+    """Counts export requests into the windows, and hands on what may tell of AI agents.
 
     :param max_bytes: largest request, after decompression.
     :param max_waiting_bytes: how much may have arrived and not been counted yet, in all.
     """
 
     def __init__(
-        self, windows: TraceWindows, lock: threading.Lock, max_bytes: int, max_waiting_bytes: int = 64 << 20
+        self,
+        windows: TraceWindows,
+        lock: threading.Lock,
+        backlog: Backlog,
+        max_bytes: int,
+        max_waiting_bytes: int = 64 << 20,
     ) -> None:
         self.max_bytes = max_bytes
+        self.backlog = backlog
         self._windows = windows
         self._lock = lock
         self._room = Shares(max_waiting_bytes)
@@ -42,7 +50,9 @@ class Receiver:
 
     def warm(self) -> None:
         """Have everything compiled: before the ports are opened, so that no request waits for it."""
-        from_json(b"{}")
+        for kind in Kind:
+            from_json(b"{}", kind)
+        check_logs(b"")
         with self._lock:
             self._windows.warm()
 
@@ -51,7 +61,7 @@ class Receiver:
         follow.
         """
         with self._admission:
-            if not self._room.take(who, size):
+            if self.backlog.full or not self._room.take(who, size):
                 raise Retry("too many requests are waiting to be counted", RETRY_SECONDS)
 
     def leave(self, who: str, size: int) -> None:
@@ -59,16 +69,24 @@ class Receiver:
         with self._admission:
             self._room.give(who, size)
 
-    def take(self, body: bytes, *, json: bool = False, gzip: bool = False) -> Folded:
+    def take(self, body: bytes, kind: Kind = Kind.TRACES, *, json: bool = False, gzip: bool = False) -> Folded:
         """Count a request. Raises `Refused` (BadOtlp, BadGzip, TooLarge); then nothing was counted."""
         if gzip:
             body = inflate(body, self.max_bytes)
-        return self._count(from_json(body) if json else body)
+        if json:
+            body = from_json(body, kind)
+        if kind is Kind.TRACES:
+            return self._count(body)
+        check_logs(body)
+        self.backlog.put(kind, body)
+        return Folded(0, 0, 0)
 
     def _count(self, body: bytes) -> Folded:
         with self._lock:
             folded = self._windows.take(body, time.monotonic())
         SPANS.inc(folded.spans - folded.rejected)
+        if folded.steps and folded.spans <= MAX_SPANS:
+            self.backlog.put(Kind.TRACES, body)
         return folded
 
     def publish_dropped(self) -> None:
@@ -77,6 +95,7 @@ class Receiver:
             dropped = self._windows.dropped()
         for reason, n in dropped.items():
             OTLP_DROPPED.labels(reason).set(n)
+        OTLP_DROPPED.labels("steps").set(self.backlog.unreadable)
 
 
 def inflate(body: bytes, limit: int) -> bytes:

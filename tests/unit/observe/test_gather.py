@@ -11,6 +11,7 @@ from tests.unit.telemetry.requests import CLIENT, INTERNAL, request, span
 from hemostat.observe.gather import Gatherer, mounted, questions
 from hemostat.observe.poll import Poller
 from hemostat.observe.process import call_graph
+from hemostat.observe.talks import Talks
 from hemostat.signals.evaluate import WatchState, look
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
@@ -45,7 +46,7 @@ def gatherer():
     scene = Scene(deployment(), pods=[pod()])
     windows = TraceWindows()
     windows.take(request("anybody", span(CLIENT, peer__service="other")), 0.0)  # compiles, which may take a while
-    return Gatherer(Store(scene), Poller(Source()), windows, threading.Lock(), NoAlerts())
+    return Gatherer(Store(scene), Poller(Source()), windows, threading.Lock(), NoAlerts(), Talks())
 
 
 def test_answers_from_traces_are_worked_out_without_the_lock(gatherer, monkeypatch):

@@ -83,7 +83,7 @@ def test_of_several_sources_the_silent_one_is_named():
 
 def test_the_default_signals_are_listed_and_why_they_are_silent():
     found = lines(status(watch(), gathered(watch()), looks=30))
-    assert set(found) == {"calls", "pods", "metrics", "alerts", "agents"}
+    assert set(found) == {"calls", "pods", "metrics", "alerts", "agents", "conversations"}
     assert found["pods"].state is SignalStanding.CLEAR
     assert found["calls"].state is found["metrics"].state is SignalStanding.NO_DATA
     assert "no calls of payment" in found["calls"].message

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from google.rpc.status_pb2 import Status
 
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.receiver import READ_SECONDS, Receiver
 from hemostat.telemetry.rpc import EXPORT, HURRY_SECONDS, MAX_CALLS, MAX_READING, GrpcServer
 from hemostat.telemetry.window import TraceWindows
@@ -40,7 +41,7 @@ class Details:
 
 
 def serving(waiting=1 << 20):
-    return GrpcServer(Receiver(TraceWindows(), threading.Lock(), 4096, waiting), 0)
+    return GrpcServer(Receiver(TraceWindows(), threading.Lock(), Backlog(lambda *_: None), 4096, waiting), 0)
 
 
 def export(*messages, waiting=1 << 20, server=None):

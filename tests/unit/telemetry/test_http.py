@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future
 import pytest
 from google.rpc.status_pb2 import Status
 
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.connection import JSON, MAX_BESIDE, MAX_JSON, PROTOBUF, Connection, Shared
 from hemostat.telemetry.receiver import IDLE_SECONDS, MAX_CONNECTIONS, READ_SECONDS, Receiver
 from hemostat.telemetry.window import TraceWindows
@@ -78,7 +79,9 @@ class Port:
     """Connections to one port."""
 
     def __init__(self, waiting=1 << 20, limit=LIMIT):
-        self.shared = Shared(Receiver(TraceWindows(), threading.Lock(), limit, waiting), json=Later())
+        self.shared = Shared(
+            Receiver(TraceWindows(), threading.Lock(), Backlog(lambda *_: None), limit, waiting), json=Later()
+        )
 
     def connect(self, *chunks, who="10.0.0.1"):
         pipe, connection = Pipe(who), Connection(self.shared)
@@ -130,7 +133,10 @@ def post(body, content=PROTOBUF, encoding=b"", path=b"/v1/traces"):
         (400, post(b"{", JSON)),
         (400, post(b"{}", encoding=b"gzip")),
         (400, b"GET HTTP /// what\r\n\r\n"),
-        (404, post(b"", path=b"/v1/logs")),
+        (200, post(b"", path=b"/v1/logs")),
+        (200, post(b"{}", JSON, path=b"/v1/logs")),
+        (400, post(b"\xff\xff", path=b"/v1/logs")),
+        (404, post(b"", path=b"/v1/metrics")),
         (405, b"GET /v1/traces HTTP/1.1\r\nHost: x\r\n\r\n"),
         (413, post(b"a" * (LIMIT + 1))),
         (413, post(gzip.compress(b"a" * (LIMIT + 1)), encoding=b"gzip")),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.errors import Refused, Retry
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.receiver import MAX_MEMBERS, Receiver, inflate
 from hemostat.telemetry.window import TraceWindows
 
@@ -81,7 +82,7 @@ def test_another_compression_is_not_taken_for_gzip():
 
 
 def receiver(waiting: int = 1 << 20) -> Receiver:
-    return Receiver(TraceWindows(), threading.Lock(), LIMIT, waiting)
+    return Receiver(TraceWindows(), threading.Lock(), Backlog(lambda *_: None), LIMIT, waiting)
 
 
 def test_room_that_was_taken_is_given_back():

@@ -24,11 +24,15 @@ class Agents:
         self._owners = _Memory(most)
         """Activations, by what is below them: the agent or the service."""
         self._tools = _Memory(most)
+        self._homes = _Memory(_MOST_SERVICES)
+        """The service of an agent, by its name."""
         self._services = _Memory(_MOST_SERVICES)
         """The one agent of a service; empty where it has several."""
 
     def learn(self, step: Step) -> None:
         """Take a step in, open or ended, as it comes."""
+        if step.agent and self._homes.get(step.agent, "") != step.service:
+            self._homes.put(step.agent, step.service)
         if step.operation is Operation.AGENT and step.agent:
             if step.ended is None:
                 self._names.put(step.span, step.agent)
@@ -59,10 +63,11 @@ class Agents:
         return replace(step, agent=name) if name else step
 
     def told(self, verdict: Verdict) -> Verdict:
-        """Return the verdict with names of agents for services that are one agent's alone."""
+        """Return the verdict with names of agents for services that are one agent's alone, and with their services."""
         names = tuple(dict.fromkeys(self._name(a) for a in verdict.agents))
         edge = (self._name(verdict.edge[0]), self._name(verdict.edge[1]))
-        return replace(verdict, agents=names, edge=edge)
+        homes = dict.fromkeys(self._homes.get(name, name) for name in (edge[0], *names) if name not in ("", "*"))
+        return replace(verdict, agents=names, edge=edge, services=tuple(homes))
 
     def _name(self, agent: str) -> str:
         return self._services.get(agent, "") or agent

@@ -83,6 +83,10 @@ class Bank:
     def __len__(self) -> int:
         return len(self._slots)
 
+    def warm(self) -> None:
+        """Have everything compiled, or fetched from the cache."""
+        take(self._talks, np.empty(0, STEP), 0.0, np.empty(0, FOUND))
+
     def take(self, steps: Sequence[Step], now: float) -> list[Cycle]:
         """Take ended steps in, in order; return the cycles that they closed."""
         ended = [s for s in steps if s.ended is not None and s.operation is not Operation.WAIT]

@@ -20,16 +20,27 @@ from hemostat.telemetry.steps import Operation, Step
 MOST_TOLD = 50_000
 AGAIN_SECONDS = 600.0
 """Trouble that was not found for so long is new when it comes back."""
+LASTS_SECONDS, LASTS_ROUNDS = 30.0, 2.0
+"""Trouble goes on until it was not found for so long, and for the time that so many of its rounds take."""
 
 
 @dataclass(slots=True)
 class Told:
     """What was told of a trouble."""
 
+    verdict: Verdict
+    """As it was last found."""
     advice: Advice
     conversations: set[str]
+    first: float
+    """When it was first found, since it came back last."""
     last: float
     """When it was last found."""
+
+    def goes_on(self, now: float) -> bool:
+        """Tell whether it has not ended yet."""
+        pace = max(0.0, self.last - self.verdict.began) / max(1, self.verdict.rounds)
+        return now - self.last <= min(AGAIN_SECONDS, max(LASTS_SECONDS, LASTS_ROUNDS * pace))
 
     def more(self, verdict: Verdict) -> bool:
         """Tell whether it hits conversations of which it was not told."""
@@ -37,6 +48,7 @@ class Told:
 
     def note(self, verdict: Verdict, now: float) -> None:
         """Remember what is told now."""
+        self.verdict = verdict
         if verdict.advice is Advice.CUT:
             self.advice = Advice.CUT
         self.conversations.update(verdict.conversations)
@@ -88,6 +100,13 @@ class Detector:
         found = [*self._ended(now), *self._standstill.look(self._open, now)]
         return self._told_anew(found, now)
 
+    def troubles(self, now: float) -> Iterator[Told]:
+        """Yield what was found within the last ten minutes, newest first: that which goes on, and that which ended."""
+        for told in reversed(self._told.values()):
+            if now - told.last > AGAIN_SECONDS:
+                return
+            yield told
+
     def _ended(self, now: float) -> Iterator[Verdict]:
         # Only now: what ended later may have told to which conversation they belong.
         ready = [
@@ -107,14 +126,14 @@ class Detector:
                 burnt = self._burn.take(step)
                 if burnt is not None:
                     yield _burnt(step, *burnt)
-        yield from (self._agents.told(v) for c in cycles if (v := judge(c)) is not None)
+        yield from (v for c in cycles if (v := judge(c)) is not None)
 
     def _told_anew(self, found: Iterable[Verdict], now: float) -> list[Verdict]:
         new: list[Verdict] = []
-        for verdict in found:
+        for verdict in map(self._agents.told, found):
             before = self._told.pop(verdict.key, None)
             if before is None or now - before.last > AGAIN_SECONDS:
-                before = Told(Advice.NOTIFY, set(), now)
+                before = Told(verdict, Advice.NOTIFY, set(), now, now)
                 new.append(verdict)
             elif (before.advice, verdict.advice) == (Advice.NOTIFY, Advice.CUT) or before.more(verdict):
                 new.append(verdict)

@@ -77,7 +77,7 @@ class Ledger:
         else:
             page.handoffs += 1
         turns = max(page.turns, page.handoffs)
-        if turns == self._turns + 1:
+        if turns > self._turns:
             words = f"the conversation has taken {turns} turns, {self._turns} are allowed; {page.tokens} tokens"
             yield _verdict(Kind.TURN_BUDGET, step, page.began, (step.agent or step.service,), words, 95, turns)
 

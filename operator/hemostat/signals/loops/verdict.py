@@ -3,24 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hemostat.api.watch import ConversationTrouble as Kind
+
+__all__ = ["Advice", "Edge", "Kind", "Verdict", "Visibility"]
+
 Edge = tuple[str, str]
 """Who calls, and whom: an agent, a tool or a model."""
-
-
-class Kind(StrEnum):
-    """What kind of trouble it is."""
-
-    REPEATED_STEP = "RepeatedStep"
-    CYCLE = "Cycle"
-    """Of several steps or agents."""
-    PARAPHRASE_LOOP = "ParaphraseLoop"
-    DEADLOCK = "Deadlock"
-    RECURSION = "Recursion"
-    TURN_BUDGET = "TurnBudget"
-    TOKEN_BURN = "TokenBurn"  # noqa: S105
-    RETRY_STORM = "RetryStorm"
-    CONTEXT_GROWTH = "ContextGrowth"
-    WAITING_FOR_PERSON = "WaitingForPerson"
 
 
 class Advice(StrEnum):
@@ -66,6 +54,8 @@ class Verdict:
     """Burnt since it began."""
     conversations: tuple[str, ...] = ()
     """Those that a provider's trouble hits."""
+    services: tuple[str, ...] = ()
+    """`service.name` of those who take part; first the one on whose side the edge would be cut."""
 
     @property
     def key(self) -> tuple[str, str, Kind]:

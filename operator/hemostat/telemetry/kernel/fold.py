@@ -18,6 +18,7 @@ from hemostat.telemetry.kernel.memory import put, word
 from hemostat.telemetry.kernel.scan import (
     FAILED,
     GENAI,
+    GENAI_SPAN,
     ID,
     KIND,
     LINKS,
@@ -49,6 +50,8 @@ class Folded:
     """Spans in the request."""
     rejected: int
     """Spans that were not counted: no service name, too many services, too many in one request."""
+    steps: int
+    """Spans that may be steps of AI agents: those of which only the numbers are counted here."""
 
 
 @part
@@ -106,7 +109,7 @@ def _span(t: int, b: int, row: int, links: int, now: int) -> None:
                 linked, span = word(links + 16 * i), word(links + 16 * i + 8)
                 if span and span != parent:
                     join.called(t, service, span, taken, failed, high, linked, now)
-    if word(row + 8 * GENAI):
+    if word(row + 8 * GENAI) & GENAI_SPAN:
         genai.agent(t, b, word(row + 8 * SPAN), service, failed, now)
 
 
@@ -129,7 +132,7 @@ def _number_services(t: int, b: int, rows: int, filled: int, now: int) -> int:
 @part
 def _take(b: int, end: int, t: int, now: int) -> int:
     """Scan and count a request at address `b`; return what is wrong with it. The state is then as `scan` leaves it,
-    and fourth the number of spans that were not counted.
+    fourth the number of spans that were not counted, and fifth that of possible steps of agents.
     """
     rows, links, state = word(t), word(t + 8 * tables.LINKS_), word(t + 8 * tables.STATE)
     wrong = scan.scan(b, end, rows, links, state)
@@ -138,16 +141,19 @@ def _take(b: int, end: int, t: int, now: int) -> int:
     spans, filled = word(state), word(state + 8)
     tables.drop(t, REQUEST_SPANS, spans - filled)
     put(state, 3, spans - filled + _number_services(t, b, rows, filled, now))
+    steps = 0
     for i in range(filled + _FAR):
         row = rows + 8 * scan.COLUMNS * i
         if i < filled and word(row + 8 * SERVICE) >= 0:
             _expect(t, b, row, word(row + 8 * SERVICE))
+            steps += word(row + 8 * GENAI) >> 1 & 1
         row -= 8 * scan.COLUMNS * _NEAR
         if _NEAR <= i < filled + _NEAR and word(row + 8 * SERVICE) >= 0:
             _expect_more(t, row)
         row -= 8 * scan.COLUMNS * (_FAR - _NEAR)
         if i >= _FAR and word(row + 8 * SERVICE) >= 0:
             _span(t, b, row, links, now)
+    put(state, 4, steps)
     return 0
 
 
@@ -187,7 +193,7 @@ class Fold:
         self.failed = np.zeros((tables.MAX_SERIES, tables.FAILED_KEPT, 3), np.int64)
         self.touched = np.zeros(tables.MAX_SERIES, np.int64)
         self.counters = np.zeros(tables.DROPPED + len(tables.REASONS), np.int64)
-        self._state = np.zeros(4, np.int64)
+        self._state = np.zeros(5, np.int64)
         self._free_names = np.arange(tables.MAX_NAMES - 1, -1, -1, dtype=np.int64)
         self._free_series = np.arange(tables.MAX_SERIES - 1, -1, -1, dtype=np.int64)
         self._tables = (
@@ -237,7 +243,7 @@ class Fold:
         if wrong:
             words = "a name in it is not UTF-8" if wrong == 2 else "it is damaged or cut off"
             raise Refused("BadOtlp", f"not an OTLP ExportTraceServiceRequest: {words}")
-        return Folded(int(self._state[0]), int(self._state[3]))
+        return Folded(int(self._state[0]), int(self._state[3]), int(self._state[4]))
 
     def drain(self, *, clear: bool) -> tuple[Ints, Ints]:
         """Return place and value of every counter of the present second that is not zero; `clear` sets them to zero."""

@@ -48,11 +48,32 @@ _PEERS = 16
 """From this column on: what each of the peer keys says, while a span is read."""
 _NO_KEY = -1
 _GENAI_KEY = -2
+_AGENTS_KEY = -3
+AGENTS_PREFIXES = (
+    b"gen_", b"open", b"trac", b"mcp.", b"a2a.", b"mess", b"logf", b"agen", b"exec", b"llm.", b"lang", b"tool", b"hemo",
+)  # fmt: skip
+"""How attributes begin that say what an AI agent does, in any convention (`telemetry.steps.vocabulary`)."""
+_SPREAD, _SLOTS_BITS = 65_210_917, 15
+"""With this factor each prefix has a slot of its own."""
+
+
+def _slots() -> tuple[int, ...]:
+    slots = [0] * (_SLOTS_BITS + 1)
+    for prefix in AGENTS_PREFIXES:
+        first = int.from_bytes(prefix, "little")
+        slots[first * _SPREAD >> 20 & _SLOTS_BITS] = first
+    return tuple(slots)
+
+
+_SLOTS = _slots()
+GENAI_SPAN, AGENTS_SPAN = 1, 2
+"""What the column GENAI says: the span is counted for agents' service levels; it may be a step of an agent."""
 
 
 @part
-def key_of(b: int, p: int, n: int) -> int:  # noqa: C901 - one comparison each
-    """Return the number of a key, `_GENAI_KEY` for any that begins with `gen_ai.`, else `_NO_KEY`.
+def key_of(b: int, p: int, n: int) -> int:
+    """Return the number of a key, `_GENAI_KEY` for any that begins with `gen_ai.`, `_AGENTS_KEY` for others that the
+    conventions of agents use, else `_NO_KEY`.
 
     A key is compared in whole: its first and last eight bytes overlap, and the longest has two words in between.
     """
@@ -61,6 +82,14 @@ def key_of(b: int, p: int, n: int) -> int:  # noqa: C901 - one comparison each
     first = word(b + p)
     if first & 0xFFFFFFFFFFFFFF == _GENAI:
         return _GENAI_KEY
+    key = _known(b, p, n, first)
+    if key == _NO_KEY and _SLOTS[(first & 0xFFFFFFFF) * _SPREAD >> 20 & _SLOTS_BITS] == first & 0xFFFFFFFF:
+        return _AGENTS_KEY
+    return key
+
+
+@part
+def _known(b: int, p: int, n: int, first: int) -> int:  # noqa: C901 - one comparison each
     if n > 26 or (1 << n) & _LENGTHS == 0:
         return _NO_KEY
     last = word(b + p + n - 8)
@@ -232,7 +261,9 @@ def _span(b: int, p: int, end: int, row: int, links: int, linked: int) -> tuple[
             if 0 <= key < _SERVICE_KEY:
                 put(row, _PEERS + key, text)
             elif key == _GENAI_KEY:
-                put(row, GENAI, 1)
+                put(row, GENAI, GENAI_SPAN | AGENTS_SPAN)
+            elif key == _AGENTS_KEY:
+                put(row, GENAI, word(row + 8 * GENAI) | AGENTS_SPAN)
             p += n
         elif t == 0x0A or t == 0x12 or t == 0x22 or t == 0x2A or t == 0x6A or t == 0x7A:
             n, p = length(b, p, end)

@@ -1,6 +1,7 @@
 """Attributes of OTLP as Python values, bounded (pure)."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -20,9 +21,7 @@ Attributes = Mapping[str, Any]
 def plain(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     """Return attributes by key; the last of several counts, as in the SDKs."""
     found: dict[str, Any] = {}
-    for pair in pairs:
-        if len(found) >= MAX_ATTRIBUTES:
-            break
+    for pair in islice(pairs, MAX_ATTRIBUTES):
         read = value(pair.value)
         if read != REDACTED:
             found[pair.key] = read

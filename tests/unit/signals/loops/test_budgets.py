@@ -89,10 +89,10 @@ def test_nothing_is_told_before_anything_is_learned():
 
 
 @pytest.mark.parametrize("operation", [AGENT, HANDOFF])
-def test_the_turn_beyond_the_budget_is_told_once(operation):
+def test_every_turn_beyond_the_budget_is_too_many(operation):
     ledger = Ledger(turns=5)
     told = [list(ledger.take(tool(operation=operation, start=float(i)))) for i in range(9)]
-    assert [len(t) for t in told] == [0] * 5 + [1] + [0] * 3
+    assert [len(t) for t in told] == [0] * 5 + [1] * 4
     assert (told[5][0].kind, told[5][0].advice, told[5][0].rounds) == (Kind.TURN_BUDGET, Advice.NOTIFY, 6)
 
 

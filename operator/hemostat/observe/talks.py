@@ -1,0 +1,85 @@
+"""Conversations of AI agents: steps in from telemetry, troubles out to the Watches of who takes part (thread-safe).
+
+A trouble is told by one Watch: that of the side where its edge would be cut, or else of the next who is watched.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from hemostat.metrics import AGENT_VERDICTS
+from hemostat.signals.conversation import Talk, Trouble
+from hemostat.signals.loops.detect import Detector
+from hemostat.signals.loops.verdict import Verdict
+from hemostat.telemetry.steps import Step
+
+Key = tuple[str, str]
+HEARD_SECONDS = 60
+"""Agents that told of a step so lately are there."""
+LOOK_SECONDS = 1.0
+MAX_SERVICES = 10_000
+
+
+class Talks:
+    """The detectors of the process, and who watches which service.
+
+    :param clock: seconds since 1970, which is what spans are timed by.
+    """
+
+    def __init__(self, detector: Detector | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._detector = detector or Detector()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked = 0.0
+        self._watches: dict[Key, str] = {}
+        self._heard: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()
+        """Steps by service and ten seconds of arrival."""
+
+    def take(self, steps: Sequence[Step], arrived: float) -> None:
+        """Take steps in, as they came."""
+        with self._lock:
+            for step in steps:
+                self._note(step.service, int(arrived) // 10)
+            _count(self._detector.take(steps, arrived))
+
+    def about(self, key: Key, service: str) -> Talk:
+        """Return what a Watch shall tell of its service's conversations."""
+        now = self._clock()
+        with self._lock:
+            self._watches[key] = service
+            self._look(now)
+            watched = set(self._watches.values())
+            troubles = [
+                Trouble(told.verdict, told.goes_on(now))
+                for told in self._detector.troubles(now)
+                if next((s for s in told.verdict.services if s in watched), None) == service
+            ]
+            counts = self._heard.get(service)
+        since = (int(now) - HEARD_SECONDS) // 10
+        recent = sum(n for tens, n in counts.items() if tens > since) if counts is not None else 0
+        return Talk(troubles, recent, counts is not None)
+
+    def forget(self, key: Key) -> None:
+        """A Watch was deleted."""
+        with self._lock:
+            self._watches.pop(key, None)
+
+    def _look(self, now: float) -> None:
+        if abs(now - self._looked) >= LOOK_SECONDS:
+            self._looked = now
+            _count(self._detector.look(now))
+
+    def _note(self, service: str, tens: int) -> None:
+        counts = self._heard.setdefault(service, OrderedDict())
+        self._heard.move_to_end(service)
+        if len(self._heard) > MAX_SERVICES:
+            self._heard.popitem(last=False)
+        counts[tens] = counts.get(tens, 0) + 1
+        if len(counts) > 1 + HEARD_SECONDS // 10:
+            counts.popitem(last=False)
+
+
+def _count(verdicts: Sequence[Verdict]) -> None:
+    for verdict in verdicts:
+        AGENT_VERDICTS.labels(verdict.kind.value, verdict.advice.value).inc()

@@ -1,0 +1,156 @@
+"""Steps in, signals out: who is told of a loop, how long it lasts, and when its end is health."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from tests.unit.builders import watch
+from tests.unit.signals.loops.talks import tool
+
+from hemostat.api.incident import SignalState
+from hemostat.api.watch import ConversationSignal, Legitimate, WatchSignal, WatchSpec
+from hemostat.observe.talks import Talks
+from hemostat.signals.evaluate import Inputs, WatchState, look
+from hemostat.telemetry.steps import Operation
+
+ROUND = 2.0
+
+
+class Time:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def at(seconds):
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class Pair:
+    """Two agents in two services, and the Watches of those who are named."""
+
+    def __init__(self, *watched):
+        self.time = Time()
+        self.talks = Talks(clock=self.time)
+        self.state = {}
+        for service in watched:
+            self.talks.about(("shop", service), service)
+
+    def pings(self, n, conversation="c"):
+        """Let planner and critic answer each other, each time the same."""
+        for _ in range(n):
+            for caller, callee in (("planner", "critic"), ("critic", "planner")):
+                step = tool(
+                    agent=caller, peer=callee, operation=Operation.AGENT, conversation=conversation,
+                    start=self.time.now, took=ROUND / 2, tokens=100,
+                )  # fmt: skip
+                self.time.now += ROUND / 2
+                self.talks.take([_of(step, caller)], self.time.now)
+
+    def works(self, service, n=1):
+        """Let an agent do other things."""
+        for i in range(n):
+            self.talks.take(
+                [_of(tool(conversation=f"w{self.time.now}{i}", start=self.time.now - 1), service)], self.time.now
+            )
+
+    def look(self, service, **spec):
+        spec = WatchSpec(
+            target=watch().spec.target, signals=(WatchSignal(name="c", conversation=ConversationSignal(**spec)),)
+        )
+        seen = look(
+            spec,
+            Inputs(talk=self.talks.about(("shop", service), service)),
+            self.state.get(service, WatchState()),
+            at(self.time.now),
+        )
+        self.state[service] = seen.state
+        return {s.key: s for s in seen.signals}
+
+
+def _of(step, service):
+    return replace(step, service=service)
+
+
+def firing(signals):
+    return [s for s in signals.values() if s.state is SignalState.FIRING]
+
+
+def test_two_agents_that_answer_each_other_are_told_with_the_edge_to_cut():
+    pair = Pair("planner", "critic")
+    pair.pings(8)
+    told = [s for service in ("planner", "critic") for s in firing(pair.look(service))]
+    (signal,) = told  # by one Watch only
+    said = signal.conversation
+    assert (said.kind, set(said.agents), said.conversations) == ("Cycle", {"planner", "critic"}, ("c",))
+    assert {said.caller, said.callee} == {"planner", "critic"}
+    assert said.tokens > 0
+
+
+@pytest.mark.parametrize("watched", ["planner", "critic"])
+def test_whoever_takes_part_and_is_watched_is_told(watched):
+    pair = Pair(watched)
+    pair.pings(8)
+    assert firing(pair.look(watched))
+
+
+def test_one_signal_for_an_edge_however_many_conversations():
+    pair = Pair("planner", "critic")
+    for _ in range(8):
+        for conversation in ("c1", "c2", "c3"):
+            pair.pings(1, conversation)
+    (signal,) = [s for service in ("planner", "critic") for s in firing(pair.look(service))]
+    assert signal.conversation.affected == 3
+
+
+def test_a_loop_that_ended_is_clear_while_the_agents_still_work_and_silent_when_they_do_not():
+    pair = Pair("planner")
+    pair.pings(8)
+    (key,) = [s.key for s in firing(pair.look("planner"))]
+    for _ in range(8):
+        pair.time.now += 10
+        pair.works("planner")
+        after = pair.look("planner")
+    assert after[key].state is SignalState.CLEAR
+    assert after["c/all"].state is SignalState.CLEAR
+    silent = Pair("planner")
+    silent.pings(8)
+    silent.look("planner")
+    for _ in range(12):
+        silent.time.now += 10
+        after = silent.look("planner")
+    assert after[key].state is SignalState.NO_DATA
+
+
+def test_what_a_person_called_legitimate_is_not_told_until_then():
+    pair = Pair("planner", "critic")
+    pair.pings(8)
+    (edge,) = [s.conversation for service in ("planner", "critic") for s in firing(pair.look(service))]
+    word = {"kind": "Cycle", "caller": edge.caller, "callee": edge.callee}
+    now = pair.time.now
+    pair.state = {}
+    later, over = (Legitimate(**word, until_time=at(now + d)) for d in (60, -60))
+    assert not firing(pair.look(edge.caller, legitimate=(later,)))
+    assert firing(pair.look(edge.caller, legitimate=(over,)))
+
+
+def test_only_the_kinds_and_the_confidence_that_are_wanted():
+    pair = Pair("planner", "critic")
+    pair.pings(8)
+    for spec in ({"kinds": ("Deadlock",)}, {"min_confidence_percent": 100}):
+        pair.state = {}
+        assert not any(firing(pair.look(service, **spec)) for service in ("planner", "critic"))
+
+
+def test_a_watch_that_is_gone_leaves_the_word_to_the_other():
+    pair = Pair("planner", "critic")
+    pair.pings(8)
+    (home,) = [service for service in ("planner", "critic") if firing(pair.look(service))]
+    (other,) = {"planner", "critic"} - {home}
+    pair.talks.forget(("shop", home))
+    assert firing(pair.look(other))
+
+
+def test_services_without_agents_are_told_nothing():
+    assert Pair("shop").look("shop") == {}
