@@ -80,6 +80,14 @@ def test_a_detector_has_learned_what_was_before_as_a_live_one_would_have():
     assert min(start for _, start, _ in past.asked) < T0
 
 
+def test_a_forecast_is_judged_however_long_the_steps_are():
+    """With steps of 5 min and a history of 1 h it had too few points for ever, and said nothing."""
+    past = Past(errors=lambda t: max(0.0, 1000.0 - (t + 86400) / 200) + int(t) * 7919 % 100 / 1000)
+    found = replay(watch(signals=[rule(forecast={"limit": "0"})]), past, span(5 * 86400, step=300))
+    assert len(found.alarms) == 1
+    assert at(86400) < found.alarms[0].began < at(116400)
+
+
 @pytest.fixture
 def chunks(monkeypatch):
     monkeypatch.setattr("hemostat.replay.watch.CHUNK_POINTS", 50)
