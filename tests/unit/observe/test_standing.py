@@ -108,7 +108,7 @@ def test_a_missing_target_is_neither_healthy_nor_ill():
     ],
 )
 def test_a_target_that_is_meant_to_run_nothing_is_not_quiet_but_says_so(kind, spec, reason):
-    """It was Quiet, and after a while its revision counted as observed healthy: a rollback could have returned to it."""
+    """It was Quiet, and its revision counted as observed healthy after a while: one that a rollback may return to."""
     of = watch(target={"kind": kind, "name": "payment"})
     made = {"kind": kind, "metadata": {"name": "payment", "uid": "u"}, "spec": spec, "status": {}}
     present = {"targetUid": "u", "number": "1", "templateHash": "h"}
