@@ -50,4 +50,5 @@ def observe(name: str, signal: SloSignal, vectors: Mapping[str, Vector | None]) 
         unit="x",
         samples=sum(share is not None for share in shares.values()),
         note=note,
+        left_seconds=burn.seconds_left,
     )
