@@ -48,16 +48,17 @@ class Numbering:
     def take(self, step: Step) -> None:
         """Take a step in, open or ended, as it came; one that is told of again counts once."""
         self._conversations.learn(step)
-        unnamed = (step.trace, step.trace.hex())
         settled = self._conversations.settle(step)
-        key = (step.trace, step.conversation)
+        key, home = (step.trace, step.conversation), (settled.tenant, settled.conversation)
         part = self._parts.get(key)
         if part is None:
-            part = self._parts[key] = Part((settled.tenant, settled.conversation))
-            self._homes.setdefault(part.home, set()).add(key)
-        self._move(key, (settled.tenant, settled.conversation))
-        if key != unnamed and unnamed in self._parts:
-            self._move(unnamed, (settled.tenant, settled.conversation))
+            part = self._parts[key] = Part(home)
+            self._homes.setdefault(home, set()).add(key)
+        self._move(key, home)
+        under = (step.tenant, step.trace.hex())
+        if home != under:
+            for other in tuple(self._homes.get(under, ())):
+                self._move(other, home)  # until now it was not known where they belong
         if step.span in self._spans:
             return
         self._spans[step.span] = None

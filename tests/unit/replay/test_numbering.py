@@ -51,6 +51,13 @@ def test_turns_in_traces_of_their_own_are_one_conversation_by_their_links():
     assert found.conversations == 1
 
 
+def test_a_link_that_is_learned_late_takes_the_turns_after_it_along():
+    third = b"\x03" * 16
+    turns = (step(1, 10.0), step(2, 20.0, trace=OTHER), step(3, 30.0, trace=third, links=(OTHER,)))
+    found = filled(*turns, step(4, 19.0, trace=OTHER, links=(TRACE,)))
+    assert (found.count(("", TRACE.hex())), found.conversations) == (4, 1)
+
+
 def test_two_sessions_in_one_trace_stay_two():
     found = filled(step(1, 10.0, "c"), step(2, 20.0, "d"), step(3, 30.0, "c"))
     assert (found.count(("", "c")), found.count(("", "d"))) == (2, 1)
