@@ -98,4 +98,4 @@ lock: venv ## Resolve the dependencies again and pin them with hashes
 	@$(BIN)/pip install --quiet uv
 	@$(COMPILE) --extra chaos pyproject.toml -o operator/requirements.lock
 	@$(COMPILE) --extra chaos --extra parquet --group dev pyproject.toml -o tests/requirements.lock
-	@for wanted in tests/frameworks/*.in; do $(COMPILE) $$wanted -o $${wanted%.in}.lock; done
+	@for wanted in tests/frameworks/*.in chaos/agents/crew.in; do $(COMPILE) $$wanted -o $${wanted%.in}.lock; done

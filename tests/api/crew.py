@@ -16,7 +16,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.api.frameworks import environment, served
 from tests.api.programs import answers, free_port, until
 
-from hemostat_chaos.agents import script
 from hemostat_chaos.agents.lab import SERVICES, Lab
 from hemostat_chaos.cluster import spawn
 from hemostat_chaos.cluster.paths import project_root
@@ -30,7 +29,7 @@ FAST = {
     "AGENTS_HEARTBEAT_SECONDS": "1",
     "AGENTS_BUILD_SECONDS": "2",
     "AGENTS_REVISE_SECONDS": "0.3",
-    "AGENTS_PAUSE_FACTOR": "0.05",
+    "AGENTS_PAUSE_FACTOR": "0.2",
 }
 
 
@@ -113,7 +112,8 @@ class Crew:
 
     def ends(self, conversation: str, state: str, seconds: float = 20) -> None:
         until(lambda: self.state(conversation) != "running", seconds, f"{conversation} ends")
-        assert self.lab.board()["conversations"][conversation]["state"] == state
+        entry = self.lab.board()["conversations"][conversation]
+        assert entry["state"] == state, entry["said"]
 
 
 @contextmanager
@@ -159,6 +159,3 @@ def _direct(urls: dict[str, str]):
             raise AssertionError(f"{service} {method} {path}: {error.code} {error.read().decode()}") from None
 
     return way
-
-
-SCRIPTS = script.load((PACKAGE / "scripts.yaml").read_text())

@@ -85,7 +85,8 @@ class Serving:
                 text = await self._worker.work(letter)
             except Refusal as refusal:
                 answered(span, PROBLEM_STATUS, error_from=400)
-                return web.json_response(refusal.as_problem(), status=PROBLEM_STATUS, headers=PROBLEM_HEADERS)
+                body = json.dumps(refusal.as_problem())
+                return web.Response(text=body, status=PROBLEM_STATUS, headers=PROBLEM_HEADERS)
             except Exception as error:  # noqa: BLE001 - whoever asked is told
                 answered(span, 502, error_from=400)
                 return web.Response(status=502, text=repr(error))
