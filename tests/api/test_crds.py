@@ -274,7 +274,7 @@ SHOWN = {
     "Watch": ["payment", "Tested", "Tested", "1", "errors", AGO, "4", "12", "3", "5", "Tested"],
     "Runbook": ["Active", "Tested", "Low", "a bad rollout"],
     "GatePolicy": ["Auto", '["rollback","scale"]', '["shop","bank"]'],
-    "Incident": ["Warning", "payment", "payment", "Verifying", "payment", "2", "payment", "payment fails"],
+    "Incident": ["Major", "payment", "False", "Verifying", "payment fails", "payment", "2", "90", "payment", "payment"],
     "Remediation": ["scale", "payment", "NeedsApproval", "Tested", HASH_A, "payment"],
     "Approval": ["one", "Deny", "admin"],
     "ChaosExperiment": ["payment", "True", "payment-1"],
