@@ -299,7 +299,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "series": 12,
         "edges": 3,
         "objects": 5,
-        "signals": [{"name": "errors", "state": "Firing", "subjects": 2, "message": "errors is 9, bound 5"}],
+        "signals": [{"name": "errors", "state": "Firing", "subjects": 2, "message": "errors is 9, limit 5"}],
         "revisions": [{"templateHash": "5d4f8c7b9", "targetUid": UID, "observedTime": TIME}],
         "present": {"targetUid": UID, "number": "3", "templateHash": "5d4f8c7b9", "sinceTime": TIME},
         "baselines": [

@@ -14,6 +14,7 @@ from hemostat.signals.detectors.blocks import RING
 from hemostat.signals.detectors.forecast import MIN_BLOCKS
 from hemostat.signals.evaluate import Inputs, Look
 from hemostat.signals.rules import Rule
+from hemostat.signals.sentence import named
 from hemostat.signals.words import duration
 from hemostat.signals.workload import KINDS, idle, state_of
 
@@ -43,7 +44,7 @@ def status_after(
         conditions=conditions,
         watching=len(listed),
         firing=len(seen.firing),
-        last_signal=f"{newest.kind} {newest.subject}"[:256] if newest is not None else memory.status.last_signal,
+        last_signal=named(newest)[:256] if newest is not None else memory.status.last_signal,
         last_signal_time=newest.first_fired_time if newest is not None else memory.status.last_signal_time,
         series=_series(inputs),
         edges=len({(e.caller, e.callee) for edges in inputs.edges.values() for e in edges}),
@@ -155,7 +156,7 @@ def _healthy(watch: Watch, inputs: Inputs, seen: Look) -> Verdict:
 
 
 def _told(firing: Sequence[SignalStatus]) -> str:
-    first = f"{firing[0].kind} of {firing[0].subject}"
+    first = named(firing[0])
     return first if len(firing) == 1 else f"{first} and {len(firing) - 1} more"
 
 

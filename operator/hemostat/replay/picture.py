@@ -76,7 +76,7 @@ def _panel(track: Track, alarms: Sequence[Alarm], replayed: Replayed, top: float
     limit = f", limit {amount(track.limit, track.unit)}" if track.limit is not None else ""
     yield _text(LEFT, top - 6, one_line(f"{track.key.split('{', 1)[0]}: {track.subject}{limit}{count}", 150), "name")
     yield _upright(16, top + HEIGHT / 2, f"value in {track.unit}" if track.unit else "value")
-    yield _text(LEFT - 6, top + HEIGHT + 14, "time (UTC)", "small", "end")
+    yield _text(LEFT - 24, top + HEIGHT + 14, "time (UTC)", "small", "end")
     for value in scale.ticks():
         y = scale.y(value)
         yield f'<line class="grid" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'

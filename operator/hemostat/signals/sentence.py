@@ -17,14 +17,14 @@ def named(signal: SignalStatus) -> str:
 
 
 def sentence(signal: SignalStatus) -> str:
-    """Return what is wrong: what the detector said of it, or the value and the bound it is compared with."""
+    """Return what is wrong: what the detector said of it, or the value and the limit it is compared with."""
     if signal.message:
         told = signal.source is SignalSource.WORKLOAD or signal.subject in signal.message
         return signal.message if told else f"{signal.subject}: {signal.message}"
     if signal.kind is SignalKind.ALERT or signal.value is None:
         return named(signal)
-    bound = f", bound {amount(float(signal.threshold), signal.unit)}" if signal.threshold is not None else ""
-    return f"{signal.subject} is {amount(float(signal.value), signal.unit)}{bound}"
+    limit = f", limit {amount(float(signal.threshold), signal.unit)}" if signal.threshold is not None else ""
+    return f"{signal.subject} is {amount(float(signal.value), signal.unit)}{limit}"
 
 
 def title(signal: SignalStatus, others: int = 0) -> str:

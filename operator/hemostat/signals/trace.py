@@ -111,7 +111,7 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
         lasts = edge.recent is None or _slow(signal, edge.recent, known)
     enough = edge.calls >= signal.min_requests
     p95 = edge.p95_seconds * 1000
-    usual = f", bound {amount(bound, 'ms')}" if bound is not None else ""
+    usual = f", limit {amount(bound, 'ms')}" if bound is not None else ""
     return Observation(
         key=key,
         name=name,

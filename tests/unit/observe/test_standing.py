@@ -84,7 +84,7 @@ def test_of_several_sources_the_silent_one_is_named():
 def test_the_default_signals_are_listed_and_why_they_are_silent():
     found = lines(status(watch(), gathered(watch()), looks=30))
     assert set(found) == {"calls", "pods", "metrics", "alerts", "agents"}
-    assert found["pods"].state is SignalStanding.CLEAR
+    assert (found["pods"].state, found["pods"].message) == (SignalStanding.CLEAR, "no trouble")
     assert found["calls"].state is found["metrics"].state is SignalStanding.NO_DATA
     assert "no calls of payment" in found["calls"].message
     assert "MemoryExhaustion" in found["metrics"].message
@@ -115,7 +115,8 @@ def test_a_target_that_is_meant_to_run_nothing_is_not_quiet_but_says_so(kind, sp
     memory = Memory(present=PresentRevision.model_validate(present))
     found = status(of, gathered(of, scene=Scene(made)), looks=60, memory=memory)
     assert said(found, "Healthy") == ("Unknown", reason)
-    assert find(found.conditions, "Healthy").message
+    words = find(found.conditions, "Healthy").message
+    assert words == lines(found)["pods"].message != ""
     assert found.revisions == ()
 
 
@@ -208,8 +209,8 @@ def test_what_is_wrong_but_not_for_long_enough_is_pending():
     assert lines(status(of, gathered(of, 9.0), looks=2))["errors"].state is SignalStanding.PENDING
     found = status(of, gathered(of, 9.0), looks=6)
     assert lines(found)["errors"].state is SignalStanding.FIRING
-    assert lines(found)["errors"].message == "errors{pod=0} is 9, bound 5"
-    assert (found.firing, found.last_signal, found.last_signal_time) == (1, "Other errors{pod=0}", at(3))
+    assert lines(found)["errors"].message == "errors{pod=0} is 9, limit 5"
+    assert (found.firing, found.last_signal, found.last_signal_time) == (1, "errors{pod=0}", at(3))
     assert said(found, "Healthy") == ("False", "SignalsFiring")
 
 
@@ -219,7 +220,7 @@ def test_the_last_signal_is_remembered_after_it_has_cleared():
     status(of, gathered(of, 9.0), looks=6, memory=memory)
     memory.state = WatchState()
     found = status(of, gathered(of, 1.0), looks=2, memory=memory)
-    assert (found.firing, found.last_signal, found.last_signal_time) == (0, "Other errors{pod=0}", at(3))
+    assert (found.firing, found.last_signal, found.last_signal_time) == (0, "errors{pod=0}", at(3))
 
 
 def test_numbers_that_change_at_every_look_are_not_worth_a_write_and_a_state_is():

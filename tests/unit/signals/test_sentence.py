@@ -30,7 +30,7 @@ PROM = {"source": SignalSource.PROMETHEUS, "kind": SignalKind.EXHAUSTION, "subje
         (
             signal(kind=SignalKind.OTHER, subject="high", value="12", threshold="10", unit=""),
             "high",
-            "high is 12, bound 10",
+            "high is 12, limit 10",
         ),
         (signal(value="40", threshold=None), "ErrorRate of checkout -> payment", "checkout -> payment is 40%"),
         (signal(value=None), "ErrorRate of checkout -> payment", "ErrorRate of checkout -> payment"),
