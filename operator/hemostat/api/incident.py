@@ -97,7 +97,7 @@ class SignalStatus(Model):
     value: Decimal | None = None
     """The latest value."""
     threshold: Decimal | None = None
-    """The bound it was compared with."""
+    """The limit it was compared with."""
     unit: Annotated[str, Field(max_length=16)] = ""
     """Unit of value and threshold."""
     message: Annotated[str, Field(max_length=512)] = ""
