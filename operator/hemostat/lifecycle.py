@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from hemostat.api.incident import REMEDIATED, RESOLVED, Incident, SignalState
+from hemostat.api.incident import REMEDIATED, RESOLVED, WATCHED, Incident, SignalState
 from hemostat.api.incident import VERIFIED as INCIDENT_VERIFIED
 from hemostat.api.meta import Condition, find, is_false, is_true, set_condition
 from hemostat.api.remediation import (
@@ -18,10 +18,14 @@ from hemostat.api.remediation import (
     Remediation,
 )
 from hemostat.signals.correlate import MAX_RETURNS, is_over, openings
-from hemostat.signals.over import clear_since
+from hemostat.signals.over import clear_since, silent
 
 SELF_HEALED_AFTER = timedelta(seconds=30)
 """How long every signal must stay clear before an incident nobody acted on is resolved."""
+
+
+_NOBODY_ACTED = ("Open", "Reopened", "NotNeeded")
+"""Reasons why an Incident is open that say less than that it has no data."""
 
 
 class Step(StrEnum):
@@ -71,11 +75,17 @@ def all_clear_since(incident: Incident, now: datetime) -> datetime | None:
 
 
 def incident_conditions(
-    incident: Incident, remediations: Sequence[Remediation], now: datetime, parent: Incident | None = None
+    incident: Incident,
+    remediations: Sequence[Remediation],
+    now: datetime,
+    parent: Incident | None = None,
+    *,
+    unwatched: str = "",
 ) -> tuple[Condition, ...]:
     """Return the three conditions that `act` owns: Remediated, Verified, Resolved.
 
     :param parent: the Incident that this one is part of, where there is one.
+    :param unwatched: why its Watch does not look any more, if it was deleted.
     """
     kept: tuple[Condition, ...] = tuple(
         c for c in incident.status.conditions if c.type in (REMEDIATED, INCIDENT_VERIFIED, RESOLVED)
@@ -87,11 +97,28 @@ def incident_conditions(
     if parent is not None and is_over(parent) and not _fires(incident):
         return set_condition(kept, RESOLVED, True, "CauseResolved", f"with {parent.metadata.name}, its cause", now)
     mine = [r for r in remediations if r.spec.opening == openings(incident)]
+    why = _abandoned(incident, unwatched)
+    if why is not None and not any(_at_work(r) for r in mine):
+        return set_condition(kept, RESOLVED, True, *why, now)
     if not mine and parent is not None and not is_over(parent):
         return _without_action(incident, kept, now, *_why_open(incident, parent), waits=True)
     if not mine:
         return _without_action(incident, kept, now, *_why_open(incident, parent))
     return _with_action(incident, kept, max(mine, key=lambda r: (r.spec.step, r.spec.attempt)), now)
+
+
+def _abandoned(incident: Incident, unwatched: str) -> tuple[str, str] | None:
+    """Return why nobody will ever see it clear, if that is so: it would wait for ever."""
+    gone = find(incident.status.conditions, WATCHED)
+    if gone is not None and gone.status == "False":
+        return gone.reason, gone.message
+    return ("WatchDeleted", unwatched) if unwatched else None
+
+
+def _at_work(remediation: Remediation) -> bool:
+    """Whether something of ours stands on the target that is not verified yet."""
+    conditions = remediation.status.conditions
+    return bool(remediation.status.intents) and not is_true(conditions, FINISHED)
 
 
 def _fires(incident: Incident) -> bool:
@@ -150,4 +177,7 @@ def _without_action(
             kept = set_condition(kept, kind, "Unknown", "NotYet", "", now)
     if since is not None and now - since >= SELF_HEALED_AFTER:
         return set_condition(kept, RESOLVED, True, "ClearedByItself", "all signals are clear", now)
+    if not waits and (silence := silent(incident.status.signals, now)):
+        quiet = reason in _NOBODY_ACTED
+        reason, message = ("NoData", silence) if quiet else (reason, f"{message}; {silence}")
     return set_condition(kept, RESOLVED, False, reason, message, now)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from hemostat.api.incident import SignalState, SignalStatus
 from hemostat.api.runbook import Verify
 from hemostat.signals.over import clear_since, holding
+from hemostat.signals.sentence import named
 from hemostat.signals.workload import WorkloadState
 
 FRESH = timedelta(seconds=20)
@@ -46,7 +47,7 @@ def verdict(facts: VerifyInput) -> tuple[Verdict, str]:
     both for `stableSeconds`. Worse needs a signal that began after the action had settled, and keeps firing.
     """
     if worse := [s for s in facts.signals if _new_and_firing(s, facts)]:
-        return Verdict.WORSE, f"{worse[0].kind} of {worse[0].subject} began after the action"
+        return Verdict.WORSE, f"{named(worse[0])} began after the action"
     open_ = _not_yet(facts)
     if open_ is None:
         return Verdict.HEALED, "all signals are clear on fresh samples and every pod is ready"
@@ -71,9 +72,9 @@ def _not_yet(facts: VerifyInput) -> str | None:
         return "the Incident shows no signals"
     for signal in own:
         if not _fresh(signal, facts):
-            return f"{signal.kind} of {signal.subject} has not been observed since the action"
+            return f"{named(signal)} has not been observed since the action"
     for signal in holding(facts.signals, facts.now):
-        return f"{signal.kind} of {signal.subject} is {signal.state}{_where(signal)}"
+        return f"{named(signal)} is {signal.state}{_where(signal)}"
     since = max(facts.applied, clear_since(facts.signals, facts.now) or facts.now)
     if facts.now - since < timedelta(seconds=facts.wanted.stable_seconds):
         return f"clear, but not yet for {facts.wanted.stable_seconds} s"

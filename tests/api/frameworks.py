@@ -64,7 +64,7 @@ class Recorded:
         self.models = {f"{f.name}/{variation}": Model(scripts) for f in FRAMEWORKS for variation in f.variations}
         """The model each variation talked to; `spent` says what it really cost."""
         for model in self.models.values():
-            model.faults = Faults(rate_limited=True, scripts=frozenset({"limited"}))
+            model.switches.everywhere = Faults(rate_limited=True, scripts=frozenset({"limited"}))
 
     def requests(self, address: str, scenario: str) -> Sequence[ExportTraceServiceRequest]:
         """Return the export requests of one scenario, as they came."""
@@ -97,9 +97,9 @@ class Recorded:
         return web.Response(content_type="application/x-protobuf")
 
 
-def environment(lock: str) -> Path:
+def environment(requirements: Path) -> Path:
     """Return the Python of an environment with exactly what a lock says; installed once and kept."""
-    requirements = FOLDER / f"{lock}.lock"
+    lock = requirements.stem
     parent = cache_root() / "frameworks"
     folder = parent / f"{lock}-{atomic.key_of([requirements.read_bytes(), sys.version])}"
     python = Path("bin/python")
@@ -121,7 +121,7 @@ def recorded() -> Iterator[Recorded]:
     found = Recorded()
     with served(found.application()) as url, ThreadPoolExecutor(max_workers=2) as pool:
         locks = sorted({framework.lock for framework in FRAMEWORKS})
-        pythons = dict(zip(locks, pool.map(environment, locks), strict=True))
+        pythons = dict(zip(locks, pool.map(environment, (FOLDER / f"{lock}.lock" for lock in locks)), strict=True))
         list(pool.map(lambda framework: _run(framework, pythons[framework.lock], url), FRAMEWORKS))
         yield found
 

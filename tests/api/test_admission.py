@@ -462,10 +462,10 @@ def test_status_of_an_active_runbook_is_observes_to_write(cluster: Cluster, name
 
 # --- The status of an Incident: two writers, each with its own part
 
-OBSERVES = ("Detected", "Diagnosed", "PartOf")
+OBSERVES = ("Detected", "Diagnosed", "PartOf", "Watched")
 ACTS = ("Remediated", "Verified", "Resolved")
 NOT_OBSERVES = "observe must not write the conditions Remediated, Verified and Resolved"
-NOT_ACTS = "act must not write signals, evidence, causes, partOf, reopened, storm and observe's conditions"
+NOT_ACTS = "act must not write severity, signals, evidence, causes, partOf, reopened, storm and observe's conditions"
 
 
 @pytest.fixture
@@ -513,6 +513,7 @@ OF_OBSERVE = edits(*OBSERVES) | {
     "never came back": at("reopened", GONE),
     "came back again": at("reopened.count", 3),
     "no storm": at("storm", GONE),
+    "less severe": at("severity", "Minor"),
 }
 OF_ACT = edits(*ACTS)
 OF_BOTH = {

@@ -274,7 +274,7 @@ SHOWN = {
     "Watch": ["payment", "Tested", "Tested", "1", "errors", AGO, "4", "12", "3", "5", "Tested"],
     "Runbook": ["Active", "Tested", "Low", "a bad rollout"],
     "GatePolicy": ["Auto", '["rollback","scale"]', '["shop","bank"]'],
-    "Incident": ["Warning", "payment", "payment", "Verifying", "payment", "2", "payment", "payment fails"],
+    "Incident": ["Major", "payment", "False", "Verifying", "payment fails", "payment", "2", "90", "payment", "payment"],
     "Remediation": ["scale", "payment", "NeedsApproval", "Tested", HASH_A, "payment"],
     "Approval": ["one", "Deny", "admin"],
     "ChaosExperiment": ["payment", "True", "payment-1"],
@@ -408,7 +408,7 @@ INVALID: list[tuple[str, str, Any, str]] = [
     # Incident
     ("Incident", "spec.fingerprint", "0123456789ABCDEF", "spec.fingerprint in body should match"),
     ("Incident", "spec.fingerprint", "0123456789abcdef0", "may not be more than 16"),
-    ("Incident", "spec.severity", "Fatal", CHOICE),
+    ("Incident", "status.severity", "Fatal", CHOICE),
     ("Incident", "spec.title", LONG, "may not be more than 256"),
     ("Incident", "spec.targetRef.uid", GONE, REQUIRED),
     ("Incident", "spec.targetRef.uid", "", "should be at least 1 chars"),
@@ -566,7 +566,6 @@ def test_unknown_field_is_refused_under_strict_validation(
 IMMUTABLE_WORDS = "must not change after creation"
 FROZEN: list[tuple[str, str, Any]] = [
     ("Incident", "spec.title", "something else"),
-    ("Incident", "spec.severity", "Info"),
     ("Incident", "spec.targetRef.uid", "another"),
     ("Incident", "spec.watchRef.uid", GONE),
     ("Incident", "spec.startedTime", "2026-03-01T12:00:01.000000Z"),

@@ -81,7 +81,7 @@ def test_the_usage_counts_answers_and_not_refusals(url):
     usage = json.loads(ask(url, "/usage")[2])
     assert usage["worker"]["answers"] == 1
     assert usage["worker"]["prompt"] > 0
-    assert usage["other"] == {"answers": 0, "prompt": 0, "completion": 0}
+    assert usage["other"] == {"answers": 0, "refusals": 0, "prompt": 0, "completion": 0}
 
 
 @pytest.mark.parametrize(

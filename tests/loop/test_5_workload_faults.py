@@ -51,7 +51,7 @@ def test_a_fault_is_named_by_its_own_signal(inflictor: Inflictor, fault: Workloa
         inflictor.take_away(fault)
     assert fired.seconds <= fault.within_seconds
     assert fired.signal.subject == f"{fault.expected} of {fault.name}"
-    assert fired.incident.spec.title.startswith(f"{fault.kind} {fault.name}: ")
+    assert fired.incident.spec.target_ref.name == fault.name
     evidence = fired.incident.status.evidence
     assert any(fault.expected.value in e.key or fault.expected.value in e.summary for e in evidence)
     changes = [e.summary for e in evidence if e.kind is EvidenceKind.CHANGE]

@@ -81,7 +81,6 @@ def incident(
                 "watchRef": {"name": "payment"},
                 "targetRef": TARGET.wire(),
                 "fingerprint": "0" * 16,
-                "severity": "Critical",
                 "title": "it fails",
                 "startedTime": rfc3339(T0),
                 "openedTime": rfc3339(T0),

@@ -7,8 +7,10 @@
 | `POST /v1/chat/completions` | answers, whole or as a stream |
 | `POST /v1/responses` | answers, whole |
 | `GET /v1/models` | lists the scripts: a model's name, or `[script: NAME]` in a system message, chooses one |
-| `GET`, `PUT /faults` | what is wrong with the provider, see :class:`hemostat_chaos.agents.faults.Faults` |
-| `GET /usage` | answers and tokens by script, since the start |
+| `GET`, `PUT /faults`, `PUT`, `DELETE /faults/CONVERSATION` | what is wrong, see :mod:`hemostat_chaos.agents.faults` |
+| `GET /usage` | answers and tokens by script, since the start; `/usage/CONVERSATION` those of one conversation |
+
+The conversation is the request's `user`.
 """
 
 from __future__ import annotations
@@ -17,30 +19,32 @@ import argparse
 import asyncio
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from hemostat_chaos.agents import chat, responses
-from hemostat_chaos.agents.faults import Faults
+from hemostat_chaos.agents.faults import Faults, Switches
 from hemostat_chaos.agents.script import Answer, Message, Scripts, chosen, load
 from hemostat_chaos.agents.usage import Usage, usage
 
 MAX_BODY = 8 * 2**20
 _MAX_MODEL = 128
+_MAX_CONVERSATIONS = 10_000
 
 Read = Callable[[Mapping[str, Any]], Sequence[Message]]
 
 
 @dataclass(slots=True)
 class Spent:
-    """What one script's answers cost since the start, in tokens."""
+    """What answers cost since the start, in tokens."""
 
     answers: int = 0
+    refusals: int = 0
     prompt: int = 0
     completion: int = 0
 
@@ -52,12 +56,17 @@ class Spent:
 
 
 class Model:
-    """The scripts, the faults in force, and the tokens spent."""
+    """The scripts, the faults in force, and the tokens spent.
 
-    def __init__(self, scripts: Scripts) -> None:
+    :param latency: seconds that every answer takes.
+    """
+
+    def __init__(self, scripts: Scripts, latency: float = 0) -> None:
         self._scripts = scripts
-        self.faults = Faults()
+        self._latency = latency
+        self.switches = Switches()
         self.spent = {name: Spent() for name in scripts}
+        self._conversations: OrderedDict[str, Spent] = OrderedDict()
 
     def application(self) -> web.Application:
         """Return the server; it asks for no key."""
@@ -65,9 +74,9 @@ class Model:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/responses", self._respond)
         app.router.add_get("/v1/models", self._models)
-        app.router.add_get("/faults", self._show_faults)
-        app.router.add_put("/faults", self._put_faults)
         app.router.add_get("/usage", self._usage)
+        app.router.add_get("/usage/{conversation}", self._usage_of)
+        self.switches.add_to(app)
         app.router.add_get("/healthz", self._healthy)
         return app
 
@@ -97,16 +106,38 @@ class Model:
         if script is None:
             known = ", ".join(sorted(self._scripts))
             raise _refused(404, "model_not_found", f"no script {name[:_MAX_MODEL]!r}: name one of {known}")
-        faults = self.faults.of(name)
-        await asyncio.sleep(faults.slow)
-        if faults.rate_limited:
-            raise _refused(429, "rate_limit_exceeded", "too many requests, as was asked for", faults.retry_after)
-        if faults.unavailable:
-            raise _refused(503, "server_error", "overloaded, as was asked for", faults.retry_after)
+        conversation = str(body.get("user") or "")[:_MAX_MODEL]
+        spent, faults = self._spent(conversation), self.switches.of(conversation).of(name)
+        await asyncio.sleep(self._latency + faults.slow)
+        try:
+            self._refuse(faults, busy=spent.refusals < script.busy)
+        except web.HTTPException:
+            spent.refusals += 1
+            self.spent[name].refusals += 1
+            raise
         answer = script.answer(messages, endless=faults.endless, growing=faults.growing)
         used = usage(messages, json.dumps(body.get("tools") or ""), answer)
         self.spent[name].add(used)
+        spent.add(used)
         return body, answer, used
+
+    def _spent(self, conversation: str) -> Spent:
+        if not conversation:
+            return Spent()
+        spent = self._conversations.setdefault(conversation, Spent())
+        self._conversations.move_to_end(conversation)
+        while len(self._conversations) > _MAX_CONVERSATIONS:
+            self._conversations.popitem(last=False)
+        return spent
+
+    @staticmethod
+    def _refuse(faults: Faults, *, busy: bool) -> None:
+        if faults.rate_limited:
+            raise _refused(429, "rate_limit_exceeded", "too many requests, as was asked for", faults.retry_after)
+        if busy:
+            raise _refused(429, "rate_limit_exceeded", "too many requests for a moment", faults.retry_after)
+        if faults.unavailable:
+            raise _refused(503, "server_error", "overloaded, as was asked for", faults.retry_after)
 
     async def _models(self, _request: web.Request) -> web.Response:
         data = [
@@ -114,18 +145,11 @@ class Model:
         ]
         return web.json_response({"object": "list", "data": data})
 
-    async def _show_faults(self, _request: web.Request) -> web.Response:
-        return web.Response(text=self.faults.model_dump_json(), content_type="application/json")
-
-    async def _put_faults(self, request: web.Request) -> web.Response:
-        try:
-            self.faults = Faults.model_validate_json(await request.read())
-        except ValidationError as error:
-            raise _refused(400, "invalid_request_error", str(error)) from None
-        return await self._show_faults(request)
-
     async def _usage(self, _request: web.Request) -> web.Response:
         return web.json_response({name: asdict(spent) for name, spent in self.spent.items()})
+
+    async def _usage_of(self, request: web.Request) -> web.Response:
+        return web.json_response(asdict(self._conversations.get(request.match_info["conversation"], Spent())))
 
     async def _healthy(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -159,8 +183,9 @@ def main() -> None:
     parser.add_argument("scripts", type=Path)
     parser.add_argument("--host", default=None, help="all addresses, if it is not said")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--latency", type=float, default=0, help="seconds that every answer takes")
     said = parser.parse_args()
-    model = Model(load(said.scripts.read_text()))
+    model = Model(load(said.scripts.read_text()), said.latency)
     web.run_app(model.application(), host=said.host, port=said.port, access_log=None, shutdown_timeout=3)
 
 

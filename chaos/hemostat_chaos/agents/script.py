@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 _MARK = re.compile(r"\[script: ?([a-z0-9-]{1,63})\]")
 _SYSTEM = frozenset({"system", "developer"})
+_MOST_WORDS = 2000
+"""An answer grows no longer than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,19 @@ class Script(BaseModel):
     """The policy of one agent's model.
 
     `turns` are the tool calls of one round, turn by turn (calls of one turn are parallel); `rounds` is how often
-    they come, 0 for ever. `say` are the texts once there is nothing left to call: the n-th answer without a call
-    takes the n-th text, from the beginning again after the last.
+    they come, 0 for ever. With `until` they come until a tool's answer contains that text, whatever `rounds` says.
+    `stuck` is called in place of `turns` by a model that never stops. `say` are the texts once there is nothing left
+    to call: the n-th answer without a call takes the n-th text, from the beginning again after the last. `busy` is
+    how many requests of each conversation the provider refuses first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     turns: tuple[tuple[Step, ...], ...] = ()
     rounds: Annotated[int, Field(ge=0, le=10_000)] = 1
+    until: Annotated[str, Field(max_length=200)] = ""
+    stuck: tuple[tuple[Step, ...], ...] = ()
+    busy: Annotated[int, Field(ge=0, le=100)] = 0
     say: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)] = ("Done.",)
 
     def answer(self, messages: Sequence[Message], *, endless: bool = False, growing: int = 0) -> Answer:
@@ -72,17 +79,23 @@ class Script(BaseModel):
 
         `endless`: call tools for ever, whatever `rounds` says. `growing`: add so many words per answer given so far.
         """
-        tools = {step.tool for turn in self.turns for step in turn}
+        tools = {step.tool for turn in (*self.turns, *self.stuck) for step in turn}
         spoken = [message for message in messages if message.role == "assistant"]
         called = sum(any(call.name in tools for call in message.calls) for message in spoken)
-        padding = " ".join(f"word{n}" for n in range(growing * (len(spoken) + 1)))
-        left = endless or self.rounds == 0 or called < self.rounds * len(self.turns)
-        if self.turns and left:
-            turn = self.turns[called % len(self.turns)]
+        words = min(growing * (len(spoken) + 1), _MOST_WORDS)
+        padding = " ".join(f"word{n}" for n in range(words))
+        turns = self.stuck if endless and self.stuck else self.turns
+        if turns and (endless or self._goes_on(called, messages)):
+            turn = turns[called % len(turns)]
             return Answer(padding, tuple(Call(step.tool, _filled(step.arguments, called + 1)) for step in turn))
         texts = sum(not message.calls for message in spoken)
         text = _filled(self.say[texts % len(self.say)], texts + 1)
         return Answer(f"{text} {padding}".strip())
+
+    def _goes_on(self, called: int, messages: Sequence[Message]) -> bool:
+        if self.until:
+            return not any(self.until in message.text for message in messages if message.role == "tool")
+        return self.rounds == 0 or called < self.rounds * len(self.turns)
 
 
 Scripts = Mapping[str, Script]

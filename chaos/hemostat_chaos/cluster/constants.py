@@ -36,6 +36,7 @@ PYTHON_BASE: Final = "python:3.11-slim-bookworm"
 
 # Container images that this project builds.
 OPERATOR_IMAGE: Final = "hemostat:dev"
+AGENTS_IMAGE: Final = "hemostat-agents:dev"
 PROMETHEUS_LOCAL: Final = "hemostat-prometheus:dev"
 METRICS_SERVER_LOCAL: Final = "hemostat-metrics-server:dev"
 PYTHON_LOCAL: Final = "hemostat-python:3.11"

@@ -18,7 +18,7 @@ from hemostat.errors import HemostatError, Refused
 from hemostat.gate.checks import GateInput, PastAction
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
 from hemostat.signals.confirm import confirms
-from hemostat.signals.presets import Target, rules_of
+from hemostat.signals.presets import Target, mounted, rules_of
 from hemostat.signals.workload import pod_troubles
 from hemostat.telemetry.prometheus import Prometheus
 
@@ -151,27 +151,29 @@ class Facts:
         if incident is None:
             return None
         try:
-            return self._pods_say(namespace, live) or self._prometheus_says(namespace, incident)
+            pods = pods_of(self._kube, namespace, live)
+            return _pods_say(pods) or self._prometheus_says(namespace, incident, pods)
         except HemostatError:
             return None
 
-    def _pods_say(self, namespace: str, live: Json) -> str | None:
-        troubles = sorted(t for pod in pods_of(self._kube, namespace, live) for t in pod_troubles(pod))
-        return f"the API server confirms: {troubles[0]}" if troubles else None
-
-    def _prometheus_says(self, namespace: str, incident: Incident) -> str | None:
+    def _prometheus_says(self, namespace: str, incident: Incident, pods: Sequence[Json]) -> str | None:
         watch = self._store.watch(namespace, incident.spec.watch_ref.name)
         blamed = incident.spec.target_ref
         if watch is None or (watch.spec.target.kind, watch.spec.target.name) != (blamed.kind, blamed.name):
             return None  # trouble elsewhere says nothing about this target
         own = [s for s in incident.status.signals if s.watch_ref is None]
         firing = {s.key.split("{", 1)[0] for s in own if s.state is SignalState.FIRING}
-        for rule in rules_of(watch.spec, Target(namespace, watch.spec.target)):
+        for rule in rules_of(watch.spec, Target(namespace, watch.spec.target, *mounted(pods))):
             if rule.bound is not None and rule.key in firing:
                 said = confirms(rule, self._prometheus.instant(rule.query).series)
                 if said is not None:
                     return f"Prometheus confirms: {said}"
         return None
+
+
+def _pods_say(pods: Sequence[Json]) -> str | None:
+    troubles = sorted(t for pod in pods for t in pod_troubles(pod))
+    return f"the API server confirms: {troubles[0]}" if troubles else None
 
 
 def _acted(remediation: Remediation) -> datetime | None:

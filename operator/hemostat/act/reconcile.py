@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Literal
 
 from hemostat.act.facts import UNATTENDED, Facts
 from hemostat.act.store import Store
-from hemostat.act.timeline import entries, merged
+from hemostat.act.timeline import ending, entries, merged
 from hemostat.action.contract import make_plan, parse, plan_hash
 from hemostat.action.execute import (
     IN_FLIGHT,
@@ -61,6 +62,8 @@ MAX_REVIEWS = 64
 """Approvals of one plan whose rights are asked for at one look."""
 STANDS = IN_FLIGHT
 """How long an admission stands before the first effect: after a stop of ours it is decided anew."""
+UNSEEN = timedelta(seconds=10)
+"""An open Incident is looked at every few seconds: after so long it is worth asking whether it has a Watch still."""
 Key = tuple[str, str]
 """(namespace, name)."""
 
@@ -120,8 +123,8 @@ class Reconciler:
         own = [r for r in self._store.remediations(key[0]) if r.spec.incident_ref.uid == found.metadata.uid]
         cause = found.status.part_of
         parent = self._store.incident(key[0], cause.name) if cause is not None else None
-        conditions = incident_conditions(found, own, now, parent)
-        timeline = merged(found, entries(own))
+        conditions = incident_conditions(found, own, now, parent, unwatched=self._unwatched(found))
+        timeline = merged(found, (*entries(own), *ending(found, conditions)))
         if any(find(found.status.conditions, c.type) != c for c in conditions) or any(
             entry not in found.status.timeline for entry in timeline
         ):
@@ -131,6 +134,14 @@ class Reconciler:
             self._events.emit("Incident", found.metadata, "Resolved", f"{resolved.reason}: {resolved.message}")
             return None
         return WAIT
+
+    def _unwatched(self, incident: Incident) -> str:
+        """Say that the Watch is gone, if so; asked only of an Incident that was not looked at for a while."""
+        namespace, name = incident.metadata.namespace or "", incident.spec.watch_ref.name
+        latest = max((s.observed_time for s in incident.status.signals), default=incident.spec.opened_time)
+        if self._clock.now() - latest < UNSEEN or self._store.watch(namespace, name) is not None:
+            return ""
+        return f"Watch {name} was deleted: nobody sees any more whether it is well"
 
     # --- steps ---------------------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from hemostat.api.incident import MAX_TOLD, Incident, TimelineEntry
-from hemostat.api.meta import find
+from hemostat.api.incident import MAX_TOLD, RESOLVED, Incident, TimelineEntry
+from hemostat.api.meta import Condition, find
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, UNDONE, VERIFIED, Remediation
+from hemostat.signals.correlate import openings
 
 BY = "act"
 _TOLD = (PLANNED, ADMITTED, APPLIED, VERIFIED, UNDONE, FINISHED)
@@ -15,6 +16,16 @@ def entries(remediations: Sequence[Remediation]) -> tuple[TimelineEntry, ...]:
     waiting for a person is told too."""
     told = [entry for r in remediations for entry in _of(r)]
     return tuple(sorted(told, key=lambda e: (e.time, e.id)))[-MAX_TOLD:]
+
+
+def ending(incident: Incident, conditions: Sequence[Condition]) -> tuple[TimelineEntry, ...]:
+    """Return the entry that says how it ended, unless an action healed it: that is told already."""
+    over = find(conditions, RESOLVED)
+    if over is None or over.status != "True" or over.reason == "Healed":
+        return ()
+    told = f"{BY}/resolved/{openings(incident)}"
+    message = f"resolved: {over.reason}: {over.message}"[:1024]
+    return (TimelineEntry(id=told, time=over.last_transition_time, by=BY, message=message),)
 
 
 def _of(remediation: Remediation) -> list[TimelineEntry]:

@@ -118,13 +118,13 @@ INCIDENT_STATUS: tuple[Validation, ...] = (
     ),
     (
         f"request.userInfo.username != '{ACT_USER}' || ("
-        + _conditions_unchanged(("Detected", "Diagnosed", "PartOf"))
+        + _conditions_unchanged(("Detected", "Diagnosed", "PartOf", "Watched"))
         + " && "
         + " && ".join(_list_unchanged(field) for field in ("signals", "evidence", "causes"))
         + " && "
-        + " && ".join(_object_unchanged(field) for field in ("partOf", "reopened", "storm"))
+        + " && ".join(_object_unchanged(field) for field in ("severity", "partOf", "reopened", "storm"))
         + ")",
-        "act must not write signals, evidence, causes, partOf, reopened, storm and observe's conditions",
+        "act must not write severity, signals, evidence, causes, partOf, reopened, storm and observe's conditions",
     ),
 )
 

@@ -38,6 +38,8 @@ DETECTED, DIAGNOSED, REMEDIATED, VERIFIED, RESOLVED = (
 """Condition types. `observe` writes the first two, `act` the others (an admission policy sees to it)."""
 PART_OF = "PartOf"
 """Condition type, of `observe`: True while another Incident is the cause of this one."""
+WATCHED = "Watched"
+"""Condition type, of `observe`: False once the target is another one, or gone, so that nobody looks any more."""
 
 MAX_EVIDENCE = 64
 MAX_TIMELINE = 100
@@ -45,17 +47,20 @@ MAX_TOLD = MAX_TIMELINE // 2
 """Entries of one process: server-side apply adds up what both tell, and refuses more than `MAX_TIMELINE`."""
 MAX_SIGNALS = 32
 MAX_CAUSES = 8
+MAX_SHARED = 4
+MAX_NAMED = 10
+"""Workloads that are named where more may be meant: the others are counted."""
 
 Agent = Annotated[str, Field(max_length=253)]
 EvidenceId = Annotated[str, Field(pattern=r"^E[1-9][0-9]{0,3}$", max_length=5)]
 
 
 class Severity(StrEnum):
-    """How bad it is for users."""
+    """How bad it is for users. The description of the Incident's `severity` says what the words mean."""
 
     CRITICAL = "Critical"
-    WARNING = "Warning"
-    INFO = "Info"
+    MAJOR = "Major"
+    MINOR = "Minor"
 
 
 class SignalState(StrEnum):
@@ -118,9 +123,13 @@ class SignalStatus(Model):
     value: Decimal | None = None
     """The latest value."""
     threshold: Decimal | None = None
-    """The bound it was compared with."""
+    """The limit it was compared with."""
     unit: Annotated[str, Field(max_length=16)] = ""
     """Unit of value and threshold."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """What is wrong in a sentence: the API server's words, the time left, the alert's summary."""
+    severity: Severity = Severity.MINOR
+    """How bad it is for users, as far as this signal alone says."""
     samples: Count = 0
     """How many requests or series the latest value rests on."""
     first_fired_time: Time
@@ -138,7 +147,7 @@ class SignalStatus(Model):
 
 
 class EvidenceKind(StrEnum):
-    """What an item of evidence is."""
+    """What an item of evidence is. An Exemplar is the ids of traces that show it."""
 
     SIGNAL = "Signal"
     CHANGE = "Change"
@@ -218,6 +227,19 @@ class Storm(Model):
     """How many workloads."""
     signals: Count
     """How many signals."""
+    names: Annotated[tuple[Short, ...], Field(max_length=MAX_NAMED, json_schema_extra=ATOMIC)] = ()
+    """Which workloads, as `Deployment payment`; the first ten by name."""
+    shared: Annotated[tuple[Short, ...], Field(max_length=MAX_SHARED, json_schema_extra=ATOMIC)] = ()
+    """What all of them have in common: a change shortly before, or a node, unless a Watch that is well has it too."""
+
+    @property
+    def words(self) -> str:
+        """Who else is in trouble, and what they share."""
+        more = self.targets - len(self.names)
+        names = ", ".join(self.names) + (f" and {more} more" if more > 0 else "")
+        shared = f"; all of them share {' and '.join(self.shared)}" if self.shared else ""
+        many = f"{self.targets} other target{'s' if self.targets > 1 else ''}, {self.signals} signals"
+        return f"a storm: too many Incidents within a minute; this one stands for {many}: {names}{shared}"
 
 
 class TimelineEntry(Model):
@@ -244,10 +266,8 @@ class IncidentSpec(Model):
     """The workload that is blamed."""
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", max_length=16)]
     """Identity of the trouble: while an Incident with it is open, no second one is made."""
-    severity: Severity
-    """How bad it is."""
     title: Short
-    """What is wrong, in one line."""
+    """What is wrong, in one line, as it was when it was opened."""
     started_time: Time
     """First sample that was wrong."""
     opened_time: Time
@@ -258,7 +278,16 @@ class IncidentStatus(Model):
     """How far the loop has come."""
 
     conditions: Conditions = ()
-    """Detected, Diagnosed, PartOf, Remediated, Verified and the summary Resolved."""
+    """Detected, Diagnosed, PartOf, Watched, Remediated, Verified and the summary Resolved."""
+    severity: Severity | None = None
+    """How bad it is for users, the worst since it was opened or came back.
+
+    Critical: the target serves nobody or hardly anybody. No replica is ready, at least half of its calls fail, an error
+    budget is gone in two days, or somebody's alert is labelled so. Major: it serves in part. Half of its replicas are
+    gone, a tenth of its calls fail, calls take three times as long as is wrong already, a Job failed, an error budget
+    is gone in five days, or a resource in a quarter of an hour. Minor: it is degraded or at risk, and nothing says that
+    many users notice: one pod of several, an autoscaler at its maximum, a limit that is hours away.
+    """
     signals: Annotated[tuple[SignalStatus, ...], Field(max_length=MAX_SIGNALS, json_schema_extra=keyed("key"))] = ()
     """The signals of this incident as last observed."""
     evidence: Annotated[tuple[Evidence, ...], Field(max_length=MAX_EVIDENCE, json_schema_extra=keyed("id"))] = ()

@@ -1,6 +1,6 @@
 """What all kinds share: the base model, bounded field types, references, conditions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -102,13 +102,30 @@ class LocalRef(Model):
     """Its uid, where the reference must not survive a re-creation."""
 
 
+API_VERSIONS: Mapping[str, str] = {
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Job": "batch/v1",
+    "CronJob": "batch/v1",
+    "Node": "v1",
+}
+"""Kinds that a Watch may have as its target, with their apiVersion."""
+
+
+def _api_version(known: dict[str, Any]) -> str:
+    return API_VERSIONS.get(known.get("kind", ""), "apps/v1")
+
+
 class TargetRef(Model):
     """The workload something is about, in the namespace of the referring object."""
 
-    api_version: ApiVersion = "apps/v1"
-    """API version of the workload."""
     kind: Word = "Deployment"
     """Kind of the workload."""
+    api_version: ApiVersion = Field(
+        default_factory=_api_version,
+        description="API version of the workload. Default: that of its kind, batch/v1 for a Job.",
+    )
     name: Name
     """Name of the workload."""
 
@@ -116,6 +133,8 @@ class TargetRef(Model):
 class BoundTargetRef(TargetRef):
     """A workload pinned by uid: a re-created object of the same name is another one."""
 
+    api_version: ApiVersion = "apps/v1"
+    """API version of the workload."""
     uid: Uid
     """uid of the workload."""
 

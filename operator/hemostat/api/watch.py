@@ -25,6 +25,7 @@ from hemostat.api.meta import (
     keyed,
     rules,
 )
+from hemostat.api.standard import CHECKS
 
 
 class SignalKind(StrEnum):
@@ -95,7 +96,8 @@ class Forecast(Model):
     within_seconds: Annotated[int, Field(ge=60, le=7776000)] = 14400
     """Less time left than this is wrong."""
     history_seconds: Annotated[int, Field(ge=60, le=86400)] = 3600
-    """How far the trend looks back; at least 64 times intervalSeconds, for it is made of so many points."""
+    """How far the trend looks back. It is made of 64 points and known from 24 of them on, so less than 64 times
+    intervalSeconds is raised to that, and status says so."""
 
 
 class MetricSignal(Model):
@@ -325,14 +327,12 @@ class StandardCheck(StrEnum):
 class StandardSignal(Model):
     """The target's pods by the metrics of well-known exporters; what is not in Prometheus is silent.
 
-    Memory that reaches its limit, throttled CPU, volumes that fill (kubelet and cAdvisor), restarts
-    (kube-state-metrics), certificates that expire (cert-manager, x509-certificate-exporter), pools of database
-    connections that run full (HikariCP, JDBC, OpenTelemetry, Go), failing and slow requests (OpenTelemetry, Prometheus
-    client libraries, Micrometer, gRPC and Istio servers).
+    They are found by the labels `namespace` and `pod` that Prometheus' Kubernetes discovery and these exporters give.
     """
 
-    checks: Annotated[tuple[StandardCheck, ...], Field(max_length=16, json_schema_extra=SET)] = ()
-    """Which of them; all when empty."""
+    checks: Annotated[tuple[StandardCheck, ...], Field(max_length=16, json_schema_extra=SET)] = Field(
+        default=(), description=f"Which of them; all when empty. {CHECKS}"
+    )
 
 
 class WatchSignal(Model):
@@ -353,7 +353,7 @@ class WatchSignal(Model):
     slo: SloSignal | None = None
     """Judge how fast an error budget burns."""
     trace: TraceSignal | None = None
-    """Compare error share and latency of incoming calls with bounds."""
+    """Judge the share of failures and the latency of incoming calls."""
     workload: WorkloadSignal | None = None
     """Look at the target's objects in the API server."""
     queue: QueueSignal | None = None
@@ -370,23 +370,36 @@ class WatchSignal(Model):
     """Judge the target by metrics that well-known exporters have of it."""
 
 
-class WatchSpec(Model):
-    """A target and its signals.
+DEFAULT_SIGNALS = (
+    WatchSignal(name="calls", trace=TraceSignal()),
+    WatchSignal(name="pods", workload=WorkloadSignal()),
+    WatchSignal(name="metrics", standard=StandardSignal()),
+    WatchSignal(name="alerts", alert=AlertSignal()),
+    WatchSignal(name="agents", agent=AgentSignal()),
+    WatchSignal(name="conversations", conversation=ConversationSignal()),
+)
 
-    With no signals the defaults apply: calls (trace), pods (workload), metrics (standard), alerts (alert), agents
-    (agent) and conversations (conversation), each with its own defaults.
-    """
+
+def _default_signals() -> str:
+    names = (f"{s.name} ({field})" for s in DEFAULT_SIGNALS for field in s.model_fields_set - {"name"})
+    return ", ".join(names)
+
+
+class WatchSpec(Model):
+    """A target and its signals."""
 
     target: TargetRef
     """The workload to watch."""
     service: Name | None = None
-    """`service.name` (or Service host name) of the target in traces; the target's name by default."""
+    """`service.name` of the target's own spans, or the Service's host name that callers use. Default: the target's
+    name."""
     interval_seconds: Annotated[int, Field(ge=1, le=300)] = 5
     """How often the signals are evaluated."""
     healthy_after_seconds: Annotated[int, Field(ge=5, le=3600)] = 20
     """How long a revision must run complete, with no signal firing, before it counts as observed healthy."""
-    signals: Annotated[tuple[WatchSignal, ...], Field(max_length=32, json_schema_extra=keyed("name"))] = ()
-    """What to look at."""
+    signals: Annotated[tuple[WatchSignal, ...], Field(max_length=32, json_schema_extra=keyed("name"))] = Field(
+        default=(), description=f"What to look at. When empty: {_default_signals()}, with the defaults of their fields."
+    )
 
 
 class HealthyRevision(Model):
@@ -454,7 +467,8 @@ class WatchStatus(Model):
     observed_generation: Count = 0
     """The generation of the spec that is being watched."""
     conditions: Conditions = ()
-    """Ready (the spec is understood, the target exists), DataFresh (telemetry arrives), Healthy (nothing fires)."""
+    """Ready (the spec is understood, the target exists and what is known of it is up to date), DataFresh (telemetry
+    arrives), Healthy (nothing fires; Unknown while nothing can be judged, as of a target that is scaled to zero)."""
     watching: Count = 0
     """How many signals are being evaluated."""
     firing: Count = 0
@@ -487,16 +501,6 @@ class Watch(Model):
     metadata: ObjectMeta
     spec: WatchSpec
     status: WatchStatus = WatchStatus()
-
-
-DEFAULT_SIGNALS = (
-    WatchSignal(name="calls", trace=TraceSignal()),
-    WatchSignal(name="pods", workload=WorkloadSignal()),
-    WatchSignal(name="metrics", standard=StandardSignal()),
-    WatchSignal(name="alerts", alert=AlertSignal()),
-    WatchSignal(name="agents", agent=AgentSignal()),
-    WatchSignal(name="conversations", conversation=ConversationSignal()),
-)
 
 
 def effective_signals(spec: WatchSpec) -> tuple[WatchSignal, ...]:

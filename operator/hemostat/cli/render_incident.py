@@ -7,13 +7,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hemostat.api.approval import Approval
-from hemostat.api.incident import Cause, Diagnosis, Incident, SignalStatus
+from hemostat.api.incident import RESOLVED, Cause, Diagnosis, Incident, SignalState, SignalStatus
 from hemostat.api.meta import find
 from hemostat.api.remediation import Remediation
 from hemostat.cli import render_remediation
-from hemostat.cli.state import is_resolved, seconds_to_resolve, state
+from hemostat.cli.state import NO_DATA, is_resolved, seconds_to_resolve, state
 from hemostat.cli.text import age, grid, offset, outcome, words
 from hemostat.cli.timeline import Line, timeline, waiting_for_a_person
+from hemostat.diagnosis.matcher import NO_RUNBOOKS
+from hemostat.signals.sentence import named, sentence
 
 
 def page(
@@ -37,7 +39,8 @@ def page(
         parts += _section(f"Diagnosis by {incident.status.diagnosis.by}", diagnosis(incident.status.diagnosis))
     diagnosed = find(incident.status.conditions, "Diagnosed")
     if diagnosed is not None and diagnosed.status != "True":
-        parts += _section("Not diagnosed", words(f"  {diagnosed.reason}: {diagnosed.message}", "yellow"))
+        style = "dim" if diagnosed.reason == NO_RUNBOOKS else "yellow"
+        parts += _section("Not diagnosed", words(f"  {diagnosed.reason}: {diagnosed.message}", style))
     if remediations:
         blocks = [render_remediation.block(r, approvals, start) for r in remediations]
         parts += _section("Remediations", Group(*blocks))
@@ -51,7 +54,7 @@ def header(incident: Incident, now: datetime) -> RenderableType:
     said, style = state(incident)
     took = seconds_to_resolve(incident)
     first = words(f"Incident {incident.metadata.name}  ", "bold")
-    first.append_text(outcome(spec.severity))
+    first.append_text(outcome(incident.status.severity or "?"))
     first.append_text(words(f"  {said}" + (f" after {took:.1f} s" if took is not None else ""), style))
     where = f"namespace {incident.metadata.namespace}, {spec.target_ref.kind} {spec.target_ref.name}"
     opened = f"opened {spec.opened_time:%Y-%m-%d %H:%M:%SZ}, {age(spec.opened_time, now)} ago"
@@ -65,9 +68,12 @@ def _relations(incident: Incident) -> list[str]:
     if status.part_of is not None:
         out.append(f"part of Incident {status.part_of.name}: what is to be done is proposed there")
     if status.reopened is not None:
-        out.append(f"came back {status.reopened.count} times, the last time at {status.reopened.time:%H:%M:%SZ}")
+        out.append(f"came back {_times(status.reopened.count)}, last at {status.reopened.time:%H:%M:%SZ}")
     if status.storm is not None:
-        out.append(f"stands for {status.storm.signals} signals of {status.storm.targets} other targets (a storm)")
+        out.append(status.storm.words)
+    resolved = find(status.conditions, RESOLVED)
+    if resolved is not None and resolved.reason == NO_DATA and not is_resolved(incident):
+        out.append(resolved.message)
     return out
 
 
@@ -102,11 +108,9 @@ def signals(found: Sequence[SignalStatus]) -> RenderableType:
     """Return the signals as last observed."""
     out = grid()
     for s in found:
-        value = f"{s.value}{s.unit}" if s.value is not None else "no value"
-        limit = f" (limit {s.threshold}{s.unit})" if s.threshold is not None else ""
         at = f" at {s.target_ref.kind} {s.target_ref.name}" if s.target_ref is not None else ""
-        said = f"{value}{limit}, {s.samples} samples from {s.source}{at}"
-        out.add_row("", outcome(s.state), words(s.kind), words(s.subject), words(said))
+        said = sentence(s) if s.state is SignalState.FIRING else f"{named(s)}, since {s.state_time:%H:%M:%SZ}"
+        out.add_row("", outcome(s.state), outcome(s.severity), words(f"{said} ({s.source}{at})"))
     return out
 
 
@@ -143,6 +147,10 @@ def next_steps(incident: Incident, remediations: Sequence[Remediation]) -> Rende
             words(f"  kubectl hemostat deny {name} -n {namespace} --reason ..."),
         )
     return words("")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _section(title: str, body: RenderableType) -> list[RenderableType]:

@@ -17,7 +17,7 @@ def ordered(incidents: Sequence[Incident]) -> list[Incident]:
 
 def table(incidents: Sequence[Incident], now: datetime, *, everywhere: bool) -> Table:
     """Return one row per Incident."""
-    names = ("NAME", "SEVERITY", "STATE", "RUNBOOK", "REMEDIATION", "AGE", "TITLE")
+    names = ("NAME", "SEVERITY", "TARGET", "STATE", "RUNBOOK", "REMEDIATION", "AGE", "TITLE")
     out = columns(*(("NAMESPACE", *names) if everywhere else names))
     for incident in ordered(incidents):
         said, style = state(incident)
@@ -25,7 +25,8 @@ def table(incidents: Sequence[Incident], now: datetime, *, everywhere: bool) -> 
         runbook = diagnosis.runbook_ref.name if diagnosis and diagnosis.runbook_ref else "-"
         row = [
             words(incident.metadata.name, "bold"),
-            outcome(incident.spec.severity),
+            outcome(incident.status.severity or "?"),
+            words(f"{incident.spec.target_ref.kind} {incident.spec.target_ref.name}"),
             words(said, style),
             words(runbook),
             words(remediation.name if remediation else "-"),

@@ -66,9 +66,9 @@ def metrics(
 ) -> None:
     """Judge recorded series by the default detector, row by row and without looking ahead.
 
-    A score is the onset of something unusual, from 0.5 on it is an alarm. An empty value is no evidence; a row that is
-    not later than the one before is not judged, and counted on stderr. Nothing but the length of the file is known in
-    advance, and that only without --probation.
+    A score is the onset of something unusual, from 0.5 on it is an alarm. An empty value is no evidence. A row that is
+    not later than every row before it is left out: it is neither learned nor judged, its score is 0, and stderr says
+    how many there are. Nothing but the length of the file is known in advance, and that only without --probation.
     """
     from hemostat.replay.metrics import default_probation, judge, read
 
@@ -139,6 +139,8 @@ def _kept_if_whole(alarms: TextIO, path: Path) -> Iterator[TextIO]:
 
 def _told(path: Path, judged: "Iterator[Judged]") -> "Iterator[Judged]":
     """Pass on what was judged and tell of rows that were not. Raises `Refused` if that is most of them."""
+    from hemostat.signals.words import counted
+
     late, rows, first, numbers = 0, 0, 0, 0
     for one in judged:
         rows += 1
@@ -150,11 +152,15 @@ def _told(path: Path, judged: "Iterator[Judged]") -> "Iterator[Judged]":
     if rows == 0:
         raise Refused("Empty", f"{path}: no rows")
     if late * 2 > rows:
-        raise Refused("NotInOrder", f"{path}, line {first}: most rows are not later than those before; sort by time")
+        said = f"{late} of {rows} rows are not later than a row before; sort by time"
+        raise Refused("NotInOrder", f"{path}, line {first}: {said}")
     if numbers == 0:
         print(f"{path}: none of {rows} values is a number, nothing was judged", file=sys.stderr)
     if late:
-        print(f"{path}: {late} rows not judged, not later than the rows before (line {first})", file=sys.stderr)
+        print(
+            f"{path}: {counted(late, 'row')} left out, not later than a row before (first at line {first})",
+            file=sys.stderr,
+        )
 
 
 def _line(name: str, judged: "Judged") -> tuple[str, ...]:
@@ -164,6 +170,7 @@ def _line(name: str, judged: "Judged") -> tuple[str, ...]:
 
 def _print(found: "list[tuple[str, Judged]]", total: int, files: int, out: Path) -> None:
     from hemostat.cli.text import columns, emit, words
+    from hemostat.signals.words import counted
 
     if found:
         table = columns("FILE", "TIME", "VALUE", "EXPECTED", "SCORE")
@@ -171,4 +178,4 @@ def _print(found: "list[tuple[str, Judged]]", total: int, files: int, out: Path)
             table.add_row(*(words(cell) for cell in _line(name, judged)))
         emit(table)
     more = f", the first {len(found)} shown" if total > len(found) else ""
-    print(f"{total} alarms in {files} series{more}; written to {out}", file=sys.stderr)
+    print(f"{counted(total, 'alarm')} in {files} series{more}; written to {out}", file=sys.stderr)

@@ -12,7 +12,7 @@ import yaml
 
 from hemostat.cli.options import Format
 from hemostat.cli.watch_file import load
-from hemostat.errors import Refused
+from hemostat.errors import Refused, Retry
 
 if TYPE_CHECKING:
     from hemostat.api.watch import Watch
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 LONGEST_ANSWER_SECONDS = 60.0
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 STEPS = 11_000
+WHERE = (
+    "Say where it is with --prometheus URL or HEMOSTAT_PROMETHEUS_URL; from outside the cluster, for example:"
+    " kubectl port-forward -n monitoring svc/prometheus 9090 and --prometheus http://localhost:9090"
+)
 _AGO = re.compile(r"-(\d{1,6})([smhdw])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -48,6 +52,7 @@ def watch(
 
     from hemostat.replay.watch import Span, replay
     from hemostat.settings import Settings
+    from hemostat.telemetry.answer import QueryFailed
     from hemostat.telemetry.prometheus import Prometheus
 
     wanted = load(file)
@@ -63,7 +68,13 @@ def watch(
         if sys.stderr.isatty():
             print(f"\r{done:,} of {of:,} steps", end="" if done < of else "\n", file=sys.stderr, flush=True)
 
-    found = replay(wanted, Prometheus.connect(settings, LARGEST_ANSWER_BYTES), Span(start, end, chosen), progress)
+    source = Prometheus.connect(settings, LARGEST_ANSWER_BYTES)
+    try:
+        found = replay(wanted, source, Span(start, end, chosen), progress)
+    except QueryFailed:
+        raise
+    except Retry as error:
+        raise Retry(f"{error}. {WHERE}") from error
     if out is not None:
         _draw(found, wanted, out)
     if output is Format.TABLE:
@@ -112,7 +123,7 @@ def _plain(alarm: "Alarm") -> dict[str, Any]:
         "from": alarm.began.isoformat(),
         "to": alarm.ended.isoformat() if alarm.ended is not None else None,
         "worst": alarm.worst,
-        "bound": alarm.threshold,
+        "limit": alarm.threshold,
         "unit": alarm.unit,
         "message": alarm.note,
     }
@@ -130,9 +141,9 @@ def _draw(found: "Replayed", wanted: "Watch", out: Path) -> None:
 
 def _table(found: "Replayed") -> None:
     from hemostat.cli.text import columns, emit, words
-    from hemostat.signals.words import amount, duration
+    from hemostat.signals.words import amount, counted, duration
 
-    table = columns("SIGNAL", "FROM", "TO", "LASTED", "WORST", "BOUND", "WHAT")
+    table = columns("SIGNAL", "FROM", "TO", "LASTED", "WORST", "LIMIT", "WHAT")
     for alarm in found.alarms:
         ended = alarm.ended or found.span.end
         table.add_row(
@@ -148,9 +159,8 @@ def _table(found: "Replayed") -> None:
         emit(table)
     count, total = len(found.alarms) + found.dropped_alarms, sum(found.series.values())
     length = duration((found.span.end - found.span.start).total_seconds())
-    emit(
-        words(f"{count} alarms in {length}, {total} series, looked at every {found.span.step_seconds} s (times in UTC)")
-    )
+    looked = f"looked at every {found.span.step_seconds} s (times in UTC)"
+    emit(words(f"{counted(count, 'alarm')} in {length}, {total:,} series, {looked}"))
     for what, lines in (
         (
             "not judged",

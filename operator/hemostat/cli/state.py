@@ -5,6 +5,8 @@ from hemostat.api.meta import find
 from hemostat.cli.timeline import NEEDS_APPROVAL
 from hemostat.signals.correlate import began, is_over
 
+NO_DATA = "NoData"
+"""Reason of the condition Resolved while nothing fires and nothing says either that it is well."""
 _GOES_ON = ("Open", "InProgress", "Reopened")
 """Reasons of the condition Resolved while nobody needs to do anything."""
 
@@ -22,6 +24,8 @@ def state(incident: Incident) -> tuple[str, str]:
         return f"Resolved: {resolved.reason}", "green"
     if resolved is not None and resolved.reason == "PartOf" and incident.status.part_of is not None:
         return f"Open: part of {incident.status.part_of.name}", "yellow"
+    if resolved is not None and resolved.reason == NO_DATA:
+        return "Open: waits for data", "yellow"
     if resolved is not None and resolved.reason not in _GOES_ON:
         return f"Open: PERSON NEEDED ({resolved.reason})", "bold red"
     if remediated is None:

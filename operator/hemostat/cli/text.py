@@ -25,6 +25,8 @@ OUTCOME_STYLE = {
     "Hold": "yellow",
     "NoData": "yellow",
     "Warning": "yellow",
+    "Major": "bold yellow",
+    "Minor": "cyan",
     "Unknown": "yellow",
     "Deny": "bold red",
     "Critical": "bold red",

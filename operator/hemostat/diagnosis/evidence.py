@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalSource, SignalStatus
+from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalStatus
 from hemostat.api.watch import PresentRevision
 from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
+from hemostat.signals.sentence import sentence
 from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, troubles
 
 MAX_NOTED = 12
@@ -130,11 +131,16 @@ def gather(
     )
 
 
-def number(known: Sequence[Evidence], facts: Facts, notes: Mapping[str, str], now: datetime) -> tuple[Evidence, ...]:
-    """Append facts that are not listed yet, with the next free numbers. At most 64 in all."""
+def number(
+    known: Sequence[Evidence], facts: Facts, traces: Mapping[str, Sequence[str]], now: datetime
+) -> tuple[Evidence, ...]:
+    """Append facts that are not listed yet, with the next free numbers. At most 64 in all.
+
+    :param traces: ids of traces that show a signal, by its key.
+    """
     listed = {e.key for e in known}
     fresh: dict[str, Item] = {}
-    for item in _items(facts, notes):
+    for item in _items(facts, traces):
         key = item[0][:512]
         if key not in listed:
             fresh.setdefault(key, item)
@@ -158,14 +164,13 @@ def number(known: Sequence[Evidence], facts: Facts, notes: Mapping[str, str], no
 Item = tuple[str, EvidenceKind, str, str, datetime | None]
 
 
-def _items(facts: Facts, notes: Mapping[str, str]) -> list[Item]:
+def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
     items: list[Item] = []
     for s in facts.signals:
-        limit = f", limit {s.threshold}{s.unit}" if s.threshold is not None else ""
-        text = f"{s.kind} of {s.subject} is {s.value}{s.unit}{limit}, over {s.samples} samples from {s.source}"
+        text = f"{s.kind}, from {s.source}: {sentence(s)}"
         items.append((f"signal/{s.key}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
-        if notes.get(s.key) and s.source is not SignalSource.WORKLOAD:  # its note is told below, object by object
-            items.append((f"note/{s.key}", EvidenceKind.EXEMPLAR, s.subject, notes[s.key], None))
+        if shown := traces.get(s.key):
+            items.append((f"traces/{s.key}", EvidenceKind.EXEMPLAR, s.subject, f"traces {', '.join(shown)}", None))
     items += [_changed(c, "") for c in facts.changes]
     # what a trouble is called is its identity, what is said of it may vary: the scheduler never says the same twice
     items += [

@@ -18,6 +18,7 @@ from hemostat.api.runbook import Runbook, RunbookState, Symptom
 from hemostat.diagnosis.evidence import CEL_VARIABLES, Facts
 
 BY = "Matcher"
+NO_RUNBOOKS, NO_MATCH = "NoRunbooks", "NoRunbookMatches"
 CEL_FUNCTIONS = frozenset(
     {"size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bool", "type"}
 )
@@ -37,7 +38,7 @@ class Conclusion:
 
     diagnosis: Diagnosis
     reason: str
-    """RunbookMatched, NoRunbookMatches or RunbooksTie."""
+    """RunbookMatched, NoRunbooks, NoRunbookMatches or RunbooksTie."""
     message: str
 
     @property
@@ -91,9 +92,7 @@ def match(runbooks: Sequence[Runbook], kind: str, facts: Facts, evidence: Sequen
     )
     matching = [s for s in scores if s.matches]
     if not matching:
-        reason = "NoRunbookMatches"
-        message = f"no active Runbook for a {kind} matches the evidence; {len(candidates)} considered"
-        return _conclude(scores, None, evidence, reason, message)
+        return _conclude(scores, None, evidence, *_none(runbooks, candidates, kind))
     best = matching[0]
     ties = [s for s in matching if (s.weight, s.percent) == (best.weight, best.percent)]
     if len(ties) > 1:
@@ -102,6 +101,15 @@ def match(runbooks: Sequence[Runbook], kind: str, facts: Facts, evidence: Sequen
         return _conclude(scores, None, evidence, "RunbooksTie", message)
     message = f"{best.runbook.spec.cause} (symptoms: {', '.join(best.found)})"
     return _conclude(scores, best, evidence, "RunbookMatched", message)
+
+
+def _none(runbooks: Sequence[Runbook], candidates: Sequence[Runbook], kind: str) -> tuple[str, str]:
+    """Say why nothing matches. Who has no Runbooks only wants to be told what is wrong."""
+    if not runbooks:
+        return NO_RUNBOOKS, "there are no Runbooks in this namespace: Hemostat says what is wrong and does nothing"
+    if not candidates:
+        return NO_MATCH, f"no Runbook in this namespace is Active and for a {kind}; there are {len(runbooks)}"
+    return NO_MATCH, f"no active Runbook for a {kind} matches the evidence; {len(candidates)} considered"
 
 
 def _conclude(

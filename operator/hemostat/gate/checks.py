@@ -168,7 +168,10 @@ def _blast_radius(facts: GateInput) -> Verdict:
 
 def _corroboration(facts: GateInput) -> Verdict:
     if facts.corroboration is None:
-        return ASK, "neither the API server nor Prometheus confirms the trouble; telemetry alone may be forged"
+        return ASK, (
+            "neither the API server nor Prometheus confirms the trouble; telemetry alone may be forged "
+            "(traces, alerts, forecasts and what was learned cannot be asked again)"
+        )
     return PASS, facts.corroboration
 
 

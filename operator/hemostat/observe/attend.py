@@ -1,11 +1,12 @@
 """Attends to the trouble of one Watch after each look: whose Incident it belongs to, and that one kept up (shell)."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hemostat.api.incident import Incident, SignalSource, SignalState
+from hemostat.api.incident import Incident, Severity, SignalSource, SignalState
 from hemostat.api.meta import BoundTargetRef, LocalRef
 from hemostat.api.watch import Watch
 from hemostat.clock import Clock
@@ -15,10 +16,24 @@ from hemostat.observe.desk import Desk
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.memory import Memory
 from hemostat.observe.store import Store
-from hemostat.signals.changes import ChangeKind
-from hemostat.signals.correlate import Report, draft, fingerprint, is_over, open_incident, reported, returned, ties
+from hemostat.observe.strays import strays
+from hemostat.signals.changes import ChangeKind, Noted
+from hemostat.signals.correlate import (
+    Report,
+    draft,
+    fingerprint,
+    is_over,
+    open_incident,
+    reported,
+    returned,
+    shares,
+    ties,
+)
+from hemostat.signals.correlate.blame import RECENT_CHANGE
 from hemostat.signals.correlate.board import MAX_WATCHES
 from hemostat.signals.evaluate import Inputs, Look
+from hemostat.signals.severity import overall
+from hemostat.signals.workload import state_of
 
 LOG = logging.getLogger(__name__)
 _SHARED = (ChangeKind.NODE, ChangeKind.QUOTA)
@@ -88,12 +103,16 @@ class Attendant:
     def attend(self, watch: Watch, memory: Memory, inputs: Inputs, seen: Look, now: datetime) -> None:
         """Feed the open Incident of the Watch, or open one when it is the cause of what fires."""
         if inputs.deployment is None:
+            if not inputs.scene.unknown and memory.incident:
+                self._let_go(watch, "", now)
             return
         bound = _bound(watch, inputs.deployment)
-        visit = Visit(watch, bound, memory, inputs, seen, now, *self._altered(watch, seen, now))
-        self._desk.report(visit.namespace, _report(visit), now)
+        noted = self._noted(watch, seen, now)
+        visit = Visit(watch, bound, memory, inputs, seen, now, *_altered(noted))
+        self._desk.report(visit.namespace, _report(visit, noted), now)
         if not (seen.firing or memory.incident):
             return
+        self._let_go(watch, visit.print_, now)
         word = self._desk.word(visit.namespace, visit.name, now)
         incident, deleted = self._standing(visit)
         if deleted:
@@ -109,14 +128,18 @@ class Attendant:
         if self._keeper.keep(incident, seen, inputs.scene, word, memory.present, now, back=back):
             self._desk.written(visit.namespace)
 
-    def _altered(self, watch: Watch, seen: Look, now: datetime) -> tuple[datetime | None, datetime | None]:
+    def _noted(self, watch: Watch, seen: Look, now: datetime) -> list[Noted]:
+        """Return what was changed around the target before its trouble, newest first."""
         if not seen.firing:
-            return None, None
+            return []
         target, begun = watch.spec.target, min(s.first_fired_time for s in seen.firing)
         noted = self._store.changes(watch.metadata.namespace or "", target.kind, target.name, now)
-        own = [c for c in noted if c.kind not in _SHARED and c.time <= begun]
-        remade = (c.time for c in own if c.kind not in _SIZES)
-        return max((c.time for c in own), default=None), max(remade, default=None)
+        return [c for c in noted if c.time <= begun]
+
+    def _let_go(self, watch: Watch, print_: str, now: datetime) -> None:
+        namespace = watch.metadata.namespace or ""
+        for incident, reason, message in strays(self._desk.incidents(namespace, now), watch, print_):
+            self._keeper.abandon(incident, reason, message, now)
 
     def forget(self, key: tuple[str, str]) -> None:
         """Drop what is remembered about a Watch that was deleted."""
@@ -161,9 +184,13 @@ class Attendant:
         wanted = draft(visit.watch, visit.target, visit.seen.firing)
         incident = self._store.open(visit.namespace, wanted)
         self._desk.opened(visit.namespace, visit.name, incident.metadata.name, self._clock.now())
-        INCIDENTS.labels(wanted.spec.severity.value).inc()
-        LOG.info("opened Incident %s: %s", wanted.name, wanted.spec.title)
-        self._events.emit("Incident", incident.metadata, "Detected", wanted.spec.title, "Warning")
+        deployment = visit.inputs.deployment
+        state = state_of(deployment) if deployment is not None else None
+        severity = overall(visit.seen.signals, visit.target.kind, state) or Severity.MINOR
+        said = f"{severity}: {visit.target.kind} {visit.target.name}: {wanted.spec.title}"
+        INCIDENTS.labels(severity.value).inc()
+        LOG.info("opened Incident %s: %s", wanted.name, said)
+        self._events.emit("Incident", incident.metadata, "Detected", said, "Warning")
         return incident
 
     def _remember(self, visit: Visit, incident: Incident | None) -> None:
@@ -175,7 +202,13 @@ class Attendant:
             self._names.pop(next(iter(self._names)))
 
 
-def _report(visit: Visit) -> Report:
+def _altered(noted: Sequence[Noted]) -> tuple[datetime | None, datetime | None]:
+    own = [c for c in noted if c.kind not in _SHARED]
+    remade = (c.time for c in own if c.kind not in _SIZES)
+    return max((c.time for c in own), default=None), max(remade, default=None)
+
+
+def _report(visit: Visit, noted: Sequence[Noted]) -> Report:
     """Return what the look says to all others."""
     spec, seen = visit.watch.spec, visit.seen
     meta = visit.watch.metadata
@@ -190,6 +223,7 @@ def _report(visit: Visit) -> Report:
         interval=timedelta(seconds=spec.interval_seconds),
         changed=visit.changed,
         ties=ties(target, visit.inputs.scene, seen.firing, visit.now),
+        shares=shares(visit.inputs.scene, [c for c in noted if visit.now - c.time <= RECENT_CHANGE]),
     )
 
 

@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from hemostat.api.watch import Watch, effective_signals
 from hemostat.observe.poll import Poller
@@ -15,7 +14,7 @@ from hemostat.signals import slo
 from hemostat.signals.alert import Told, concerns
 from hemostat.signals.evaluate import Inputs
 from hemostat.signals.metric import look_back
-from hemostat.signals.presets import Target, rules_of
+from hemostat.signals.presets import Target, mounted, rules_of
 from hemostat.signals.rules import Rule
 from hemostat.telemetry.graph import AgentStats, EdgeStats
 from hemostat.telemetry.webhook import Webhook
@@ -24,8 +23,6 @@ from hemostat.telemetry.window import TraceWindows
 Problem = tuple[str, str]
 """Reason and message of what could not be fetched."""
 Key = tuple[str, str]
-MAX_NAMES = 32
-"""Claims and Secrets of a target that presets ask about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +102,3 @@ def questions(watch: Watch, rules: Sequence[Rule]) -> list[Question]:
             for query, every in slo.queries(signal.slo).items():
                 found.setdefault(query, Question(query, max(interval, every)))
     return list(found.values())
-
-
-def mounted(pods: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the claims and of the Secrets that pods mount, sorted (pure)."""
-    claims, secrets = set(), set()
-    for volume in _volumes(pods):
-        claims.add((volume.get("persistentVolumeClaim") or {}).get("claimName"))
-        secrets.add((volume.get("secret") or {}).get("secretName"))
-    return _names(claims), _names(secrets)
-
-
-def _volumes(pods: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for pod in pods:
-        yield from (pod.get("spec") or {}).get("volumes") or ()
-
-
-def _names(found: set[Any]) -> tuple[str, ...]:
-    return tuple(sorted(name for name in found if isinstance(name, str)))[:MAX_NAMES]

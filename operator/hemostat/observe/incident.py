@@ -4,23 +4,23 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from hemostat.api.incident import DIAGNOSED, PART_OF, Incident, IncidentStatus, Storm
-from hemostat.api.meta import LocalRef, find, is_true, set_condition
+from hemostat.api.incident import DIAGNOSED, PART_OF, WATCHED, Incident, IncidentStatus, Storm
+from hemostat.api.meta import LocalRef, find, is_false, is_true, set_condition
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Facts, gather
-from hemostat.diagnosis.matcher import Conclusion, match
+from hemostat.diagnosis.matcher import NO_RUNBOOKS, Conclusion, match
 from hemostat.diagnosis.propose import NothingToPropose, propose
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
 from hemostat.observe.store import Store
-from hemostat.observe.telling import described, grouped, reopened, told
+from hemostat.observe.telling import abandoned, described, grouped, reopened, size, told
 from hemostat.signals.correlate import Word, began, merge, own
 from hemostat.signals.evaluate import Look
+from hemostat.signals.severity import worse
 from hemostat.signals.workload import Scene
 
 LOG = logging.getLogger(__name__)
-STORM = "a storm: too many Incidents within a minute; further trouble is counted here (status.storm), not opened anew"
 
 
 class IncidentKeeper:
@@ -68,7 +68,7 @@ class IncidentKeeper:
             callees=[change for changes in at_callees.values() for change in changes],
         )
         runbooks = self._store.runbooks(namespace)
-        status = described(incident, incident.status, facts, signals, seen.notes, now)
+        status = described(incident, incident.status, facts, signals, seen, now)
         status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)
         status = self._diagnosed(incident, status, runbooks, facts, now)
         if status.part_of is None:
@@ -77,6 +77,13 @@ class IncidentKeeper:
             self._store.write_incident(incident, status)
         self._announce(before, status)
         return back or status.part_of != before.status.part_of
+
+    def abandon(self, incident: Incident, reason: str, message: str, now: datetime) -> None:
+        """Say that what it is about is gone, so that it can end; once."""
+        if is_false(incident.status.conditions, WATCHED):
+            return
+        self._store.write_incident(incident, abandoned(incident.status, reason, message, now))
+        self._events.emit("Incident", incident.metadata, reason, message)
 
     def _announce(self, before: Incident, status: IncidentStatus) -> None:
         """Emit an Event for what other targets have to do with it."""
@@ -88,7 +95,11 @@ class IncidentKeeper:
             message = f"the trouble came back; the Incident is open again ({before.spec.title})"
             self._events.emit("Incident", meta, "Reopened", message, "Warning")
         if status.storm is not None and _grown(old.storm, status.storm):
-            self._events.emit("Incident", meta, "Storm", STORM, "Warning")
+            said = f"namespace {meta.namespace}: {status.storm.words}"
+            self._events.emit("Incident", meta, "Storm", said, "Warning")
+        if status.severity is not None and old.severity is not None and worse(status.severity, old.severity):
+            said = f"from {old.severity} to {status.severity} ({before.spec.title})"
+            self._events.emit("Incident", meta, "Escalated", said, "Warning")
 
     def _diagnosed(
         self,
@@ -119,7 +130,7 @@ class IncidentKeeper:
         if old is not None and (old.reason, old.message) == (conclusion.reason, conclusion.message):
             return
         DIAGNOSES.labels(conclusion.reason).inc()
-        level = "Normal" if conclusion.matched else "Warning"
+        level = "Normal" if conclusion.matched or conclusion.reason == NO_RUNBOOKS else "Warning"
         self._events.emit("Incident", incident.metadata, conclusion.reason, conclusion.message, level)  # type: ignore[arg-type]
 
     def _proposed(
@@ -156,5 +167,5 @@ class IncidentKeeper:
 
 
 def _grown(old: Storm | None, new: Storm) -> bool:
-    """Tell whether it is worth another Event: when it began, and whenever it doubled."""
-    return old is None or new.targets >= 2 * max(1, old.targets)
+    """Tell whether it is worth another Event: when it began, and whenever it passed a power of two."""
+    return old is None or size(new) > size(old)

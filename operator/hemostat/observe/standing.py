@@ -1,6 +1,6 @@
 """What a Watch's status says after a look (pure)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -10,8 +10,13 @@ from hemostat.api.watch import HealthyRevision, Watch, WatchSignal, WatchStatus,
 from hemostat.observe.gather import Problem
 from hemostat.observe.memory import Memory
 from hemostat.observe.summary import summaries
+from hemostat.signals.detectors.blocks import RING
+from hemostat.signals.detectors.forecast import MIN_BLOCKS
 from hemostat.signals.evaluate import Inputs, Look
-from hemostat.signals.workload import KINDS, state_of
+from hemostat.signals.rules import Rule
+from hemostat.signals.sentence import named
+from hemostat.signals.words import duration
+from hemostat.signals.workload import KINDS, idle, state_of
 
 MAX_REVISIONS = 10
 BEHIND_SHARE = 1.0
@@ -39,7 +44,7 @@ def status_after(
         conditions=conditions,
         watching=len(listed),
         firing=len(seen.firing),
-        last_signal=f"{newest.kind} {newest.subject}"[:256] if newest is not None else memory.status.last_signal,
+        last_signal=named(newest)[:256] if newest is not None else memory.status.last_signal,
         last_signal_time=newest.first_fired_time if newest is not None else memory.status.last_signal_time,
         series=_series(inputs),
         edges=len({(e.caller, e.callee) for edges in inputs.edges.values() for e in edges}),
@@ -59,9 +64,8 @@ def essence(status: WatchStatus) -> WatchStatus:
 
 def _ready(watch: Watch, memory: Memory, inputs: Inputs, problems: Sequence[Problem]) -> Verdict:
     target = watch.spec.target
-    if KINDS.get(target.kind) != target.api_version:
-        known = ", ".join(f"{version} {kind}" for kind, version in KINDS.items())
-        return False, "UnsupportedKind", f"{target.api_version} {target.kind} cannot be watched; there are {known}"
+    if unsupported := _unsupported(watch):
+        return False, "UnsupportedKind", unsupported
     if inputs.scene.unknown:
         return False, "NotUpToDate", inputs.scene.unknown
     if inputs.deployment is None:
@@ -75,7 +79,32 @@ def _ready(watch: Watch, memory: Memory, inputs: Inputs, problems: Sequence[Prob
         every = interval + round(memory.late_seconds)
         words = f"looked at every {every} s instead of {interval} s: raise HEMOSTAT_WORKERS or intervalSeconds"
         return True, "FallingBehind", words
-    return True, "Watching", ""
+    short = "; ".join(_short_histories(inputs.rules))
+    return (True, "HistoryTooShort", short[:1000]) if short else (True, "Watching", "")
+
+
+def _short_histories(rules: Sequence[Rule]) -> Iterator[str]:
+    """Yield the forecasts that look back further than was asked for, because their samples are too far apart."""
+    for rule in rules:
+        least = RING * rule.every_seconds
+        if rule.expected and rule.forecast is not None and rule.forecast.history_seconds < least:
+            yield (
+                f"signal {rule.name}: historySeconds {rule.forecast.history_seconds} is less than {RING} times"
+                f" intervalSeconds, so its trend looks back {least:.0f} s and is judged after"
+                f" {duration(MIN_BLOCKS * rule.every_seconds)} of samples: ask more often, or say {least:.0f}"
+            )
+
+
+def _unsupported(watch: Watch) -> str:
+    target = watch.spec.target
+    right = KINDS.get(target.kind)
+    if right is None:
+        return f"a {target.kind} cannot be watched; there are {', '.join(KINDS)}"
+    if right != target.api_version:
+        return (
+            f"there is no {target.kind} in {target.api_version}: set spec.target.apiVersion to {right}, or leave it out"
+        )
+    return ""
 
 
 def _fresh(watch: Watch, inputs: Inputs, problems: Sequence[Problem]) -> Verdict:
@@ -111,9 +140,13 @@ def _healthy(watch: Watch, inputs: Inputs, seen: Look) -> Verdict:
     if inputs.scene.unknown:
         return "Unknown", "NotUpToDate", inputs.scene.unknown
     if inputs.deployment is None:
-        return "Unknown", "TargetMissing", f"{target.kind} {target.name} does not exist, or cannot be watched"
+        reason = "UnsupportedKind" if _unsupported(watch) else "TargetMissing"
+        return "Unknown", reason, _unsupported(watch) or f"{target.kind} {target.name} does not exist"
+    nothing_runs = idle(inputs.deployment)
     if seen.firing:
-        return False, "SignalsFiring", _told(seen.firing)
+        return False, "SignalsFiring", "; ".join([_told(seen.firing), *(nothing_runs or ())[1:]])
+    if nothing_runs is not None:
+        return "Unknown", *nothing_runs
     if not state_of(inputs.deployment).complete:
         return False, "RolloutIncomplete", "not every pod is of the newest template and available"
     if not seen.fresh:
@@ -123,7 +156,7 @@ def _healthy(watch: Watch, inputs: Inputs, seen: Look) -> Verdict:
 
 
 def _told(firing: Sequence[SignalStatus]) -> str:
-    first = f"{firing[0].kind} of {firing[0].subject}"
+    first = named(firing[0])
     return first if len(firing) == 1 else f"{first} and {len(firing) - 1} more"
 
 

@@ -23,7 +23,7 @@ from hemostat.signals.workload import KINDS, Scene
 
 LOG = logging.getLogger(__name__)
 MANAGER = "hemostat-observe"
-OWN_CONDITIONS = ("Detected", "Diagnosed", "PartOf")
+OWN_CONDITIONS = ("Detected", "Diagnosed", "PartOf", "Watched")
 BY = "observe"
 
 

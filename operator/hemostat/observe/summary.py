@@ -1,12 +1,14 @@
 """Every signal of a Watch in one line each, defaults included (pure)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import SignalStanding, SignalSummary, Watch, effective_signals
 from hemostat.signals.evaluate import Inputs, Look
 from hemostat.signals.presets import missing
 from hemostat.signals.rules import one_line
+from hemostat.signals.sentence import sentence
+from hemostat.signals.workload import idle
 
 MAX_LISTED = 64
 _ORDER = (SignalStanding.FIRING, SignalStanding.PENDING, SignalStanding.NO_DATA, SignalStanding.CLEAR)
@@ -17,7 +19,8 @@ def summaries(watch: Watch, inputs: Inputs, seen: Look) -> tuple[SignalSummary, 
     groups: dict[str, list[SignalStatus]] = {}
     for status in seen.signals:
         groups.setdefault(group_of(status), []).append(status)
-    lines = [_line(name, statuses, seen) for name, statuses in groups.items()]
+    nothing_runs = (idle(inputs.scene.target or {}) or ("", ""))[1]
+    lines = [_line(name, statuses, seen, nothing_runs) for name, statuses in groups.items()]
     lines += _silent(watch, inputs, {status.name for status in seen.signals})
     lines.sort(key=lambda line: (_ORDER.index(line.state), line.name))
     return tuple(lines[:MAX_LISTED])
@@ -32,7 +35,7 @@ def group_of(status: SignalStatus) -> str:
     return one_line("/".join(shown), 128)
 
 
-def _line(name: str, statuses: Sequence[SignalStatus], seen: Look) -> SignalSummary:
+def _line(name: str, statuses: Sequence[SignalStatus], seen: Look, nothing_runs: str) -> SignalSummary:
     standing = [(_standing(s, seen), s) for s in statuses]
     state, worst = min(standing, key=lambda pair: _ORDER.index(pair[0]))
     if all(found is SignalStanding.NO_DATA for found, _ in standing) or state is not SignalStanding.NO_DATA:
@@ -41,7 +44,7 @@ def _line(name: str, statuses: Sequence[SignalStatus], seen: Look) -> SignalSumm
         state, shown = next((pair for pair in standing if pair[0] is not SignalStanding.NO_DATA), standing[0])
     prometheus = shown.source is SignalSource.PROMETHEUS
     subjects = max(s.samples for s in statuses) if prometheus else len({s.subject for s in statuses})
-    return SignalSummary(name=name, state=state, subjects=subjects, message=_message(shown, seen.notes))
+    return SignalSummary(name=name, state=state, subjects=subjects, message=_message(shown, nothing_runs))
 
 
 def _standing(status: SignalStatus, seen: Look) -> SignalStanding:
@@ -54,12 +57,11 @@ def _standing(status: SignalStatus, seen: Look) -> SignalStanding:
     return SignalStanding.PENDING if pending else SignalStanding.CLEAR
 
 
-def _message(status: SignalStatus, notes: Mapping[str, str]) -> str:
-    note = notes.get(status.key, "")
-    if not note and status.value is not None:
-        bound = f", bound {status.threshold}{status.unit}" if status.threshold is not None else ""
-        note = f"{status.subject} is {status.value}{status.unit}{bound}"
-    return one_line(note or ("" if status.samples else "no data"), 256)
+def _message(status: SignalStatus, nothing_runs: str) -> str:
+    if status.source is SignalSource.WORKLOAD and not status.message:
+        return nothing_runs or "no trouble"
+    known = status.message or status.samples
+    return one_line(sentence(status) if known else "no data", 256)
 
 
 def _silent(watch: Watch, inputs: Inputs, judged: set[str]) -> Iterator[SignalSummary]:

@@ -1,6 +1,6 @@
 """What an Incident's status says after a look (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hemostat.api.incident import (
@@ -9,11 +9,14 @@ from hemostat.api.incident import (
     MAX_TOLD,
     PART_OF,
     RESOLVED,
+    WATCHED,
     Cause,
     Incident,
     IncidentStatus,
     Reopening,
+    Severity,
     SignalStatus,
+    Storm,
     TimelineEntry,
 )
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
@@ -21,6 +24,9 @@ from hemostat.diagnosis.evidence import Facts, number
 from hemostat.observe.store import BY
 from hemostat.signals.correlate import Word, openings, own
 from hemostat.signals.evaluate import Look
+from hemostat.signals.over import silent
+from hemostat.signals.sentence import sentence
+from hemostat.signals.severity import WITH_REPLICAS, overall, worst
 
 
 def reopened(incident: Incident, seen: Look, now: datetime) -> IncidentStatus:
@@ -30,12 +36,13 @@ def reopened(incident: Incident, seen: Look, now: datetime) -> IncidentStatus:
     resolved = find(status.conditions, RESOLVED)
     if resolved is not None:  # by another process' clock: it must be after that all the same
         now = max(now, resolved.last_transition_time + timedelta(microseconds=1))
-    what = f": {firing[0].kind} of {firing[0].subject}" if firing else ""
-    conditions = tuple(c for c in status.conditions if c.type != PART_OF)
+    what = f": {sentence(firing[0])}" if firing else ""
+    conditions = tuple(c for c in status.conditions if c.type not in (PART_OF, WATCHED))
     return status.model_copy(
         update={
             "reopened": Reopening(count=count, time=now),
             "part_of": None,
+            "severity": None,
             "storm": None,
             "signals": tuple(
                 s.model_copy(update={"first_fired_time": latest.get(s.key, s.first_fired_time)})
@@ -53,13 +60,14 @@ def described(
     status: IncidentStatus,
     facts: Facts,
     signals: Sequence[SignalStatus],
-    notes: Mapping[str, str],
+    seen: Look,
     now: datetime,
 ) -> IncidentStatus:
     """Add what was seen: signals, numbered evidence, and what is new about them in the timeline.
 
     :param facts: about the target, its own signals among them.
     :param signals: all that the Incident shows: its own and those of others.
+    :param seen: the look itself.
     """
     conditions, timeline = status.conditions, status.timeline
     if not is_true(conditions, DETECTED):
@@ -67,17 +75,25 @@ def described(
         conditions = set_condition(conditions, DIAGNOSED, "Unknown", "NotYet", "", now)
         timeline = told(timeline, "detected", incident.spec.opened_time, incident.spec.title)
     for signal in signals:
-        message = f"{signal.kind} of {signal.subject} fires: {signal.value}{signal.unit}"
+        message = f"fires: {sentence(signal)}"
         what = f"signal/{signal.key}"
         if signal.watch_ref is not None and signal.target_ref is not None:
             what = f"symptom/{signal.watch_ref.name}"
-            message = f"{signal.target_ref.kind} {signal.target_ref.name} suffers: {message}"
+            message = f"{signal.target_ref.kind} {signal.target_ref.name} suffers: {sentence(signal)}"
         timeline = told(timeline, what, signal.first_fired_time, message)
+    elsewhere = (s for s in signals if s.watch_ref is not None)
+    how_bad = overall((*seen.signals, *elsewhere), facts.target["kind"], facts.workload)
+    severity = worst(status.severity, how_bad)
+    if severity is not None and severity is not status.severity:
+        timeline = told(timeline, f"severity/{openings(incident)}/{severity}", now, _graded(severity, facts))
+    if status.part_of is None and (silence := silent(signals, now)):
+        timeline = told(timeline, f"silent/{openings(incident)}", now, silence)
     return status.model_copy(
         update={
             "conditions": conditions,
             "signals": tuple(signals),
-            "evidence": number(status.evidence, facts, notes, now),
+            "evidence": number(status.evidence, facts, seen.traces, now),
+            "severity": severity,
             "timeline": timeline,
         }
     )
@@ -93,8 +109,7 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
         update["causes"] = word.causes  # else it says what was seen when it was laid, not how it clears
     if word.storm is not None:
         update["storm"] = word.storm
-        said = "a storm: so many Incidents were opened within a minute that further trouble joins this one"
-        update["timeline"] = told(status.timeline, "storm", now, said)
+        update["timeline"] = told(status.timeline, f"storm/{size(word.storm)}", now, word.storm.words)
     status = status.model_copy(update=update)
     before = status.part_of.name if status.part_of is not None else ""
     if word.part_of == before:
@@ -110,6 +125,23 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
         entry = told(status.timeline, f"alone/{before}", now, message)
         part_of = None
     return status.model_copy(update={"part_of": part_of, "conditions": conditions, "timeline": entry})
+
+
+def size(storm: Storm) -> int:
+    """Return how large a storm is, in powers of two: it is told once at each."""
+    return storm.targets.bit_length()
+
+
+def abandoned(status: IncidentStatus, reason: str, message: str, now: datetime) -> IncidentStatus:
+    """Say that nobody looks any more, and why."""
+    conditions = set_condition(status.conditions, WATCHED, False, reason, message, now)
+    entry = told(status.timeline, f"unwatched/{reason}", now, f"nobody looks any more: {message}")
+    return status.model_copy(update={"conditions": conditions, "timeline": entry})
+
+
+def _graded(severity: Severity, facts: Facts) -> str:
+    state = facts.workload if facts.target["kind"] in WITH_REPLICAS else None
+    return f"severity {severity}" + (f": {state.ready} of {state.desired} replicas ready" if state is not None else "")
 
 
 def _says_more(new: Sequence[Cause], old: Sequence[Cause]) -> bool:

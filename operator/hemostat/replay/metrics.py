@@ -53,7 +53,7 @@ class Judged:
     expected: float
     """What was expected, NaN while it learns."""
     late: bool = False
-    """Not judged, because its time is not later than that of a row before it."""
+    """Neither learned nor judged, because its time is not later than that of a row before it."""
 
     @property
     def alarm(self) -> bool:
@@ -109,12 +109,14 @@ def judge(
     latest = -math.inf
     number = np.zeros(1, np.int64)
     for position, row in enumerate(_chain(first, source)):
+        if row.time <= latest:
+            yield Judged(row, 0.0, math.nan, late=True)
+            continue
+        latest = row.time
         verdict = bank.step(number, np.array([row.value]), row.time - start)
-        late = row.time <= latest and int(verdict.wrong[0]) == UNKNOWN
-        latest = max(latest, row.time)
         judged = position >= probation and int(verdict.wrong[0]) != UNKNOWN
         score = onset.step(float(verdict.score[0]), row.time) if judged else 0.0
-        yield Judged(row, score, float(verdict.expected[0]), late)
+        yield Judged(row, score, float(verdict.expected[0]))
 
 
 def _chain(first: list[Row], rest: Iterator[Row]) -> Iterator[Row]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from hemostat.replay.tracks import BUCKETS, Track
 from hemostat.replay.watch import Alarm, Replayed
 from hemostat.signals.rules import one_line
-from hemostat.signals.words import BYTES, amount
+from hemostat.signals.words import BYTES, amount, counted
 
 WIDTH, HEIGHT, GAP = 1000, 130, 56
-LEFT, RIGHT, TOP = 90, 20, 64
+LEFT, RIGHT, TOP = 110, 20, 84
 MAX_PANELS = 24
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #222 } .title { font-size: 17px; font-weight: 600 }
@@ -23,7 +23,7 @@ text { font: 12px system-ui, sans-serif; fill: #222 } .title { font-size: 17px; 
 .line { fill: none; stroke: #1f5fa8; stroke-width: 1.3 }
 .spread { fill: #1f5fa8; fill-opacity: .35; stroke: none } .band { fill: #3a9d5d; fill-opacity: .18; stroke: none }
 .bound { stroke: #3a9d5d; stroke-width: 1; stroke-dasharray: 5 3; fill: none }
-.limit { stroke: #b8860b; stroke-width: 1; stroke-dasharray: 2 3 }
+.limit { stroke: #b8860b; stroke-width: 1.3; stroke-dasharray: 2 3 }
 .alarm { fill: #d22; fill-opacity: .22 } .edge { stroke: #c00; stroke-width: 1.4 } .grid { stroke: #ddd }
 .frame { fill: none; stroke: #999 }
 """
@@ -41,7 +41,8 @@ def picture(replayed: Replayed, title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{height}" viewBox="0 0 {wide} {height}">',
         f'<style>{_STYLE}</style><rect width="100%" height="100%" fill="#fff"/>',
         _text(LEFT, 26, title, "title"),
-        _text(LEFT, 46, _legend(replayed, len(tracks) - len(shown)), "small"),
+        _text(LEFT, 46, _summary(replayed, len(tracks) - len(shown)), "small"),
+        *_legend(),
     ]
     for index, track in enumerate(shown):
         out += _panel(track, alarms.get(track.key, ()), replayed, TOP + 18 + index * (HEIGHT + GAP))
@@ -50,18 +51,32 @@ def picture(replayed: Replayed, title: str) -> str:
     return "\n".join([*out, "</svg>", ""])
 
 
-def _legend(replayed: Replayed, hidden: int) -> str:
+def _summary(replayed: Replayed, hidden: int) -> str:
     count = len(replayed.alarms) + replayed.dropped_alarms
     span = replayed.span
     said = f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC, every {span.step_seconds} s; "
-    said += f"{count} alarm{'' if count == 1 else 's'}; blue: value, green: usual or allowed, red: would have fired"
-    return said + (f"; {hidden} more series not drawn" if hidden else "")
+    return said + counted(count, "alarm") + (f"; {hidden} more series not drawn" if hidden else "")
+
+
+def _legend() -> Iterator[str]:
+    """Yield a sample of everything that is drawn, with its name."""
+    x, y = float(LEFT), 66.0
+    for style, name in (("line", "value"), ("band", "usual or allowed"), ("limit", "limit"), ("alarm", "would fire")):
+        if style in ("band", "alarm"):
+            yield f'<rect class="{style}" x="{x}" y="{y - 9}" width="24" height="10"/>'
+        else:
+            yield f'<line class="{style}" x1="{x}" x2="{x + 24}" y1="{y - 4}" y2="{y - 4}"/>'
+        yield _text(x + 30, y, name, "small")
+        x += 150
 
 
 def _panel(track: Track, alarms: Sequence[Alarm], replayed: Replayed, top: float) -> Iterator[str]:
     scale = _Scale(track, top)
-    count = f" ({len(alarms)} alarm{'' if len(alarms) == 1 else 's'})" if alarms else ""
-    yield _text(LEFT, top - 6, one_line(f"{track.key.split('{', 1)[0]}: {track.subject}{count}", 150), "name")
+    count = f" ({counted(len(alarms), 'alarm')})" if alarms else ""
+    limit = f", limit {amount(track.limit, track.unit)}" if track.limit is not None else ""
+    yield _text(LEFT, top - 6, one_line(f"{track.key.split('{', 1)[0]}: {track.subject}{limit}{count}", 150), "name")
+    yield _upright(16, top + HEIGHT / 2, f"value in {track.unit}" if track.unit else "value")
+    yield _text(LEFT - 24, top + HEIGHT + 14, "time (UTC)", "small", "end")
     for value in scale.ticks():
         y = scale.y(value)
         yield f'<line class="grid" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -70,7 +85,7 @@ def _panel(track: Track, alarms: Sequence[Alarm], replayed: Replayed, top: float
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + HEIGHT}"/>'
         yield _text(x, top + HEIGHT + 14, word, "small", "middle")
     yield from _band(track, scale)
-    if track.limit is not None:
+    if track.limit is not None and scale.low <= track.limit <= scale.high:
         y = scale.y(track.limit)
         yield f'<line class="limit" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
     for alarm in alarms:
@@ -189,3 +204,8 @@ def _times(replayed: Replayed) -> Iterator[tuple[float, str]]:
 
 def _text(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> str:
     return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _upright(x: float, y: float, text: str) -> str:
+    turned = f'transform="rotate(-90 {x:.1f} {y:.1f})"'
+    return f'<text class="small" x="{x:.1f}" y="{y:.1f}" text-anchor="middle" {turned}>{escape(text)}</text>'

@@ -36,7 +36,7 @@ class Track:
     """Lower end of what is usual or allowed; NaN where there is none."""
     high: NDArray[np.float64] = field(default_factory=_nothing)
     limit: float | None = None
-    """What a forecast extrapolates to."""
+    """The fixed number that it is compared with, or that a forecast extrapolates to."""
 
     def add(self, bucket: int, value: float, low: float, high: float) -> None:
         """Add a value with its band."""
@@ -73,7 +73,7 @@ class Tracks:
                 if len(tracks) >= (MAX_TRACKS if verdicts.wrong[at] == WRONG else FIRST):
                     continue
                 track = tracks[key] = Track(key, subject_of(rule, dict(one.labels)), rule.unit)
-                track.limit = float(rule.forecast.limit) if rule.forecast is not None else None
+                track.limit = float(rule.forecast.limit) if rule.forecast is not None else rule.bound
             track.add(bucket, one.value, float(verdicts.low[at]), float(verdicts.high[at]))
 
     def add_value(self, status: SignalStatus, time: float) -> None:

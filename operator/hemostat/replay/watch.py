@@ -16,7 +16,7 @@ from hemostat.signals import slo
 from hemostat.signals.evaluate import Inputs, WatchState, look
 from hemostat.signals.metric import Vector, look_back
 from hemostat.signals.presets import Target, missing, rules_of
-from hemostat.signals.rules import Rule
+from hemostat.signals.rules import Rule, paced
 from hemostat.telemetry.sample import History, Series
 
 CHUNK_POINTS = 2_000
@@ -96,7 +96,7 @@ def replay(
     if span.steps > MAX_STEPS:
         raise Refused("TooLong", f"{span.steps:,} steps are too many; at most {MAX_STEPS:,}: use a longer --step")
     target = Target(watch.metadata.namespace or "default", watch.spec.target)
-    rules = rules_of(watch.spec, target)
+    rules = [paced(rule, float(span.step_seconds)) for rule in rules_of(watch.spec, target)]
     objectives = [(s.name, s.slo) for s in effective_signals(watch.spec) if s.slo is not None]
     if not rules and not objectives:
         raise Refused("NothingToReplay", "no signal of this Watch comes from Prometheus")

@@ -7,7 +7,7 @@ never corroborate an unattended action.
 import re
 from collections.abc import Iterable, Iterator
 
-from hemostat.api.incident import SignalSource
+from hemostat.api.incident import Severity, SignalSource
 from hemostat.api.meta import TargetRef
 from hemostat.api.watch import AlertSignal, SignalKind
 from hemostat.signals import podnames
@@ -29,6 +29,11 @@ _OF_KIND = {
     "Node": "node",
 }
 """Labels of kube-state-metrics that name a workload, by its kind."""
+_SEVERITIES = {
+    **dict.fromkeys(("critical", "page", "emergency", "fatal"), Severity.CRITICAL),
+    **dict.fromkeys(("error", "major", "high"), Severity.MAJOR),
+}
+"""Values of the label `severity`, in lower case. Every other one, `warning` among them, is minor."""
 _WORKLOADS = (*_OF_KIND.values(), "workload", "pod")
 
 
@@ -91,5 +96,11 @@ def _observation(name: str, alertname: str, alerts: list[Told]) -> Observation:
         wrong=None if unknown else bool(firing),
         value=float(len(firing)),
         samples=len(alerts),
+        stated=_severity(firing),
         note="; ".join(said[:TOLD]) or ("not repeated for so long that nobody knows" if unknown else ""),
     )
+
+
+def _severity(firing: Iterable[Alert]) -> Severity:
+    found = {_SEVERITIES.get(alert.label("severity").lower(), Severity.MINOR) for alert in firing}
+    return next((s for s in (Severity.CRITICAL, Severity.MAJOR) if s in found), Severity.MINOR)

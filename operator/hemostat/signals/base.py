@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hemostat.api.incident import ConversationStatus, SignalSource, SignalState, SignalStatus
+from hemostat.api.incident import ConversationStatus, Severity, SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import SignalKind
+from hemostat.signals.rules import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,13 @@ class Observation:
     samples: int = 0
     """How many calls or series the value rests on."""
     note: str = ""
-    """More for a person, for example trace ids of failed calls."""
+    """For a person: what is wrong, in a sentence."""
+    traces: tuple[str, ...] = ()
+    """Ids of traces that show it."""
+    left_seconds: float | None = None
+    """Time until it is exhausted, where that is known."""
+    stated: Severity | None = None
+    """How bad it is, where the source itself says so."""
     sure: bool = True
     """Whether chance is ruled out, and it goes on. What may be chance, or over, has to last longer."""
     conversation: ConversationStatus | None = None
@@ -56,6 +63,7 @@ class Debounced:
     """Whether it fired and has not been Clear since: silence in between does not end it."""
 
 
+MAX_MESSAGE = 512
 STALE_SECONDS = 20.0
 """A signal without fresh samples for this long says NoData instead of its last word."""
 
@@ -115,7 +123,7 @@ def resumed(status: SignalStatus) -> tuple[Debounced, Observation]:
     return debounced, observation
 
 
-def publish(seen: Observation, state: Debounced, now: datetime) -> SignalStatus:
+def publish(seen: Observation, state: Debounced, now: datetime, severity: Severity = Severity.MINOR) -> SignalStatus:
     """Return the signal in the form that an Incident shows."""
     return SignalStatus(
         key=seen.key[:512],
@@ -127,6 +135,8 @@ def publish(seen: Observation, state: Debounced, now: datetime) -> SignalStatus:
         value=decimal(seen.value),
         threshold=decimal(seen.threshold),
         unit=seen.unit,
+        message=one_line(seen.note, MAX_MESSAGE),
+        severity=severity,
         samples=seen.samples,
         first_fired_time=state.first_fired or now,
         state_time=state.state_time or now,

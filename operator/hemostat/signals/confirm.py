@@ -21,6 +21,6 @@ def confirms(rule: Rule, series: Sequence[Series]) -> str | None:
 
 
 def compared(rule: Rule, series: Series) -> str:
-    """Say how a series stands to the bound."""
-    value, bound = amount(series.value, rule.unit), amount(rule.bound or 0.0, rule.unit)
-    return f"{subject_of(rule, dict(series.labels))} is {value}, bound {bound}"
+    """Say how a series stands to its limit."""
+    value, limit = amount(series.value, rule.unit), amount(rule.bound or 0.0, rule.unit)
+    return f"{subject_of(rule, dict(series.labels))} is {value}, limit {limit}"

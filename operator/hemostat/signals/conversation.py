@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hemostat.api.incident import ConversationStatus, SignalSource
+from hemostat.api.incident import ConversationStatus, Severity, SignalSource
 from hemostat.api.watch import ConversationSignal, Legitimate, SignalKind
 from hemostat.signals.base import Observation, Timing
 from hemostat.signals.loops.verdict import Advice, Verdict
@@ -64,6 +64,7 @@ def judge(name: str, signal: ConversationSignal, talk: Talk, now: datetime) -> I
 def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Talk) -> Observation:
     worst = max(troubles, key=lambda t: (t.goes_on, t.verdict.advice is Advice.CUT, t.verdict.rounds)).verdict
     going = any(t.goes_on for t in troubles)
+    cut = any(t.goes_on and t.verdict.advice is Advice.CUT for t in troubles)
     conversations = sorted({c for t in troubles if t.goes_on for c in _conversations(t.verdict)})
     return Observation(
         key=f"{name}/{worst.kind.value}/{subject}",
@@ -75,6 +76,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
         value=float(worst.rounds),
         unit=" rounds",
         samples=max(1, len(conversations)) if going else talk.steps,
+        stated=Severity.MAJOR if cut else Severity.MINOR,
         note=one_line(f"{worst.words} (visibility: {worst.visibility.value.lower()})", 900) if going else "",
         conversation=ConversationStatus(
             kind=SignalKind(worst.kind.value),
@@ -86,7 +88,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
             tokens=sum(t.verdict.tokens for t in troubles),
             confidence_percent=worst.confidence,
             visibility=worst.visibility.value,
-            may_be_cut=any(t.goes_on and t.verdict.advice is Advice.CUT for t in troubles),
+            may_be_cut=cut,
         ),
     )
 

@@ -11,6 +11,7 @@ from hemostat.signals import agent, alert, conversation, slo, trace, workload
 from hemostat.signals.base import Debounced, Observation, Timing, publish, step
 from hemostat.signals.metric import MetricJudge, Vector, timing
 from hemostat.signals.rules import Rule
+from hemostat.signals.severity import grade
 from hemostat.signals.workload import Scene
 from hemostat.telemetry.graph import AgentStats, EdgeStats
 
@@ -69,9 +70,11 @@ class Look:
     signals: tuple[SignalStatus, ...]
     """Every signal, whatever its state."""
     notes: Mapping[str, str]
-    """More for a person, per signal key."""
+    """For a person, per signal key: what is wrong, in a sentence."""
     dropped: int
     """Signals and series not judged because there were too many."""
+    traces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Ids of traces that show it, per signal key."""
     lasts: bool = True
     """Whether any signal that fires was wrong in this very look, and not only a short while ago."""
 
@@ -109,11 +112,12 @@ def look(spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime) -> Loo
         before, _ = old.signals.get(observation.key, (Debounced(), observation))
         after = step(how_long, before, observation, now)
         states[observation.key] = after, observation
-        published.append(publish(observation, after, now))
+        published.append(publish(observation, after, now, grade(observation)))
     return Look(
         state=WatchState(states, _bounded(normal), judges),
         signals=tuple(published),
         notes={o.key: o.note for o, _ in judged[:MAX_TRACKED] if o.note},
+        traces={o.key: o.traces for o, _ in judged[:MAX_TRACKED] if o.traces},
         dropped=max(0, len(judged) - MAX_TRACKED) + sum(judge.dropped for judge in judges.values()),
         lasts=any(d.state is SignalState.FIRING and d.right_since is None for d, _ in states.values()),
     )

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hemostat.api.incident import SignalSource
+from hemostat.api.watch import SignalKind
 from hemostat.signals.base import Observation, Timing
 from hemostat.signals.confirm import compared
 from hemostat.signals.detectors.base import RIGHT, UNKNOWN, WRONG, Floats, Rows, Verdicts
@@ -217,6 +218,7 @@ class MetricJudge:
             unit=rule.unit,
             samples=count,
             note=explain(rule, verdicts, at, one),
+            left_seconds=left(rule, verdicts, at, one.value),
         )
 
 
@@ -260,6 +262,14 @@ def threshold(rule: Rule, verdicts: Verdicts, at: int, value: float) -> float | 
         return rule.bound
     end = float(verdicts.high[at] if value >= verdicts.expected[at] else verdicts.low[at])
     return end if math.isfinite(end) else None
+
+
+def left(rule: Rule, verdicts: Verdicts, at: int, value: float) -> float | None:
+    """Return the seconds until it is exhausted, where that is forecast or is what the rule measures."""
+    if isinstance(verdicts, Outlook):
+        seconds = float(verdicts.seconds_left[at])
+        return None if math.isnan(seconds) else seconds
+    return value if rule.kind is SignalKind.EXHAUSTION and rule.unit == "s" else None
 
 
 def explain(rule: Rule, verdicts: Verdicts, at: int, series: Series) -> str:

@@ -11,6 +11,9 @@ GONE_AFTER = timedelta(seconds=60)
 _COUNTED = (SignalSource.TRACES, SignalSource.PROMETHEUS)
 
 
+_LACKING = {SignalSource.TRACES: "no calls", SignalSource.PROMETHEUS: "no samples"}
+
+
 def holding(signals: Sequence[SignalStatus], now: datetime) -> tuple[SignalStatus, ...]:
     """Return the signals without which the Incident would be over.
 
@@ -24,6 +27,18 @@ def holding(signals: Sequence[SignalStatus], now: datetime) -> tuple[SignalStatu
     if all(_gone(s, now) for s in open_) and any(_well(s, now) for s in own):
         open_ = []
     return (*open_, *elsewhere)
+
+
+def silent(signals: Sequence[SignalStatus], now: datetime) -> str:
+    """Say what an Incident waits for, when all that holds it is signals without data; else return nothing."""
+    mute = holding(signals, now)
+    if not mute or any(s.state is not SignalState.NO_DATA for s in mute):
+        return ""
+    since = min(s.state_time for s in mute) - timedelta(seconds=STALE_SECONDS)
+    what = _LACKING.get(mute[0].source, "no word")
+    more = f" and {len(mute) - 1} more" if len(mute) > 1 else ""
+    rest = "it is resolved once fresh data say that it is well; if none can come, delete the Incident"
+    return f"{what} of {mute[0].subject}{more} since {since:%H:%M:%SZ}; {rest}"
 
 
 def clear_since(signals: Sequence[SignalStatus], now: datetime) -> datetime | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hemostat.api.incident import SignalSource
 from hemostat.api.watch import SignalKind, SloSignal
 from hemostat.signals.base import Observation, Timing
-from hemostat.signals.detectors.burnrate import WINDOWS, judge
+from hemostat.signals.detectors.burnrate import HOUR, WINDOWS, judge
 from hemostat.signals.metric import Vector
 from hemostat.signals.words import duration
 
@@ -36,6 +36,7 @@ def observe(name: str, signal: SloSignal, vectors: Mapping[str, Vector | None]) 
     if burn.pair is not None and burn.rate is not None:
         windows = f"{duration(burn.pair.long_seconds)} and {duration(burn.pair.short_seconds)}"
         note = f"the error budget of {signal.period_days} d burns {burn.rate:.3g} times too fast over {windows}"
+        note += ", as far back as there are data" if burn.pair.long_seconds > HOUR else ""
         if burn.rate > 1 and burn.seconds_left is not None:
             note += f": a whole one is empty in {duration(burn.seconds_left)}"
     return Observation(
@@ -50,4 +51,5 @@ def observe(name: str, signal: SloSignal, vectors: Mapping[str, Vector | None]) 
         unit="x",
         samples=sum(share is not None for share in shares.values()),
         note=note,
+        left_seconds=burn.seconds_left,
     )

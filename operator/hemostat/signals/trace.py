@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hemostat.api.incident import SignalSource
 from hemostat.api.watch import SignalKind, TraceSignal
 from hemostat.signals.base import Observation, Timing
+from hemostat.signals.words import amount
 from hemostat.telemetry.graph import CallStats, EdgeStats
 
 WARM_UP_LOOKS = 10
@@ -83,7 +84,8 @@ def _failures(name: str, signal: TraceSignal, edge: EdgeStats) -> Observation:
         threshold=float(signal.error_percent_above),
         unit="%",
         samples=edge.calls,
-        note="traces " + ", ".join(edge.failed_traces) if edge.failed_traces else "",
+        note=f"{amount(share, '%')} of {edge.calls} calls {edge.caller} -> {edge.callee} fail",
+        traces=tuple(edge.failed_traces),
         sure=lasts and 100 * _at_least(edge.failures, edge.calls) > signal.error_percent_above,
     )
 
@@ -109,6 +111,7 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
         lasts = edge.recent is None or _slow(signal, edge.recent, known)
     enough = edge.calls >= signal.min_requests
     p95 = edge.p95_seconds * 1000
+    usual = f", limit {amount(bound, 'ms')}" if bound is not None else ""
     return Observation(
         key=key,
         name=name,
@@ -120,6 +123,7 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
         threshold=bound,
         unit="ms",
         samples=edge.calls,
+        note=f"95th percentile of {edge.calls} calls {edge.caller} -> {edge.callee} is {amount(p95, 'ms')}{usual}",
         sure=lasts,
     )
 

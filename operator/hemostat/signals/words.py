@@ -21,6 +21,11 @@ def duration(seconds: float) -> str:
     return "0 s"
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number with its noun: `1 alarm`, `2,000 alarms`. A noun that ends in s has no other plural."""
+    return f"{count:,} {what}" if count == 1 or what.endswith("s") else f"{count:,} {what}s"
+
+
 def amount(value: float, unit: str) -> str:
     """Return a value with its unit: seconds as a time span, large numbers with K, M, G (bytes with Ki, Mi, Gi)."""
     if unit == "s" and abs(value) >= 120:

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pytest
 from tests.unit.builders import NAMESPACE, deployment, incident, pod, signal, template, watch
 
 from hemostat.act.facts import Facts
@@ -11,8 +12,8 @@ SIGNALS = [{"name": "errors", "metric": {"query": "q", "above": "5"}}]
 FIRING = incident(signals=(signal("errors/metric").model_copy(update={"name": "errors"}),))
 
 
-def corroborated(seen=FIRING, watched="payment", live=None, pods=()):
-    found = watch(signals=SIGNALS)
+def corroborated(seen=FIRING, watched="payment", live=None, pods=(), signals=SIGNALS, answer=None):
+    found = watch(signals=signals)
     found = found.model_copy(
         update={
             "spec": found.spec.model_copy(update={"target": found.spec.target.model_copy(update={"name": watched})})
@@ -20,7 +21,7 @@ def corroborated(seen=FIRING, watched="payment", live=None, pods=()):
     )
     kube = SimpleNamespace(list=lambda *_, **__: list(pods))
     store = SimpleNamespace(watch=lambda *_: found)
-    prometheus = SimpleNamespace(instant=lambda _: Answer([Series((), 9.0)]))
+    prometheus = SimpleNamespace(instant=answer or (lambda _: Answer([Series((), 9.0)])))
     facts = Facts(kube, store, prometheus, None)
     return facts.corroboration(NAMESPACE, seen, live or deployment(template("1")))
 
@@ -49,3 +50,34 @@ def test_without_labels_to_go_by_everybody_s_pods_confirm_nothing():
     live = deployment(template("1"))
     live["spec"]["selector"] = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
     assert corroborated(watched="another", live=live, pods=[pod(waiting="ImagePullBackOff")]) is None
+
+
+VOLUMES = [
+    {"name": "data", "persistentVolumeClaim": {"claimName": "data-0"}},
+    {"name": "tls", "secret": {"secretName": "front-tls"}},
+]
+
+
+def mounting():
+    return pod() | {"spec": {"volumes": VOLUMES}}
+
+
+@pytest.mark.parametrize(
+    ("check", "names", "value"), [("VolumeFull", "data-0", 97.0), ("CertificateExpiry", "front-tls", 3600.0)]
+)
+def test_what_pods_mount_is_asked_for_by_name(check, names, value):
+    """Who does not know which claims and Secrets there are cannot ask about them: nothing was ever confirmed."""
+    standard = [{"name": "metrics", "standard": {}}]
+    shown = incident(signals=(signal(f"metrics/{check}{{a=b}}").model_copy(update={"name": "metrics"}),))
+    asked = []
+
+    def answer(query):
+        asked.append(query)
+        return Answer([Series((), value)])
+
+    assert corroborated(shown, signals=standard, answer=answer) is None
+    said = corroborated(shown, signals=standard, answer=answer, pods=[mounting()])
+    assert said is not None
+    assert said.startswith("Prometheus confirms: ")
+    assert len(asked) == 1
+    assert names in asked[0]

@@ -4,7 +4,7 @@ import itertools
 
 from tests.unit.builders import at, condition, incident, remediation
 
-from hemostat.act.timeline import BY, entries, merged
+from hemostat.act.timeline import BY, ending, entries, merged
 from hemostat.api.incident import MAX_TIMELINE, MAX_TOLD, TimelineEntry
 from hemostat.clock import rfc3339
 
@@ -87,3 +87,13 @@ def test_a_long_story_is_bounded_and_keeps_its_end():
 def test_long_names_and_messages_fit_the_schema():
     (found,) = entries([case("r" * 253, [condition("Planned", True, "Planned", message="m" * 2048)])])
     assert (len(found.id), len(found.message)) == (253, 1024)
+
+
+def test_how_it_ended_is_told_once_unless_the_action_told_it():
+    over = incident(conditions=(condition("Resolved", True, "WatchDeleted", 9, "Watch payment was deleted"),))
+    healed = incident(conditions=(condition("Resolved", True, "Healed", 9),))
+    waits = incident(conditions=(condition("Resolved", False, "NoData", 9),))
+    (one,) = ending(over, over.status.conditions)
+    assert (one.time, one.message) == (at(9), "resolved: WatchDeleted: Watch payment was deleted")
+    assert ending(over, over.status.conditions) == (one,)
+    assert ending(healed, healed.status.conditions) == ending(waits, waits.status.conditions) == ()

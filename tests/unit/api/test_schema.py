@@ -8,6 +8,7 @@ import yaml
 
 from hemostat.api.resources import RESOURCES
 from hemostat.api.schema import crd as made
+from hemostat.api.watch import StandardCheck
 
 crd = cache(made)
 FORBIDDEN = {"$ref", "anyOf", "oneOf", "allOf", "title", "$defs", "additionalProperties", "const", "examples"}
@@ -80,6 +81,23 @@ def test_defaults_are_valid(resource):
             assert re.search(node.get("pattern", ""), default), path
         elif node["type"] == "integer":
             assert node["minimum"] <= default <= node.get("maximum", default), path
+
+
+def test_every_default_is_told_for_kubectl_explain_shows_none(resource):
+    for path, node in own(resource):
+        default = node.get("default")
+        if path.startswith(".spec") and isinstance(default, (str, int)) and default != "":
+            said = str(default).lower() if isinstance(default, bool) else str(default)
+            assert node["description"].endswith(f"Default: {said}."), path
+
+
+def test_the_default_signals_and_the_limits_of_the_checks_are_told():
+    """`kubectl explain watch.spec.signals` said 'What to look at', and no more."""
+    watch = next(r for r in RESOURCES if r.kind == "Watch")
+    told = {path: node.get("description", "") for path, node in own(watch)}
+    assert "calls (trace), pods (workload), metrics (standard), alerts (alert), agents (agent)" in told[".spec.signals"]
+    checks = told[".spec.signals[].standard.checks"]
+    assert [check for check in StandardCheck if f"{check}:" not in checks] == []
 
 
 def test_patterns_match_the_whole_text(resource):

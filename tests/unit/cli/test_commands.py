@@ -61,7 +61,10 @@ def call(*arguments, stdin=""):
 
 
 def test_incidents_as_a_table_and_as_data(kube):
-    assert "payment-1a2b3c4d   Critical   Open: NEEDS APPROVAL   bad-rollout" in call("incidents").stdout
+    assert (
+        "payment-1a2b3c4d   Critical   Deployment payment   Open: NEEDS APPROVAL   bad-rollout"
+        in call("incidents").stdout
+    )
     assert json.loads(call("incidents", "-o", "json").stdout)["items"][0]["kind"] == "Incident"
     assert yaml.safe_load(call("incidents", "-A", "-o", "yaml").stdout)["kind"] == "List"
 
@@ -175,8 +178,8 @@ def test_namespace_of_the_context(tmp_path):
 
 
 def test_an_object_of_another_version_is_named(raw):
-    raw["Incident"]["spec"]["severity"] = "Terrible"
-    with pytest.raises(Broken, match=r"Incident payment-1a2b3c4d cannot be read: spec.severity"):
+    raw["Incident"]["status"]["severity"] = "Terrible"
+    with pytest.raises(Broken, match=r"Incident payment-1a2b3c4d cannot be read: status.severity"):
         parse(Incident, raw["Incident"])
 
 

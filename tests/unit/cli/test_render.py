@@ -18,7 +18,7 @@ def test_a_page_has_everything_a_person_on_call_needs(incident, remediation, app
         "Incident payment-1a2b3c4d  Critical  Open: NEEDS APPROVAL",
         "opened 2026-11-21 06:00:00Z, 3m ago",
         "+1.0 s  observe  Runbook bad-rollout matches",
-        "Firing  ErrorRate  checkout -> payment  58.3% (limit 5%), 36 samples from Traces",
+        "Firing  Critical  58.3% of 36 calls checkout -> payment fail (Traces)",
         "E2  Change    Rollout of revision 2 9 s before the incident",
         "=>  bad-rollout  100 %  The newest rollout broke it. (cites E1, E2)",
         "saturation   0 %    ruled out: required symptom not found: saturated",
@@ -95,19 +95,28 @@ def test_a_page_says_where_it_began_who_suffers_and_what_it_belongs_to(incident,
             ),
             "part_of": LocalRef(name="db-1"),
             "reopened": Reopening(count=2, time=now),
-            "storm": Storm(targets=7, signals=30),
+            "storm": Storm(targets=7, signals=30, names=("Deployment a",), shared=("node n1",)),
         }
     )
     text = plain(render_incident.page(incident.model_copy(update={"status": status}), [], [], now))
     for part in (
         "part of Incident db-1: what is to be done is proposed there",
-        "came back 2 times, the last time at 06:03:00Z",
-        "stands for 30 signals of 7 other targets (a storm)",
+        "came back 2 times, last at 06:03:00Z",
+        "stands for 7 other targets, 30 signals: Deployment a and 6 more; all of them share node n1",
         "71  db       90 % of 50 calls fail (nobody watches it)",
         "12  payment  slow\n",
-        "at Deployment frontend",
+        "at Deployment frontend)",
     ):
         assert part in text
     before, _, after = text.partition("Who suffers from it")
-    assert "load -> frontend" in after
-    assert "load -> frontend" not in before
+    assert "at Deployment frontend" in after
+    assert "at Deployment frontend" not in before
+
+
+def test_who_waits_for_data_is_told_so_and_nobody_is_called(incident, now, plain):
+    conditions = set_condition(incident.status.conditions, "Resolved", False, "NoData", "no calls since 12:03", now)
+    mute = incident.model_copy(update={"status": incident.status.model_copy(update={"conditions": conditions})})
+    text = plain(render_incident.page(mute, [], [], now))
+    assert "Open: waits for data" in text
+    assert "no calls since 12:03" in text
+    assert "PERSON NEEDED" not in text

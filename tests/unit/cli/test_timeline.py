@@ -10,7 +10,7 @@ def test_without_entries_the_conditions_tell_it(incident, remediation):
     bare = incident.model_copy(update={"status": incident.status.model_copy(update={"timeline": ()})})
     lines = timeline(bare, [remediation])
     said = [line.message for line in lines]
-    assert said[0].startswith("opened: Deployment payment")
+    assert said[0].startswith("opened: 58.3% of 36 calls")
     assert any("Diagnosed: RunbookMatched" in s for s in said)
     assert any("rollback-0-1: Admitted Unknown: NeedsApproval" in s for s in said)
     assert not any("NotYet" in s for s in said)

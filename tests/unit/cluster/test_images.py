@@ -25,7 +25,7 @@ def _names(data: bytes) -> list[str]:
 
 
 def test_the_projects_own_dockerfile_can_be_built_without_docker() -> None:
-    recipe = dockerfile.parse((project_root() / context.DOCKERFILE).read_text())
+    recipe = dockerfile.parse((project_root() / context.OPERATOR.dockerfile).read_text())
     assert [(step.source, step.target) for step in recipe.steps] == [
         ("site", "opt/hemostat/site"),
         ("app", "opt/hemostat/app"),
@@ -34,6 +34,16 @@ def test_the_projects_own_dockerfile_can_be_built_without_docker() -> None:
     assert recipe.settings["User"] == "65532:65532"
     assert recipe.settings["Entrypoint"] == ["python3", "-m", "hemostat"]
     assert recipe.environment["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+@pytest.mark.parametrize("image", context.BUILT, ids=lambda image: image.name)
+def test_every_image_can_be_built_without_docker_and_runs_as_nobody(image: context.Built) -> None:
+    recipe = dockerfile.parse((project_root() / image.dockerfile).read_text())
+    assert [step.source for step in recipe.steps] == ["site", "app"]
+    assert recipe.settings["User"] == "65532:65532"
+    lock = (project_root() / image.lock).read_text()
+    assert "--hash=sha256:" in lock
+    assert "--index-url" not in lock
 
 
 @pytest.mark.parametrize(

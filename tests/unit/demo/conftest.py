@@ -153,7 +153,6 @@ class Make:
                     "watchRef": {"name": watch},
                     "targetRef": {"name": "payment", "uid": UID},
                     "fingerprint": "0" * 16,
-                    "severity": "Critical",
                     "title": "payment fails",
                     "startedTime": at(opened),
                     "openedTime": at(opened),

@@ -32,10 +32,10 @@ def change(i):
 
 
 def test_facts_are_numbered_in_the_order_in_which_they_are_found():
-    found = number((), facts([signal("a"), signal("b")], [change(2)], ["p: OOMKilled"]), {"a": "traces t1"}, T0)
+    found = number((), facts([signal("a"), signal("b")], [change(2)], ["p: OOMKilled"]), {"a": ["t1"]}, T0)
     assert [(e.id, e.key, e.kind) for e in found] == [
         ("E1", "signal/a", EvidenceKind.SIGNAL),
-        ("E2", "note/a", EvidenceKind.EXEMPLAR),
+        ("E2", "traces/a", EvidenceKind.EXEMPLAR),
         ("E3", "signal/b", EvidenceKind.SIGNAL),
         ("E4", "change/Rollout/revision 2", EvidenceKind.CHANGE),
         ("E5", "pod/p: OOMKilled", EvidenceKind.WORKLOAD),
@@ -90,8 +90,8 @@ def test_the_full_list_takes_nothing_more():
 
 
 def test_a_signal_is_told_with_its_numbers_and_an_exemplar_with_its_note():
-    told, note = number((), facts([signal("a")]), {"a": "traces t1"}, at(9))
-    assert told.summary == "ErrorRate of checkout -> payment is 40%, limit 5%, over 100 samples from Traces"
+    told, note = number((), facts([signal("a")]), {"a": ["t1"]}, at(9))
+    assert told.summary == "ErrorRate, from Traces: checkout -> payment is 40%, limit 5%"
     assert (told.observed_time, note.observed_time, note.summary) == (T0, at(9), "traces t1")
 
 

@@ -11,6 +11,7 @@ from tests.unit.builders import a_condition, at, condition, incident, remediatio
 from hemostat.api.incident import SignalState
 from hemostat.api.meta import find, set_condition
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, RELEASED, UNDONE, VERIFIED
+from hemostat.clock import rfc3339
 from hemostat.lifecycle import (
     SELF_HEALED_AFTER,
     Step,
@@ -146,20 +147,61 @@ def test_a_new_incident_says_unknown():
 
 
 @pytest.mark.parametrize(
-    ("signals", "now", "resolved"),
+    ("signals", "now", "wanted"),
     [
-        ((clear(),), LATER, True),
-        ((clear(),), LATER - 0.001, False),
-        ((clear(), clear(5)), LATER + 4, False),
-        ((clear(), clear(5)), LATER + 5, True),
-        ((clear(), signal("b")), 9999, False),
-        ((clear(), signal("b", state=SignalState.NO_DATA)), 9999, False),
-        ((), 9999, False),
+        ((clear(),), LATER, ("True", "ClearedByItself")),
+        ((clear(),), LATER - 0.001, ("False", "Open")),
+        ((clear(), clear(5)), LATER + 4, ("False", "Open")),
+        ((clear(), clear(5)), LATER + 5, ("True", "ClearedByItself")),
+        ((clear(), signal("b")), 9999, ("False", "Open")),
+        ((clear(), signal("b", state=SignalState.NO_DATA)), 9999, ("False", "NoData")),
+        ((), 9999, ("False", "Open")),
     ],
 )
-def test_what_clears_by_itself_is_resolved_after_a_while(signals, now, resolved):
+def test_what_clears_by_itself_is_resolved_after_a_while(signals, now, wanted):
     found = words(incident_conditions(incident(signals=signals), [], at(now)))
-    assert found["Resolved"] == (("True", "ClearedByItself") if resolved else ("False", "Open"))
+    assert found["Resolved"] == wanted
+
+
+def test_an_incident_without_data_says_what_it_waits_for_and_says_it_once():
+    """Nobody can tell `waits for data` from `forgotten` otherwise; and a word that changes is a write a second."""
+    mute = incident(signals=(signal(state=SignalState.NO_DATA, state_time=at(80)),))
+    told = [find(incident_conditions(mute, [], at(now)), "Resolved") for now in (90, 91, 5000)]
+    (one,) = {(c.reason, c.message) for c in told}
+    assert one[0] == "NoData"
+    assert one[1].startswith("no calls of checkout -> payment since 12:01:00Z; it is resolved once")
+
+
+def test_what_a_person_must_know_of_an_action_is_not_hidden_by_silence():
+    done = remediation("r", {"conditions": [condition(APPLIED, True), condition(FINISHED, True, "Ineffective")]})
+    mute = incident(signals=(signal(state=SignalState.NO_DATA),))
+    found = find(incident_conditions(mute, [done], at(99)), "Resolved")
+    assert found.reason == "Ineffective"
+    assert "no calls of checkout -> payment" in found.message
+
+
+@pytest.mark.parametrize("reason", ["TargetReplaced", "TargetDeleted", "Retargeted"])
+def test_an_incident_that_nobody_looks_at_any_more_ends_and_says_why(reason):
+    left = incident(signals=(signal(),), conditions=(condition("Watched", False, reason, message="it is gone"),))
+    found = find(incident_conditions(left, [], at(1)), "Resolved")
+    assert (found.status, found.reason, found.message) == ("True", reason, "it is gone")
+
+
+def test_without_its_watch_an_incident_ends_but_not_under_an_action_that_is_at_work():
+    intent = {"effect": "Forward", "attempt": 1, "uid": "u", "resourceVersion": "1", "generation": 1}
+    intents = [intent | {"time": rfc3339(at(0))}]
+    busy = remediation("r", {"conditions": [condition(ADMITTED, True)], "intents": intents})
+    waits = remediation("r", {"conditions": [condition(ADMITTED, "Unknown", "NeedsApproval")]})
+    over = remediation("r", {"conditions": [condition(FINISHED, True, "Ineffective")], "intents": intents})
+    ends = {}
+    for name, done in (("busy", busy), ("waits", waits), ("over", over)):
+        found = incident_conditions(incident(signals=(signal(),)), [done], at(1), unwatched="Watch payment was deleted")
+        ends[name] = words(found)["Resolved"]
+    assert ends == {
+        "busy": ("False", "InProgress"),
+        "waits": ("True", "WatchDeleted"),
+        "over": ("True", "WatchDeleted"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ PART = {"partOf": {"name": "frontend-1"}}
         (SignalState.FIRING, PARENT_OVER, ("False", "Open")),
         (SignalState.CLEAR, PARENT_OVER, ("True", "CauseResolved")),
         (SignalState.NO_DATA, PARENT_OVER, ("True", "CauseResolved")),
-        (SignalState.NO_DATA, None, ("False", "Open")),
+        (SignalState.NO_DATA, None, ("False", "NoData")),
     ],
 )
 def test_an_incident_is_resolved_with_its_cause_unless_it_still_fires(state, parent, wanted):

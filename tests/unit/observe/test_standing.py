@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from tests.unit.builders import at, deployment, pod, watch
 
 from hemostat.api.meta import find
-from hemostat.api.watch import SignalStanding, WatchStatus
+from hemostat.api.watch import PresentRevision, SignalStanding, WatchStatus
 from hemostat.metrics import FIRING, REGISTRY
 from hemostat.observe.look import Observer
 from hemostat.observe.memory import Memory, baselines, recall
@@ -84,7 +84,7 @@ def test_of_several_sources_the_silent_one_is_named():
 def test_the_default_signals_are_listed_and_why_they_are_silent():
     found = lines(status(watch(), gathered(watch()), looks=30))
     assert set(found) == {"calls", "pods", "metrics", "alerts", "agents", "conversations"}
-    assert found["pods"].state is SignalStanding.CLEAR
+    assert (found["pods"].state, found["pods"].message) == (SignalStanding.CLEAR, "no trouble")
     assert found["calls"].state is found["metrics"].state is SignalStanding.NO_DATA
     assert "no calls of payment" in found["calls"].message
     assert "MemoryExhaustion" in found["metrics"].message
@@ -95,6 +95,73 @@ def test_a_missing_target_is_neither_healthy_nor_ill():
     assert said(found, "Ready") == ("False", "TargetMissing")
     assert said(found, "Healthy") == ("Unknown", "TargetMissing")
     assert "payment" in find(found.conditions, "Healthy").message
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "reason"),
+    [
+        ("Deployment", {"replicas": 0}, "ScaledToZero"),
+        ("StatefulSet", {"replicas": 0}, "ScaledToZero"),
+        ("DaemonSet", {}, "NoNodes"),
+        ("Job", {"suspend": True}, "Suspended"),
+        ("CronJob", {"suspend": True}, "Suspended"),
+    ],
+)
+def test_a_target_that_is_meant_to_run_nothing_is_not_quiet_but_says_so(kind, spec, reason):
+    """It was Quiet, and its revision counted as observed healthy after a while: one that a rollback may return to."""
+    of = watch(target={"kind": kind, "name": "payment"})
+    made = {"kind": kind, "metadata": {"name": "payment", "uid": "u"}, "spec": spec, "status": {}}
+    present = {"targetUid": "u", "number": "1", "templateHash": "h"}
+    memory = Memory(present=PresentRevision.model_validate(present))
+    found = status(of, gathered(of, scene=Scene(made)), looks=60, memory=memory)
+    assert said(found, "Healthy") == ("Unknown", reason)
+    words = find(found.conditions, "Healthy").message
+    assert words == lines(found)["pods"].message != ""
+    assert found.revisions == ()
+
+
+def test_what_fires_comes_before_that_nothing_runs():
+    of = watch(signals=[METRIC])
+    found = status(of, gathered(of, 9.0, scene=Scene(deployment(replicas=0))), looks=6)
+    assert said(found, "Healthy") == ("False", "SignalsFiring")
+    assert "; scaled to zero" in find(found.conditions, "Healthy").message
+
+
+@pytest.mark.parametrize("kind", ["Job", "CronJob", "Node", "StatefulSet"])
+def test_the_api_version_of_a_well_known_kind_need_not_be_said(kind):
+    """A Job without apiVersion was TargetMissing."""
+    of = watch(target={"kind": kind, "name": "payment"})
+    made = {"kind": kind, "metadata": {"name": "payment", "uid": "u"}, "spec": {}, "status": {}}
+    assert said(status(of, gathered(of, scene=Scene(made))), "Ready") == ("True", "Watching")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ({"kind": "Job", "apiVersion": "apps/v1"}, "set spec.target.apiVersion to batch/v1"),
+        ({"kind": "Service"}, "there are Deployment"),
+    ],
+)
+def test_a_target_that_cannot_be_watched_says_what_can(target, words):
+    of = watch(target={"name": "payment"} | target)
+    found = status(of, gathered(of, target=False))
+    assert [said(found, kind) for kind in ("Ready", "Healthy")] == [
+        ("False", "UnsupportedKind"),
+        ("Unknown", "UnsupportedKind"),
+    ]
+    assert all(words in find(found.conditions, kind).message for kind in ("Ready", "Healthy"))
+
+
+@pytest.mark.parametrize(("interval", "history", "short"), [(5, 320, False), (5, 60, True), (300, 3600, True)])
+def test_a_history_that_has_too_few_samples_is_told(interval, history, short):
+    """It was accepted without a word, and nothing was judged for hours."""
+    forecast = {"name": "disk", "metric": {"query": "q", "forecast": {"limit": "0", "historySeconds": history}}}
+    of = watch(signals=[forecast], intervalSeconds=interval)
+    found = status(of, gathered(of, 1.0))
+    assert said(found, "Ready") == ("True", "HistoryTooShort" if short else "Watching")
+    least = 64 * interval
+    assert (f"signal disk: historySeconds {history}" in find(found.conditions, "Ready").message) == short
+    assert (f"looks back {least} s" in find(found.conditions, "Ready").message) == short
 
 
 @pytest.mark.parametrize(
@@ -142,8 +209,8 @@ def test_what_is_wrong_but_not_for_long_enough_is_pending():
     assert lines(status(of, gathered(of, 9.0), looks=2))["errors"].state is SignalStanding.PENDING
     found = status(of, gathered(of, 9.0), looks=6)
     assert lines(found)["errors"].state is SignalStanding.FIRING
-    assert lines(found)["errors"].message == "errors{pod=0} is 9, bound 5"
-    assert (found.firing, found.last_signal, found.last_signal_time) == (1, "Other errors{pod=0}", at(3))
+    assert lines(found)["errors"].message == "errors{pod=0} is 9, limit 5"
+    assert (found.firing, found.last_signal, found.last_signal_time) == (1, "errors{pod=0}", at(3))
     assert said(found, "Healthy") == ("False", "SignalsFiring")
 
 
@@ -153,7 +220,7 @@ def test_the_last_signal_is_remembered_after_it_has_cleared():
     status(of, gathered(of, 9.0), looks=6, memory=memory)
     memory.state = WatchState()
     found = status(of, gathered(of, 1.0), looks=2, memory=memory)
-    assert (found.firing, found.last_signal, found.last_signal_time) == (0, "Other errors{pod=0}", at(3))
+    assert (found.firing, found.last_signal, found.last_signal_time) == (0, "errors{pod=0}", at(3))
 
 
 def test_numbers_that_change_at_every_look_are_not_worth_a_write_and_a_state_is():

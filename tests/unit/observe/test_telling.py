@@ -3,11 +3,14 @@
 import pytest
 from tests.unit.builders import at, condition, incident, signal
 
-from hemostat.api.incident import PART_OF, Cause, Storm
+from hemostat.api.incident import PART_OF, Cause, SignalSource, SignalState, Storm
 from hemostat.api.meta import find
-from hemostat.observe.telling import grouped, reopened
+from hemostat.api.watch import SignalKind
+from hemostat.diagnosis.evidence import Facts
+from hemostat.observe.telling import described, grouped, reopened
 from hemostat.signals.correlate import Word
 from hemostat.signals.evaluate import Look, WatchState
+from hemostat.signals.workload import WorkloadState
 
 SEEN = (Cause(service="payment", score_percent=80, reasons=("errors 60%",)),)
 
@@ -31,7 +34,7 @@ def test_saying_the_same_again_changes_nothing():
     word = Word(causes=SEEN, part_of="db-1", storm=Storm(targets=3, signals=9))
     once = grouped(incident().status, word, firing=True, now=at(0))
     assert grouped(once, word, firing=True, now=at(9)) == once
-    assert [e.id for e in once.timeline] == ["observe/storm", "observe/part-of/db-1"]
+    assert [e.id for e in once.timeline] == ["observe/storm/2", "observe/part-of/db-1"]
 
 
 @pytest.mark.parametrize("after", ["", "other-1"])
@@ -57,3 +60,44 @@ def test_a_rollout_that_mends_it_does_not_take_the_reason_away():
     status = grouped(incident().status, Word(causes=SEEN), firing=True, now=at(0))
     fewer = tuple(c.model_copy(update={"reasons": c.reasons[:-1]}) for c in SEEN)
     assert grouped(status, Word(causes=fewer), firing=True, now=at(9)).causes == SEEN
+
+
+def seen_by(found, when, *signals, ready=3):
+    """One look at an Incident; the facts of three replicas."""
+    state = WorkloadState(3, ready, 3, 3, complete=False, stuck=False)
+    facts = Facts({"kind": "Deployment", "name": "payment"}, signals, (), state, ())
+    status = described(found, found.status, facts, signals, Look(WatchState(), signals, {}, 0), at(when))
+    return found.model_copy(update={"status": status})
+
+
+def messages(found):
+    return [e.message for e in found.status.timeline]
+
+
+POD = {"kind": SignalKind.WORKLOAD, "source": SignalSource.WORKLOAD, "subject": "CrashLoopBackOff of payment"}
+
+
+def test_the_timeline_says_what_is_wrong_in_words():
+    found = seen_by(incident(), 1, signal(**POD, message="CrashLoopBackOff: exit code 1 (payment-a)"))
+    assert "fires: CrashLoopBackOff: exit code 1 (payment-a)" in messages(found)
+
+
+def test_severity_is_the_worst_since_it_was_opened_and_each_step_is_told_once():
+    found = incident()
+    for when, ready in ((1, 2), (2, 0), (3, 1), (4, 0)):
+        found = seen_by(found, when, signal(**POD), ready=ready)
+    assert found.status.severity == "Critical"
+    told = [m for m in messages(found) if m.startswith("severity")]
+    assert told == ["severity Minor: 2 of 3 replicas ready", "severity Critical: 0 of 3 replicas ready"]
+    assert reopened(found, Look(WatchState(), (signal(**POD),), {}, 0), at(9)).severity is None
+
+
+def test_waiting_for_data_is_told_once_and_not_while_anything_fires():
+    mute = signal("a", state=SignalState.NO_DATA)
+    found = seen_by(incident(), 100, mute, signal("b"))
+    assert not [m for m in messages(found) if "no calls" in m]
+    for when in (101, 102, 500):
+        found = seen_by(found, when, mute)
+    assert [m.partition(";")[0] for m in messages(found) if "no calls" in m] == [
+        "no calls of checkout -> payment since 11:59:40Z"
+    ]

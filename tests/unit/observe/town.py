@@ -141,6 +141,10 @@ class Town:
             self.callers.setdefault(callee, []).append(caller)
         self.spread = (set(), set())
         """Who is faulty, and who is bad because of that: asked at every look."""
+        self.uids: dict[str, str] = {}
+        """Targets whose uid is not what it was; an empty one is not there."""
+        self.unknown = ""
+        """Why nothing can be said of the targets."""
         self.seen = {s: Seen(self.random.random() * self.lag) for s in self.services}
         for s in self.seen.values():
             s.next_look = at(self.random.random() * LOOK_SECONDS)
@@ -210,10 +214,12 @@ class Town:
 
     def look(self, name):
         seen, now = self.seen[name], self.clock.now()
-        target = {"kind": "Deployment", "metadata": {"name": name, "uid": f"uid-{name}"}, "spec": {}, "status": {}}
+        uid = self.uids.get(name, f"uid-{name}")
+        target = {"kind": "Deployment", "metadata": {"name": name, "uid": uid}, "spec": {}, "status": {}}
+        scene = Scene(target if uid else None, self.unknown)
         signals = self.signals(name, now)
         look = Look(state=seen.memory.state, signals=signals, notes={}, dropped=0, lasts=name in self.bad())
-        self.attendant.attend(self.watches[name], seen.memory, Inputs(scene=Scene(target)), look, now)
+        self.attendant.attend(self.watches[name], seen.memory, Inputs(scene=scene), look, now)
         seen.next_look = now + timedelta(seconds=LOOK_SECONDS if seen.memory.incident else 5.0)
 
     def signals(self, name, now):

@@ -44,7 +44,7 @@ def test_every_row_gets_a_score_and_the_onset_is_an_alarm(tmp_path):
     assert (alarm["file"], alarm["timestamp"], alarm["value"]) == ("a.csv", rows[700]["timestamp"], "90")
     assert abs(float(alarm["expected"]) - 50) < 5
     assert rows[700]["timestamp"] in done.stdout
-    assert "1 alarms in 1 series" in done.stderr
+    assert "1 alarm in 1 series" in done.stderr
 
 
 def test_later_rows_change_nothing_that_was_said(tmp_path):
@@ -98,14 +98,24 @@ def test_empty_values_are_no_evidence(tmp_path):
     assert [n for n, one in enumerate(judge(read(tmp_path / "a.csv"), 120)) if one.alarm] == [700]
 
 
-def test_rows_out_of_order_are_not_judged_and_counted(tmp_path):
-    lines = text(made()).splitlines()
-    lines[400], lines[401] = lines[401], lines[400]
-    (tmp_path / "a.csv").write_text("\n".join(lines))
-    done = run(tmp_path / "a.csv", "--out", tmp_path / "out")
+@pytest.mark.parametrize("back", [0, 1, 12, 200])
+def test_a_row_that_is_late_is_left_out_whatever_it_says_and_counted(tmp_path, back):
+    """One that was late by a day was judged, and what was learned before it forgotten, without a word on stderr."""
+    lines, plain = text(made()).splitlines(), [one.score for one in judge(read(written(tmp_path, made())), 120)]
+    late = lines[500 - back].split(",")[0] + ",400"
+    (tmp_path / "a.csv").write_text("\n".join([*lines[:501], late, *lines[501:]]))
+    done = run(tmp_path / "a.csv", "--out", tmp_path / "out", "--probation", "120")
     assert done.exit_code == 0
-    assert "1 rows not judged, not later than the rows before (line 402)" in done.stderr
-    assert len(scores(tmp_path / "out/a.csv")) == 800
+    assert "1 row left out, not later than a row before (first at line 502)" in done.stderr
+    found = [float(row["anomaly_score"]) for row in scores(tmp_path / "out/a.csv")]
+    assert found[500] == 0
+    assert found[:500] + found[501:] == pytest.approx(plain, abs=1e-6)
+
+
+def written(folder, values):
+    path = folder / "plain.csv"
+    path.write_text(text(values))
+    return path
 
 
 @pytest.mark.parametrize(("content", "message"), [

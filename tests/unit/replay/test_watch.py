@@ -5,13 +5,16 @@ from xml.etree import ElementTree
 
 import pytest
 from tests.unit.builders import T0, at, watch
+from typer.testing import CliRunner
 
+from hemostat.cli.main import app
 from hemostat.cli.replay_watch import moment, plain
 from hemostat.cli.watch_file import load
-from hemostat.errors import Refused
+from hemostat.errors import Refused, Retry
 from hemostat.replay.picture import picture
 from hemostat.replay.watch import Span, replay
 from hemostat.signals.metric import MAX_SERIES
+from hemostat.telemetry.prometheus import Prometheus
 from hemostat.telemetry.sample import History
 
 MINUTE = 60
@@ -78,6 +81,14 @@ def test_a_detector_has_learned_what_was_before_as_a_live_one_would_have():
     found = replay(watch(signals=[rule(unusual={})]), past, span(600))
     assert len(found.alarms) == 1
     assert min(start for _, start, _ in past.asked) < T0
+
+
+def test_a_forecast_is_judged_however_long_the_steps_are():
+    """With steps of 5 min and a history of 1 h it had too few points for ever, and said nothing."""
+    past = Past(errors=lambda t: max(0.0, 1000.0 - (t + 86400) / 200) + int(t) * 7919 % 100 / 1000)
+    found = replay(watch(signals=[rule(forecast={"limit": "0"})]), past, span(5 * 86400, step=300))
+    assert len(found.alarms) == 1
+    assert at(86400) < found.alarms[0].began < at(116400)
 
 
 @pytest.fixture
@@ -162,8 +173,21 @@ def test_the_picture_is_well_formed_bounded_and_shows_alarms_whatever_the_labels
     root = ElementTree.fromstring(drawn)
     assert len(drawn) < 2_000_000
     assert "<script" not in drawn
-    assert len([e for e in root.iter() if e.get("class") == "alarm"]) == 8
+    assert len([e for e in root.iter() if e.get("class") == "alarm"]) == 8 + 1  # one in the legend
     assert len([e for e in root.iter() if e.get("class") == "frame"]) <= 24
+
+
+def test_the_picture_names_its_axes_its_limit_and_what_is_drawn():
+    past = Past(errors=lambda t: 4.0 + t / 3600, free=lambda t: 1000.0 - t / 60)
+    far = rule("free", forecast={"limit": "-1000000"})
+    root = ElementTree.fromstring(
+        picture(replay(watch(signals=[rule(above="5", unit="%"), far]), past, span(7200)), "t")
+    )
+    written = [e.text for e in root.iter() if e.tag.endswith("text")]
+    assert {"value in %", "value", "time (UTC)", "usual or allowed", "limit", "would fire"} <= set(written)
+    assert any("limit 5%" in text and "(1 alarm)" in text for text in written)
+    assert any("limit -1" in text for text in written)  # said, where it is too far away to be drawn
+    assert len([e for e in root.iter() if e.get("class") == "limit"]) == 2  # one of them in the legend
 
 
 @pytest.mark.parametrize(
@@ -277,3 +301,17 @@ def test_a_bad_file_is_refused_with_the_place(tmp_path, text, said):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(Refused, match="No such file"):
         load(tmp_path / "none.yaml")
+
+
+class Away:
+    def between(self, *_):
+        raise Retry("Prometheus at http://prometheus.monitoring:9090 cannot be reached: Name or service not known")
+
+
+def test_a_prometheus_that_cannot_be_reached_is_told_with_what_to_set(tmp_path, monkeypatch):
+    """A bare DNS error told nobody that the address of the default is inside the cluster."""
+    monkeypatch.setattr(Prometheus, "connect", lambda *_: Away())
+    (tmp_path / "w.yaml").write_text(GOOD)
+    done = CliRunner().invoke(app, ["replay", "watch", str(tmp_path / "w.yaml")])
+    assert isinstance(done.exception, Retry)
+    assert "Name or service not known. Say where it is with --prometheus URL" in str(done.exception)

@@ -66,7 +66,8 @@ def states(seen):
 def test_a_watch_with_only_a_target_looks_at_calls_and_pods():
     seen = look(SPEC, inputs([bad()]), WatchState(), at(0))
     assert set(states(seen)) == {"calls/errors/checkout->payment", "calls/latency/checkout->payment", *PODS}
-    assert seen.notes == {"calls/errors/checkout->payment": "traces trace1"}
+    assert seen.notes["calls/errors/checkout->payment"] == "50% of 100 calls checkout -> payment fail"
+    assert seen.traces == {"calls/errors/checkout->payment": ("trace1",)}
     assert seen.dropped == 0
 
 

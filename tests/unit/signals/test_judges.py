@@ -43,7 +43,8 @@ def learn(p95s, normal=None):
 def test_the_share_of_failures_is_judged_when_there_is_traffic(calls, failures, wrong):
     found = look(edge(calls, failures, traces=("t1", "t2")))[0][ERRORS]
     assert (found.wrong, found.samples, found.unit) == (wrong, calls, "%")
-    assert found.note == "traces t1, t2"
+    assert found.note.endswith(f"% of {calls} calls checkout -> payment fail")
+    assert found.traces == ("t1", "t2")
     assert found.source is SignalSource.TRACES
 
 

@@ -183,9 +183,9 @@ def test_values_below_the_floor_are_never_wrong():
 
 def test_what_confirms_an_unattended_action_is_a_fixed_bound_that_is_exceeded_now():
     series = [Series((), 9.0)]
-    assert confirms(rule(above="5"), series) == "errors is 9, bound 5"
+    assert confirms(rule(above="5"), series) == "errors is 9, limit 5"
     assert confirms(rule(above="10"), series) is None
-    assert confirms(rule(below="10"), [Series((("pod", "a"),), 11.0), *series]) == "errors is 9, bound 10"
+    assert confirms(rule(below="10"), [Series((("pod", "a"),), 11.0), *series]) == "errors is 9, limit 10"
     assert confirms(rule(below="9"), series) is None
     assert confirms(rule(above="5"), []) is None
     assert confirms(rule(unusual=Unusual()), series) is None

@@ -40,6 +40,13 @@ def test_both_windows_of_a_pair_must_agree(shares, wrong):
     assert observe("good", SLO, vectors(**shares)).wrong is wrong
 
 
+def test_no_more_past_is_claimed_than_there_may_be():
+    """Two hours after the first sample it was said to burn "over 3 d": a range in PromQL yields what there is."""
+    long = {query(SLO, 3 * 86400): 0.03, query(SLO, 6 * 3600): 0.03}
+    found = observe("good", SLO, {q: Vector([Series((), v)], 1, 0.0) for q, v in long.items()})
+    assert "over 3 d and 6 h, as far back as there are data" in found.note
+
+
 def test_a_person_is_told_how_long_the_budget_lasts():
     found = observe("good", SLO, vectors(h1=0.2, m5=0.3))
     assert (found.key, found.value, found.threshold) == ("good/slo", pytest.approx(20), 14.4)

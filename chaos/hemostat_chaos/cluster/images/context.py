@@ -1,4 +1,4 @@
-"""What goes into the image: the locked dependencies, and this project's own code."""
+"""What goes into the images: the locked dependencies, and this project's own code."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hemostat_chaos.cluster import atomic, locks, run
-from hemostat_chaos.cluster.constants import PACKAGES_DEADLINE
+from hemostat_chaos.cluster.constants import AGENTS_IMAGE, OPERATOR_IMAGE, PACKAGES_DEADLINE
 from hemostat_chaos.cluster.errors import ClusterError
 from hemostat_chaos.cluster.paths import cache_root, project_root
 from hemostat_chaos.cluster.progress import Progress
 
-LOCK = Path("operator/requirements.lock")
-DOCKERFILE = Path("operator/Dockerfile")
 PACKAGES = (
     Path("operator/hemostat"),
     Path("remediations/hemostat_remediations"),
@@ -35,6 +33,20 @@ PLATFORMS = (
 PYTHON = "3.11"
 # A web interface that a library brings for a server that is never started here.
 _UNUSED = ("litellm/proxy/_experimental/out", "bin")
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image of this project: its own code upon its own dependencies. Paths are relative to the project."""
+
+    name: str
+    dockerfile: Path
+    lock: Path
+
+
+OPERATOR = Built(OPERATOR_IMAGE, Path("operator/Dockerfile"), Path("operator/requirements.lock"))
+AGENTS = Built(AGENTS_IMAGE, Path("chaos/agents/Dockerfile"), Path("chaos/agents/crew.lock"))
+BUILT = (OPERATOR, AGENTS)
 
 
 @dataclass(frozen=True)
@@ -73,20 +85,20 @@ def site_key(lock: bytes) -> str:
     return atomic.key_of([lock, *PLATFORMS, PYTHON, *_UNUSED])
 
 
-def site(progress: Progress, logs: Path) -> Part:
-    """Return the folder of dependencies, fetched now if it is not kept yet."""
-    lock = project_root() / LOCK
+def site(image: Built, progress: Progress, logs: Path) -> Part:
+    """Return the folder of an image's dependencies, fetched now if it is not kept yet."""
+    lock = project_root() / image.lock
     if not lock.exists():
-        raise ClusterError(f"there is no {LOCK}", hint="it is part of the project: check it out")
+        raise ClusterError(f"there is no {image.lock}", hint="it is part of the project: check it out")
     key = site_key(lock.read_bytes())
     folder = cache_root() / "images" / f"site-{key}"
     if not folder.is_dir():
         with (
-            progress.step("fetching the locked dependencies"),
+            progress.step(f"fetching the locked dependencies of {image.name}"),
             locks.held(cache_root() / "locks" / f"site-{key}.lock"),
         ):
             if not folder.is_dir():
-                _fetch(lock, folder, logs / "pip.log")
+                _fetch(lock, folder, logs / f"pip-{lock.stem}.log")
     return Part(folder, key)
 
 

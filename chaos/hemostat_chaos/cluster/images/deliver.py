@@ -14,7 +14,6 @@ from hemostat_chaos.cluster.constants import (
     BUILD_DEADLINE,
     METRICS_SERVER_IMAGE,
     METRICS_SERVER_LOCAL,
-    OPERATOR_IMAGE,
     PACKAGES_DEADLINE,
     PROMETHEUS_IMAGE,
     PROMETHEUS_LOCAL,
@@ -28,6 +27,7 @@ from hemostat_chaos.cluster.state import State
 
 _KEPT = 8  # versions of the code: more than checkouts that work at the same time
 _REGISTRY_VARIABLE = "IMAGE_REGISTRY"
+_OURS = tuple(image.name for image in context.BUILT)
 
 
 def deliver(name: ClusterName, progress: Progress, *, autoscaling: bool) -> None:
@@ -48,7 +48,7 @@ def deliver(name: ClusterName, progress: Progress, *, autoscaling: bool) -> None
         _docker_build(published, progress, logs)
         with progress.step("loading the images"):
             run.logged(
-                [kind, "load", "docker-image", OPERATOR_IMAGE, *published, "--name", name.kind],
+                [kind, "load", "docker-image", *_OURS, *published, "--name", name.kind],
                 logs / "load.log",
                 deadline=BUILD_DEADLINE,
             )
@@ -60,28 +60,33 @@ def deliver(name: ClusterName, progress: Progress, *, autoscaling: bool) -> None
 
 def build_offline(progress: Progress, logs: Path, autoscaling: bool) -> list[Image]:
     """Build all images from packages and Go modules."""
-    root = project_root()
-    recipe = dockerfile.parse((root / context.DOCKERFILE).read_text())
-    site: list[context.Part] = []
+    sites: dict[context.Built, context.Part] = {}
     bottom: list[base.Tree] = []
     more: list[Image] = []
     in_parallel(
         lambda: bottom.append(base.make(progress, logs)),
-        lambda: site.append(context.site(progress, logs)),
+        lambda: sites.update({image: context.site(image, progress, logs) for image in context.BUILT}),
         lambda: more.append(metrics_server.image(progress, logs)) if autoscaling else None,
     )
-    parts = {"site": site[0], "app": context.app(progress, logs)}
+    app = context.app(progress, logs)
     return [
-        layers.build(OPERATOR_IMAGE, recipe, bottom[0], parts, progress, logs / "image.log"),
+        *(_build(image, bottom[0], {"site": sites[image], "app": app}, progress, logs) for image in context.BUILT),
         prometheus.image(bottom[0], progress, logs),
         *more,
     ]
 
 
+def _build(
+    image: context.Built, bottom: base.Tree, parts: Mapping[str, context.Part], progress: Progress, logs: Path
+) -> Image:
+    recipe = dockerfile.parse((project_root() / image.dockerfile).read_text())
+    return layers.build(image.name, recipe, bottom, parts, progress, logs / "image.log")
+
+
 def _offline(name: ClusterName, record: State, progress: Progress, logs: Path, autoscaling: bool) -> None:
     images = build_offline(progress, logs, autoscaling)
     atomic.prune(cache_root() / "images", "app-*", keep=_KEPT)
-    atomic.prune(cache_root() / "images", "layer-app-*", keep=_KEPT)
+    atomic.prune(cache_root() / "images", "layer-app-*", keep=_KEPT * len(context.BUILT))
     environment = offline.docker_environment(name)
     nodes = kindconfig.node_names(name.kind, record.workers)
     work = {node: load.outdated(node, images, environment) for node in nodes}
@@ -99,17 +104,17 @@ def _docker_build(published: Mapping[str, str], progress: Progress, logs: Path) 
 
     :param published: names of ours, and where the images come from.
     """
-    root = project_root()
-    parts = {"site": context.site(progress, logs), "app": context.app(progress, logs)}
-    folder = cache_root() / "images"
-    with progress.step(f"building {OPERATOR_IMAGE}"), atomic.scratch(folder, "context") as work:
-        for part_name, part in parts.items():
-            shutil.copytree(part.folder, work / part_name, symlinks=True, copy_function=os.link)
-        run.logged(
-            ["docker", "build", "--tag", OPERATOR_IMAGE, "--file", root / context.DOCKERFILE, work],
-            logs / "image.log",
-            deadline=BUILD_DEADLINE,
-        )
+    app = context.app(progress, logs)
+    for image in context.BUILT:
+        parts = {"site": context.site(image, progress, logs), "app": app}
+        with progress.step(f"building {image.name}"), atomic.scratch(cache_root() / "images", "context") as work:
+            for part_name, part in parts.items():
+                shutil.copytree(part.folder, work / part_name, symlinks=True, copy_function=os.link)
+            run.logged(
+                ["docker", "build", "--tag", image.name, "--file", project_root() / image.dockerfile, work],
+                logs / "image.log",
+                deadline=BUILD_DEADLINE,
+            )
     for ours, theirs in published.items():
         if not run.succeeds(["docker", "image", "inspect", ours]):
             with progress.step(f"pulling {theirs}"):
@@ -127,7 +132,7 @@ def _push(published: Mapping[str, str], progress: Progress, logs: Path) -> None:
     if not run.succeeds(["docker", "info"], deadline=10):
         raise ClusterError("no Docker daemon answers, so no image can be pushed", hint="start Docker")
     _docker_build(published, progress, logs)
-    for image in (OPERATOR_IMAGE, *published):
+    for image in (*_OURS, *published):
         target = f"{registry}/{image}"
         with progress.step(f"pushing {target}"):
             run.output(["docker", "tag", image, target])

@@ -16,9 +16,8 @@ from hemostat.signals.correlate.draft import (
     open_incident,
     openings,
     returned,
-    title,
 )
-from hemostat.signals.correlate.hints import ties
+from hemostat.signals.correlate.hints import shares, ties
 from hemostat.signals.correlate.report import Report, Word, reported
 from hemostat.signals.correlate.shown import MAX_OWN, MAX_TRACED, merge, own, shown_of, symptom
 
@@ -43,8 +42,8 @@ __all__ = [
     "own",
     "reported",
     "returned",
+    "shares",
     "shown_of",
     "symptom",
     "ties",
-    "title",
 ]

@@ -16,6 +16,7 @@ from hemostat.api.meta import BoundTargetRef, LocalRef
 from hemostat.api.watch import SignalKind
 from hemostat.signals.correlate.components import components
 from hemostat.signals.rootcause import Candidate, Sign, Trouble, rank
+from hemostat.signals.sentence import sentence
 
 Edge = tuple[str, str]
 """(caller, callee), by service name."""
@@ -214,19 +215,17 @@ def _leader(among: Sequence[Suspect], score: Mapping[str, float]) -> str:
 def _troubles(suspects: Sequence[Suspect]) -> list[Trouble]:
     out = []
     for suspect in suspects:
-        for signal in suspect.signals:
-            number = f" {signal.value}{signal.unit}" if signal.value is not None else ""
-            limit = f" (limit {signal.threshold}{signal.unit})" if signal.threshold is not None else ""
-            out.append(
-                Trouble(
-                    sign=_SIGN.get(signal.kind, Sign.OTHER),
-                    service=suspect.service,
-                    strength=1.0,
-                    reason=f"{signal.kind} of {signal.subject}{number}{limit}",
-                    caller=caller_of(signal),
-                    since=signal.first_fired_time.timestamp(),
-                )
+        out += [
+            Trouble(
+                sign=_SIGN.get(signal.kind, Sign.OTHER),
+                service=suspect.service,
+                strength=1.0,
+                reason=sentence(signal),
+                caller=caller_of(signal),
+                since=signal.first_fired_time.timestamp(),
             )
+            for signal in suspect.signals
+        ]
         begun = suspect.since
         if begun is not None and suspect.changed is not None and begun - suspect.changed < RECENT_CHANGE:
             seconds = (begun - suspect.changed).total_seconds()

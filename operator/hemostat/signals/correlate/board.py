@@ -5,11 +5,11 @@ it. Nothing here must survive a restart: reports come again, and what is open, p
 shows is read from the Incidents.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hemostat.api.incident import Incident, Storm
+from hemostat.api.incident import MAX_NAMED, MAX_SHARED, Incident, Storm
 from hemostat.signals.correlate.blame import Case, Suspect
 from hemostat.signals.correlate.laying import Blame, lay
 from hemostat.signals.correlate.ledger import Ledger, Open
@@ -168,8 +168,24 @@ class Board:
         return tuple(out)
 
     def _storm(self, incident: str) -> Storm | None:
+        """Return the most that the Incident stood for; None if it never did for anything."""
         reports = [self._seats[w].report for w in self._ledger.absorbed(incident) if w in self._seats]
-        return self._ledger.storm(incident, len(reports), sum(len(r.firing) for r in reports))
+        found = Storm(
+            targets=len(reports),
+            signals=sum(len(r.firing) for r in reports),
+            names=tuple(sorted(f"{r.target.kind} {r.target.name}"[:256] for r in reports)[:MAX_NAMED]),
+            shared=self._shared(reports),
+        )
+        return self._ledger.storm(incident, found)
+
+    def _shared(self, reports: Sequence[Report]) -> tuple[str, ...]:
+        """Return what all of these share and no Watch that is well does: changes before nodes."""
+        if len(reports) <= 1:
+            return ()
+        common = frozenset.intersection(*(r.shares for r in reports))
+        for seat in self._seats.values() if common else ():
+            common -= seat.report.shares if seat.since is None else frozenset()
+        return tuple(sorted(common, key=lambda s: (s.startswith("node "), s))[:MAX_SHARED])
 
     # --- a Watch in trouble without an Incident ----------------------------------------------------------------
 

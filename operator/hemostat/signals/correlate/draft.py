@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hemostat.api.incident import RESOLVED, Incident, IncidentSpec, Severity, SignalStatus
+from hemostat.api.incident import RESOLVED, Incident, IncidentSpec, SignalStatus
 from hemostat.api.meta import BoundTargetRef, LocalRef, find, is_true
 from hemostat.api.watch import SignalKind, Watch
 from hemostat.clock import rfc3339
+from hemostat.signals.sentence import title
+from hemostat.signals.severity import ORDER
 
 COMES_BACK_WITHIN = timedelta(minutes=15)
 """Trouble that returns so soon after it was resolved is the same trouble."""
 MAX_RETURNS = 2
 """Trouble that came back more often is no longer acted on: what is done about it does not last."""
-_CRITICAL = frozenset({SignalKind.ERROR_RATE, SignalKind.WORKLOAD})
+_TELLING = (SignalKind.WORKLOAD, SignalKind.ERROR_RATE)
+"""Of signals that are equally bad, those say best what is wrong: why pods fail, and that users notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +93,20 @@ def draft(watch: Watch, target: BoundTargetRef, firing: Sequence[SignalStatus]) 
     first = min(firing, key=lambda s: (s.first_fired_time, s.key))
     opened = first.first_fired_time
     digest = hashlib.sha256(f"{print_}/{rfc3339(opened)}".encode()).hexdigest()[:8]
-    worst = next((s for s in firing if s.kind in _CRITICAL), first)
+    worst = min(firing, key=_telling)
     return Draft(
         name=f"{target.name[:200].rstrip('.-')}-{digest}",
         spec=IncidentSpec(
             watch_ref=LocalRef(name=watch.metadata.name, uid=watch.metadata.uid or None),
             target_ref=target,
             fingerprint=print_,
-            severity=Severity.CRITICAL if worst.kind in _CRITICAL else Severity.WARNING,
-            title=title(target, worst),
+            title=title(worst, len(firing) - 1),
             started_time=opened,
             opened_time=opened,
         ),
     )
 
 
-def title(target: BoundTargetRef, signal: SignalStatus) -> str:
-    """Say what is wrong in one line."""
-    number = f" {signal.value}{signal.unit}" if signal.value is not None else ""
-    limit = f" (limit {signal.threshold}{signal.unit})" if signal.threshold is not None else ""
-    return f"{target.kind} {target.name}: {signal.kind} {signal.subject}{number}{limit}"[:256]
+def _telling(signal: SignalStatus) -> tuple[int, int, datetime, str]:
+    kind = _TELLING.index(signal.kind) if signal.kind in _TELLING else len(_TELLING)
+    return -ORDER.index(signal.severity), kind, signal.first_fired_time, signal.key

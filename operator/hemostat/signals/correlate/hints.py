@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from hemostat.api.incident import SignalStatus
+from hemostat.signals.changes import Noted
 from hemostat.signals.rootcause import Sign, Trouble
+from hemostat.signals.rules import one_line
 from hemostat.signals.workload import Aspect, Scene, troubles
 from hemostat.telemetry.graph import EdgeStats
 
 MIN_CALLS = 10
 MIN_SHARE = 0.05
 """Fewer failures of calls to a service nobody watches point at nothing."""
+MAX_SHARES = 16
 SHARED = (Aspect.NODE_NOT_READY, Aspect.NODE_PRESSURE, Aspect.QUOTA_EXHAUSTED, Aspect.CLAIM)
 """Trouble of things that several targets may depend on."""
 
@@ -26,6 +29,13 @@ def unwatched_troubles(edges: Iterable[EdgeStats], watched: Collection[str]) -> 
         reason = f"{100 * share:.0f} % of {edge.calls} calls of {edge.caller} to {edge.callee} fail; nobody watches it"
         found.append(Trouble(Sign.ERRORS, edge.callee, min(1.0, 0.5 + share), reason, edge.caller))
     return found
+
+
+def shares(scene: Scene, changes: Iterable[Noted]) -> frozenset[str]:
+    """Return in words what others may share too: the nodes of the pods, and what was changed around the target."""
+    nodes = {p.get("spec", {}).get("nodeName") for p in scene.live_pods()}
+    found = [one_line(f"{c.ref.kind} {c.ref.name} ({c})", 256) for c in changes]
+    return frozenset([*found, *(f"node {n}" for n in sorted(n for n in nodes if n))][:MAX_SHARES])
 
 
 def ties(target: Mapping[str, Any], scene: Scene, firing: Sequence[SignalStatus], now: datetime) -> frozenset[str]:

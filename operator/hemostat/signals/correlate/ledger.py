@@ -103,11 +103,14 @@ class Ledger:
         """Return the Watches that the Incident stands for because of a storm."""
         return [w for w, name in self._absorbed.items() if name == incident]
 
-    def storm(self, incident: str, targets: int, signals: int) -> Storm | None:
+    def storm(self, incident: str, found: Storm) -> Storm | None:
         """Return the most that the Incident stood for, given what it stands for now; None if never for anything."""
         most = self._storms.get(incident, Storm(targets=0, signals=0))
-        if targets > most.targets or signals > most.signals:
-            most = Storm(targets=max(targets, most.targets), signals=max(signals, most.signals))
+        if found.targets > most.targets:
+            most = found.model_copy(update={"signals": max(found.signals, most.signals)})
+        elif found.signals > most.signals:
+            most = most.model_copy(update={"signals": found.signals})
+        if most.targets:
             self._storms[incident] = most
         return most if most.targets else None
 

@@ -28,6 +28,8 @@ class Report:
     """When the target's present revision began, if that was seen."""
     ties: frozenset[str] = frozenset()
     """What the target shares with others, as `hints.ties` finds it."""
+    shares: frozenset[str] = frozenset()
+    """What may be behind a storm, in words, as `hints.shares` finds it: changes shortly before, nodes."""
 
     @property
     def firing(self) -> tuple[SignalStatus, ...]:

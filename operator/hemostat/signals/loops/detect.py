@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hemostat.signals.loops.agents import Agents
 from hemostat.signals.loops.bank import Bank
@@ -47,8 +47,9 @@ class Told:
         return not self.conversations.issuperset(verdict.conversations)
 
     def note(self, verdict: Verdict, now: float) -> None:
-        """Remember what is told now."""
-        self.verdict = verdict
+        """Remember what is told now. Of a circle every edge is as good: the one that was told first stays."""
+        first = self.verdict
+        self.verdict = replace(verdict, edge=first.edge, agents=first.agents, services=first.services)
         if verdict.advice is Advice.CUT:
             self.advice = Advice.CUT
         self.conversations.update(verdict.conversations)

@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable, Iterator
 from hemostat.api.watch import StandardCheck, WatchSignal, WatchSpec, effective_signals
 from hemostat.signals.presets.queues import queue
 from hemostat.signals.presets.standard import standard
-from hemostat.signals.presets.target import Target
+from hemostat.signals.presets.target import Target, mounted
 from hemostat.signals.presets.workflows import workflow
 from hemostat.signals.rules import Rule, of_metric, paced
 
-__all__ = ["MAX_RULES", "Target", "missing", "rules_of"]
+__all__ = ["MAX_RULES", "Target", "missing", "mounted", "rules_of"]
 MAX_RULES = 200
 """Rules of one Watch that are asked; 32 signals cannot have many more."""
 

@@ -6,6 +6,7 @@ before 1.26), and Go's database/sql by client_golang. A maximum of 0 means "no b
 
 from collections.abc import Iterator
 
+from hemostat.api import standard as limits
 from hemostat.api.watch import Forecast, SignalKind, StandardCheck
 from hemostat.signals.presets.target import Target, pods_of, preset, sent_by_pods
 from hemostat.signals.rules import Rule, fill
@@ -33,9 +34,10 @@ def pools(name: str, target: Target) -> Iterator[Rule]:
     shares += [_share(*row, sent_by_pods(target)) for row in _OTEL]
     query = f"100 * max by (pool) ({' or '.join(shares)})"
     check, subject = StandardCheck.CONNECTION_POOL, "connections of pool $pool"
-    full = Forecast(limit="100", within_seconds=3600, history_seconds=1800)
+    full = Forecast(limit="100", within_seconds=limits.POOL_WITHIN_HOURS * 3600, history_seconds=1800)
     yield preset(name, check, SignalKind.EXHAUSTION, query, subject, forecast=full, unit="%", for_seconds=60.0)
-    yield preset(name, f"{check}Full", SignalKind.SATURATION, query, subject, above=95.0, unit="%", for_seconds=60.0)
+    most = float(limits.FULL_PERCENT)
+    yield preset(name, f"{check}Full", SignalKind.SATURATION, query, subject, above=most, unit="%", for_seconds=60.0)
 
 
 def _share(used: str, most: str, label: str, series: str) -> str:

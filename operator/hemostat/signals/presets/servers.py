@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hemostat.api import standard as limits
 from hemostat.api.watch import Direction, Sensitivity, SignalKind, StandardCheck, Unusual
 from hemostat.signals.presets.target import Target, pods_of, preset, sent_by_pods
 from hemostat.signals.rules import Rule, fill, quoted
@@ -36,6 +37,10 @@ _LABELS = {"Code": "code", "Status": "status", "StatusCode": "status_code"}
 """`http_requests_total` is counted by one of these labels: each of its rules looks only at series that have its own."""
 
 
+_LEAST = f"{limits.LEAST_REQUESTS_PER_SECOND:g}"
+_FAILED, _FLOOR = float(limits.FAILED_PERCENT), float(limits.LATENCY_FLOOR_MILLISECONDS)
+
+
 def _served(target: Target) -> Iterator[tuple[_Server, str]]:
     """Yield each library with the matchers of the target's series: scraped from its pods, or sent by OTLP."""
     pods = pods_of(target)
@@ -53,29 +58,29 @@ def _otel() -> tuple[str, str, str | None]:
 
 
 def errors(name: str, target: Target) -> Iterator[Rule]:
-    """Yield a rule per library: the share of requests that fail, where there are at least 0.2 a second."""
+    """Yield a rule per library: the share of requests that fail, where there are enough of them."""
     for server, series in _served(target):
         query = fill(
-            """100 * (sum(rate($m{$s,$bad}[1m])) or sum(rate($m{$s}[1m])) * 0) / (sum(rate($m{$s}[1m])) > 0.2)""",
-            m=server.requests, s=series, bad=server.failed,
+            """100 * (sum(rate($m{$s,$bad}[1m])) or sum(rate($m{$s}[1m])) * 0) / (sum(rate($m{$s}[1m])) > $least)""",
+            least=_LEAST, m=server.requests, s=series, bad=server.failed,
         )  # fmt: skip
         aspect = f"{StandardCheck.REQUEST_ERRORS}{server.aspect}"
-        yield preset(name, aspect, SignalKind.ERROR_RATE, query, "requests that fail", above=5.0, unit="%")
+        yield preset(name, aspect, SignalKind.ERROR_RATE, query, "requests that fail", above=_FAILED, unit="%")
 
 
 def latency(name: str, target: Target) -> Iterator[Rule]:
-    """Yield a rule per library: the 95th percentile of the duration, where there are at least 0.2 requests a second."""
+    """Yield a rule per library: the 95th percentile of the duration, where there are enough requests."""
     for server, series in _served(target):
         if server.duration is None:
             continue
         pods = series.replace(',code!=""', "")
         query = fill(
             """$f * histogram_quantile(0.95, sum by (le) (rate(${d}_bucket{$s}[2m])))
-               and on () sum(rate(${d}_count{$s}[2m])) > 0.2""",
-            f=server.to_milliseconds, d=server.duration, s=pods,
+               and on () sum(rate(${d}_count{$s}[2m])) > $least""",
+            least=_LEAST, f=server.to_milliseconds, d=server.duration, s=pods,
         )  # fmt: skip
         aspect = f"{StandardCheck.REQUEST_LATENCY}{server.aspect}"
         how = Unusual(direction=Direction.UP, sensitivity=Sensitivity.LOW)
         yield preset(
-            name, aspect, SignalKind.LATENCY, query, "95th percentile of requests", unusual=how, floor=50.0, unit="ms"
+            name, aspect, SignalKind.LATENCY, query, "95th percentile of requests", unusual=how, floor=_FLOOR, unit="ms"
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hemostat.api import standard as limits
 from hemostat.api.watch import Forecast, SignalKind, StandardCheck, StandardSignal
 from hemostat.signals.presets.pools import pools
 from hemostat.signals.presets.servers import errors, latency
@@ -38,7 +39,7 @@ def _memory(name: str, target: Target) -> Iterator[Rule]:
         SignalKind.EXHAUSTION,
         query,
         "memory of container $container",
-        forecast=Forecast(limit="100", within_seconds=3600, history_seconds=1800),
+        forecast=Forecast(limit="100", within_seconds=limits.MEMORY_WITHIN_HOURS * 3600, history_seconds=1800),
         unit="%",
         for_seconds=60.0,
     )
@@ -51,8 +52,10 @@ def _cpu(name: str, target: Target) -> Iterator[Rule]:
              (sum by (pod, container) (increase(container_cpu_cfs_throttled_periods_total{$c}[2m]))
               / sum by (pod, container) (increase(container_cpu_cfs_periods_total{$c}[2m])))
            * (sum by (pod, container) (rate(container_cpu_usage_seconds_total{$c}[2m]))
-              / sum by (pod, container) (container_spec_cpu_quota{$c} / container_spec_cpu_period{$c}) > bool 0.7))""",
+              / sum by (pod, container) (container_spec_cpu_quota{$c} / container_spec_cpu_period{$c})
+              > bool $used))""",
         c=containers_of(target),
+        used=f"{limits.CPU_USED_PERCENT / 100:g}",
     )
     subject = "throttled CPU periods of container $container"
     yield preset(
@@ -61,7 +64,7 @@ def _cpu(name: str, target: Target) -> Iterator[Rule]:
         SignalKind.SATURATION,
         query,
         subject,
-        above=50.0,
+        above=float(limits.CPU_THROTTLED_PERCENT),
         unit="%",
         for_seconds=60.0,
     )
@@ -76,16 +79,21 @@ def _volumes(name: str, target: Target) -> Iterator[Rule]:
         v=f"namespace={quoted(target.namespace)},persistentvolumeclaim=~{any_of(target.claims)}",
     )
     subject = "volume $persistentvolumeclaim"
-    full = Forecast(limit="100", within_seconds=14400, history_seconds=3600)
+    full = Forecast(limit="100", within_seconds=limits.VOLUME_WITHIN_HOURS * 3600, history_seconds=3600)
     check, kind = StandardCheck.VOLUME_EXHAUSTION, SignalKind.EXHAUSTION
     yield preset(name, check, kind, query, subject, forecast=full, unit="%", for_seconds=60.0)
-    yield preset(name, "VolumeFull", kind, query, subject, above=95.0, unit="%")
+    yield preset(name, "VolumeFull", kind, query, subject, above=float(limits.FULL_PERCENT), unit="%")
 
 
 def _restarts(name: str, target: Target) -> Iterator[Rule]:
-    query = fill("sum by (container) (increase(kube_pod_container_status_restarts_total{$p}[10m]))", p=pods_of(target))
-    subject = "restarts in ten minutes of container $container"
-    yield preset(name, StandardCheck.RESTARTS, SignalKind.WORKLOAD, query, subject, above=3.0, every_seconds=30.0)
+    query = fill(
+        "sum by (container) (increase(kube_pod_container_status_restarts_total{$p}[$minutes]))",
+        p=pods_of(target),
+        minutes=f"{limits.RESTARTS_MINUTES}m",
+    )
+    subject = f"restarts in {limits.RESTARTS_MINUTES} min of container $container"
+    most = float(limits.RESTARTS_ABOVE)
+    yield preset(name, StandardCheck.RESTARTS, SignalKind.WORKLOAD, query, subject, above=most, every_seconds=30.0)
 
 
 def _certificates(name: str, target: Target) -> Iterator[Rule]:
@@ -102,4 +110,5 @@ def _certificates(name: str, target: Target) -> Iterator[Rule]:
         s=any_of(target.secrets),
     )
     check, kind, subject = StandardCheck.CERTIFICATE_EXPIRY, SignalKind.EXHAUSTION, "certificate $name"
-    yield preset(name, check, kind, query, subject, below=7 * 86400.0, unit="s", every_seconds=60.0)
+    least = limits.CERTIFICATE_DAYS * 86400.0
+    yield preset(name, check, kind, query, subject, below=least, unit="s", every_seconds=60.0)

@@ -1,7 +1,8 @@
 """What presets know of a target, and what all of their rules have in common (pure)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hemostat.api.meta import TargetRef
 from hemostat.api.watch import SignalKind
@@ -50,3 +51,21 @@ def containers_of(target: Target) -> str:
 def any_of(names: Sequence[str]) -> str:
     """Return a quoted pattern that matches these names and no other."""
     return quoted("|".join(exactly(name) for name in sorted(set(names))[:MAX_NAMES]))
+
+
+def mounted(pods: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the claims and of the Secrets that pods mount, sorted."""
+    claims, secrets = set(), set()
+    for volume in _volumes(pods):
+        claims.add((volume.get("persistentVolumeClaim") or {}).get("claimName"))
+        secrets.add((volume.get("secret") or {}).get("secretName"))
+    return _names(claims), _names(secrets)
+
+
+def _volumes(pods: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for pod in pods:
+        yield from (pod.get("spec") or {}).get("volumes") or ()
+
+
+def _names(found: set[Any]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in found if isinstance(name, str)))[:MAX_NAMES]

@@ -3,7 +3,7 @@
 from hemostat.signals.workload.containers import WAITING_TROUBLE, pod_troubles
 from hemostat.signals.workload.judge import judge, timing, troubles
 from hemostat.signals.workload.scene import Aspect, Scene, Trouble
-from hemostat.signals.workload.state import KINDS, WorkloadState, state_of
+from hemostat.signals.workload.state import KINDS, WorkloadState, idle, state_of
 
 __all__ = [
     "KINDS",
@@ -12,6 +12,7 @@ __all__ = [
     "Scene",
     "Trouble",
     "WorkloadState",
+    "idle",
     "judge",
     "pod_troubles",
     "state_of",

@@ -1,6 +1,6 @@
 """All troubles of a scene, and one observation per aspect (pure)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from hemostat.api.incident import SignalSource
@@ -87,7 +87,6 @@ def judge(name: str, scene: Scene, now: datetime) -> list[Observation]:
 def _observation(name: str, scene: Scene, aspect: Aspect, found: list[Trouble]) -> Observation:
     if aspect is Aspect.QUOTA_NEAR:
         return _quota(name, scene)
-    more = f"; and {len(found) - TOLD} more" if len(found) > TOLD else ""
     return Observation(
         key=f"{name}/{aspect}/{scene.name}",
         name=name,
@@ -98,8 +97,24 @@ def _observation(name: str, scene: Scene, aspect: Aspect, found: list[Trouble]) 
         value=float(len(found)),
         unit=" affected",
         samples=max(1, len(scene.pods)),
-        note="; ".join(str(t) for t in found[:TOLD]) + more,
+        note=told(found),
     )
+
+
+def told(found: Sequence[Trouble]) -> str:
+    """Say what is wrong first, and with which objects then: the reason is what people look for."""
+    groups: dict[str, list[str]] = {}
+    for t in found:
+        words = f"{t.label or t.aspect}: {t.words}" if t.words else str(t.label or t.aspect)
+        groups.setdefault(words, []).append(t.subject)
+    shown = [f"{words} ({_listed(names)})" for words, names in list(groups.items())[:TOLD]]
+    rest = sum(len(names) for names in list(groups.values())[TOLD:])
+    return "; ".join(shown) + (f"; and {rest} more" if rest else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
+    return ", ".join(names[:TOLD]) + more
 
 
 def _quota(name: str, scene: Scene) -> Observation:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hemostat.api.meta import API_VERSIONS
+
 Json = Mapping[str, Any]
 
 
@@ -114,12 +116,17 @@ _READERS: Mapping[str, Callable[[Json], WorkloadState]] = {
     "CronJob": _cron_job,
     "Node": _node,
 }
-KINDS: Mapping[str, str] = {
-    "Deployment": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Job": "batch/v1",
-    "CronJob": "batch/v1",
-    "Node": "v1",
-}
+KINDS = API_VERSIONS
 """Kinds that a Watch may have as its target, with their apiVersion."""
+
+
+def idle(workload: Json) -> tuple[str, str] | None:
+    """Return reason and words when the workload is meant to run nothing now, so that there is nothing to judge."""
+    kind, spec = workload.get("kind", ""), workload.get("spec", {})
+    if kind in ("Deployment", "StatefulSet") and spec.get("replicas") == 0:
+        return "ScaledToZero", "scaled to zero: there are no pods to judge"
+    if kind == "DaemonSet" and _seen(workload) and not _counts(workload, "desiredNumberScheduled")[0]:
+        return "NoNodes", "no node is selected: there are no pods to judge"
+    if kind in ("Job", "CronJob") and spec.get("suspend"):
+        return "Suspended", "suspended: nothing runs that could be judged"
+    return None

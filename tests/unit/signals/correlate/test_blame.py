@@ -32,7 +32,7 @@ def test_the_deepest_callee_in_trouble_is_the_cause_of_its_callers():
     assert case.cause.name == "payment"
     assert {s.name for s in case.symptoms} == {"frontend", "checkout"}
     assert [c.service for c in case.ranking] == ["payment", "checkout", "frontend"]
-    assert case.ranking[0].reasons == ("ErrorRate of checkout -> payment 40% (limit 5%)",)
+    assert case.ranking[0].reasons == ("checkout -> payment is 40%, limit 5%",)
     assert "may come from" in case.ranking[1].reasons[0]
 
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.builders import NAMESPACE, TARGET, at, condition, incident, signal, watch
 
-from hemostat.api.incident import Severity, SignalSource, SignalState
+from hemostat.api.incident import SignalSource, SignalState
 from hemostat.api.watch import SignalKind
-from hemostat.signals.correlate import MAX_OWN, draft, fingerprint, merge, open_incident, title
+from hemostat.signals.correlate import MAX_OWN, draft, fingerprint, merge, open_incident
 
 FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
 
@@ -45,25 +45,16 @@ def test_the_fingerprint_is_the_target():
 
 
 @pytest.mark.parametrize(
-    ("kinds", "severity"),
+    "firing",
     [
-        ([SignalKind.ERROR_RATE], Severity.CRITICAL),
-        ([SignalKind.WORKLOAD], Severity.CRITICAL),
-        ([SignalKind.LATENCY], Severity.WARNING),
-        ([SignalKind.LATENCY, SignalKind.ERROR_RATE], Severity.CRITICAL),
+        [signal("a", severity="Minor"), signal("told", message="payment-a: gone", severity="Major")],
+        [signal("a", kind=SignalKind.LATENCY), signal("told", kind=SignalKind.WORKLOAD, message="payment-a: gone")],
+        [signal("a", first_fired_time=at(1)), signal("told", message="payment-a: gone", first_fired_time=at(0))],
     ],
 )
-def test_severity_is_that_of_the_worst_signal_which_also_gives_the_title(kinds, severity):
-    firing = [signal(f"k{i}", kind=kind, first_fired_time=at(i)) for i, kind in enumerate(kinds)]
-    found = draft(watch(), TARGET, firing)
-    assert found.spec.severity is severity
-    assert str(kinds[-1]) in found.spec.title
-
-
-def test_the_title_says_what_and_how_bad_in_one_bounded_line():
-    assert title(TARGET, signal()) == "Deployment payment: ErrorRate checkout -> payment 40% (limit 5%)"
-    assert title(TARGET, signal(value=None, threshold=None)) == "Deployment payment: ErrorRate checkout -> payment"
-    assert len(title(TARGET, signal(subject="s" * 256))) == 256
+def test_the_title_is_that_of_the_worst_signal_then_of_the_one_that_says_why(firing):
+    assert "payment-a: gone" in draft(watch(), TARGET, firing).spec.title
+    assert draft(watch(), TARGET, firing[::-1]).spec.title == draft(watch(), TARGET, firing).spec.title
 
 
 def test_only_an_unresolved_incident_of_the_fingerprint_is_open():

@@ -59,7 +59,6 @@ def incident_of(name, *, called="", part_of="", resolved=None, symptoms=(), open
                 "watchRef": watched(name).wire(),
                 "targetRef": target(name).wire(),
                 "fingerprint": "0" * 16,
-                "severity": "Critical",
                 "title": "it fails",
                 "startedTime": rfc3339(at(opened)),
                 "openedTime": rfc3339(at(opened)),

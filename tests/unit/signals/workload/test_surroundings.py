@@ -240,7 +240,7 @@ def test_every_aspect_has_a_signal_that_says_which_it_is():
     assert len(found) == len(judge("pods", scene, T0))
     one = found["pods/Unschedulable/payment"]
     assert (one.wrong, one.value, one.subject) == (True, 2.0, "Unschedulable of payment")
-    assert "payment-p: Unschedulable: 0/1 nodes; payment-q:" in one.note
+    assert one.note == "Unschedulable: 0/1 nodes (payment-p, payment-q)"
     assert {o.wrong for k, o in found.items() if k != one.key} == {False}
 
 
@@ -248,7 +248,7 @@ def test_many_pods_with_one_trouble_are_one_signal_with_a_bounded_text():
     scene = Scene(deployment(), pods=[pending_pod("m" * 5000, f"p{i:04}") for i in range(1000)])
     (found,) = (o for o in judge("pods", scene, T0) if o.wrong)
     assert found.value == 1000
-    assert found.note.endswith("; and 995 more")
+    assert found.note.endswith("(p0000, p0001, p0002, p0003, p0004 and 995 more)")
     assert len(found.note) < 2000
 
 
