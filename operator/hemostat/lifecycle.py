@@ -37,6 +37,8 @@ class Step(StrEnum):
     RELEASE = "Release"
     VERIFY = "Verify"
     UNDO = "Undo"
+    RESTORE = "Restore"
+    """What was meant for a time only ends."""
     FINISH = "Finish"
     NOTHING = "Nothing"
 
@@ -56,7 +58,14 @@ def next_step(remediation: Remediation) -> Step:
     verified = find(conditions, VERIFIED)
     if verified is None or verified.status == "Unknown":
         return Step.VERIFY
+    if ends_by_itself(remediation) and not is_true(conditions, UNDONE):
+        return Step.RESTORE
     return Step.FINISH
+
+
+def ends_by_itself(remediation: Remediation) -> bool:
+    """Tell whether the effect is meant for a time only."""
+    return remediation.status.plan is not None and remediation.status.plan.hold_seconds is not None
 
 
 def needs_undo(remediation: Remediation) -> bool:

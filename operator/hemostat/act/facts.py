@@ -9,13 +9,14 @@ from hemostat.action.contract import Action, World
 from hemostat.api.approval import Approval
 from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
-from hemostat.api.incident import Incident, SignalState
+from hemostat.api.incident import ConversationStatus, Incident, SignalState
 from hemostat.api.meta import BoundTargetRef, find, is_true
 from hemostat.api.remediation import ADMITTED, FINISHED, Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused
 from hemostat.gate.checks import GateInput, PastAction
+from hemostat.guard.orders import CONFIG_MAP
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
 from hemostat.signals.confirm import confirms
 from hemostat.signals.presets import Target, mounted, rules_of
@@ -42,8 +43,9 @@ class Facts:
         except NotFound as error:
             raise Refused("TargetMissing", f"{ref.kind} {ref.name} does not exist in {namespace}") from error
 
-    def world(self, namespace: str, ref: BoundTargetRef, action: Action[Any]) -> World:
+    def world(self, remediation: Remediation, action: Action[Any]) -> World:
         """Return what the action's plan may look at: the target, and what its own RBAC rules name."""
+        namespace, ref = remediation.metadata.namespace or "", remediation.spec.target_ref
         live = self.target(namespace, ref)
         named = {resource for rule in action.rules for resource in rule.resources}
         return World(
@@ -56,6 +58,26 @@ class Facts:
                 for revision in watch.status.revisions
             ],
             scalers=self._scalers(namespace, ref) if "horizontalpodautoscalers" in named else (),
+            orders=self._orders(namespace) if "configmaps" in named else None,
+            conversations=self._conversations(remediation) if "configmaps" in named else (),
+            proposed=remediation.metadata.creation_timestamp,
+            remediation=remediation.metadata.uid,
+        )
+
+    def _orders(self, namespace: str) -> Json | None:
+        try:
+            return self._kube.get(path_of("v1", "ConfigMap", namespace, CONFIG_MAP))
+        except NotFound:
+            return None
+
+    def _conversations(self, remediation: Remediation) -> tuple[ConversationStatus, ...]:
+        """Return what the Incident's own firing signals say of agents: names to cut between, and nothing else."""
+        incident = self._store.incident(remediation.metadata.namespace or "", remediation.spec.incident_ref.name)
+        signals = incident.status.signals if incident is not None else ()
+        return tuple(
+            s.conversation
+            for s in sorted(signals, key=lambda s: s.key)
+            if s.conversation is not None and s.watch_ref is None and s.state is SignalState.FIRING
         )
 
     def gate(self, remediation: Remediation, plan: Plan, live: Json) -> GateInput:

@@ -95,6 +95,7 @@ class Reconciler:
             Step.RELEASE: self._release,
             Step.VERIFY: self._verify,
             Step.UNDO: lambda r: self._effect(r, "Inverse"),
+            Step.RESTORE: self._restore,
             Step.FINISH: self._finish,
         }
 
@@ -224,12 +225,12 @@ class Reconciler:
                 self._unchanged(remediation)
             elif not still_ours(plan.forward, live):
                 raise Refused("UndoBlocked", "somebody changed the target since; nothing of ours is left to undo")
-            self._executor.dry_run(effect, namespace, ours)
+            self._executor.dry_run(effect, namespace, live, ours)
             intents = (*remediation.status.intents, move.intent)
             status = remediation.status.model_copy(update={"intents": intents})
             remediation = self._store.write(remediation, status)
         try:
-            self._executor.send(effect, namespace, move.intent, ours)
+            self._executor.send(effect, namespace, live, move.intent, ours)
         except Refused as error:
             if isinstance(move, Send) and self._clock.now() - move.intent.time < IN_FLIGHT:
                 raise Retry(f"{error}; an earlier request may still land", 5) from error
@@ -268,7 +269,9 @@ class Reconciler:
             return SOON
         conditions = set_condition(status.conditions, RELEASED, "Unknown", "InverseApplied", "", self._clock.now())
         status = status.model_copy(update={"conditions": conditions})
-        self._write(remediation, status, UNDONE, "Undone", f"undid: {plan.summary}")
+        restored = next_step(remediation) is Step.RESTORE
+        reason, said = ("Restored", "the time is over") if restored else ("Undone", "undid")
+        self._write(remediation, status, UNDONE, reason, f"{said}: {plan.summary}")
         return SOON
 
     def _release(self, remediation: Remediation) -> float:
@@ -331,6 +334,13 @@ class Reconciler:
         self._store.write(remediation, remediation.status.model_copy(update={"conditions": conditions}))
         return SOON
 
+    def _restore(self, remediation: Remediation) -> float:
+        """Undo what was meant for a time only, once that is over."""
+        applied = next(r.time for r in remediation.status.results if r.effect == "Forward")
+        until = applied + timedelta(seconds=planned(remediation).hold_seconds or 0)
+        left = (until - self._clock.now()).total_seconds()
+        return left if left > 0 else self._effect(remediation, "Inverse")
+
     def _finish(self, remediation: Remediation) -> None:
         verified = find(remediation.status.conditions, VERIFIED)
         if verified is None:
@@ -345,7 +355,7 @@ class Reconciler:
         if action is None:
             known = ", ".join(sorted(self._catalogue))
             raise Refused("UnknownAction", f"no action {spec.action} is registered; there are {known}")
-        world = self._facts.world(remediation.metadata.namespace or "", spec.target_ref, action)
+        world = self._facts.world(remediation, action)
         return make_plan(action, spec.target_ref, parse(action, spec.parameters), world)
 
     def _unchanged(self, remediation: Remediation) -> None:

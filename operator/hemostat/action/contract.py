@@ -5,11 +5,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from hemostat.api.incident import ConversationStatus
 from hemostat.api.meta import BoundTargetRef
 from hemostat.api.remediation import Effect, OpKind, PatchOp, Plan, Remediation
 from hemostat.api.runbook import Parameter
@@ -46,6 +48,14 @@ class World:
     """Revisions of the target that a Watch observed healthy, oldest first."""
     scalers: Sequence[Mapping[str, Any]] = ()
     """HorizontalPodAutoscalers whose scaleTargetRef is the target."""
+    orders: Mapping[str, Any] | None = None
+    """The ConfigMap from which `hemostat.guard` takes orders in the target's namespace; None if there is none."""
+    conversations: Sequence[ConversationStatus] = ()
+    """Trouble in conversations of AI agents that the Incident tells of and that goes on."""
+    proposed: datetime | None = None
+    """When the Remediation was created."""
+    remediation: str = ""
+    """uid of the Remediation."""
 
 
 P = TypeVar("P", bound=Params)
@@ -65,6 +75,8 @@ class Draft:
     replicas_after: int
     reads: Any
     """JSON value of everything the plan depends on; when it changes, the plan is another one."""
+    hold_seconds: int | None = None
+    """The inverse follows by itself after so long; None: the effect stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,7 @@ def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world
         replicas_after=draft.replicas_after,
         on_ineffective=action.on_ineffective,
         reads_digest=digest(draft.reads),
+        hold_seconds=draft.hold_seconds,
     )
 
 
@@ -143,6 +156,16 @@ def replace(path: str, value: Any) -> PatchOp:
     if len(text) > MAX_VALUE:
         raise Refused("TooLarge", f"{path} takes {len(text)} characters, more than {MAX_VALUE} a plan may hold")
     return PatchOp(op=OpKind.REPLACE, path=path, value=text)
+
+
+def add(path: str, value: Any) -> PatchOp:
+    """Return a JSON Patch `add`, as `replace` does."""
+    return replace(path, value).model_copy(update={"op": OpKind.ADD})
+
+
+def remove(path: str) -> PatchOp:
+    """Return a JSON Patch `remove`."""
+    return PatchOp(op=OpKind.REMOVE, path=path)
 
 
 def effect(target: Mapping[str, Any], ops: tuple[PatchOp, ...], subresource: str = "") -> Effect:

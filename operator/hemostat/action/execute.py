@@ -113,7 +113,11 @@ def _proof(
         return None
     if any(entry.get("manager") == ours for entry in live["metadata"].get("managedFields", ())):
         return "ManagedFields"
-    moved = int(live["metadata"].get("generation", 0)) > last.generation
+    meta = live["metadata"]
+    if "generation" in meta:
+        moved = int(meta["generation"]) > last.generation
+    else:  # as ConfigMaps, which only people and we write
+        moved = meta["resourceVersion"] != last.resource_version
     return "Content" if moved and still_ours(effect_of(remediation, which), live) else None
 
 
@@ -133,14 +137,17 @@ class Executor:
             raise Refused("TargetReplaced", f"{effect.kind} {effect.name} was re-created")
         return live
 
-    def dry_run(self, effect: Effect, namespace: str, field_manager: str) -> None:
+    def dry_run(self, effect: Effect, namespace: str, live: Mapping[str, Any], field_manager: str) -> None:
         """Have the API server check the patch without doing it, on whatever version there is. Raises `Refused` with
         its words."""
-        self._patch(effect, namespace, None, field_manager, dry_run=True)
+        self._patch(effect, namespace, None, field_manager, live, dry_run=True)
 
-    def send(self, effect: Effect, namespace: str, intent: Intent, field_manager: str) -> None:
-        """Send the patch; it lands only on the intent's version. Raises `Retry` when the race was lost."""
-        self._patch(effect, namespace, intent.resource_version, field_manager, dry_run=False)
+    def send(self, effect: Effect, namespace: str, live: Mapping[str, Any], intent: Intent, field_manager: str) -> None:
+        """Send the patch for the object as it was read; it lands only on the intent's version, which is that one's.
+
+        Raises `Retry` when the race was lost.
+        """
+        self._patch(effect, namespace, intent.resource_version, field_manager, live, dry_run=False)
 
     def release(self, effect: Effect, namespace: str, managers: frozenset[str], owner: str | None) -> None:
         """Let go of the fields and give them back, so that the owner's next apply needs no force and misses nothing."""
@@ -156,11 +163,21 @@ class Executor:
         except Conflict as error:
             raise Retry(f"{effect.kind} {effect.name} changed while our fields were let go", 0.2) from error
 
-    def _patch(self, effect: Effect, namespace: str, version: str | None, field_manager: str, *, dry_run: bool) -> None:
+    def _patch(
+        self,
+        effect: Effect,
+        namespace: str,
+        version: str | None,
+        field_manager: str,
+        live: Mapping[str, Any],
+        *,
+        dry_run: bool,
+    ) -> None:
         path = path_of(effect.api_version, effect.kind, namespace, effect.name, effect.subresource)
         ops: list[Json] = [
             {"op": "test", "path": "/metadata/uid", "value": effect.uid},
             *([{"op": "test", "path": "/metadata/resourceVersion", "value": version}] if version else []),
+            *({"op": "add", "path": parent, "value": {}} for parent in missing_parents(effect, live)),
             *(_wire(op) for op in effect.ops),
         ]
         try:
@@ -169,6 +186,14 @@ class Executor:
             raise Refused("TargetReplaced", f"{effect.kind} {effect.name} is gone") from error
         except Conflict as error:
             raise Retry(f"{effect.kind} {effect.name} moved on from version {version}", 0.2) from error
+
+
+def missing_parents(effect: Effect, live: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the maps that `add`s go into and that the live object has not (pure): the API server stores no empty ones,
+    and a patch of such a map itself would take away what others have put there since.
+    """
+    parents = dict.fromkeys(op.path.rpartition("/")[0] for op in effect.ops if op.op is OpKind.ADD)
+    return tuple(parent for parent in parents if parent and _at(live, parent) is None)
 
 
 def still_ours(effect: Effect, live: Mapping[str, Any]) -> bool:

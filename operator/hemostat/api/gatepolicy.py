@@ -17,6 +17,15 @@ class Decision(StrEnum):
     DENY = "Deny"
 
 
+class TelemetryAlone(StrEnum):
+    """What may happen on the word of telemetry alone."""
+
+    APPROVE = "Approve"
+    """A person decides."""
+    ALLOW_TIME_LIMITED = "AllowTimeLimited"
+    """What ends and is undone by itself, such as the cut of an edge between agents, needs no other witness."""
+
+
 class BlastRadius(Model):
     """The most that one action may touch. Beyond it a person decides."""
 
@@ -59,6 +68,8 @@ class GatePolicySpec(Model):
     """How often it may be automatic."""
     min_confidence_percent: Percent = 50
     """Below this confidence a person decides."""
+    on_telemetry_alone: TelemetryAlone = TelemetryAlone.APPROVE
+    """What may happen when neither the API server nor Prometheus confirms the trouble, for telemetry may be forged."""
 
 
 class GatePolicyStatus(Model):

@@ -80,6 +80,15 @@ class SignalSource(StrEnum):
     ALERTMANAGER = "Alertmanager"
 
 
+class Conversation(Model):
+    """A conversation of agents in trouble."""
+
+    id: Annotated[str, Field(min_length=1, max_length=253)]
+    """Its id, or that of its first trace."""
+    since_time: Time
+    """When its trouble was first found."""
+
+
 class ConversationStatus(Model):
     """Trouble in conversations of AI agents: who is in it, and where it would be cut."""
 
@@ -91,8 +100,8 @@ class ConversationStatus(Model):
     """The smallest cut: who calls ..."""
     callee: Annotated[str, Field(max_length=253)] = ""
     """... and whom: an agent, a tool or a model. Empty where there is nothing to cut."""
-    conversations: Annotated[tuple[Agent, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
-    """Conversations in which it goes on, at most 16."""
+    conversations: Annotated[tuple[Conversation, ...], Field(max_length=16, json_schema_extra=keyed("id"))] = ()
+    """Conversations in which it goes on, the first 16 of them."""
     affected: Count = 0
     """How many there are."""
     tokens: Count = 0

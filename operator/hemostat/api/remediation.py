@@ -98,6 +98,8 @@ class Plan(Model):
     """How many replicas the target has afterwards."""
     on_ineffective: Literal["Keep", "Undo"]
     """What to do when it applied but did not help."""
+    hold_seconds: Annotated[int, Field(ge=1, le=86400)] | None = None
+    """The inverse follows by itself this long after the action; absent: the effect stays."""
     reads_digest: Digest
     """Digest of everything the plan depends on; when it changes, approvals are void."""
 

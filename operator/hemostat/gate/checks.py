@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hemostat.api.gatepolicy import Decision, GatePolicy
+from hemostat.api.gatepolicy import Decision, GatePolicy, TelemetryAlone
 from hemostat.api.incident import Incident, SignalState
 from hemostat.api.remediation import Check, CheckOutcome, GateDecision, GateOutcome, Plan, Remediation
 from hemostat.api.runbook import Runbook, RunbookState
@@ -167,12 +167,31 @@ def _blast_radius(facts: GateInput) -> Verdict:
 
 
 def _corroboration(facts: GateInput) -> Verdict:
-    if facts.corroboration is None:
-        return ASK, (
-            "neither the API server nor Prometheus confirms the trouble; telemetry alone may be forged "
-            "(traces, alerts, forecasts and what was learned cannot be asked again)"
-        )
-    return PASS, facts.corroboration
+    if facts.corroboration is not None:
+        return PASS, facts.corroboration
+    alone = (
+        "neither the API server nor Prometheus confirms the trouble; telemetry alone may be forged "
+        "(traces, alerts, forecasts and what was learned cannot be asked again)"
+    )
+    found = matching(facts)
+    if facts.plan.hold_seconds is None or not found:
+        return ASK, alone
+    if any(p.spec.on_telemetry_alone is not TelemetryAlone.ALLOW_TIME_LIMITED for p in found):
+        return ASK, alone
+    return PASS, f"only telemetry tells of it; the policies let what ends after {facts.plan.hold_seconds} s go on that"
+
+
+def _agents(facts: GateInput) -> Verdict:
+    """Repetition alone is no proof: a cut without a person needs cost, cadence and duration too."""
+    if facts.plan.hold_seconds is None:
+        return PASS, "it cuts nothing between agents"
+    own = [s for s in facts.incident.status.signals if s.watch_ref is None] if facts.incident is not None else []
+    told = [s for s in own if s.state is SignalState.FIRING and s.conversation is not None]
+    doubtful = [s for s in told if s.conversation is not None and not s.conversation.may_be_cut]
+    if not told or doubtful:
+        which = f"{doubtful[0].kind} of {doubtful[0].subject}" if doubtful else "it"
+        return ASK, f"{which} is told, but not proven to go on for nothing"
+    return PASS, "what goes on between the agents costs, and brings nothing"
 
 
 def _one_at_a_time(facts: GateInput) -> Verdict:
@@ -213,6 +232,7 @@ CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("Confidence", _confidence),
     ("BlastRadius", _blast_radius),
     ("Corroboration", _corroboration),
+    ("Agents", _agents),
     ("OneAtATime", _one_at_a_time),
     ("Cooldown", _cooldown),
     ("Budget", _budget),

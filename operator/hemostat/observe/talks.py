@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from hemostat.metrics import AGENT_VERDICTS
 from hemostat.signals.conversation import Talk, Trouble
@@ -51,7 +52,7 @@ class Talks:
             self._look(now)
             watched = set(self._watches.values())
             troubles = [
-                Trouble(told.verdict, told.goes_on(now))
+                Trouble(told.verdict, told.goes_on(now), datetime.fromtimestamp(told.first, UTC))
                 for told in self._detector.troubles(now)
                 if next((s for s in told.verdict.services if s in watched), None) == service
             ]

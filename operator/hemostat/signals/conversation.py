@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hemostat.api.incident import ConversationStatus, Severity, SignalSource
+from hemostat.api.incident import Conversation, ConversationStatus, Severity, SignalSource
 from hemostat.api.watch import ConversationSignal, Legitimate, SignalKind
 from hemostat.signals.base import Observation, Timing
 from hemostat.signals.loops.verdict import Advice, Verdict
@@ -26,6 +26,8 @@ class Trouble:
 
     verdict: Verdict
     goes_on: bool
+    since: datetime
+    """When it was first found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
     worst = max(troubles, key=lambda t: (t.goes_on, t.verdict.advice is Advice.CUT, t.verdict.rounds)).verdict
     going = any(t.goes_on for t in troubles)
     cut = any(t.goes_on and t.verdict.advice is Advice.CUT for t in troubles)
-    conversations = sorted({c for t in troubles if t.goes_on for c in _conversations(t.verdict)})
+    since = {c: t.since for t in troubles if t.goes_on for c in _conversations(t.verdict)}
+    first = sorted(since, key=lambda c: (since[c], c))[:MAX_CONVERSATIONS]
     return Observation(
         key=f"{name}/{worst.kind.value}/{subject}",
         name=name,
@@ -75,7 +78,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
         wrong=True if going else (False if talk.steps else None),
         value=float(worst.rounds),
         unit=" rounds",
-        samples=max(1, len(conversations)) if going else talk.steps,
+        samples=max(1, len(since)) if going else talk.steps,
         stated=Severity.MAJOR if cut else Severity.MINOR,
         note=one_line(f"{worst.words} (visibility: {worst.visibility.value.lower()})", 900) if going else "",
         conversation=ConversationStatus(
@@ -83,8 +86,8 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
             agents=tuple(a[:253] for a in worst.agents[:16]),
             caller=worst.edge[0][:253],
             callee=worst.edge[1][:253],
-            conversations=tuple(conversations[:MAX_CONVERSATIONS]),
-            affected=len(conversations),
+            conversations=tuple(Conversation(id=c[:253], since_time=since[c]) for c in first),
+            affected=len(since),
             tokens=sum(t.verdict.tokens for t in troubles),
             confidence_percent=worst.confidence,
             visibility=worst.visibility.value,

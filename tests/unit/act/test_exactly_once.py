@@ -66,7 +66,7 @@ def installed(case: str) -> dict[str, Any]:
     api.put(f"{BASE}/incidents/payment-1", incident().wire())  # no signals: verification waits
     first = remediation(NAME, action=action.name)
     facts = Facts(api, Store(api), None, FakeClock(T0))
-    world = facts.world(NAMESPACE, first.spec.target_ref, action)
+    world = facts.world(first, action)
     plan = make_plan(action, first.spec.target_ref, parse(action, ()), world)
     status = {
         "conditions": [condition(PLANNED), condition(ADMITTED, reason="AllowedByPolicy")],

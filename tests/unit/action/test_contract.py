@@ -133,6 +133,7 @@ CHANGED_PLANS = {
     "replaced_pods": 1,
     "replicas_after": 1,
     "on_ineffective": "Keep",
+    "hold_seconds": 60,
     "reads_digest": HASH,
     "forward": effect(deployment(), (replace("/spec/replicas", 9),)),
     "inverse": effect(deployment(), (replace("/spec/replicas", 9),)),

@@ -24,7 +24,7 @@ from tests.unit.builders import (
 
 from hemostat.action.contract import effect
 from hemostat.action.contract import replace as patch
-from hemostat.api.incident import SignalState
+from hemostat.api.incident import ConversationStatus, SignalState
 from hemostat.api.remediation import CheckOutcome, GateOutcome, Plan
 from hemostat.clock import rfc3339
 from hemostat.gate.checks import CHAIN, GateInput, PastAction, decide, matching
@@ -92,6 +92,17 @@ BUDGET = (policy(budget={"maxActions": 2, "windowSeconds": 600}),)
 TWO = tuple(past(f"p{i}", target="uid-elsewhere", when=-60) for i in range(2))
 PLANNED = {"action": "scale", "parameters": [{"name": "factorPercent", "value": "200"}]}
 
+HELD = PLAN.model_copy(update={"hold_seconds": 60})
+ALONE = {"onTelemetryAlone": "AllowTimeLimited"}
+
+
+def looping(*, cut):
+    """Return an Incident of a loop between agents that may be cut, or may only be told of."""
+    said = ConversationStatus(kind="Cycle", confidence_percent=90, visibility="Full", may_be_cut=cut)
+    return incident(signals=(signal().model_copy(update={"conversation": said}),))
+
+
+LOOP, DOUBT = looping(cut=True), looping(cut=False)
 TABLE = [
     ("ProtectedNamespace", {}, PASS),
     ("ProtectedNamespace", {"protected": True}, DENY),
@@ -152,6 +163,18 @@ TABLE = [
     ("BlastRadius", {"policies": (policy(), policy("b", **CALLERS))}, ASK),
     ("Corroboration", {}, PASS),
     ("Corroboration", {"corroboration": None}, ASK),
+    ("Corroboration", {"corroboration": None, "plan": HELD}, ASK),
+    ("Corroboration", {"corroboration": None, "policies": (policy(**ALONE),)}, ASK),
+    ("Corroboration", {"corroboration": None, "plan": HELD, "policies": (policy(**ALONE),)}, PASS),
+    ("Corroboration", {"corroboration": None, "plan": HELD, "policies": (policy(**ALONE), policy("b"))}, ASK),
+    ("Corroboration", {"corroboration": None, "plan": HELD, "policies": ()}, ASK),
+    ("Corroboration", {"corroboration": None, "plan": HELD, "policies": None}, ASK),
+    ("Agents", {}, PASS),
+    ("Agents", {"plan": HELD}, ASK),
+    ("Agents", {"plan": HELD, "incident": None}, ASK),
+    ("Agents", {"plan": HELD, "incident": LOOP}, PASS),
+    ("Agents", {"plan": HELD, "incident": DOUBT}, ASK),
+    ("Agents", {"incident": DOUBT}, PASS),
     ("OneAtATime", {}, PASS),
     ("OneAtATime", {"past": None}, HOLD),
     ("OneAtATime", {"past": (past(finished=False),)}, HOLD),

@@ -49,7 +49,9 @@ class Told:
     def note(self, verdict: Verdict, now: float) -> None:
         """Remember what is told now. Of a circle every edge is as good: the one that was told first stays."""
         first = self.verdict
-        self.verdict = replace(verdict, edge=first.edge, agents=first.agents, services=first.services)
+        if verdict.conversation:
+            verdict = replace(verdict, edge=first.edge, agents=first.agents, services=first.services)
+        self.verdict = verdict
         if verdict.advice is Advice.CUT:
             self.advice = Advice.CUT
         self.conversations.update(verdict.conversations)

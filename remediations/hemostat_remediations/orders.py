@@ -1,0 +1,83 @@
+"""Orders to `hemostat.guard`, as plans: keys that are added to the ConfigMap and removed again when the time is over.
+
+What is cut is named by the Incident's own signals, never by a parameter: who calls, whom, in which conversation. Only
+conversations that were in trouble when the Remediation was created are meant, so that those which join later make no
+other plan of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from hemostat.action.contract import Draft, Params, Rule, World, add, effect, remove, unified_diff
+from hemostat.api.incident import ConversationStatus
+from hemostat.errors import Refused
+from hemostat.guard.orders import CONFIG_MAP, AnyOrder, render
+
+LONGEST = timedelta(hours=6)
+"""Orders end by themselves so long after they were proposed, though nobody be there to take them back."""
+MAX_ORDERS = 8
+"""Orders of one plan; beyond it the whole edge is meant, or a person decides."""
+RULES = (Rule("", ("configmaps",), ("get", "patch"), names=(CONFIG_MAP,)),)
+
+
+class HoldParams(Params):
+    """How long it holds."""
+
+    hold_seconds: Annotated[int, Field(ge=10, le=14400)] = 120
+    """After so long what was ordered is taken back."""
+
+
+def affected(world: World) -> Sequence[ConversationStatus]:
+    """Return what is to be cut. Raises `Refused` when nothing is, or nobody there takes orders."""
+    namespace = world.target["metadata"]["namespace"]
+    if world.orders is None:
+        raise Refused(
+            "NoGuard",
+            f"namespace {namespace} has no ConfigMap {CONFIG_MAP}: no application there takes orders "
+            f"(kubectl create configmap {CONFIG_MAP} -n {namespace}; README: In an application with AI agents)",
+        )
+    if not world.conversations:
+        raise Refused("NothingToCut", "no conversation of agents is in trouble any more")
+    return world.conversations
+
+
+def meant(world: World, trouble: ConversationStatus) -> Iterator[str]:
+    """Yield the conversations that were in trouble when the Remediation was created."""
+    for one in trouble.conversations:
+        if world.proposed is None or one.since_time <= world.proposed:
+            yield one.id
+
+
+def until(world: World) -> float:
+    """Return when the orders end by themselves, in Unix seconds: the same at every look at this Remediation."""
+    if world.proposed is None:
+        raise Refused("NoTime", "the Remediation does not say when it was created")
+    return (world.proposed + LONGEST).timestamp()
+
+
+def key(world: World, number: int) -> str:
+    """Return the id of an order: one Remediation never touches another's."""
+    return f"{world.remediation}-{number}"
+
+
+def drafted(world: World, summary: str, orders: Sequence[AnyOrder], hold_seconds: int) -> Draft:
+    """Return the plan that gives these orders, and takes back just them."""
+    if not orders:
+        raise Refused("NothingToCut", "no conversation that was in trouble when this was proposed still is")
+    if len(orders) > MAX_ORDERS:
+        raise Refused("TooMany", f"{len(orders)} orders would be needed, more than {MAX_ORDERS}; a person decides")
+    assert world.orders is not None  # else `affected` has refused
+    texts = {order.id: render(order) for order in orders}
+    return Draft(
+        summary=summary,
+        forward=effect(world.orders, tuple(add(f"/data/{name}", text) for name, text in texts.items())),
+        inverse=effect(world.orders, tuple(remove(f"/data/{name}") for name in texts)),
+        diff=unified_diff({}, texts, f"ConfigMap/{CONFIG_MAP} data"),
+        replaced_pods=0,
+        replicas_after=int(world.target.get("spec", {}).get("replicas") or 0),
+        reads={"orders": texts, "configMap": world.orders["metadata"]["uid"]},
+        hold_seconds=hold_seconds,
+    )
