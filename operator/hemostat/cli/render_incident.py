@@ -113,8 +113,9 @@ def signals(found: Sequence[SignalStatus]) -> RenderableType:
     out = grid()
     for s in found:
         at = f" at {s.target_ref.kind} {s.target_ref.name}" if s.target_ref is not None else ""
-        said = sentence(s) if s.state is SignalState.FIRING else f"{named(s)}, since {s.state_time:%H:%M:%SZ}"
-        out.add_row("", outcome(s.state), outcome(s.severity), words(f"{said} ({s.source}{at})"))
+        fires = s.state is SignalState.FIRING
+        said = sentence(s) if fires else f"{named(s)}, since {s.state_time:%H:%M:%SZ}"
+        out.add_row("", outcome(s.state), outcome(s.severity if fires else ""), words(f"{said} ({s.source}{at})"))
     return out
 
 
