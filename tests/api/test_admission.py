@@ -465,7 +465,9 @@ def test_status_of_an_active_runbook_is_observes_to_write(cluster: Cluster, name
 OBSERVES = ("Detected", "Diagnosed", "PartOf", "Watched")
 ACTS = ("Remediated", "Verified", "Resolved")
 NOT_OBSERVES = "observe must not write the conditions Remediated, Verified and Resolved"
-NOT_ACTS = "act must not write severity, signals, evidence, causes, partOf, reopened, storm and observe's conditions"
+NOT_ACTS = (
+    "act must not write observe's part: summary, severity, signals, evidence, causes, relations and conditions"
+)
 
 
 @pytest.fixture
@@ -514,6 +516,7 @@ OF_OBSERVE = edits(*OBSERVES) | {
     "came back again": at("reopened.count", 3),
     "no storm": at("storm", GONE),
     "less severe": at("severity", "Minor"),
+    "another story": at("summary", "all is well"),
 }
 OF_ACT = edits(*ACTS)
 OF_BOTH = {

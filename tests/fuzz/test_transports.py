@@ -18,7 +18,7 @@ from tests.unit.telemetry.requests import INTERNAL, request, span
 from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.ingest import Ingest
 from hemostat.telemetry.receiver import Receiver
-from hemostat.telemetry.rpc import EXPORT
+from hemostat.telemetry.rpc import EXPORT, MAX_CALLS
 from hemostat.telemetry.window import TraceWindows
 
 LIMIT = 1 << 20
@@ -188,6 +188,22 @@ def test_silent_calls_hold_up_nobody(running):
         over.set()
         for call in calls:
             call.cancel()
+
+
+def test_calls_beyond_the_threads_are_refused_at_once_and_told_when_to_come_again(running):
+    over, threads = threading.Event(), running._ingest._servers[0]._threads
+    for _ in range(MAX_CALLS):
+        threads.submit(over.wait, 20)
+    with grpc.insecure_channel(f"127.0.0.1:{running.grpc}") as channel:
+        calls = [channel.unary_unary(EXPORT).future(SEEDS[0], timeout=10) for _ in range(100)]
+        refused = [call.exception() for call in calls]
+    over.set()
+    assert {error.code() for error in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert all(b"RetryInfo" in dict(error.trailing_metadata())["grpc-status-details-bin"] for error in refused)
+    deadline = time.monotonic() + 10
+    while threads.full:
+        assert time.monotonic() < deadline
+    assert running.call(SEEDS[0]) == grpc.StatusCode.OK
 
 
 def test_many_threads_count_every_span_once():

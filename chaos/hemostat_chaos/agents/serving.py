@@ -119,8 +119,11 @@ class Serving:
             report = Report(conversation=letter.conversation, text=text)
         if self._name == kinds.PLANNER:
             self._tell(report)
-        else:
+            return
+        try:
             await self._worker.peers.report(report)
+        except Exception as error:  # noqa: BLE001 - the planner may have been replaced: it is in the log at least
+            print(f"{report.conversation} ended, and the planner cannot be told: {error!r}", flush=True)
 
     async def _begin(self, request: web.Request) -> web.Response:
         begin = await _read(request, _Begin)

@@ -122,9 +122,9 @@ INCIDENT_STATUS: tuple[Validation, ...] = (
         + " && "
         + " && ".join(_list_unchanged(field) for field in ("signals", "evidence", "causes"))
         + " && "
-        + " && ".join(_object_unchanged(field) for field in ("severity", "partOf", "reopened", "storm"))
+        + " && ".join(_object_unchanged(field) for field in ("summary", "severity", "partOf", "reopened", "storm"))
         + ")",
-        "act must not write severity, signals, evidence, causes, partOf, reopened, storm and observe's conditions",
+        "act must not write observe's part: summary, severity, signals, evidence, causes, relations and conditions",
     ),
 )
 

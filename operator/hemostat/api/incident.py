@@ -288,6 +288,8 @@ class IncidentStatus(Model):
 
     conditions: Conditions = ()
     """Detected, Diagnosed, PartOf, Watched, Remediated, Verified and the summary Resolved."""
+    summary: Short | None = None
+    """What is wrong in one line, as last seen: why pods fail, if they do, else the worst signal."""
     severity: Severity | None = None
     """How bad it is for users, the worst since it was opened or came back.
 

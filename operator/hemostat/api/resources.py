@@ -116,7 +116,7 @@ INCIDENT = Resource(
         Column("Target", ".spec.targetRef.name"),
         Column("Resolved", _condition("Resolved")),
         Column("State", _condition("Resolved", "reason")),
-        Column("Title", ".spec.title"),
+        Column("Summary", ".status.summary"),
         Column("Part-Of", ".status.partOf.name", priority=1),
         Column("Back", ".status.reopened.count", "integer", priority=1),
         Column("Storm", ".status.storm.targets", "integer", priority=1),

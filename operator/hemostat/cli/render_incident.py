@@ -35,7 +35,7 @@ def page(
         parts += _section("Who suffers from it", signals(elsewhere))
     if incident.status.evidence:
         parts += _section("Evidence", evidence(incident))
-    if incident.status.diagnosis is not None:
+    if incident.status.diagnosis is not None and incident.status.diagnosis.hypotheses:
         parts += _section(f"Diagnosis by {incident.status.diagnosis.by}", diagnosis(incident.status.diagnosis))
     diagnosed = find(incident.status.conditions, "Diagnosed")
     if diagnosed is not None and diagnosed.status != "True":
@@ -58,7 +58,11 @@ def header(incident: Incident, now: datetime) -> RenderableType:
     first.append_text(words(f"  {said}" + (f" after {took:.1f} s" if took is not None else ""), style))
     where = f"namespace {incident.metadata.namespace}, {spec.target_ref.kind} {spec.target_ref.name}"
     opened = f"opened {spec.opened_time:%Y-%m-%d %H:%M:%SZ}, {age(spec.opened_time, now)} ago"
-    lines = [first, words(spec.title), words(f"{where}, Watch {spec.watch_ref.name}, {opened}", "dim")]
+    lines = [
+        first,
+        words(incident.status.summary or spec.title),
+        words(f"{where}, Watch {spec.watch_ref.name}, {opened}", "dim"),
+    ]
     return Group(*lines, *(words(line, "yellow") for line in _relations(incident)))
 
 
@@ -109,8 +113,9 @@ def signals(found: Sequence[SignalStatus]) -> RenderableType:
     out = grid()
     for s in found:
         at = f" at {s.target_ref.kind} {s.target_ref.name}" if s.target_ref is not None else ""
-        said = sentence(s) if s.state is SignalState.FIRING else f"{named(s)}, since {s.state_time:%H:%M:%SZ}"
-        out.add_row("", outcome(s.state), outcome(s.severity), words(f"{said} ({s.source}{at})"))
+        fires = s.state is SignalState.FIRING
+        said = sentence(s) if fires else f"{named(s)}, since {s.state_time:%H:%M:%SZ}"
+        out.add_row("", outcome(s.state), outcome(s.severity if fires else ""), words(f"{said} ({s.source}{at})"))
     return out
 
 

@@ -17,7 +17,7 @@ def ordered(incidents: Sequence[Incident]) -> list[Incident]:
 
 def table(incidents: Sequence[Incident], now: datetime, *, everywhere: bool) -> Table:
     """Return one row per Incident."""
-    names = ("NAME", "SEVERITY", "TARGET", "STATE", "RUNBOOK", "REMEDIATION", "AGE", "TITLE")
+    names = ("NAME", "SEVERITY", "TARGET", "STATE", "RUNBOOK", "REMEDIATION", "AGE", "SUMMARY")
     out = columns(*(("NAMESPACE", *names) if everywhere else names))
     for incident in ordered(incidents):
         said, style = state(incident)
@@ -31,7 +31,7 @@ def table(incidents: Sequence[Incident], now: datetime, *, everywhere: bool) -> 
             words(runbook),
             words(remediation.name if remediation else "-"),
             words(age(incident.spec.opened_time, now)),
-            words(incident.spec.title),
+            words(incident.status.summary or incident.spec.title),
         ]
         out.add_row(*([words(incident.metadata.namespace or ""), *row] if everywhere else row))
     return out

@@ -167,7 +167,7 @@ Item = tuple[str, EvidenceKind, str, str, datetime | None]
 def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
     items: list[Item] = []
     for s in facts.signals:
-        text = f"{s.kind}, from {s.source}: {sentence(s)}"
+        text = f"{sentence(s)} (from {s.source})"
         items.append((f"signal/{s.key}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
         if shown := traces.get(s.key):
             items.append((f"traces/{s.key}", EvidenceKind.EXEMPLAR, s.subject, f"traces {', '.join(shown)}", None))

@@ -56,6 +56,7 @@ AGENT = "gen_ai.agent.name"
 CONVERSATION = "gen_ai.conversation.id"
 OPERATION = "gen_ai.operation.name"
 SERVICE = "service.name"
+ERROR = "error.type"
 
 _INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
 _OPERATIONS = _INFERENCE | {"invoke_agent", "execute_tool", "invoke_workflow", "handoff", "agent_handoff"}

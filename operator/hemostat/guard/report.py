@@ -90,11 +90,21 @@ def snapshot(span: ReadableSpan, untracked: int) -> dict[str, Any]:
     if span.end_time is not None:
         made[names.END_TIME] = span.end_time
         made[names.STATUS] = "error" if span.status.status_code is StatusCode.ERROR else "ok"
+        if kind := _exception(span):
+            made.setdefault(names.ERROR, kind)
     if omitted:
         made[names.OMITTED] = omitted
     if untracked:
         made[names.UNTRACKED] = untracked
     return made
+
+
+def _exception(span: ReadableSpan) -> str:
+    """Return the type of the exception that ended a span: some instrumentations say it in an event only."""
+    if span.status.status_code is not StatusCode.ERROR:
+        return ""
+    said = (event.attributes or {} for event in reversed(span.events) if event.name == "exception")
+    return str(next(said, {}).get("exception.type", ""))[:MAX_VALUE]
 
 
 _KINDS = {kind: kind.name.lower() for kind in SpanKind}

@@ -92,13 +92,13 @@ class IncidentKeeper:
         if status.part_of != old.part_of and part is not None:
             self._events.emit("Incident", meta, part.reason, part.message)
         if status.reopened is not None and status.reopened != old.reopened:
-            message = f"the trouble came back; the Incident is open again ({before.spec.title})"
+            message = f"the trouble came back; the Incident is open again ({status.summary})"
             self._events.emit("Incident", meta, "Reopened", message, "Warning")
         if status.storm is not None and _grown(old.storm, status.storm):
             said = f"namespace {meta.namespace}: {status.storm.words}"
             self._events.emit("Incident", meta, "Storm", said, "Warning")
         if status.severity is not None and old.severity is not None and worse(status.severity, old.severity):
-            said = f"from {old.severity} to {status.severity} ({before.spec.title})"
+            said = f"from {old.severity} to {status.severity} ({status.summary})"
             self._events.emit("Incident", meta, "Escalated", said, "Warning")
 
     def _diagnosed(

@@ -51,7 +51,9 @@ class Resync:
         self._world.reconcile(kind, versions, began)
         behind = self._world.behind(kind)
         if behind > REPAIR_AFTER:
-            LOG.warning("the watch stream of %ss is %.0f s behind; they are read", kind, behind.total_seconds())
+            LOG.warning(
+                "the watch stream of %s is %.0f s behind; they are read", BY_NAME[kind].plural, behind.total_seconds()
+            )
             for item in self._kube.each(BY_NAME[kind].path):
                 self._world.put(kind, item)
             WORLD_REPAIRS.labels(kind).inc()

@@ -15,6 +15,7 @@ from hemostat.api.incident import (
     IncidentStatus,
     Reopening,
     Severity,
+    SignalState,
     SignalStatus,
     Storm,
     TimelineEntry,
@@ -22,7 +23,7 @@ from hemostat.api.incident import (
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
 from hemostat.diagnosis.evidence import Facts, number
 from hemostat.observe.store import BY
-from hemostat.signals.correlate import Word, openings, own
+from hemostat.signals.correlate import Word, openings, own, summary
 from hemostat.signals.evaluate import Look
 from hemostat.signals.over import silent
 from hemostat.signals.sentence import sentence
@@ -73,7 +74,8 @@ def described(
     if not is_true(conditions, DETECTED):
         conditions = set_condition(conditions, DETECTED, True, "SignalFired", incident.spec.title, now)
         conditions = set_condition(conditions, DIAGNOSED, "Unknown", "NotYet", "", now)
-        timeline = told(timeline, "detected", incident.spec.opened_time, incident.spec.title)
+        where = f"{incident.spec.target_ref.kind} {incident.spec.target_ref.name}"
+        timeline = told(timeline, "detected", incident.spec.opened_time, f"opened: {where} is in trouble")
     for signal in signals:
         message = f"fires: {sentence(signal)}"
         what = f"signal/{signal.key}"
@@ -81,6 +83,7 @@ def described(
             what = f"symptom/{signal.watch_ref.name}"
             message = f"{signal.target_ref.kind} {signal.target_ref.name} suffers: {sentence(signal)}"
         timeline = told(timeline, what, signal.first_fired_time, message)
+    firing = [s for s in own(signals) if s.state is SignalState.FIRING]
     elsewhere = (s for s in signals if s.watch_ref is not None)
     how_bad = overall((*seen.signals, *elsewhere), facts.target["kind"], facts.workload)
     severity = worst(status.severity, how_bad)
@@ -93,6 +96,7 @@ def described(
             "conditions": conditions,
             "signals": tuple(signals),
             "evidence": number(status.evidence, facts, seen.traces, now),
+            "summary": summary(firing) if firing else status.summary,
             "severity": severity,
             "timeline": timeline,
         }

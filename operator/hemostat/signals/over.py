@@ -36,7 +36,8 @@ def silent(signals: Sequence[SignalStatus], now: datetime) -> str:
         return ""
     since = min(s.state_time for s in mute) - timedelta(seconds=STALE_SECONDS)
     what = _LACKING.get(mute[0].source, "no word")
-    more = f" and {len(mute) - 1} more" if len(mute) > 1 else ""
+    others = {s.subject for s in mute} - {mute[0].subject}
+    more = f" and {len(others)} more" if others else ""
     rest = "it is resolved once fresh data say that it is well; if none can come, delete the Incident"
     return f"{what} of {mute[0].subject}{more} since {since:%H:%M:%SZ}; {rest}"
 

@@ -5,7 +5,7 @@ RetryInfo when too much is waiting already (without RetryInfo the specification 
 gzip and refuses what is too large.
 
 Every open call has a thread, so that a silent one keeps nobody waiting. Its message is read when it is its turn, and
-then it must come; until then gRPC takes no more than 64 KB of it, for its windows do not grow by themselves
+then it must come; until then gRPC takes no more than `_AHEAD` of it, for its windows do not grow by themselves
 (`bdp_probe`).
 """
 
@@ -13,7 +13,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
@@ -23,6 +22,7 @@ from hemostat.metrics import OTLP_REQUESTS
 from hemostat.telemetry.otlp import RESOURCE_EXHAUSTED, RETRY_SECONDS, accepted, status
 from hemostat.telemetry.receiver import IDLE_SECONDS, MAX_CONNECTIONS, READ_SECONDS, STOP_SECONDS, Receiver
 from hemostat.telemetry.shares import Shares
+from hemostat.telemetry.threads import Here, Threads
 from hemostat.telemetry.turns import Turns
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -32,8 +32,9 @@ MAX_READING = 16
 """Messages that are read at once; with their size, that bounds memory."""
 HURRY_SECONDS = 2.0
 """A message must have arrived by then when others wait for their turn."""
-_MAX_REFUSALS = 8192
-"""Calls beyond that are refused by gRPC itself, which does not say when to come again."""
+_AHEAD = 256 << 10
+"""Bytes of a call that gRPC takes before its message is read: a request of 512 spans comes in one go."""
+_OK = OTLP_REQUESTS.labels("grpc", "OK")
 _DETAILS = "grpc-status-details-bin"
 _LOOK_SECONDS = 1.0
 
@@ -47,26 +48,27 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(self, receiver: Receiver, port: int, host: str = "0.0.0.0") -> None:  # noqa: S104 - a pod's port
         self._receiver = receiver
         self._address = f"{host}:{port}"
-        self._pool = ThreadPoolExecutor(MAX_CALLS, "otlp-grpc")
-        self._open, self._shares, self._lock = 0, Shares(MAX_CALLS), threading.Lock()
+        self._threads = Threads(MAX_CALLS, "otlp-grpc")
+        self._shares, self._lock = Shares(MAX_CALLS), threading.Lock()
         self._turns = Turns(MAX_READING)
         self._since: dict[grpc.ServicerContext, float] = {}
         self._export = grpc.stream_unary_rpc_method_handler(self._take)  # unary reads before we can say when
         self._refusal = grpc.stream_unary_rpc_method_handler(_Refusal())
         self._looking: asyncio.Task[None] | None = None
         self._server = grpc.server(
-            self._pool,
+            self._threads,
             handlers=(self,),
             options=[
                 ("grpc.max_receive_message_length", receiver.max_bytes),
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_metadata_size", 16 << 10),
                 ("grpc.http2.bdp_probe", 0),
+                ("grpc.http2.lookahead_bytes", _AHEAD),
+                ("grpc.http2.max_frame_size", _AHEAD),
                 ("grpc.max_concurrent_streams", MAX_CALLS),
                 ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
                 ("grpc.max_connection_idle_ms", int(IDLE_SECONDS * 1000)),
             ],
-            maximum_concurrent_rpcs=_MAX_REFUSALS,
         )
 
     async def start(self) -> None:
@@ -83,17 +85,13 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         await asyncio.to_thread(self._server.stop(STOP_SECONDS).wait)
         if self._looking is not None:
             self._looking.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown()
 
     def service(self, handler_call_details: Any) -> Any:
         """Choose how a call is served: it gets a thread, or is refused; its message is read only after that."""
         if handler_call_details.method != EXPORT:
             return None
-        with self._lock:
-            if self._open >= MAX_CALLS:
-                return self._refusal
-            self._open += 1
-            return self._export
+        return self._refusal if self._threads.full else self._export
 
     def _take(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         who = context.peer().rpartition(":")[0]  # its address without the port
@@ -107,10 +105,7 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         except grpc.RpcError:  # the call was cancelled, by its sender or by us
             OTLP_REQUESTS.labels("grpc", "CANCELLED").inc()
             return b""
-        finally:
-            with self._lock:
-                self._open -= 1
-        OTLP_REQUESTS.labels("grpc", "OK").inc()
+        _OK.inc()
         return answer
 
     def _counted(self, messages: Iterator[bytes], context: grpc.ServicerContext, who: str) -> bytes:
@@ -155,10 +150,10 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 class _Refusal:
-    """Refuses a call, by a thread of its own: there is none left of those that count."""
+    """Refuses a call before the next is looked at: there is no thread left, and none is needed."""
 
     def __init__(self) -> None:
-        self.experimental_thread_pool = ThreadPoolExecutor(1, "otlp-grpc-refusals")
+        self.experimental_thread_pool = Here()
 
     def __call__(self, _messages: Iterator[bytes], context: grpc.ServicerContext) -> NoReturn:
         _exhausted(context, _TOO_MANY)

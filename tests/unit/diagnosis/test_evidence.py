@@ -91,7 +91,7 @@ def test_the_full_list_takes_nothing_more():
 
 def test_a_signal_is_told_with_its_numbers_and_an_exemplar_with_its_note():
     told, note = number((), facts([signal("a")]), {"a": ["t1"]}, at(9))
-    assert told.summary == "ErrorRate, from Traces: checkout -> payment is 40%, limit 5%"
+    assert told.summary == "checkout -> payment is 40%, limit 5% (from Traces)"
     assert (told.observed_time, note.observed_time, note.summary) == (T0, at(9), "traces t1")
 
 

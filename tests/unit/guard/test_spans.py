@@ -52,6 +52,19 @@ def test_an_open_span_has_no_end_and_no_status_and_a_child_names_its_parent():
     assert bench.kept.named(END)[0]["hemostat.span.status"] == "ok"
 
 
+def test_the_end_of_a_failed_span_says_by_which_exception():
+    """pydantic-ai says it in an event of the span only: without it a refusing provider looks like any failure."""
+    bench = Bench()
+    failing = {"gen_ai.operation.name": "chat"}
+    for attributes in (failing, failing | {"error.type": "429"}, AGENT):
+        with bench.tracer.start_as_current_span("chat m", attributes=attributes) as span:
+            if attributes is not AGENT:
+                span.record_exception(ValueError("first"))
+                span.record_exception(TimeoutError("last"))
+                span.set_status(Status(StatusCode.ERROR))
+    assert [end.get("error.type") for end in bench.kept.named(END)] == ["TimeoutError", "429", None]
+
+
 def test_attributes_set_after_the_start_are_in_the_heartbeat():
     bench = Bench()
     span = bench.tracer.start_span("execute_tool x", attributes={"gen_ai.operation.name": "execute_tool"})

@@ -101,3 +101,13 @@ def test_waiting_for_data_is_told_once_and_not_while_anything_fires():
     assert [m.partition(";")[0] for m in messages(found) if "no calls" in m] == [
         "no calls of checkout -> payment since 11:59:40Z"
     ]
+
+
+def test_the_summary_is_what_is_wrong_now_or_was_last():
+    calls = signal("calls", message="60% of 49 calls checkout -> payment fail")
+    pods = signal("pods", **POD, message="CrashLoopBackOff: exit code 1 (payment-a)")
+    found, said = incident(), []
+    for when, signals in ((1, (calls,)), (7, (calls, pods)), (9, ())):
+        found = seen_by(found, when, *signals)
+        said.append(found.status.summary)
+    assert said == [calls.message, f"{pods.message} (+1 signal)", f"{pods.message} (+1 signal)"]

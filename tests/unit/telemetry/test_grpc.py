@@ -1,6 +1,7 @@
 """What OTLP/gRPC answers, and that neither silent nor many callers keep the others waiting."""
 
 import threading
+import time
 from contextlib import contextmanager
 
 import grpc
@@ -66,18 +67,22 @@ def test_grpc_answers_as_the_specification_wants():
 
 
 def test_a_call_that_finds_no_thread_is_refused_without_one():
-    server = serving()
+    server, over = serving(), threading.Event()
     for _ in range(MAX_CALLS):
         assert server.service(Details()) is server._export
+        server._threads.submit(over.wait, 10)
     assert server.service(Details()) is server._refusal
     refuse = server._refusal.stream_unary
-    assert refuse.experimental_thread_pool is not server._pool
     context = Context()
     with pytest.raises(Aborted):
-        refuse(iter([]), context)
+        refuse.experimental_thread_pool.submit(refuse, iter([]), context)
     assert dict(context.trailing)
     assert export(b"", server=server) == b""
+    over.set()
+    while server._threads.full:
+        time.sleep(0.001)
     assert server.service(Details()) is server._export, "a call that ended makes room"
+    server._threads.shutdown()
 
 
 def test_one_sender_has_half_of_the_calls():

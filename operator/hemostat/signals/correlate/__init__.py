@@ -16,6 +16,7 @@ from hemostat.signals.correlate.draft import (
     open_incident,
     openings,
     returned,
+    summary,
 )
 from hemostat.signals.correlate.hints import shares, ties
 from hemostat.signals.correlate.report import Report, Word, reported
@@ -44,6 +45,7 @@ __all__ = [
     "returned",
     "shares",
     "shown_of",
+    "summary",
     "symptom",
     "ties",
 ]

@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hemostat.api.incident import RESOLVED, Incident, IncidentSpec, SignalStatus
+from hemostat.api.incident import RESOLVED, Incident, IncidentSpec, SignalSource, SignalStatus
 from hemostat.api.meta import BoundTargetRef, LocalRef, find, is_true
 from hemostat.api.watch import SignalKind, Watch
 from hemostat.clock import rfc3339
 from hemostat.signals.sentence import title
 from hemostat.signals.severity import ORDER
+from hemostat.signals.workload import Aspect
 
 COMES_BACK_WITHIN = timedelta(minutes=15)
 """Trouble that returns so soon after it was resolved is the same trouble."""
 MAX_RETURNS = 2
 """Trouble that came back more often is no longer acted on: what is done about it does not last."""
-_TELLING = (SignalKind.WORKLOAD, SignalKind.ERROR_RATE)
-"""Of signals that are equally bad, those say best what is wrong: why pods fail, and that users notice."""
+_AT_MAXIMUM = f"{Aspect.AUTOSCALER_MAX} of "
+"""Subject of what pods' objects say without being the reason of anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +94,25 @@ def draft(watch: Watch, target: BoundTargetRef, firing: Sequence[SignalStatus]) 
     first = min(firing, key=lambda s: (s.first_fired_time, s.key))
     opened = first.first_fired_time
     digest = hashlib.sha256(f"{print_}/{rfc3339(opened)}".encode()).hexdigest()[:8]
-    worst = min(firing, key=_telling)
     return Draft(
         name=f"{target.name[:200].rstrip('.-')}-{digest}",
         spec=IncidentSpec(
             watch_ref=LocalRef(name=watch.metadata.name, uid=watch.metadata.uid or None),
             target_ref=target,
             fingerprint=print_,
-            title=title(worst, len(firing) - 1),
+            title=summary(firing),
             started_time=opened,
             opened_time=opened,
         ),
     )
 
 
-def _telling(signal: SignalStatus) -> tuple[int, int, datetime, str]:
-    kind = _TELLING.index(signal.kind) if signal.kind in _TELLING else len(_TELLING)
-    return -ORDER.index(signal.severity), kind, signal.first_fired_time, signal.key
+def summary(firing: Sequence[SignalStatus]) -> str:
+    """Say in one line what is wrong: why pods fail, if they do, else the worst signal, of equal ones the first."""
+    return title(min(firing, key=_telling), len(firing) - 1)
+
+
+def _telling(signal: SignalStatus) -> tuple[bool, int, bool, datetime, str]:
+    reason = signal.source is SignalSource.WORKLOAD and not signal.subject.startswith(_AT_MAXIMUM)
+    noticed = signal.kind is SignalKind.ERROR_RATE
+    return not reason, -ORDER.index(signal.severity), not noticed, signal.first_fired_time, signal.key

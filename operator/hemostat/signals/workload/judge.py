@@ -97,17 +97,18 @@ def _observation(name: str, scene: Scene, aspect: Aspect, found: list[Trouble]) 
         value=float(len(found)),
         unit=" affected",
         samples=max(1, len(scene.pods)),
-        note=told(found),
+        note=told(found, scene.name),
     )
 
 
-def told(found: Sequence[Trouble]) -> str:
-    """Say what is wrong first, and with which objects then: the reason is what people look for."""
+def told(found: Sequence[Trouble], target: str) -> str:
+    """Say what is wrong first, and with which objects then, the target itself apart: the reason is looked for."""
     groups: dict[str, list[str]] = {}
     for t in found:
         words = f"{t.label or t.aspect}: {t.words}" if t.words else str(t.label or t.aspect)
         groups.setdefault(words, []).append(t.subject)
-    shown = [f"{words} ({_listed(names)})" for words, names in list(groups.items())[:TOLD]]
+    first = list(groups.items())[:TOLD]
+    shown = [words if names == [target] else f"{words} ({_listed(names)})" for words, names in first]
     rest = sum(len(names) for names in list(groups.values())[TOLD:])
     return "; ".join(shown) + (f"; and {rest} more" if rest else "")
 

@@ -9,8 +9,10 @@ from tests.unit.builders import NAMESPACE, TARGET, at, condition, incident, sign
 
 from hemostat.api.incident import SignalSource, SignalState
 from hemostat.api.watch import SignalKind
-from hemostat.signals.correlate import MAX_OWN, draft, fingerprint, merge, open_incident
+from hemostat.signals.correlate import MAX_OWN, draft, fingerprint, merge, open_incident, summary
 
+PODS = {"kind": SignalKind.WORKLOAD, "source": SignalSource.WORKLOAD}
+GONE = "payment-a: gone"
 FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
 
 
@@ -47,14 +49,17 @@ def test_the_fingerprint_is_the_target():
 @pytest.mark.parametrize(
     "firing",
     [
-        [signal("a", severity="Minor"), signal("told", message="payment-a: gone", severity="Major")],
-        [signal("a", kind=SignalKind.LATENCY), signal("told", kind=SignalKind.WORKLOAD, message="payment-a: gone")],
-        [signal("a", first_fired_time=at(1)), signal("told", message="payment-a: gone", first_fired_time=at(0))],
+        [signal("a", severity="Critical"), signal("told", severity="Minor", message=GONE, subject="x", **PODS)],
+        [signal("a", subject="AutoscalerAtMaximum of payment", **PODS), signal("told", severity="Major", message=GONE)],
+        [signal("a", severity="Minor"), signal("told", message=GONE, severity="Major")],
+        [signal("a", kind=SignalKind.LATENCY), signal("told", message=GONE)],
+        [signal("a", first_fired_time=at(1)), signal("told", message=GONE, first_fired_time=at(0))],
     ],
 )
-def test_the_title_is_that_of_the_worst_signal_then_of_the_one_that_says_why(firing):
-    assert "payment-a: gone" in draft(watch(), TARGET, firing).spec.title
-    assert draft(watch(), TARGET, firing[::-1]).spec.title == draft(watch(), TARGET, firing).spec.title
+def test_the_summary_says_why_pods_fail_then_the_worst_then_what_users_notice(firing):
+    assert GONE in summary(firing)
+    assert summary(firing[::-1]) == summary(firing)
+    assert draft(watch(), TARGET, firing).spec.title == summary(firing)
 
 
 def test_only_an_unresolved_incident_of_the_fingerprint_is_open():
