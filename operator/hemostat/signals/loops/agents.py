@@ -40,6 +40,9 @@ class Agents:
                 self._services.put(step.service, "")
             else:
                 self._services.put(step.service, step.agent)
+        elif step.operation is Operation.WAIT:
+            if step.agent:
+                self._names.put(step.span, step.agent)
         elif step.operation in _WORK:
             if step.operation is Operation.TOOL:
                 self._tools.put(step.span, step.peer)

@@ -44,10 +44,6 @@ class Cycle:
     reworded: int
     same: int
     """Their results were those of the round before; of the others none is known."""
-    measured: int
-    """Steps of whose tokens three rounds are known."""
-    steady: int
-    """Of these: each round added as many tokens as the one before."""
     failed: int
     transient: int
     """They failed as overloaded services do."""

@@ -1,8 +1,9 @@
 """Is a cycle trouble? Rules that a person can read; their numbers were chosen on the tuning set of tests/bench (pure).
 
 What a round brought decides: results that differ are progress and never get here. Rounds that ask the same and get the
-same are told at the third. Polling with pauses is what one does about a slow thing, so it is told when it has gone on
-for long. Steps of which nothing is known but the name need many more rounds, and are never cut.
+same are told at the third. Polling with pauses is what one does about a slow thing, and trying again later about one
+that is down, so these are told when they have gone on for long. Who argues while a tool is down does not argue: it
+tries again. Steps of which nothing is known but the name need many more rounds, and are never cut.
 """
 
 from enum import Enum, auto
@@ -14,14 +15,14 @@ from hemostat.telemetry.steps import Basis, Operation
 
 IDLE_SHARE, PAUSE_SECONDS = 0.5, 5.0
 """Polling: less than this share of the time is work, and steps are at least so far apart."""
-POLLS, POLLED_SECONDS = 12, 120.0
-"""How often and how long polling may go on in vain."""
+POLLS, RETRIES = 12, 6
+"""How often one may poll in vain, and try again at once what fails as overloaded services do."""
 BACK_OFF = 1.5
 """Pauses that grow by this factor are back-off."""
 FAN_OUT = 0.25
 """Share of steps that began before the same one of the last round was over: these are many at once, no rounds."""
-CUT_ROUNDS, CUT_SECONDS = 5, 10.0
-"""Rounds and duration from which on a cycle that costs may be cut."""
+CUT_ROUNDS, CUT_REWORDED, CUT_SECONDS = 5, 8, 10.0
+"""Rounds (where it was asked in other words: more) and duration from which on a cycle that costs may be cut."""
 _BASIS = {Basis.SESSION: 1.0, Basis.TASK: 0.95, Basis.TRACE: 0.9}
 
 
@@ -48,24 +49,23 @@ _CONFIDENCE = {Evidence.SAME: 90, Evidence.ASKED: 80, Evidence.NAMES: 55, Eviden
 
 def judge(cycle: Cycle) -> Verdict | None:
     """Return what is wrong with it; None for what looks legitimate, or is too early to tell."""
-    evidence = _evidence(cycle)
-    if cycle.rounds < _needed(cycle, evidence) or cycle.overlap > FAN_OUT * cycle.steps:
+    evidence, down = _evidence(cycle), _is_down(cycle)
+    if down and (cycle.step.operation is Operation.CHAT or _backs_off(cycle)):
+        return None  # a provider's trouble is told by `storm`; longer pauses each time are what one should do
+    pauses = _pauses(cycle, down=down)
+    needed = _needed(cycle, evidence, down=down, pauses=pauses)
+    if cycle.rounds < needed or cycle.overlap > FAN_OUT * cycle.steps:
         return None
-    if _failing(cycle):
-        return None if cycle.step.operation is Operation.CHAT else _storm(cycle)  # a provider's: `storm` tells
-    polls = _polls(cycle)
-    if polls and (cycle.rounds < POLLS or cycle.ended - cycle.began < POLLED_SECONDS):
-        return None
-    cut = not polls and _may_be_cut(cycle, evidence)
+    cut = not pauses and not down and _may_be_cut(cycle, evidence)
     edge = _edge(cycle)
     return _verdict(
         cycle,
         _kind(cycle),
         edge,
         advice=Advice.CUT if cut else Advice.NOTIFY,
-        confidence=_confidence(cycle, evidence),
+        confidence=_confidence(cycle, evidence, needed),
         visibility=Visibility.PARTIAL if evidence in (Evidence.NAMES, Evidence.NAME) else Visibility.FULL,
-        words=_words(cycle, evidence, edge),
+        words=_words(cycle, _DOWN if down else _KNOWN[evidence], edge),
     )
 
 
@@ -94,7 +94,11 @@ def _evidence(cycle: Cycle) -> Evidence:
     return Evidence.NAMES if len(cycle.symbols) > 1 or _between_agents(cycle) else Evidence.NAME
 
 
-def _needed(cycle: Cycle, evidence: Evidence) -> int:
+def _needed(cycle: Cycle, evidence: Evidence, *, down: bool, pauses: bool) -> int:
+    if pauses:
+        return POLLS
+    if down:
+        return RETRIES
     if _only_words(cycle):
         return max(NEEDED_WORDS, NEEDED[evidence])
     if evidence is Evidence.NAMES and len({s.peer for s in cycle.symbols if _is_to_agent(s)}) > 2:
@@ -114,45 +118,28 @@ def _between_agents(cycle: Cycle) -> bool:
     return any(map(_is_to_agent, cycle.symbols))
 
 
-def _failing(cycle: Cycle) -> bool:
-    return 2 * cycle.transient > cycle.steps
+def _is_down(cycle: Cycle) -> bool:
+    """Tell whether in every round something failed as overloaded services do."""
+    return cycle.transient >= cycle.rounds - 1
 
 
-def _polls(cycle: Cycle) -> bool:
+def _pauses(cycle: Cycle, *, down: bool) -> bool:
+    """Tell whether it waits between tries. Agents that talk to each other have no reason to, but one that is down."""
     lasted = cycle.ended - cycle.began
-    slow = lasted >= PAUSE_SECONDS * cycle.steps
-    return slow and cycle.busy < IDLE_SHARE * lasted and not _between_agents(cycle)
+    slow = lasted >= PAUSE_SECONDS * cycle.steps and not _between_agents(cycle)
+    return (slow or down) and cycle.busy < IDLE_SHARE * lasted
 
 
 def _backs_off(cycle: Cycle) -> bool:
     return cycle.last_gap > BACK_OFF * cycle.first_gap
 
 
-def _storm(cycle: Cycle) -> Verdict | None:
-    """Who tries again at once is a burden on what is overloaded; who waits longer each time is not."""
-    if _backs_off(cycle) or cycle.rounds < STORM_ROUNDS:
-        return None
-    edge = _edge(cycle)
-    return _verdict(
-        cycle,
-        Kind.RETRY_STORM,
-        edge,
-        advice=Advice.NOTIFY,
-        confidence=80,
-        visibility=Visibility.FULL,
-        words=f"{edge[1]} fails and {edge[0]} tries again without waiting longer: {cycle.rounds} times",
-    )
-
-
-STORM_ROUNDS = 6
-"""Failures in a row, without longer pauses, from which on trying again is a storm."""
-
-
 def _may_be_cut(cycle: Cycle, evidence: Evidence) -> bool:
     """It costs, it runs at full speed, it has gone on for long enough, and it is known what comes of it."""
     lasted = cycle.ended - cycle.began
     sure = evidence in (Evidence.SAME, Evidence.ASKED)
-    return sure and cycle.rounds >= CUT_ROUNDS and lasted >= CUT_SECONDS and 2 * cycle.busy > lasted
+    rounds = CUT_REWORDED if 2 * cycle.reworded > cycle.steps else CUT_ROUNDS
+    return sure and cycle.rounds >= rounds and lasted >= CUT_SECONDS and 2 * cycle.busy > lasted
 
 
 def _kind(cycle: Cycle) -> Kind:
@@ -182,9 +169,9 @@ def _edge(cycle: Cycle) -> Edge:
     return (last.agent or last.service, last.peer)
 
 
-def _confidence(cycle: Cycle, evidence: Evidence) -> int:
+def _confidence(cycle: Cycle, evidence: Evidence, needed: int) -> int:
     """Rounds beyond the needed ones add, noise between takes away, and so does not knowing the conversation."""
-    more = 2 * min(5, cycle.rounds - _needed(cycle, evidence))
+    more = 2 * min(5, cycle.rounds - needed)
     return round(min(98, _CONFIDENCE[evidence] + more) * _BASIS[cycle.step.basis])
 
 
@@ -194,13 +181,14 @@ _KNOWN = {
     Evidence.NAMES: "what was asked is not sent",
     Evidence.NAME: "what was asked is not sent",
 }
+_DOWN = "a part of it fails each time and is tried again without waiting longer"
 
 
-def _words(cycle: Cycle, evidence: Evidence, edge: Edge) -> str:
+def _words(cycle: Cycle, known: str, edge: Edge) -> str:
     steps = " -> ".join(dict.fromkeys(s.peer for s in cycle.symbols))
     who = ", ".join(_agents(cycle))
     lasted = cycle.ended - cycle.began
     return (
-        f"{who}: {steps}, {cycle.rounds} rounds in {lasted:.0f} s, {_KNOWN[evidence]}; "
+        f"{who}: {steps}, {cycle.rounds} rounds in {lasted:.0f} s, {known}; "
         f"{cycle.tokens} tokens. Cut {edge[0]} -> {edge[1]}"
     )

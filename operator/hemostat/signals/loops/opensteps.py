@@ -73,14 +73,21 @@ class OpenSteps:
             at = above.step if above else None
         return step.service
 
-    def above(self, step: Step) -> list[Step]:
-        """Return the open activations of the same agent above an activation, the innermost first."""
+    def activated(self, step: Step) -> str:
+        """Return whose activation it is: where it is named only when it ends, who waits for it knows."""
+        above = self._open.get(step.parent)
+        if not step.agent and above is not None and above.step.awaited == "agent":
+            return above.step.peer
+        return step.agent or step.peer
+
+    def above(self, step: Step) -> list[tuple[str, Step]]:
+        """Return the open activations above an activation with the names of their agents, the innermost first."""
         found, at = [], self._open.get(step.parent)
         for _ in range(MOST_DEPTH):
             if at is None:
                 break
-            if at.step.operation is Operation.AGENT and (at.step.agent, at.step.peer) == (step.agent, step.peer):
-                found.append(at.step)
+            if at.step.operation is Operation.AGENT:
+                found.append((self.activated(at.step), at.step))
             at = self._open.get(at.step.parent)
         return found
 

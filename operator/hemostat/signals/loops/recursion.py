@@ -7,31 +7,35 @@ from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Operation, Step
 
 DEPTH = 10
-"""Calls of one agent inside each other, each with another task."""
+"""Calls inside each other, of agents that call each other again, whatever their tasks."""
 SAME = 3
-"""Calls of one agent inside each other with the very same task: nothing gets smaller."""
+"""Calls inside each other with the very same task, when it has come back to an agent: nothing gets smaller."""
 
 
 def too_deep(step: Step, steps: OpenSteps) -> Iterator[Verdict]:
     """Yield a verdict if an activation that has just begun is one too many."""
     if step.operation is not Operation.AGENT:
         return
-    above = steps.above(step)
-    same = 1 + sum(one.arguments == step.arguments for one in above) if step.arguments is not None else 1
-    if len(above) + 1 < DEPTH and same < SAME:
+    who, above = steps.activated(step), steps.above(step)
+    mine = [one for name, one in above if name == who]
+    if not mine:
         return
-    who = step.agent or step.peer
-    task = f", {same} times with the same task" if same >= SAME else ""
+    task = step.arguments
+    came_back = task is not None and any(one.arguments == task for one in mine)
+    same = 1 + sum(one.arguments == task for _, one in above) if came_back else 0
+    if same < SAME and len(above) + 1 < DEPTH:
+        return
+    again = f", {same} calls with the same task" if same >= SAME else ""
     yield Verdict(
         kind=Kind.RECURSION,
         advice=Advice.CUT if same >= SAME else Advice.NOTIFY,
         tenant=step.tenant,
         conversation=step.conversation,
-        agents=(who,),
+        agents=(who, *dict.fromkeys(name for name, _ in above[: above.index((who, mine[0]))] if name != who)),
         edge=(steps.agent_of(caller) if (caller := steps.get(step.parent)) else who, who),
-        rounds=max(same, len(above) + 1),
-        began=above[-1].started,
+        rounds=max(same, len(mine) + 1),
+        began=above[-1][1].started,
         confidence=90 if same >= SAME else 70,
-        visibility=Visibility.FULL if step.arguments is not None else Visibility.PARTIAL,
-        words=f"{who} has called itself {len(above)} times{task}, and no call has returned",
+        visibility=Visibility.FULL if task is not None else Visibility.PARTIAL,
+        words=f"{who} is called inside its own call for the {len(mine)}. time{again}, and no call has returned",
     )

@@ -54,3 +54,8 @@ def giver(raw: Raw) -> str:
     if _OPENAI_AGENTS.match(raw.name):
         return text(raw.attributes, "input.value")
     return text(raw.attributes, *v.HANDOFF_FROM)
+
+
+def says_nothing(raw: Raw) -> bool:
+    """Tell whether what looks like content of a hand-over are only the two names (OpenInference's OpenAI Agents)."""
+    return bool(_OPENAI_AGENTS.match(raw.name))

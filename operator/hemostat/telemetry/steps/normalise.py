@@ -12,7 +12,7 @@ from hemostat.telemetry.steps import vocabulary as v
 from hemostat.telemetry.steps.attributes import MAX_NAME, number, text
 from hemostat.telemetry.steps.content import content
 from hemostat.telemetry.steps.failure import failure
-from hemostat.telemetry.steps.handoff import by_message, by_tool, giver
+from hemostat.telemetry.steps.handoff import by_message, by_tool, giver, says_nothing
 from hemostat.telemetry.steps.raw import Raw
 from hemostat.telemetry.steps.step import Basis, Operation, Source, Step, WaitMode
 
@@ -36,7 +36,7 @@ def step(raw: Raw) -> Step | None:
     operation, source, peer = reading
     chat = operation is Operation.CHAT
     conversation, basis = _conversation(raw)
-    said = content(attributes, operation)
+    said = content({} if operation is Operation.HANDOFF and says_nothing(raw) else attributes, operation)
     return Step(
         conversation=conversation,
         basis=basis,

@@ -5,12 +5,13 @@ from tests.unit.signals.loops.talks import steps, tool
 
 from hemostat.signals.loops.bank import Bank
 from hemostat.signals.loops.judge import (
+    CUT_REWORDED,
     CUT_ROUNDS,
     NEEDED,
     NEEDED_RING,
     NEEDED_WORDS,
     POLLS,
-    STORM_ROUNDS,
+    RETRIES,
     Evidence,
     judge,
 )
@@ -57,13 +58,15 @@ def test_it_is_cut_only_when_it_costs_runs_at_full_speed_and_has_gone_on():
 
 def test_polling_with_pauses_is_told_only_when_it_has_gone_on_for_long():
     assert rounds_to([tool(start=20.0 * i) for i in range(60)]) == POLLS
-    assert rounds_to([tool(start=6.0 * i) for i in range(60)]) == 21, "two minutes"
+    assert rounds_to([tool(start=6.0 * i) for i in range(60)]) == POLLS
     assert rounds_to([tool(start=20.0 * i, result=i) for i in range(60)]) is None
     assert all(v.advice is Advice.NOTIFY for v in verdicts([tool(start=20.0 * i) for i in range(40)]) if v)
 
 
-def test_in_other_words_it_is_a_paraphrase_loop():
-    assert last(*({"asked": i} for i in range(5, 8))).kind is Kind.PARAPHRASE_LOOP
+def test_in_other_words_it_is_a_paraphrase_loop_and_cut_later():
+    told = verdicts(steps(*({"asked": i, "took": 1.9} for i in range(5, 20))))
+    assert {v.kind for v in told if v} == {Kind.PARAPHRASE_LOOP}
+    assert next(v.rounds for v in told if v and v.advice is Advice.CUT) == CUT_REWORDED > CUT_ROUNDS
 
 
 def test_two_agents_that_answer_each_other_are_a_cycle_cut_between_them():
@@ -100,12 +103,25 @@ def test_many_at_once_are_no_rounds():
     assert not any(verdicts(at_once))
 
 
-def test_a_tool_that_is_down_is_a_storm_of_retries_unless_pauses_grow():
-    down = {"failed": Failure.UNAVAILABLE, "result": None}
-    assert rounds_to(steps(*[down] * 12)) == STORM_ROUNDS
-    assert last(*[down] * 12).kind is Kind.RETRY_STORM
-    patient = [tool(start=float(2**i), took=0.1, **down) for i in range(12)]
-    assert not any(verdicts(patient))
+DOWN = {"failed": Failure.UNAVAILABLE, "result": 7}
+
+
+def test_a_tool_that_is_down_may_be_tried_again_later_and_a_few_times_at_once():
+    told = [v for v in verdicts(steps(*[{**DOWN, "took": 1.9}] * 40)) if v]
+    assert (told[0].rounds, told[0].kind) == (RETRIES, Kind.REPEATED_STEP)
+    assert {v.advice for v in told} == {Advice.NOTIFY}, "a cut makes it fail, which it does already"
+    backs_off = [tool(start=float(2**i), took=0.1, **DOWN) for i in range(12)]
+    assert not any(verdicts(backs_off))
+    assert rounds_to([tool(start=4.0 * i, took=0.1, **DOWN) for i in range(20)]) == POLLS, "it waits"
+
+
+def test_two_who_wait_for_a_tool_that_is_down_do_not_argue():
+    def turns(**checked):
+        ask = {"agent": "x", "peer": "y", "operation": AGENT, "took": 4.0}
+        return steps(*[ask, {"agent": "y", "peer": "check", "took": 0.1, **checked}] * 20, every=6.0)
+
+    assert rounds_to(turns()) == 2 * 3, "they do"
+    assert rounds_to(turns(**DOWN)) == 2 * POLLS, "and they do not"
 
 
 def test_what_fails_for_another_reason_is_a_loop():

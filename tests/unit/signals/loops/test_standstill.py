@@ -29,9 +29,9 @@ def lock(name, parent, holder, **more):
     )  # fmt: skip
 
 
-def wait(name, parent, mode, awaited="agent", **more):
+def wait(name, parent, mode, awaited="agent", peer="b", **more):
     return tool(
-        agent="", peer="b", operation=WAIT, ended=None, span=span(name), parent=span(parent), mode=mode,
+        agent="", peer=peer, operation=WAIT, ended=None, span=span(name), parent=span(parent), mode=mode,
         awaited=awaited, **more,
     )  # fmt: skip
 
@@ -187,3 +187,25 @@ def test_calls_of_oneself_with_the_same_task_are_told_early_and_with_others_late
     assert (depth, found.advice) == (DEPTH, Advice.NOTIFY)
     assert nested(DEPTH - 1, asked=lambda i: i + 5) == (None, None)
     assert nested(20, asked=lambda i: None)[0] == DEPTH
+
+
+def circle(names, asked, *, unnamed=False):
+    """Return at which depth agents that call each other are told of, and what is told; each waits for the next."""
+    opened = OpenSteps()
+    for i, name in enumerate(names):
+        opened.add(wait(f"w{i}", f"c{i - 1}", "all", peer=name), 0.0)
+        named = {"agent": "", "peer": "invoke_agent"} if unnamed else {"agent": name, "peer": name}
+        step = tool(operation=AGENT, ended=None, span=span(f"c{i}"), parent=span(f"w{i}"), asked=asked(i), **named)
+        opened.add(step, 0.0)
+        for verdict in too_deep(step, opened):
+            return i + 1, verdict
+    return None, None
+
+
+@pytest.mark.parametrize("unnamed", [False, True])
+def test_a_task_that_comes_back_to_who_has_it_is_told_whoever_passed_it_on(unnamed):
+    """A planner has its own task; below it the same one goes round, and some conventions name agents at the end."""
+    depth, found = circle("pabababab", lambda i: 9 if i else 1, unnamed=unnamed)
+    assert (depth, found.kind, set(found.agents)) == (1 + SAME, Kind.RECURSION, {"a", "b"})
+    assert circle("pababab", lambda i: i + 5) == (None, None), "parts get smaller"
+    assert circle("pabcdef", lambda i: 9) == (None, None), "passed on, and never back"

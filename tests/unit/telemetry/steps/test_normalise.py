@@ -89,6 +89,13 @@ def test_who_hands_over_to_whom(name, attributes, agent, peer):
     assert (found.operation, found.agent, found.peer) == (HANDOFF, agent, peer)
 
 
+def test_the_two_names_of_a_hand_over_are_no_content():
+    """They are the same each time, and would prove that nothing new is handed over."""
+    names = {"openinference.span.kind": "TOOL", "input.value": "A", "output.value": "B"}
+    found = only("handoff to B", attributes=names)
+    assert (found.arguments, found.about, found.result) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("kind", "attributes"),
     [

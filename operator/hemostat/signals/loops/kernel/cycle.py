@@ -51,8 +51,6 @@ FOUND = np.dtype(
         ("exact", "i4"),
         ("reworded", "i4"),
         ("same", "i4"),
-        ("measured", "i4"),
-        ("steady", "i4"),
         ("failed", "i4"),
         ("transient", "i4"),
         ("tokens", "i8"),
@@ -211,22 +209,7 @@ def _describe(talk: Any, kept: Any, period: int, agree: int, found: Any) -> None
         entry = talk.steps[(talk.count - 1 - kept[period - 1 - i]) % STEPS]
         found.symbols[i] = entry.symbol
         found.classes[i] = entry.class_
-    _measure(talk, kept, period, agree + period, found)
     _time(talk, kept, period, agree + period, found)
-
-
-@part
-def _measure(talk: Any, kept: Any, period: int, length: int, found: Any) -> None:
-    """Compare what each step added to the tokens, or took, with the round before: a circle adds the same each time."""
-    tokens = np.zeros(STEPS, np.int64)
-    for i in range(length):
-        tokens[i] = talk.steps[(talk.count - 1 - kept[i]) % STEPS].tokens
-    found.measured = found.steady = 0
-    for i in range(length - 2 * period):
-        new, old, older = tokens[i], tokens[i + period], tokens[i + 2 * period]
-        if new and old and older:
-            found.measured += 1
-            found.steady += new - old == old - older
 
 
 @part

@@ -24,7 +24,7 @@ KNOWN, EXACT, REWORDED, SAME, DIFFERENT, FAILED, TRANSIENT = 1, 2, 4, 8, 16, 32,
 """Flags of a step. KNOWN: what it asked was sent. EXACT, REWORDED: how it is like the last of its class. SAME,
 DIFFERENT: its result beside that one's; neither, where one was not sent. TRANSIENT: it failed as overloaded services
 do."""
-CHAT, WORKFLOW = 0, 5
+CHAT, AGENT, WORKFLOW = 0, 2, 5
 """Operations, by their place in the enumeration."""
 CLOSE = 0.05
 """Seconds by which two spans of one call differ."""
@@ -149,7 +149,8 @@ def _like(talk: Any, step: Any) -> int:
             return int(at)
         if step.about != old.about:
             continue
-        if step.about or _alike(talk, old.class_, step, step.result and step.result == old.result):
+        in_vain = step.result and step.result == old.result
+        if step.about or (in_vain and step.operation == AGENT) or _alike(talk, old.class_, step, in_vain):
             return int(at)
     return -1
 
