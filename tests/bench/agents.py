@@ -26,6 +26,7 @@ from agents_run import Told, run_set
 from agentworld.distort import lose_events, lose_spans, sample_traces
 from agentworld.sets import SETS
 from agentworld.truth import Truth
+from agents_visible import Shows
 from bounds import poisson_upper
 
 from hemostat.signals.loops.verdict import Advice, Verdict
@@ -209,12 +210,40 @@ def figures(told: list[Told], quiet: list[Told]) -> dict[str, Any]:
         "kinds": kinds(told),
         "kinds_visible": kinds([one for one in told if one.truth.content and one.truth.guard]),
         "content_and_guard": rows(told, _sees),
+        "visible": score(visible(told)),
+        "visible_kinds": kinds(visible(told)),
+        "what_shows": by_what_shows(told),
         "tuned_and_held_out": rows(told, lambda t: "held out" if t.novel else "tuned"),
         "families": rows(told, lambda t: f"{t.family}{' (held out)' if t.novel else ''}"),
         "conventions": rows(told, lambda t: t.convention),
         "identity": rows(told, lambda t: t.identity),
         "peers": peer_rows(told),
         "peers_on_loops": _loops_beside_peers(told),
+    }
+
+
+def visible(told: Iterable[Told]) -> list[Told]:
+    """Return the conversations whose telemetry tells them from their twins by something that is done or answered."""
+    return [one for one in told if one.shows in (None, Shows.DEEDS)]
+
+
+def by_what_shows(told: Iterable[Told]) -> dict[str, dict[str, Any]]:
+    """Return figures of pairs by what is told of them, and by what tells their members apart: no detector does better.
+
+    `deeds`: the difference is told. `numbers`, `length`: only tokens or times, or only that one goes on, differ.
+    `silence`: what differs is not told at all.
+    """
+    told = [one for one in told if one.shows]
+    kind_of = {one.truth.pair: one.truth.kind for one in told if one.truth.kind}
+    by: dict[str, dict[str, list[Told]]] = defaultdict(lambda: defaultdict(list))
+    for one in told:
+        by[f"{kind_of.get(one.truth.pair, 'none')}; {_sees(one.truth)}"][str(one.shows)].append(one)
+    return {
+        name: {
+            what: {"pairs": len(some) // 2, "recall": (found := score(some))["recall"], "precision": found["precision"]}
+            for what, some in sorted(shows.items())
+        }
+        for name, shows in sorted(by.items())
     }
 
 
@@ -248,7 +277,12 @@ def main() -> int:
     parser.add_argument("--tuning", action="store_true")
     if parser.parse_args().tuning:
         told = run_set(SETS["tuning"])
-        print(json.dumps({"all": score(told), "kinds": kinds(told), "sees": rows(told, _sees)}, indent=1))
+        print(
+            json.dumps(
+                {"all": score(told), "kinds": kinds(told), "sees": rows(told, _sees), "shows": by_what_shows(told)},
+                indent=1,
+            )
+        )
         return 0
     begun = time.monotonic()
     told = run_set(SETS["main"], with_peers=True)

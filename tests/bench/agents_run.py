@@ -11,6 +11,7 @@ from agentworld.encode import exports
 from agentworld.render import Record
 from agentworld.sets import NORMS, SetSpec, groups
 from agentworld.truth import Truth
+from agents_visible import Shows, shown
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -33,6 +34,8 @@ class Told:
     truth: Truth
     verdicts: list[tuple[float, Verdict]] = field(default_factory=list)
     peers: dict[str, Alarm | None] = field(default_factory=dict)
+    shows: Shows | None = None
+    """What tells the members of its pair apart, as far as it is told; None without a pair."""
 
 
 def batches(records: Iterable[Record]) -> list[Batch]:
@@ -66,15 +69,20 @@ def run(truths: Iterable[Truth], requests: Iterable[Batch]) -> list[Told]:
                 if name in names:
                     names[name].verdicts.append((now, verdict))
 
+    seen: list[Step] = []
     for batch in requests:
-        now = batch[0]
+        now, some = batch[0], list(steps(batch))
+        seen += some
         clock = clock or now
         while clock + 1.0 < now:
             clock += 1.0
             note(clock, found.look(clock))
-        note(now, found.take(steps(batch), now))
+        note(now, found.take(some, now))
     for second in range(1, AFTERWARDS + 1):
         note(clock + second, found.look(clock + second))
+    shows = shown([one.truth for one in told], seen)
+    for one in told:
+        one.shows = shows.get(one.truth.pair)
     return told
 
 

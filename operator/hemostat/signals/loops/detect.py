@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hemostat.signals.loops.agents import Agents
 from hemostat.signals.loops.bank import Bank
 from hemostat.signals.loops.burn import Burn
+from hemostat.signals.loops.clocks import Clocks
 from hemostat.signals.loops.judge import judge
 from hemostat.signals.loops.ledger import TURNS, WINDOWS, Ledger
 from hemostat.signals.loops.opensteps import OpenSteps
@@ -72,6 +73,7 @@ class Detector:
         turns: int = TURNS,
         windows: Mapping[str, int] = WINDOWS,
     ) -> None:
+        self._clocks = Clocks()
         self._conversations = Conversations()
         self._agents = Agents()
         self._order = Order(delay)
@@ -86,7 +88,7 @@ class Detector:
     def take(self, steps: Iterable[Step], now: float) -> list[Verdict]:
         """Take steps in, as they came, at `now` by the receiver's clock."""
         found: list[Verdict] = []
-        for step in steps:
+        for step in self._clocks.corrected(steps, now):
             self._conversations.learn(step)
             self._agents.learn(step)
             if step.ended is not None:

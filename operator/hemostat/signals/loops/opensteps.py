@@ -28,8 +28,10 @@ class Open:
     """An open span."""
 
     step: Step
+    since: float
+    """When it was first told of, by the receiver's clock: the sender's may be wrong."""
     seen: float
-    """When it was last told of, by the receiver's clock."""
+    """When it was last told of."""
     again: bool = False
 
 
@@ -57,9 +59,9 @@ class OpenSteps:
         for span in silent:
             self._drop(span)
 
-    def waits(self) -> list[Step]:
-        """Return all open waits."""
-        return [self._open[span].step for span in self._waits]
+    def waits(self) -> list[tuple[Step, float]]:
+        """Return all open waits, and since when they are known."""
+        return [(self._open[span].step, self._open[span].since) for span in self._waits]
 
     def agent_of(self, step: Step) -> str:
         """Return who takes the step: the agent it names, or the one above it, or the service."""
@@ -107,12 +109,12 @@ class OpenSteps:
             choice = [o for o in others if self._is_choice(o)] if one.step.operation is not Operation.WAIT else []
             if len(choice) > 1:
                 # Waits side by side of which each says "any of us": one that can go on is enough for all of them.
-                group = self._open[bytes.fromhex(choice[0])].step
-                mode_of_all, others = group.mode, [o for o in others if o not in choice]
-                found[span.hex() + ANY_OF] = Waiting(tuple(choice), mode_of_all, group.started)
+                group = self._open[bytes.fromhex(choice[0])]
+                others = [o for o in others if o not in choice]
+                found[span.hex() + ANY_OF] = Waiting(tuple(choice), group.step.mode, group.since)
                 others.append(span.hex() + ANY_OF)
             if others:
-                found[span.hex()] = Waiting(tuple(others), mode, one.step.started)
+                found[span.hex()] = Waiting(tuple(others), mode, one.since)
         return found
 
     def _is_choice(self, node: str) -> bool:
@@ -154,7 +156,7 @@ class OpenSteps:
             known.step, known.seen, known.again = step, now, True
             self._open.move_to_end(step.span)
             return told
-        self._open[step.span] = Open(step, now)
+        self._open[step.span] = Open(step, now, now)
         if step.operation is Operation.WAIT:
             self._waits.add(step.span)
         if step.parent:

@@ -1,22 +1,33 @@
 """Steps in the order in which they ended, each under the conversation it belongs to (pure; not for several threads).
 
 Pods export what ended every few seconds, each at its own time, so what two agents did in turn arrives pod by pod. A
-step is held until all pods can have told of what ended before it.
+step is held until all processes that take part in its conversation have told of something that ended later: each tells
+of its own in order. Where that is not known, it is held until all of them can have told.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import replace
+from heapq import heappop, heappush
 from operator import attrgetter
+from typing import TypeVar
 
-from hemostat.telemetry.steps import Basis, Step
+from hemostat.telemetry.steps import Basis, Operation, Source, Step
 
 DELAY = 6.0
-"""Seconds for which a step is held: the SDK's batch processor exports every 5 seconds."""
+"""Seconds for which a step is held at most: the SDK's batch processor exports every 5 seconds."""
 MOST_HELD = 200_000
 MOST_TRACES = 200_000
 MOST_KNOWN = 300_000
+MOST_PARTIES, MOST_SENDERS = 100_000, 20_000
+ROUNDING = 1e-6
 MOST_LINKS = 64
 """Traces that are followed back, each to the one before."""
+K, V = TypeVar("K"), TypeVar("V")
+Key = tuple[str, str]
+_GUARDED = (Operation.CHAT, Operation.TOOL, Operation.AGENT)
+Sender = tuple[str, str, bool]
+"""Service, process, and whether it is its guard: spans and events take ways of their own."""
 
 
 class Order:
@@ -24,30 +35,90 @@ class Order:
 
     def __init__(self, delay: float = DELAY, most: int = MOST_HELD) -> None:
         self._delay, self._most = delay, most
-        self._held: list[Step] = []
+        self._held: dict[Key, list[Step]] = {}
+        self._n = 0
+        self._due: list[tuple[float, Key]] = []
+        """When conversations have a step that was held for long enough, as far as `_when` still says so."""
+        self._when: dict[Key, float] = {}
+        self._heard: set[Key] = set()
+        """Conversations that were told of since the last time."""
+        self._parties: OrderedDict[Key, tuple[Sender, ...]] = OrderedDict()
+        self._newest: OrderedDict[Sender, float] = OrderedDict()
+        """When what a sender told of ended last."""
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return self._n
 
     def put(self, step: Step) -> None:
         """Take an ended step in. One that came already (the guard's, or sent twice) is passed over."""
+        ended = step.ended or 0.0
+        sender = (step.service, step.instance, step.source is Source.GUARD)
+        if ended > self._newest.get(sender, 0.0):
+            _remember(self._newest, sender, ended, MOST_SENDERS)
         if step.span in self._known:
             return
-        self._known[step.span] = None
-        if len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
-        self._held.append(step)
+        _remember(self._known, step.span, None, MOST_KNOWN)
+        key = (step.tenant, step.conversation)
+        held = self._held.setdefault(key, [])
+        if not held:
+            self._wait(key, ended)
+        held.append(step)
+        self._n += 1
+        self._join(key, sender, step.operation)
+        if step.instance and step.basis is not Basis.TRACE:  # a trace may turn out to be a part of something
+            self._heard.add(key)
 
     def ready(self, now: float) -> list[Step]:
-        """Return the steps that ended `delay` seconds ago, and the oldest of those that are too many to hold."""
-        self._held.sort(key=_BY_END)
-        n = len(self._held)
-        while n > 0 and (self._held[n - 1].ended or 0.0) > now - self._delay:
-            n -= 1
-        n = max(n, len(self._held) - self._most)
-        found, self._held = self._held[:n], self._held[n:]
+        """Return the steps that may be passed on, and those held for longest where they are too many."""
+        found: list[Step] = []
+        for key in self._heard:
+            parties = self._parties.get(key, ())
+            if all(instance for _, instance, _ in parties):
+                found += self._until(key, min((self._newest.get(one, 0.0) for one in parties), default=0.0))
+        self._heard.clear()
+        while self._due and (self._due[0][0] <= now or self._n > self._most):
+            due, key = heappop(self._due)
+            if self._when.get(key) != due:
+                continue
+            found += self._until(key, now - self._delay + ROUNDING if due <= now else math.inf)
+            if key in self._held:
+                self._wait(key, min(s.ended or 0.0 for s in self._held[key]))
+        found.sort(key=_BY_END)
         return found
+
+    def _join(self, key: Key, sender: Sender, operation: Operation) -> None:
+        """Note who takes part. What a guard tells of need not be waited for as a span too."""
+        parties = self._parties.get(key, ())
+        service, instance, guard = sender
+        if sender in parties or ((service, instance, True) in parties and operation in _GUARDED):
+            return
+        others = tuple(one for one in parties if not guard or one != (service, instance, False))
+        _remember(self._parties, key, (*others, sender), MOST_PARTIES)
+
+    def _until(self, key: Key, end: float) -> list[Step]:
+        """Take out what ended until then."""
+        held = self._held.get(key, [])
+        left = [step for step in held if (step.ended or 0.0) > end]
+        self._n -= len(held) - len(left)
+        found = [step for step in held if (step.ended or 0.0) <= end] if left else held
+        if left:
+            self._held[key] = left
+        else:
+            self._held.pop(key, None)
+            self._when.pop(key, None)
+        return found
+
+    def _wait(self, key: Key, ended: float) -> None:
+        self._when[key] = due = ended + self._delay
+        heappush(self._due, (due, key))
+
+
+def _remember(known: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > most:
+        known.popitem(last=False)
 
 
 _BY_END = attrgetter("ended", "started")
@@ -70,9 +141,9 @@ class Conversations:
             self._name(step.trace, (step.links[0].hex(), Basis.TRACE, step.tenant))
 
     def settle(self, step: Step) -> Step:
-        """Return the step under its conversation, as far as it is known by now."""
-        known = self._named.get(step.trace) if step.basis is Basis.TRACE else None
-        if known is None:
+        """Return the step under its conversation, as far as it is known by now: a session is surer than a task."""
+        known = None if step.basis is Basis.SESSION else self._named.get(step.trace)
+        if known is None or (step.basis is Basis.TASK and known[1] is not Basis.SESSION):
             return step
         for _ in range(MOST_LINKS):
             before = self._named.get(bytes.fromhex(known[0])) if known[1] is Basis.TRACE else None
@@ -83,7 +154,4 @@ class Conversations:
         return replace(step, conversation=known[0], basis=known[1], tenant=known[2])
 
     def _name(self, trace: bytes, conversation: tuple[str, Basis, str]) -> None:
-        self._named[trace] = conversation
-        self._named.move_to_end(trace)
-        if len(self._named) > self._most:
-            self._named.popitem(last=False)
+        _remember(self._named, trace, conversation, self._most)

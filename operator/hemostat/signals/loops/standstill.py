@@ -30,12 +30,12 @@ class Standstill:
         told = [
             _deadlock(d, steps)
             for d in found
-            if now - suspected[frozenset(d.nodes)] > 0 and now - max(d.since, 0.0) >= self._quiet
+            if now - suspected[frozenset(d.nodes)] > 0 and now - d.since >= self._quiet
         ]
         people = [
-            _person(step, steps.agent_of(step), now)
-            for step in steps.waits()
-            if step.awaited == "person" and now - step.started >= self._person
+            _person(step, steps.agent_of(step), now - since)
+            for step, since in steps.waits()
+            if step.awaited == "person" and now - since >= self._person
         ]
         return [v for v in told if v is not None] + people
 
@@ -67,7 +67,7 @@ def _deadlock(found: Deadlock, steps: OpenSteps) -> Verdict | None:
     )
 
 
-def _person(step: Step, agent: str, now: float) -> Verdict:
+def _person(step: Step, agent: str, waited: float) -> Verdict:
     return Verdict(
         kind=Kind.WAITING_FOR_PERSON,
         advice=Advice.NOTIFY,
@@ -79,5 +79,5 @@ def _person(step: Step, agent: str, now: float) -> Verdict:
         began=step.started,
         confidence=95,
         visibility=Visibility.FULL,
-        words=f"{agent} has waited for {step.peer} for {(now - step.started) / 60:.0f} minutes",
+        words=f"{agent} has waited for {step.peer} for {waited / 60:.0f} minutes",
     )

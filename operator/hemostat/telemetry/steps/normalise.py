@@ -65,6 +65,7 @@ def step(raw: Raw) -> Step | None:
         awaited=text(attributes, "hemostat.wait.kind") if operation is Operation.WAIT else "",
         tenant=text(attributes, *v.TENANT) or raw.tenant,
         links=raw.links,
+        instance=raw.instance,
     )
 
 

@@ -50,23 +50,33 @@ class Raw:
     """Whether the guard told of it."""
     scope: str = ""
     kind: int = 0
+    instance: str = ""
+    """The process that told of it."""
 
 
 def spans(request: ExportTraceServiceRequest) -> Iterator[Raw]:
     """Yield the spans of an export request; Logfire's pending ones as open spans."""
     for resource in request.resource_spans:
-        service, tenant = _who(plain(resource.resource.attributes))
+        who = _who(plain(resource.resource.attributes))
         for scope in resource.scope_spans:
             for span in scope.spans:
-                yield _span(span, service, tenant, scope.scope.name)
+                yield _span(span, who, scope.scope.name)
 
 
-def _who(resource: Attributes) -> tuple[str, str]:
+Who = tuple[str, str, str]
+"""Service, tenant and process."""
+
+
+def _who(resource: Attributes) -> Who:
     tenant = resource.get("tenant.id") or resource.get("service.namespace") or resource.get("k8s.namespace.name") or ""
-    return printable(str(resource.get("service.name") or "")[:MAX_NAME]), printable(str(tenant)[:MAX_NAME])
+    instance = resource.get("service.instance.id") or resource.get("k8s.pod.uid") or resource.get("k8s.pod.name") or ""
+    service, tenant, instance = (
+        printable(str(name)[:MAX_NAME]) for name in (resource.get("service.name") or "", tenant, instance)
+    )
+    return service, tenant, instance
 
 
-def _span(span: Span, service: str, tenant: str, scope: str) -> Raw:
+def _span(span: Span, who: Who, scope: str) -> Raw:
     attributes = plain(span.attributes)
     own, parent, ended = span.span_id, span.parent_span_id, span.end_time_unix_nano / 1e9 or None
     if attributes.get(PENDING) == "pending_span":
@@ -78,8 +88,9 @@ def _span(span: Span, service: str, tenant: str, scope: str) -> Raw:
     exceptions = [told for name, told in events if name == "exception"][-1:] or [{}]
     said = span.status.message or exceptions[0].get("exception.message") or ""
     return Raw(
-        service=service,
-        tenant=tenant,
+        service=who[0],
+        tenant=who[1],
+        instance=who[2],
         name=span.name,
         trace=span.trace_id,
         span=own,
@@ -99,22 +110,23 @@ def _span(span: Span, service: str, tenant: str, scope: str) -> Raw:
 def logs(request: ExportLogsServiceRequest) -> Iterator[Raw]:
     """Yield the spans that log records tell of: the guard's events and G-Research's heartbeats. Others are no news."""
     for resource in request.resource_logs:
-        service, tenant = _who(plain(resource.resource.attributes))
+        who = _who(plain(resource.resource.attributes))
         for scope in resource.scope_logs:
             for record in scope.log_records:
                 if record.event_name in _EVENTS:
-                    yield _told(record, service, tenant, scope.scope.name)
+                    yield _told(record, who, scope.scope.name)
                 elif record.attributes and plain(record.attributes).get("partial.event"):
-                    yield from _partial(record, service, tenant)
+                    yield from _partial(record, who)
 
 
-def _told(record: LogRecord, service: str, tenant: str, scope: str) -> Raw:
+def _told(record: LogRecord, who: Who, scope: str) -> Raw:
     attributes = plain(record.attributes)
     own = {k.removeprefix(_OWN): attributes.pop(k) for k in list(attributes) if k.startswith(_OWN)}
     ended = _seconds(own.get("end_time_unix_nano")) if record.event_name == _ENDED else None
     return Raw(
-        service=service,
-        tenant=tenant,
+        service=who[0],
+        tenant=who[1],
+        instance=who[2],
         name=str(own.get("name") or ""),
         trace=record.trace_id,
         span=record.span_id,
@@ -128,7 +140,7 @@ def _told(record: LogRecord, service: str, tenant: str, scope: str) -> Raw:
     )
 
 
-def _partial(record: LogRecord, service: str, tenant: str) -> Iterator[Raw]:
+def _partial(record: LogRecord, who: Who) -> Iterator[Raw]:
     """The span is in the body, as OTLP JSON. Its end is told by the span itself."""
     body = record.body.string_value.encode()
     if plain(record.attributes)["partial.event"] != "heartbeat" or not 0 < len(body) <= MAX_PARTIAL:
@@ -138,7 +150,7 @@ def _partial(record: LogRecord, service: str, tenant: str) -> Iterator[Raw]:
     except Refused:
         return
     for raw in spans(request):
-        yield replace(raw, ended=None, told=True, service=raw.service or service, tenant=raw.tenant or tenant)
+        yield replace(raw, ended=None, told=True, service=raw.service or who[0], tenant=raw.tenant or who[1])
 
 
 def _seconds(nanoseconds: Any) -> float | None:

@@ -108,3 +108,5 @@ class Step:
     tenant: str = ""
     links: tuple[bytes, ...] = ()
     """Traces that the span links to."""
+    instance: str = ""
+    """The process that told of it; empty where the resource does not say."""

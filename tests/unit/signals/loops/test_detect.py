@@ -120,7 +120,7 @@ def test_steps_are_passed_on_in_the_order_of_their_ends():
     order.put(made[0])
     assert order.ready(1e9) == made[3:], "a second time it is no step"
     few = Order(delay=5.0, most=2)
-    for step in steps(*[{}] * 6):
+    for step in steps(*({"conversation": str(i)} for i in range(6))):
         few.put(step)
     assert (len(few.ready(0.0)), len(few)) == (4, 2)
 
