@@ -23,10 +23,10 @@ from statistics import median
 from typing import Any
 
 from agents_run import Told, run_set
+from agents_visible import Shows
 from agentworld.distort import lose_events, lose_spans, sample_traces
 from agentworld.sets import SETS
 from agentworld.truth import Truth
-from agents_visible import Shows
 from bounds import poisson_upper
 
 from hemostat.signals.loops.verdict import Advice, Verdict

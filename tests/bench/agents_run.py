@@ -6,12 +6,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from agents_peers import Alarm, peers
+from agents_visible import Shows, shown
 from agentworld.case import Case, finish
 from agentworld.encode import exports
 from agentworld.render import Record
 from agentworld.sets import NORMS, SetSpec, groups
 from agentworld.truth import Truth
-from agents_visible import Shows, shown
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 

@@ -1,11 +1,12 @@
 """Every open conversation in bounded memory: steps in, cycles out (pure; not for several threads at once)."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hemostat.signals.loops.kernel.cycle import FOUND, take
 from hemostat.signals.loops.kernel.ring import CONVERSATION, FAILED, SKETCH, STEP, TRANSIENT
@@ -17,7 +18,7 @@ IDLE_SECONDS = 1800.0
 _OPERATIONS = {operation: number for number, operation in enumerate(Operation)}
 _TRANSIENT = frozenset({Failure.RATE_LIMITED, Failure.UNAVAILABLE, Failure.TIMEOUT})
 _FAILURES = {failure: number for number, failure in enumerate(Failure, 1)}
-_NO_SKETCH = (0,) * SKETCH
+_FLAGS = {f: (f is not Failure.NONE) * FAILED | (f in _TRANSIENT) * TRANSIENT for f in Failure}
 _LOW = 0xFFFFFFFF
 Key = tuple[str, str]
 
@@ -88,10 +89,11 @@ class Bank:
         ended = [s for s in steps if s.ended is not None and s.operation is not Operation.WAIT]
         if not ended:
             return []
-        rows = np.array([self._row(step) for step in ended], STEP)
+        rows = self._rows(ended)
         found = np.empty(len(ended), FOUND)
         n = take(self._talks, rows, now, found)
-        return [c for f in found[:n] if (c := self._cycle(ended[int(f["row"])], f)) is not None]
+        told = (dict(zip(_NAMES, row, strict=True)) for row in found[:n].tolist())
+        return [c for row in told if (c := self._cycle(ended[row["row"]], row)) is not None]
 
     def sweep(self, now: float) -> None:
         """Forget conversations that are over."""
@@ -102,25 +104,24 @@ class Bank:
             del self._slots[key]
             self._released.append(slot)
 
-    def _row(self, step: Step) -> tuple[object, ...]:
-        """Return the step as `STEP` has it."""
-        failed = step.failed is not Failure.NONE
-        result = _FAILURES[step.failed] if failed and step.result is None else _short(step.result)
-        slot, first = self._slot((step.tenant, step.conversation))
-        return (
-            slot,
-            _short(step.arguments),
-            _short(step.about),
-            self._symbols.number(step),
-            result & 0xFFFF or (result > 0),
-            step.started,
-            step.ended,
-            min(step.tokens_in + step.tokens_out, _LOW),
-            _OPERATIONS[step.operation],
-            failed * FAILED | (step.failed in _TRANSIENT) * TRANSIENT,
-            first,
-            tuple(step.sketch[:SKETCH]) or _NO_SKETCH,
-        )
+    def _rows(self, steps: Sequence[Step]) -> NDArray[np.void]:
+        """Return steps as `STEP` has them."""
+        rows = np.empty(len(steps), STEP)
+        slots = [self._slot((s.tenant, s.conversation)) for s in steps]
+        rows["slot"] = [slot for slot, _ in slots]
+        rows["first"] = [first for _, first in slots]
+        rows["asked"] = [_short(s.arguments) for s in steps]
+        rows["about"] = [_short(s.about) for s in steps]
+        rows["symbol"] = [self._symbols.number(s) for s in steps]
+        rows["result"] = [_result(s) for s in steps]
+        rows["start"] = [s.started for s in steps]
+        rows["end"] = [s.ended for s in steps]
+        rows["tokens"] = [min(s.tokens_in + s.tokens_out, _LOW) for s in steps]
+        rows["operation"] = [_OPERATIONS[s.operation] for s in steps]
+        rows["flags"] = [_FLAGS[s.failed] for s in steps]
+        sketches = b"".join(s.sketch[:SKETCH].ljust(SKETCH, b"\0") for s in steps)
+        rows["sketch"] = np.frombuffer(sketches, np.uint8).reshape(len(steps), SKETCH)
+        return rows
 
     def _slot(self, key: Key) -> tuple[int, bool]:
         slot = self._slots.get(key)
@@ -140,17 +141,26 @@ class Bank:
         self.displaced += 1
         return slot
 
-    def _cycle(self, step: Step, found: Any) -> Cycle | None:
-        symbols = [self._symbols.of(int(n)) for n in found["symbols"][: int(found["period"])]]
+    def _cycle(self, step: Step, found: Mapping[str, Any]) -> Cycle | None:
+        symbols = [self._symbols.of(n) for n in found["symbols"][: found["period"]]]
         known = [s for s in symbols if s is not None]
         if len(known) < len(symbols):
             return None
-        return Cycle(step=step, symbols=tuple(known), **{name: found[name].item() for name in _FIELDS})
+        return Cycle(step=step, symbols=tuple(known), **{name: found[name] for name in _FIELDS})
 
 
+_NAMES = FOUND.names or ()
 _FIELDS = [f.name for f in fields(Cycle) if f.name not in ("step", "symbols")]
 
 
 def _short(digest: int | None) -> int:
     """Return 32 bits that are not 0; 0 for none."""
     return 0 if digest is None else (digest & _LOW) or 1
+
+
+def _result(step: Step) -> int:
+    """Return 16 bits that are not 0; 0 for none. What failed and says nothing has its failure for a result."""
+    if step.result is None:
+        return 0 if step.failed is Failure.NONE else _FAILURES[step.failed]
+    result = _short(step.result)
+    return result & 0xFFFF or 1

@@ -23,7 +23,8 @@ MOST_PARTIES, MOST_SENDERS = 100_000, 20_000
 ROUNDING = 1e-6
 MOST_LINKS = 64
 """Traces that are followed back, each to the one before."""
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 Key = tuple[str, str]
 _GUARDED = (Operation.CHAT, Operation.TOOL, Operation.AGENT)
 Sender = tuple[str, str, bool]
