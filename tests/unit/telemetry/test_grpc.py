@@ -100,7 +100,7 @@ def test_one_sender_has_half_of_the_calls():
     while server._shares.take("ipv4:10.0.0.1"):
         pass
     assert says_when_to_come_again(export(b"", server=server))
-    assert server._take(iter([b""]), Context("10.0.0.2")) == b""
+    assert server._take(Kind.TRACES, iter([b""]), Context("10.0.0.2")) == b""
 
 
 class Silent:
@@ -122,7 +122,7 @@ def silent_callers(server, n):
     """Calls of one sender that wait for their message; they end with the block."""
     message = Silent()
     contexts = [Context() for _ in range(n)]
-    threads = [threading.Thread(target=server._take, args=(message, context)) for context in contexts]
+    threads = [threading.Thread(target=server._take, args=(Kind.TRACES, message, context)) for context in contexts]
     for thread in threads:
         thread.start()
     while len(server._since) + server._turns.waiting < n:
@@ -137,7 +137,7 @@ def test_silent_callers_hold_up_nobody_and_are_ended():
     """Four of them held the only threads, and every good export waited for ever."""
     server = serving()
     with silent_callers(server, MAX_READING // 2) as contexts:
-        assert server._take(iter([b""]), Context("10.0.0.2")) == b""
+        assert server._take(Kind.TRACES, iter([b""]), Context("10.0.0.2")) == b""
         server.end_overdue(min(server._since.values()) + READ_SECONDS - 0.1)
         assert not any(c.cancelled for c in contexts)
         server.end_overdue(max(server._since.values()) + READ_SECONDS + 0.1)
@@ -150,9 +150,3 @@ def test_who_is_silent_while_others_wait_is_ended_sooner():
     with silent_callers(server, MAX_READING // 2 + 1) as contexts:
         server.end_overdue(max(server._since.values()) + HURRY_SECONDS + 0.1)
         assert sum(c.cancelled for c in contexts) == MAX_READING // 2
-
-
-def test_grpc_knows_no_other_method():
-    other = Called()
-    other.method = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
-    assert serving().service(other) is None
