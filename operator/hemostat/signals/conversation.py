@@ -80,7 +80,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
         unit=" rounds",
         samples=max(1, len(since)) if going else talk.steps,
         stated=Severity.MAJOR if cut else Severity.MINOR,
-        note=one_line(f"{worst.words} (visibility: {worst.visibility.value.lower()})", 900) if going else "",
+        note=one_line(f"{'' if going else 'over: '}{worst.words} (visibility: {worst.visibility.value.lower()})", 900),
         conversation=ConversationStatus(
             kind=SignalKind(worst.kind.value),
             agents=tuple(a[:253] for a in worst.agents[:16]),
