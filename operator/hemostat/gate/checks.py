@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hemostat.api.gatepolicy import Decision, GatePolicy, TelemetryAlone
-from hemostat.api.incident import Incident, SignalState
+from hemostat.api.incident import Advice, Incident, SignalState
 from hemostat.api.remediation import Check, CheckOutcome, GateDecision, GateOutcome, Plan, Remediation
 from hemostat.api.runbook import Runbook, RunbookState
 from hemostat.signals.correlate import is_over
@@ -187,7 +187,7 @@ def _agents(facts: GateInput) -> Verdict:
         return PASS, "it cuts nothing between agents"
     own = [s for s in facts.incident.status.signals if s.watch_ref is None] if facts.incident is not None else []
     told = [s for s in own if s.state is SignalState.FIRING and s.conversation is not None]
-    doubtful = [s for s in told if s.conversation is not None and not s.conversation.may_be_cut]
+    doubtful = [s for s in told if s.conversation is not None and s.conversation.advice is not Advice.CUT]
     if not told or doubtful:
         which = f"{doubtful[0].kind} of {doubtful[0].subject}" if doubtful else "it"
         return ASK, f"{which} is told, but not proven to go on for nothing"

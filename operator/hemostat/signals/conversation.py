@@ -91,7 +91,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
             tokens=sum(t.verdict.tokens for t in troubles),
             confidence_percent=worst.confidence,
             visibility=worst.visibility.value,
-            may_be_cut=cut,
+            advice=Advice.CUT if cut else Advice.NOTIFY,
         ),
     )
 

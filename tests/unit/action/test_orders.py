@@ -28,7 +28,7 @@ def trouble(*conversations, kind="Cycle", caller="planner", callee="critic", aff
         affected=len(conversations) if affected is None else affected,
         confidence_percent=90,
         visibility="Full",
-        may_be_cut=True,
+        advice="Cut",
     )
 
 

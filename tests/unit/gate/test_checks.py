@@ -98,7 +98,7 @@ ALONE = {"onTelemetryAlone": "AllowTimeLimited"}
 
 def looping(*, cut):
     """Return an Incident of a loop between agents that may be cut, or may only be told of."""
-    said = ConversationStatus(kind="Cycle", confidence_percent=90, visibility="Full", may_be_cut=cut)
+    said = ConversationStatus(kind="Cycle", confidence_percent=90, visibility="Full", advice="Cut" if cut else "Notify")
     return incident(signals=(signal().model_copy(update={"conversation": said}),))
 
 

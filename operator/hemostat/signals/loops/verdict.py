@@ -3,20 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hemostat.api.incident import Advice
 from hemostat.api.watch import ConversationTrouble as Kind
 
 __all__ = ["Advice", "Edge", "Kind", "Verdict", "Visibility"]
 
 Edge = tuple[str, str]
 """Who calls, and whom: an agent, a tool or a model."""
-
-
-class Advice(StrEnum):
-    """What to do about it."""
-
-    NOTIFY = "Notify"
-    CUT = "Cut"
-    """It costs, it goes on at full speed, and nothing comes of it."""
 
 
 class Visibility(StrEnum):
