@@ -320,7 +320,7 @@ SLO: Json = {"objectivePercent": "99.9", "errorRatio": "errors[$window]"}
 REQUIRED = "Required value"
 CHOICE = "Unsupported value"
 ONE_RULE = "must set exactly one of above, below, unusual, changePoint and forecast"
-ONE_KIND = "must set exactly one of metric, slo, trace, workload, queue, workflow, alert, agent and standard"
+ONE_KIND = "must set exactly one of metric, slo, trace, workload, queue, workflow, alert, agent, conversation and standard"
 
 INVALID: list[tuple[str, str, Any, str]] = [
     # Watch
