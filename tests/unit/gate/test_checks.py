@@ -103,6 +103,7 @@ def looping(*, cut):
 
 
 LOOP, DOUBT = looping(cut=True), looping(cut=False)
+BOTH = incident(signals=(*DOUBT.status.signals, *LOOP.status.signals))
 TABLE = [
     ("ProtectedNamespace", {}, PASS),
     ("ProtectedNamespace", {"protected": True}, DENY),
@@ -174,6 +175,7 @@ TABLE = [
     ("Agents", {"plan": HELD, "incident": None}, ASK),
     ("Agents", {"plan": HELD, "incident": LOOP}, PASS),
     ("Agents", {"plan": HELD, "incident": DOUBT}, ASK),
+    ("Agents", {"plan": HELD, "incident": BOTH}, PASS),  # the plan is about the sure one alone
     ("Agents", {"incident": DOUBT}, PASS),
     ("OneAtATime", {}, PASS),
     ("OneAtATime", {"past": None}, HOLD),
