@@ -213,9 +213,7 @@ MAXIMAL: dict[str, Json] = {
                 "conversation": {
                     "kinds": ["Cycle", "Deadlock"],
                     "minConfidencePercent": 60,
-                    "legitimate": [
-                        {"kind": "Cycle", "caller": "planner", "callee": "critic", "untilTime": "2026-12-01T00:00:00Z"}
-                    ],
+                    "legitimate": [{"kind": "Cycle", "caller": "planner", "callee": "critic", "untilTime": TIME}],
                 },
             },
             {"name": "metrics", "standard": {"checks": ["MemoryExhaustion", "Restarts"]}},
