@@ -162,6 +162,8 @@ TABLE = [
     ("BlastRadius", {"policies": (policy(), policy("b", **BIG))}, ASK),
     ("BlastRadius", {"policies": (policy(**FEW),)}, ASK),
     ("BlastRadius", {"policies": (policy(), policy("b", **CALLERS))}, ASK),
+    ("Reversible", {}, PASS),
+    ("Reversible", {"plan": PLAN.model_copy(update={"inverse": None})}, ASK),
     ("Corroboration", {}, PASS),
     ("Corroboration", {"corroboration": None}, ASK),
     ("Corroboration", {"corroboration": None, "plan": HELD}, ASK),
