@@ -89,6 +89,7 @@ def condition(kind: str, status: str = "True", reason: str = "Tested") -> Json:
 def effect(subresource: str = "", value: str = "4") -> Json:
     """Return one write of a plan."""
     return {
+        "verb": "Patch",
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "name": "payment",
