@@ -114,6 +114,8 @@ class ConversationStatus(Model):
     """How many there are."""
     tokens: Count = 0
     """Tokens burnt since it began, as far as they were told."""
+    open_tools: Annotated[tuple[Agent, ...], Field(max_length=16, json_schema_extra=SET)] = ()
+    """Of a deadlock: tools at work in its conversation, which would be broken off with a pod."""
     confidence_percent: Percent
     """How sure it is."""
     visibility: Word

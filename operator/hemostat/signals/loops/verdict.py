@@ -49,6 +49,8 @@ class Verdict:
     """Those that a provider's trouble hits."""
     services: tuple[str, ...] = ()
     """`service.name` of those who take part; first the one on whose side the edge would be cut."""
+    open_tools: tuple[str, ...] = ()
+    """Of a deadlock: tools that are open in its conversation."""
 
     @property
     def key(self) -> tuple[str, str, Kind]:
