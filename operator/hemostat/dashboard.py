@@ -35,6 +35,13 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
     ("Remediations finished", f"sum by (action, reason)(increase({name(m.FINISHED)}[5m]))", "short", "{{reason}}"),
     ("Spans taken from OTLP", _rate(m.SPANS), "cps", "spans/s"),
     ("OTLP requests by status", _rate(m.OTLP_REQUESTS, "transport, code"), "reqps", "{{transport}} {{code}}"),
+    ("Steps of AI agents by convention", _rate(m.AGENT_STEPS, "source"), "cps", "{{source}}"),
+    (
+        "Trouble between AI agents",
+        f"sum by (kind, advice)(increase({name(m.AGENT_VERDICTS)}[5m]))",
+        "short",
+        "{{kind}} {{advice}}",
+    ),
     ("Not counted as it came", f"sum by (reason)({name(m.OTLP_DROPPED)})", "short", "{{reason}}"),
     ("Looks by outcome", _rate(m.LOOKS, "outcome"), "ops", "{{outcome}}"),
     (

@@ -97,9 +97,9 @@ class Kube:
         for item in self._pages(path, {}, METADATA):
             yield item["metadata"]
 
-    def create(self, path: str, body: Json, manager: str) -> Json:
+    def create(self, path: str, body: Json, manager: str, *, dry_run: bool = False) -> Json:
         """Create an object; `Conflict` when the name is taken."""
-        return self._request("POST", path, {"fieldManager": manager}, body)
+        return self._request("POST", path, {"fieldManager": manager} | _dry(dry_run), body)
 
     def replace(self, path: str, body: Json, manager: str) -> Json:
         """Write a whole object if it is still at `body.metadata.resourceVersion` (compare and set)."""
@@ -112,16 +112,29 @@ class Kube:
 
     def json_patch(self, path: str, ops: Sequence[Mapping[str, Any]], manager: str, *, dry_run: bool = False) -> Json:
         """Send a JSON Patch; `Conflict` when one of its tests fails."""
-        query = {"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {})
-        return self._request("PATCH", path, query, list(ops), JSON_PATCH)
+        return self._request("PATCH", path, {"fieldManager": manager} | _dry(dry_run), list(ops), JSON_PATCH)
 
     def merge_patch(self, path: str, body: Json, manager: str) -> Json:
         """Send a JSON merge patch."""
         return self._request("PATCH", path, {"fieldManager": manager}, body, MERGE)
 
-    def delete(self, path: str, uid: str) -> None:
-        """Delete the object with this uid and no other of the same name."""
-        self._request("DELETE", path, {}, {"preconditions": {"uid": uid}})
+    def delete(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
+        """Delete the object with this uid and no other of the same name; if given, only at that resourceVersion."""
+        self._request("DELETE", path, _dry(dry_run), _only(uid, version))
+
+    def evict(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
+        """Delete this pod as `delete` does, unless a disruption budget forbids it now (`Retry`).
+
+        :param path: of the pod.
+        """
+        namespace, name = path.rsplit("/", 3)[1], path.rsplit("/", 1)[1]
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": _only(uid, version),
+        }
+        self._request("POST", f"{path}/eviction", _dry(dry_run), body)
 
     def server_now(self) -> datetime:
         """Return the API server's own time (one-second resolution): expiry is measured by its clock, not ours."""
@@ -172,6 +185,14 @@ class Kube:
         return response
 
 
+def _dry(dry_run: bool) -> dict[str, str]:  # noqa: FBT001 - of one argument
+    return {"dryRun": "All"} if dry_run else {}
+
+
+def _only(uid: str, version: str | None) -> Json:
+    return {"preconditions": {"uid": uid} | ({"resourceVersion": version} if version else {})}
+
+
 def _impersonation(kubeconfig: str | None, context: str | None) -> dict[str, str]:
     """Return the headers for `as` and `as-groups` of the kubeconfig's user, which the client library passes over.
 
@@ -213,9 +234,12 @@ def _message(error: ApiException) -> str:
 
 
 def path_of(api_version: str, kind: str, namespace: str, name: str, subresource: str = "") -> str:
-    """Return the URL path of a namespaced object of a built-in or custom kind, by the usual plural."""
+    """Return the URL path of a namespaced object of a built-in or custom kind, by the usual plural; without a name,
+    that of the collection.
+    """
     prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-    path = f"{prefix}/namespaces/{namespace}/{kind.lower()}s/{name}"
+    plural = f"{kind.lower()[:-1]}ies" if kind.endswith("cy") else f"{kind.lower()}s"
+    path = f"{prefix}/namespaces/{namespace}/{plural}/{name}".rstrip("/")
     return f"{path}/{subresource}" if subresource else path
 
 

@@ -71,11 +71,12 @@ def ends_by_itself(remediation: Remediation) -> bool:
 def needs_undo(remediation: Remediation) -> bool:
     """Tell whether the verdict asks for the inverse: Worse always, Ineffective if the action says so."""
     verified = find(remediation.status.conditions, VERIFIED)
-    if verified is None or verified.status != "False" or remediation.status.plan is None:
+    plan = remediation.status.plan
+    if verified is None or verified.status != "False" or plan is None or plan.inverse is None:
         return False
     if verified.reason == "Worse":
         return True
-    return verified.reason == "Ineffective" and remediation.status.plan.on_ineffective == "Undo"
+    return verified.reason == "Ineffective" and plan.on_ineffective == "Undo"
 
 
 def all_clear_since(incident: Incident, now: datetime) -> datetime | None:

@@ -23,6 +23,14 @@ AGENT_VERDICTS = Counter(
     ["kind", "advice"],
     registry=REGISTRY,
 )
+AGENT_COST = Counter(
+    "hemostat_agent_cost_usd_total", "US dollars that inferences of AI agents cost, at list prices", registry=REGISTRY
+)
+AGENT_UNPRICED = Counter(
+    "hemostat_agent_unpriced_inferences_total",
+    "Inferences that are not in the cost: their model has no price, or they told no tokens",
+    registry=REGISTRY,
+)
 OTLP_DROPPED = Gauge(
     "hemostat_otlp_dropped", "Spans, edges and links not counted as they came, by reason", ["reason"], registry=REGISTRY
 )

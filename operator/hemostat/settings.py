@@ -24,6 +24,11 @@ class Settings:
     """HEMOSTAT_OTLP_GRPC_PORT: OTLP/gRPC."""
     otlp_max_bytes: int = 4 * 1024 * 1024
     """HEMOSTAT_OTLP_MAX_BYTES: largest request, after decompression. gRPC's own default, so senders know it."""
+    agent_conversations: int = 50_000
+    """HEMOSTAT_AGENT_CONVERSATIONS: conversations of AI agents that are followed at once, at about 2.5 KB each; beyond
+    it the one that was silent for longest gives way."""
+    agent_turns: int = 50
+    """HEMOSTAT_AGENT_TURNS: turns of agents that a conversation may take before TurnBudget is told."""
     workers: int = 4
     """HEMOSTAT_WORKERS: how many Watches are looked at, at once."""
     actions: tuple[str, ...] | None = None
@@ -38,6 +43,9 @@ class Settings:
     """HEMOSTAT_ALERTMANAGER_STALE_SECONDS: how long an alert that is not repeated is believed; longer than the
     route's `repeat_interval` (4 h by default)."""
 
+    prices_file: str | None = None
+    """HEMOSTAT_PRICES_FILE: what models cost and take in, over litellm's own table and in its format."""
+
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the environment. Raises `Broken` naming the variable that cannot be understood."""
@@ -50,10 +58,13 @@ class Settings:
             prometheus_token_file=env.get("HEMOSTAT_PROMETHEUS_TOKEN_FILE") or None,
             alertmanager_token_file=env.get("HEMOSTAT_ALERTMANAGER_TOKEN_FILE") or None,
             alertmanager_stale_seconds=_number(env, "HEMOSTAT_ALERTMANAGER_STALE_SECONDS", 15300, 60, 2_592_000),
+            prices_file=env.get("HEMOSTAT_PRICES_FILE") or None,
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
             otlp_port=int(_number(env, "HEMOSTAT_OTLP_PORT", 4318, 1, 65535)),
             otlp_grpc_port=int(_number(env, "HEMOSTAT_OTLP_GRPC_PORT", 4317, 1, 65535)),
             otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", cls.otlp_max_bytes, 1024, 1 << 26)),
+            agent_conversations=int(_number(env, "HEMOSTAT_AGENT_CONVERSATIONS", 50_000, 100, 2_000_000)),
+            agent_turns=int(_number(env, "HEMOSTAT_AGENT_TURNS", 50, 2, 100_000)),
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
         )

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hemostat.action.contract import Draft, Params, Rule, World, add, effect, remove, unified_diff
-from hemostat.api.incident import ConversationStatus
+from hemostat.api.incident import Advice, ConversationStatus
 from hemostat.errors import Refused
 from hemostat.guard.orders import CONFIG_MAP, AnyOrder, render
 
@@ -31,7 +31,10 @@ class HoldParams(Params):
 
 
 def affected(world: World) -> Sequence[ConversationStatus]:
-    """Return what is to be cut. Raises `Refused` when nothing is, or nobody there takes orders."""
+    """Return what is to be cut: what is known to bring nothing, else all that is told, which a person then judges.
+
+    Raises `Refused` when nothing is, or nobody there takes orders.
+    """
     namespace = world.target["metadata"]["namespace"]
     if world.orders is None:
         raise Refused(
@@ -41,7 +44,7 @@ def affected(world: World) -> Sequence[ConversationStatus]:
         )
     if not world.conversations:
         raise Refused("NothingToCut", "no conversation of agents is in trouble any more")
-    return world.conversations
+    return [told for told in world.conversations if told.advice is Advice.CUT] or world.conversations
 
 
 def meant(world: World, trouble: ConversationStatus) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.api.frameworks import environment, served
 from tests.api.programs import answers, free_port, until
 
+from hemostat.replay.requests import Request
+from hemostat.telemetry.steps import of_logs, of_traces
 from hemostat_chaos.agents.lab import SERVICES, Lab
 from hemostat_chaos.cluster import spawn
 from hemostat_chaos.cluster.paths import project_root
@@ -28,7 +31,7 @@ FAST = {
     "AGENTS_EXPORT_SECONDS": "0.1",
     "AGENTS_HEARTBEAT_SECONDS": "1",
     "AGENTS_BUILD_SECONDS": "2",
-    "AGENTS_REVISE_SECONDS": "0.3",
+    "AGENTS_REVISE_SECONDS": "2",
     "AGENTS_PAUSE_FACTOR": "0.2",
 }
 
@@ -58,6 +61,8 @@ class Receiver:
     """Takes OTLP over HTTP."""
 
     def __init__(self) -> None:
+        self.requests: list[Request] = []
+        """As the detectors get them."""
         self._spans: list[Seen] = []
         self._events: list[Seen] = []
 
@@ -79,7 +84,9 @@ class Receiver:
         return [event for event in found if name in ("", event.name)]
 
     async def _traces(self, request: web.Request) -> web.Response:
-        for resource in ExportTraceServiceRequest.FromString(await request.read()).resource_spans:
+        body = ExportTraceServiceRequest.FromString(await request.read())
+        self.requests.append(Request(time.time(), 1, tuple(of_traces(body))))
+        for resource in body.resource_spans:
             service = _plain(resource.resource.attributes)["service.name"]
             for span in (span for scope in resource.scope_spans for span in scope.spans):
                 ids = (span.trace_id, span.span_id, span.parent_span_id)
@@ -87,7 +94,9 @@ class Receiver:
         return web.Response(content_type="application/x-protobuf")
 
     async def _logs(self, request: web.Request) -> web.Response:
-        for resource in ExportLogsServiceRequest.FromString(await request.read()).resource_logs:
+        body = ExportLogsServiceRequest.FromString(await request.read())
+        self.requests.append(Request(time.time(), 1, tuple(of_logs(body))))
+        for resource in body.resource_logs:
             service = _plain(resource.resource.attributes)["service.name"]
             for one in (one for scope in resource.scope_logs for one in scope.log_records):
                 ids = (one.trace_id, one.span_id, b"")

@@ -89,6 +89,7 @@ def condition(kind: str, status: str = "True", reason: str = "Tested") -> Json:
 def effect(subresource: str = "", value: str = "4") -> Json:
     """Return one write of a plan."""
     return {
+        "verb": "Patch",
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "name": "payment",
@@ -106,6 +107,7 @@ PLAN: Json = {
     "replacedPods": 0,
     "replicasAfter": 4,
     "onIneffective": "Undo",
+    "holdSeconds": 60,
     "readsDigest": HASH_B,
 }
 
@@ -207,6 +209,14 @@ MAXIMAL: dict[str, Json] = {
                     "windowSeconds": 60,
                 },
             },
+            {
+                "name": "conversations",
+                "conversation": {
+                    "kinds": ["Cycle", "Deadlock"],
+                    "minConfidencePercent": 60,
+                    "legitimate": [{"kind": "Cycle", "caller": "planner", "callee": "critic", "untilTime": TIME}],
+                },
+            },
             {"name": "metrics", "standard": {"checks": ["MemoryExhaustion", "Restarts"]}},
         ],
     },
@@ -236,6 +246,7 @@ MAXIMAL: dict[str, Json] = {
         "cooldownSeconds": 60,
         "budget": {"maxActions": 2, "windowSeconds": 600},
         "minConfidencePercent": 70,
+        "onTelemetryAlone": "AllowTimeLimited",
     },
     "Incident": {
         "watchRef": _REF,
@@ -329,6 +340,18 @@ MAXIMAL_STATUS: dict[str, Json] = {
                 "observedTime": TIME,
                 "watchRef": _REF,
                 "targetRef": TARGET,
+                "conversation": {
+                    "kind": "Cycle",
+                    "agents": ["planner", "critic"],
+                    "caller": "planner",
+                    "callee": "critic",
+                    "conversations": [{"id": "c-7", "sinceTime": TIME}],
+                    "affected": 1,
+                    "tokens": 40210,
+                    "confidencePercent": 94,
+                    "visibility": "Full",
+                    "advice": "Cut",
+                },
             },
         ],
         "evidence": [

@@ -465,9 +465,7 @@ def test_status_of_an_active_runbook_is_observes_to_write(cluster: Cluster, name
 OBSERVES = ("Detected", "Diagnosed", "PartOf", "Watched")
 ACTS = ("Remediated", "Verified", "Resolved")
 NOT_OBSERVES = "observe must not write the conditions Remediated, Verified and Resolved"
-NOT_ACTS = (
-    "act must not write observe's part: summary, severity, signals, evidence, causes, relations and conditions"
-)
+NOT_ACTS = "act must not write observe's part: summary, severity, signals, evidence, causes, relations and conditions"
 
 
 @pytest.fixture

@@ -13,11 +13,23 @@ from tests.api.crew import Crew, crew
 from tests.api.programs import until
 
 from hemostat.guard.orders import AnyOrder, Cap, Cut, Halt, render
+from hemostat.replay.agents import replay
+from hemostat.signals.loops.verdict import Advice, Kind
 from hemostat_chaos.agents.kinds import KINDS
 
 ARGUMENTS, RESULT = "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"
 WINDOW = 128_000
 ROUNDS = 5
+NAMED = {
+    "ping-pong": (Kind.CYCLE, Advice.CUT),
+    "ring": (Kind.CYCLE, Advice.CUT),
+    "mutual-wait": (Kind.DEADLOCK, Advice.CUT),
+    "stuck-tool": (Kind.REPEATED_STEP, Advice.CUT),
+    "paraphrase": (Kind.PARAPHRASE_LOOP, Advice.CUT),
+    "token-burn": (Kind.TOKEN_BURN, Advice.NOTIFY),
+    "provider-429": (Kind.RETRY_STORM, Advice.CUT),
+    "runaway-context": (Kind.CONTEXT_GROWTH, Advice.NOTIFY),
+}
 SEEN_SECONDS = 30
 
 
@@ -33,8 +45,9 @@ def inflict(running: Crew):
     begun: list[str] = []
 
     def begin(trouble: str) -> str:
-        begun.extend(running.lab.inflict(trouble))
-        return begun[0]
+        made = running.lab.inflict(trouble)
+        begun.extend(made)
+        return made[0]
 
     yield begin
     for conversation in begun:
@@ -227,3 +240,28 @@ def test_a_cap_ends_a_burn_at_its_next_call(running, inflict):
     order(running, Cap(id="cap", conversation=name, tokens=1, until=time.time() + 600, reason="token-burn"))
     running.ends(name, "halted", seconds=5)
     takes_back(running, "cap")
+
+
+def test_the_detectors_name_every_trouble_and_cut_no_healthy_conversation(running, inflict):
+    began = time.time()
+    names = {inflict(trouble): kind for trouble, kind in NAMED.items()}
+    healthy = {running.lab.begin(kind) for kind in KINDS}
+
+    def told() -> dict[str, set[tuple[Kind, Advice]]]:
+        found: dict[str, set[tuple[Kind, Advice]]] = {}
+        recent = [request for request in list(running.received.requests) if request.time > began]
+        for trouble in replay(recent).troubles:
+            verdict = trouble.verdict
+            for conversation in verdict.conversations or (verdict.conversation,):
+                found.setdefault(conversation, set()).add((verdict.kind, verdict.advice))
+        return found
+
+    def missing() -> set[str]:
+        said = told()
+        return {name for name, kind in names.items() if kind not in said.get(name, ())}
+
+    while missing() and time.time() < began + 90:
+        time.sleep(10)  # a replay takes seconds
+    said = told()
+    assert not missing(), said
+    assert not {name for name in healthy if Advice.CUT in {advice for _, advice in said.get(name, ())}}

@@ -57,8 +57,7 @@ def _status(_options: argparse.Namespace, _kubectl: Kubectl, lab: Lab) -> None:
         print(f"{kind:9} {', '.join(f'{count} {state}' for state, count in states.items())}")
     for name, entry in board["conversations"].items():
         if name in faulty or entry["state"] != "done":
-            spent = lab.tokens(name)
-            print(f"{name}: {entry['state']}, {spent['prompt'] + spent['completion']} tokens. {entry['said'][:120]}")
+            print(f"{name}: {entry['state']}, {lab.spent(name)} tokens. {entry['said'][:120]}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -26,10 +26,14 @@ class Way(Protocol):
 
 
 class Lab:
-    """The workload as whoever experiments with it sees it."""
+    """The workload as whoever experiments with it sees it.
 
-    def __init__(self, way: Way) -> None:
+    :param services: those that run.
+    """
+
+    def __init__(self, way: Way, services: Sequence[str] = SERVICES) -> None:
         self._way = way
+        self._services = services
 
     def inflict(self, trouble: str) -> Sequence[str]:
         """Begin conversations in which something is wrong from the beginning; return their names."""
@@ -50,12 +54,12 @@ class Lab:
 
     def switch(self, conversation: str, faults: Faults) -> None:
         """Put faults into force for one conversation, in every process."""
-        for service in SERVICES:
+        for service in self._services:
             self._way(service, "PUT", f"/faults/{conversation}", faults.model_dump_json())
 
     def clear(self, conversation: str) -> None:
         """Take a conversation's faults back; it goes on as a healthy one."""
-        for service in SERVICES:
+        for service in self._services:
             self._way(service, "DELETE", f"/faults/{conversation}")
 
     def faulty(self) -> Sequence[str]:
@@ -71,6 +75,11 @@ class Lab:
         """Return what a conversation cost: answers, refusals, prompt and completion tokens."""
         found: dict[str, int] = self._way(MODEL, "GET", f"/usage/{conversation}")
         return found
+
+    def spent(self, conversation: str) -> int:
+        """Return how many tokens a conversation cost."""
+        found = self.tokens(conversation)
+        return found["prompt"] + found["completion"]
 
 
 class ByApiServer:

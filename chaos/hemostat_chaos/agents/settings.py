@@ -32,8 +32,8 @@ class Settings(BaseModel):
     heartbeat_seconds: Annotated[float, Field(ge=0.1, le=60)] = 5
     export_seconds: Annotated[float, Field(ge=0.05, le=60)] = 1
     build_seconds: Annotated[float, Field(ge=0, le=600)] = 45
-    revise_seconds: Annotated[float, Field(ge=0, le=60)] = 1
-    """How long an agent works with the first lock before it takes the second."""
+    revise_seconds: Annotated[float, Field(ge=0, le=60)] = 3
+    """How long an agent works with the first lock before it takes the second: others must come in between."""
     pause_factor: Annotated[float, Field(ge=0, le=1)] = 1
     """What pauses are multiplied with; for tests."""
     pod: str = ""

@@ -1,4 +1,4 @@
-"""`python -m hemostat_chaos.demo`: everything from a cluster that is up to two healed incidents."""
+"""`python -m hemostat_chaos.demo`: everything from a cluster that is up to three healed incidents."""
 
 import argparse
 import json
@@ -15,9 +15,11 @@ from hemostat.kube import Kube
 from hemostat_chaos.cluster.locks import held
 from hemostat_chaos.cluster.paths import project_root
 from hemostat_chaos.demo import kill, play
+from hemostat_chaos.demo.agents import NAMESPACE, TURN, Pair
 from hemostat_chaos.demo.kubectl import Kubectl
 from hemostat_chaos.demo.owner import Proof
 from hemostat_chaos.demo.report import About, report, summary
+from hemostat_chaos.demo.tokens import saved
 from hemostat_chaos.experiment.people import Person
 from hemostat_chaos.experiment.record import Result
 from hemostat_chaos.experiment.runner import Options
@@ -52,20 +54,21 @@ def _perform(stage: play.Stage, about: About, began: float, options: argparse.Na
         play.install(stage, restart=options.restart)
         play.wait_ready(stage)
         play.wait_baseline(stage)
-        for name, workload in chosen:
-            result, proof = play.perform(stage, name, workload)
+        for name in chosen:
+            result, proof = _turn(stage, name)
             results.append(result)
             proofs.append(proof)
             if not result.passed:
                 break  # the next one would not find a steady state
     finally:
         stage.phases["total"] = time.monotonic() - began
-        whole = report(about, results, proofs, stage.phases, len(chosen))
+        account = saved(stage.pair.costs) if stage.pair is not None else None
+        whole = report(about, results, proofs, stage.phases, len(chosen), account)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     for line in summary(whole):
         print_line(line)
-    print_line(f"Report: {options.output}; more: kubectl hemostat incidents -n {play.SHOP}")
+    print_line(f"Report: {options.output}; more: kubectl hemostat incidents -n {play.SHOP} (or -n {NAMESPACE})")
     return 0 if whole["healed"] else 1
 
 
@@ -76,11 +79,19 @@ def _stage(options: argparse.Namespace, kills: Sequence[kill.Kill]) -> play.Stag
     )
     waiter = Waiter(SystemClock(), time.sleep, print_line)
     at = kill.killer(kills, kube, kubectl, waiter.say)
-    return play.Stage(project_root(), kube, kubectl, waiter, replace(people, at=at), 3 + 2 * len(_chosen(options)))
+    chosen = _chosen(options)
+    pair = Pair.connect(kubectl, time.monotonic) if TURN in chosen else None
+    return play.Stage(project_root(), kube, kubectl, waiter, replace(people, at=at), 3 + 2 * len(chosen), pair)
 
 
-def _chosen(options: argparse.Namespace) -> list[tuple[str, str]]:
-    return [(name, workload) for name, workload in play.EXPERIMENTS if name in (options.only or [name])]
+def _chosen(options: argparse.Namespace) -> list[str]:
+    return [name for name in play.FILES if name in (options.only or [name])]
+
+
+def _turn(stage: play.Stage, name: str) -> tuple[Result, Proof]:
+    if stage.pair is not None and name == TURN:
+        return play.perform_agents(stage, stage.pair)
+    return play.perform(stage, name, dict(play.EXPERIMENTS)[name])
 
 
 def _busy(holder: str) -> None:
@@ -94,7 +105,6 @@ def _context(chosen: str | None) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hemostat_chaos.demo", description=__doc__)
-    names = [name for name, _ in play.EXPERIMENTS]
     parser.add_argument("--context", help="context of the kubeconfig instead of the current one")
     parser.add_argument(
         "--kill",
@@ -103,7 +113,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PROCESS[@MOMENT]",
         help="kill observe or act after each injection and approval, or @injection or @approval only; repeatable",
     )
-    parser.add_argument("--only", action="append", choices=names, help="run this experiment alone; repeatable")
+    parser.add_argument(
+        "--only", action="append", choices=list(play.FILES), help="run this experiment alone; repeatable"
+    )
     parser.add_argument("--restart", action="store_true", help="replace Hemostat's pods first (newly loaded image)")
     parser.add_argument("--output", type=Path, default=project_root() / "build" / "demo" / "report.json")
     return parser

@@ -33,7 +33,7 @@ def killer(kills: Sequence[Kill], kube: Kube, kubectl: Kubectl, say: Callable[[s
     """Return what a runner calls at each moment."""
 
     def at(moment: str) -> None:
-        for kill in kills:
+        for kill in kills if moment in MOMENTS else ():
             if kill.moment in (None, moment):
                 say(f"    killing {kill.process} right after the {moment}")
                 _delete_pods(DEPLOYMENTS[kill.process], kube, kubectl)

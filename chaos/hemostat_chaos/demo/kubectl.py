@@ -11,16 +11,19 @@ DEADLINE_SECONDS = 60.0
 class Kubectl:
     """Runs kubectl in the project's folder with the kubeconfig of the environment."""
 
-    def __init__(self, root: Path, context: str | None = None) -> None:
+    def __init__(self, root: Path, context: str | None = None, kubeconfig: str | None = None) -> None:
         self._root = root
-        self._context = ("--context", context) if context is not None else ()
+        self._where = (
+            *(("--context", context) if context is not None else ()),
+            *(("--kubeconfig", kubeconfig) if kubeconfig is not None else ()),
+        )
 
     def __call__(self, *arguments: str) -> str:
         """Return what it prints. `Refused` (Kubectl) with what it says when it fails."""
         shown = "kubectl " + " ".join(arguments)
         try:
             done = subprocess.run(
-                ["kubectl", *self._context, *arguments],
+                ["kubectl", *self._where, *arguments],
                 cwd=self._root,
                 capture_output=True,
                 text=True,

@@ -4,7 +4,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from hemostat import __version__
 from hemostat.api.chaosexperiment import ChaosExperiment
 from hemostat.api.identity import ACT, NAMESPACE, OBSERVE
 from hemostat.kube import Kube
+from hemostat_chaos.demo import agents
+from hemostat_chaos.demo.agents import Pair
 from hemostat_chaos.demo.kubectl import Kubectl
 from hemostat_chaos.demo.owner import Proof, prove
 from hemostat_chaos.demo.ready import not_ready
@@ -30,7 +32,9 @@ NAMESPACES = {NAMESPACE: (OBSERVE, ACT), "monitoring": ("prometheus",), SHOP: ("
 READY_DEADLINE_SECONDS = 180.0
 BASELINE_DEADLINE_SECONDS = 120.0
 EXPERIMENTS = (("bad-rollout", "payment"), ("saturation", "catalog"))
-"""Experiment and the workload it makes Hemostat touch."""
+"""Experiment of the shop and the workload it makes Hemostat touch."""
+FILES = {name: f"{name}.yaml" for name, _ in EXPERIMENTS} | {agents.TURN: f"agents/{agents.TURN}.yaml"}
+"""Every turn's experiment, in the order in which they are run."""
 
 
 @dataclass(slots=True)
@@ -44,6 +48,8 @@ class Stage:
     options: Options
     steps: int
     """How many phases there will be, for the progress lines."""
+    pair: Pair | None = None
+    """The agents, if they have a turn."""
     phases: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -64,10 +70,11 @@ def install(stage: Stage, *, restart: bool) -> None:
     :param restart: replace Hemostat's pods, so that they run an image that was loaded under the same tag.
     """
     kubectl = stage.kubectl
-    with stage.phase("install", "Install Hemostat, the shop, and its Watches, Runbooks and GatePolicies"):
+    what = "the shop" if stage.pair is None else "the shop, the agents"
+    with stage.phase("install", f"Install Hemostat, {what}, and their Watches, Runbooks and GatePolicies"):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", "crds")
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "crds")
-        for folder in ("operator/deploy", "chaos/shop", "chaos/demo"):
+        for folder in ("operator/deploy", "chaos/shop", "chaos/demo", *(agents.FOLDERS if stage.pair else ())):
             # Forced here alone: what somebody tried by hand before is taken back. The owner's applies later are not.
             kubectl("apply", "--server-side", "--force-conflicts", "-k", folder)
         forget(stage)
@@ -80,14 +87,15 @@ def forget(stage: Stage) -> None:
     returns would reopen it.
     """
     kinds = "incidents.hemostat.dev,remediations.hemostat.dev,approvals.hemostat.dev"
-    stage.kubectl("delete", kinds, "-n", SHOP, "--all", "--timeout=30s")
+    for namespace in (SHOP, *((agents.NAMESPACE,) if stage.pair else ())):
+        stage.kubectl("delete", kinds, "-n", namespace, "--all", "--timeout=30s")
 
 
 def wait_ready(stage: Stage) -> None:
     """Wait until every Deployment is up."""
 
     def missing() -> str | None:
-        for namespace, expected in NAMESPACES.items():
+        for namespace, expected in (NAMESPACES | (agents.NEEDED if stage.pair else {})).items():
             deployments = stage.kube.list(f"/apis/apps/v1/namespaces/{namespace}/deployments")
             pods = stage.kube.list(f"/api/v1/namespaces/{namespace}/pods")
             lacking = not_ready(deployments, pods, expected)
@@ -100,7 +108,7 @@ def wait_ready(stage: Stage) -> None:
 
 
 def wait_baseline(stage: Stage) -> None:
-    """Wait until Hemostat has seen both services healthy."""
+    """Wait until Hemostat has seen both services of the shop healthy, for the turns of the agents bring their own."""
     world = World(stage.kube, SHOP)
     experiments = [ChaosExperiment.model_validate(experiment(stage, name)) for name, _ in EXPERIMENTS]
 
@@ -114,7 +122,7 @@ def wait_baseline(stage: Stage) -> None:
 
 def experiment(stage: Stage, name: str) -> Json:
     """Return the manifest of an experiment."""
-    return load(stage.root / "chaos" / "experiments" / f"{name}.yaml")[0]
+    return load(stage.root / "chaos" / "experiments" / FILES[name])[0]
 
 
 def perform(stage: Stage, name: str, workload: str) -> tuple[Result, Proof]:
@@ -128,6 +136,24 @@ def perform(stage: Stage, name: str, workload: str) -> tuple[Result, Proof]:
         proof = prove(stage.kubectl, world, "chaos/shop", workload)
         if result.clean_up == "Forced":
             proof = Proof(workload, ok=False, message="the owner's apply had to be forced")
+        stage.waiter.say(f"  {proof.message}")
+    return result, proof
+
+
+def perform_agents(stage: Stage, pair: Pair) -> tuple[Result, Proof]:
+    """Run the agents' turn, then have them take up again what was cut."""
+
+    def at(moment: str) -> None:
+        stage.options.at(moment)
+        pair.at(moment)
+
+    options = replace(stage.options, at=at, lab=pair)
+    with stage.phase(agents.TURN, f"Experiment {agents.TURN} (seconds since the loop began)"):
+        result = Runner(World(stage.kube, agents.NAMESPACE), stage.waiter, options).run(experiment(stage, agents.TURN))
+        for line in tell(result):
+            stage.waiter.say(f"  {line}")
+    with stage.phase("again", "The edge is whole again: what was cut is begun anew"):
+        proof = pair.prove(stage.waiter)
         stage.waiter.say(f"  {proof.message}")
     return result, proof
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hemostat_chaos.demo.owner import Proof
+from hemostat_chaos.demo.tokens import words
 from hemostat_chaos.experiment.record import Result
 
 Json = dict[str, Any]
@@ -20,9 +21,17 @@ class About:
 
 
 def report(
-    about: About, results: Sequence[Result], proofs: Sequence[Proof], phases: Mapping[str, float], wanted: int
+    about: About,
+    results: Sequence[Result],
+    proofs: Sequence[Proof],
+    phases: Mapping[str, float],
+    wanted: int,
+    account: Json | None = None,
 ) -> Json:
-    """Return report.json. Healed means: as many experiments as wanted passed and every proof holds."""
+    """Return report.json. Healed means: as many experiments as wanted passed and every proof holds.
+
+    :param account: what the agents' loop cost, if they had a turn.
+    """
     passed = len(results) == wanted and all(r.passed for r in results)
     return {
         "healed": passed and all(p.ok for p in proofs) and len(proofs) == wanted,
@@ -31,6 +40,7 @@ def report(
         "cluster": {"kind": about.cluster_kind, "name": about.cluster_name},
         "versions": dict(about.versions),
         "experiments": [r.report() for r in results],
+        "agents": account,
         "owner_applies": [p.report() for p in proofs],
         "seconds": {name: round(seconds, 1) for name, seconds in phases.items()},
     }
@@ -55,7 +65,9 @@ def summary(whole: Mapping[str, Any]) -> list[str]:
         lines.append(f"{e['name']:<14} {word:<8} {detect:>15} {recover:>16}  {e['action'] or '-'}")
         if not e["passed"]:
             lines.append(f"    {e['message']}")
-    lines += [f"The owner's apply after {p['workload']}: {p['message']}" for p in whole["owner_applies"]]
+    lines += [f"The owner after {p['workload']}: {p['message']}" for p in whole["owner_applies"]]
+    if whole["agents"] is not None:
+        lines.append(f"The agents' loop: {words(whole['agents'])}")
     phases = ", ".join(f"{k} {v:.0f} s" for k, v in whole["seconds"].items())
     return [*lines, f"Time: {phases}", "HEALED" if whole["healed"] else "NOT HEALED"]
 

@@ -12,6 +12,9 @@ import yaml
 from hemostat.clock import SystemClock
 from hemostat.errors import HemostatError, Refused
 from hemostat.kube import Kube
+from hemostat_chaos.agents.lab import ByApiServer, Lab
+from hemostat_chaos.cluster.paths import project_root
+from hemostat_chaos.demo.kubectl import Kubectl
 from hemostat_chaos.experiment.people import Person
 from hemostat_chaos.experiment.record import Result
 from hemostat_chaos.experiment.runner import STEADY_DEADLINE_SECONDS, Options, Runner
@@ -62,13 +65,15 @@ def tell(result: Result) -> list[str]:
 
 
 def _run(kube: Kube, manifest: Json, options: argparse.Namespace) -> Result:
+    namespace = manifest["metadata"].get("namespace", "default")
+    kubectl = Kubectl(project_root(), options.context, options.kubeconfig)
     people = Options(
         approver=_connect(options.approve_as, options.approve_group, options),
         refused=_connect(options.refuse, None, options),
         steady_deadline_seconds=options.steady_deadline_seconds,
+        lab=Lab(ByApiServer(kubectl, namespace)),
     )
     waiter = Waiter(SystemClock(), time.sleep, print_line)
-    namespace = manifest["metadata"].get("namespace", "default")
     print_line(f"Experiment {manifest['metadata']['name']}")
     result = Runner(World(kube, namespace), waiter, people).run(manifest)
     for line in tell(result):

@@ -14,11 +14,12 @@ from hemostat.cli.text import clean
 from hemostat.cli.timeline import Line, timeline, waiting_for_a_person
 from hemostat.clock import rfc3339
 from hemostat.errors import HemostatError, Refused, Retry
-from hemostat.kube import Conflict, Kube
+from hemostat.kube import Kube
 from hemostat.signals.correlate import began, openings
+from hemostat_chaos.agents.lab import Lab
 from hemostat_chaos.experiment import people, verdict
-from hemostat_chaos.experiment.fault import changed, describe
-from hemostat_chaos.experiment.owned import applied_manifest
+from hemostat_chaos.experiment.conversations import ConversationsInjection
+from hemostat_chaos.experiment.injection import Injection, RolloutInjection
 from hemostat_chaos.experiment.record import CLEANED_UP, INJECTED, PASSED, STEADY, Record, Result
 from hemostat_chaos.experiment.steady import unsteady
 from hemostat_chaos.experiment.waiting import POLL_SECONDS, TimedOut, Waiter
@@ -39,7 +40,9 @@ class Options:
     """Tries first and must be refused by the API server."""
     steady_deadline_seconds: float = STEADY_DEADLINE_SECONDS
     at: Callable[[str], None] = lambda _moment: None
-    """Called at the moments `injection` and `approval`."""
+    """Called at the moments `injection`, `approval`, `stopped` (conversations of agents) and `end`."""
+    lab: Lab | None = None
+    """The way to the sample agents, for faults of theirs."""
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class _Run:
     """What one run has seen so far."""
 
     record: Record
-    original: Json
+    injection: Injection
     before: frozenset[str]
     """Names of the Incidents there were before."""
     injected: datetime
@@ -59,6 +62,8 @@ class _Run:
     refused: str | None = None
     decided: set[str] = field(default_factory=set)
     trouble: str | None = None
+    came: verdict.Finding | None = None
+    """What became of those whom the fault hits, if anything must."""
 
     def seen(self, now: datetime) -> verdict.Seen:
         """Return it as the verdict wants it."""
@@ -79,46 +84,50 @@ class Runner:
         log = Record(generation=experiment.metadata.generation)
         log.begin(self._now())
         try:
-            original, faulty, before = self._prepare(experiment, log)
+            injection, before = self._prepare(experiment, log)
         except (TimedOut, Refused) as error:
             log.set(STEADY, False, "NotSteady", str(error), self._now())
             log.set(PASSED, False, "NotStarted", "without a steady state nothing is proved", self._now())
             self._write(experiment, log)
             return Result(experiment.metadata.name, started=False, passed=False, message=f"not started: {error}")
-        run = _Run(log, original, before, self._now())
+        run = _Run(log, injection, before, self._now())
         try:
-            self._inject(experiment, faulty, run)
+            self._inject(experiment, run)
             judged = self._follow(experiment, run)
+            self._options.at("end")
         finally:
             self._clean_up(experiment, run)
         log.set(PASSED, judged.passed, "AsExpected" if judged.passed else "NotAsExpected", judged.message, self._now())
         self._write(experiment, log)
         return self._result(experiment, run, judged)
 
-    def _prepare(self, experiment: ChaosExperiment, log: Record) -> tuple[Json, Json, frozenset[str]]:
+    def _prepare(self, experiment: ChaosExperiment, log: Record) -> tuple[Injection, frozenset[str]]:
         name = experiment.metadata.name
         took = self._waiter.until(
             f"steady state of {name}",
             lambda: unsteady(self._world.steady_input(experiment)),
             self._options.steady_deadline_seconds,
         )
-        live = self._world.deployment(experiment.spec.target.name)
-        original = applied_manifest(live)
-        faulty = changed(original, experiment.spec.fault.rollout)
+        injection = self._injection(experiment)
         before = frozenset(i.metadata.name for i in self._world.incidents())
         said = f"Watch {experiment.spec.watch} is healthy (after {took:.1f} s)"
         log.set(STEADY, True, "Healthy", said, self._now())
         log.reached("steady", said, self._now())
         self._write(experiment, log)
         self._waiter.say(f"  steady state: {said}")
-        return original, faulty, before
+        return injection, before
 
-    def _inject(self, experiment: ChaosExperiment, faulty: Json, run: _Run) -> None:
-        target = experiment.spec.target.name
-        what = describe(experiment.spec.fault.rollout)
+    def _injection(self, experiment: ChaosExperiment) -> Injection:
+        fault = experiment.spec.fault
+        if fault.agents is not None:
+            return ConversationsInjection.prepare(self._options.lab, fault.agents.trouble)
+        assert fault.rollout is not None  # the API server holds that one of them is set
+        return RolloutInjection.prepare(self._world, experiment, fault.rollout)
+
+    def _inject(self, experiment: ChaosExperiment, run: _Run) -> None:
         run.injected = self._now()
-        self._world.apply_as_owner(faulty)
-        said = f"the owner rolls out {target} with {what}"
+        run.injection.begin()
+        said = run.injection.said
         run.record.set(INJECTED, True, "Applied", said, self._now())
         run.record.reached("injected", said, run.injected)
         self._tell(run, run.injected, "owner", said)
@@ -132,13 +141,11 @@ class Runner:
             try:
                 self._look(experiment, run)
                 self._decide(run)
+                self._watch(run)
             except Retry as error:
                 waiting_for = str(error)
             now = self._now()
-            judged = verdict.judge(experiment.spec.expect, run.seen(now))
-            if run.trouble is not None:
-                finding = verdict.Finding("Approval", verdict.Mark.MISSED, run.trouble)
-                return verdict.Verdict((*judged.findings, finding))
+            judged = self._judge(experiment, run)
             if judged.over:
                 return judged
             if (now - told).total_seconds() >= 10:
@@ -148,12 +155,28 @@ class Runner:
             waiting_for = ""
             self._waiter.sleep(POLL_SECONDS)
 
+    def _judge(self, experiment: ChaosExperiment, run: _Run) -> verdict.Verdict:
+        more = [verdict.Finding("Approval", verdict.Mark.MISSED, run.trouble)] if run.trouble is not None else []
+        if run.came is not None:
+            more.append(verdict.in_time(run.came, experiment.spec.expect, run.seen(self._now())))
+        judged = verdict.judge(experiment.spec.expect, run.seen(self._now()))
+        return verdict.Verdict((*judged.findings, *more))
+
+    def _watch(self, run: _Run) -> None:
+        """See what becomes of those whom the fault hits."""
+        met = run.came is not None and run.came.mark is verdict.Mark.MET
+        applied = any(is_true(r.status.conditions, APPLIED) for r in run.remediations)
+        run.came = run.injection.follow(applied)
+        if run.came is not None and run.came.mark is verdict.Mark.MET and not met:
+            self._tell(run, self._now(), "owner", run.came.message)
+            run.record.reached(run.came.name.lower(), run.came.message, self._now())
+            self._options.at(run.came.name.lower())
+
     def _look(self, experiment: ChaosExperiment, run: _Run) -> None:
         mine = [
             i
             for i in self._world.incidents()
-            if i.spec.watch_ref.name == experiment.spec.watch
-            and (i.metadata.name not in run.before or began(i) > run.injected)
+            if (i.metadata.name not in run.before or began(i) > run.injected) and run.injection.concerns(i)
         ]
         if not mine:
             return
@@ -225,13 +248,7 @@ class Runner:
             self._waiter.say(f"  clean-up failed: {error}")
 
     def _restore(self, run: _Run) -> None:
-        name, reason = run.original["metadata"]["name"], "Restored"
-        said = f"applies the original {name} again; no conflict"
-        try:
-            self._world.apply_as_owner(run.original)
-        except Conflict as error:
-            self._world.apply_as_owner(run.original, force=True)
-            reason, said = "Forced", f"applies the original {name} again, and has to force it: {error}"
+        reason, said = run.injection.end()
         run.record.set(CLEANED_UP, True, reason, said, self._now())
         self._tell(run, self._now(), "owner", said)
 

@@ -84,6 +84,14 @@ def judge(expect: Expectation, seen: Seen) -> Verdict:
     return Verdict(tuple(Finding(name, *check(expect, seen)) for name, check in checks))
 
 
+def in_time(finding: Finding, expect: Expectation, seen: Seen) -> Finding:
+    """Return what is still waited for as missed, once there is no more time for it."""
+    if finding.mark is not Mark.WAITING:
+        return finding
+    mark, message = _or_missed(seen, expect.resolved_deadline_seconds, finding.message)
+    return Finding(finding.name, mark, message)
+
+
 def time_to_detect(seen: Seen) -> float | None:
     """Seconds from the injection until the first signal fired."""
     return (began(seen.incident) - seen.injected).total_seconds() if seen.incident else None

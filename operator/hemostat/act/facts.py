@@ -48,6 +48,7 @@ class Facts:
         namespace, ref = remediation.metadata.namespace or "", remediation.spec.target_ref
         live = self.target(namespace, ref)
         named = {resource for rule in action.rules for resource in rule.resources}
+        listed = {resource for rule in action.rules if "list" in rule.verbs for resource in rule.resources}
         return World(
             target=live,
             replicasets=replicasets_of(self._kube, namespace, live) if "replicasets" in named else (),
@@ -59,10 +60,21 @@ class Facts:
             ],
             scalers=self._scalers(namespace, ref) if "horizontalpodautoscalers" in named else (),
             orders=self._orders(namespace) if "configmaps" in named else None,
-            conversations=self._conversations(remediation) if "configmaps" in named else (),
+            conversations=self._conversations(remediation),
             proposed=remediation.metadata.creation_timestamp,
             remediation=remediation.metadata.uid,
+            name=remediation.metadata.name,
+            deployments=self._all("apps/v1", "Deployment", namespace) or () if "deployments" in listed else (),
+            pods=self._all("v1", "Pod", namespace) or () if "pods" in listed else (),
+            policies=self._all(*action.creates, namespace) if action.creates is not None else None,
         )
+
+    def _all(self, api_version: str, kind: str, namespace: str) -> list[Json] | None:
+        """Return all objects of a kind in the namespace; None if the cluster knows no such kind."""
+        try:
+            return self._kube.list(path_of(api_version, kind, namespace, ""))
+        except NotFound:
+            return None
 
     def _orders(self, namespace: str) -> Json | None:
         try:

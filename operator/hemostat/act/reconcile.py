@@ -9,19 +9,22 @@ from hemostat.act.facts import UNATTENDED, Facts
 from hemostat.act.store import Store
 from hemostat.act.timeline import ending, entries, merged
 from hemostat.action.contract import make_plan, parse, plan_hash
-from hemostat.action.execute import (
+from hemostat.action.execute import Executor
+from hemostat.action.moves import (
     IN_FLIGHT,
-    Executor,
+    SEND_WITHIN,
     Landed,
     Lost,
     NewIntent,
     Send,
+    Wait,
     Which,
     effect_of,
     manager,
     next_move,
     planned,
     still_ours,
+    taken_back,
 )
 from hemostat.action.registry import Catalogue
 from hemostat.api.approval import Word
@@ -41,12 +44,14 @@ from hemostat.api.remediation import (
     Plan,
     Remediation,
     RemediationStatus,
+    Verb,
 )
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.events import Events
 from hemostat.gate.approvals import hear
 from hemostat.gate.checks import decide
+from hemostat.kube import Json
 from hemostat.lifecycle import SELF_HEALED_AFTER, Step, all_clear_since, incident_conditions, next_step
 from hemostat.metrics import EFFECTS, GATE
 from hemostat.metrics import FINISHED as FINISHED_METRIC
@@ -206,9 +211,10 @@ class Reconciler:
     def _effect(self, remediation: Remediation, which: Which) -> float:
         """Bring about one effect, exactly once."""
         plan, namespace = planned(remediation), remediation.metadata.namespace or ""
-        effect = effect_of(remediation, which)
-        ours = manager(remediation, which)
-        live = self._executor.read(effect, namespace)
+        live = self._executor.read(effect_of(remediation, which), namespace)
+        if which == "Inverse" and taken_back(remediation, live):
+            self._write(remediation, remediation.status, UNDONE, "TakenBack", f"somebody did before: {plan.summary}")
+            return SOON
         move = next_move(remediation, which, live, self._clock.now())
         if isinstance(move, Landed):
             results = (*remediation.status.results, move.result)
@@ -216,10 +222,20 @@ class Reconciler:
             return self._landed(remediation, status, which, plan)
         if isinstance(move, Lost):
             raise Refused(move.reason if which == "Forward" else "UndoBlocked", move.message)
+        if isinstance(move, Wait):
+            return move.seconds
         if which == "Forward" and self._stale(remediation):
             message = f"nothing was done within {STANDS.total_seconds():.0f} s; it is decided anew"
             self._note(remediation, remediation.status, "Reconsidered", message)
             return SOON
+        self._bring(remediation, which, live, move)
+        EFFECTS.labels(remediation.spec.action, which).inc()
+        return SOON
+
+    def _bring(self, remediation: Remediation, which: Which, live: Json | None, move: Send | NewIntent) -> None:
+        """Announce one write, if that is not done yet, and send it."""
+        plan, namespace = planned(remediation), remediation.metadata.namespace or ""
+        effect, ours = effect_of(remediation, which), manager(remediation, which)
         if isinstance(move, NewIntent):
             if which == "Forward":
                 self._unchanged(remediation)
@@ -227,16 +243,15 @@ class Reconciler:
                 raise Refused("UndoBlocked", "somebody changed the target since; nothing of ours is left to undo")
             self._executor.dry_run(effect, namespace, live, ours)
             intents = (*remediation.status.intents, move.intent)
-            status = remediation.status.model_copy(update={"intents": intents})
-            remediation = self._store.write(remediation, status)
+            self._store.write(remediation, remediation.status.model_copy(update={"intents": intents}))
+        if effect.verb is Verb.CREATE and self._clock.now() - move.intent.time > SEND_WITHIN:
+            raise Retry("it took too long to get here: another process may have given up this intent", 1)
         try:
             self._executor.send(effect, namespace, live, move.intent, ours)
         except Refused as error:
             if isinstance(move, Send) and self._clock.now() - move.intent.time < IN_FLIGHT:
                 raise Retry(f"{error}; an earlier request may still land", 5) from error
             raise
-        EFFECTS.labels(remediation.spec.action, which).inc()
-        return SOON
 
     def _stale(self, remediation: Remediation) -> bool:
         """Tell whether policies, Runbook, Incident and words must be asked again, and no request can land meanwhile."""
@@ -308,8 +323,9 @@ class Reconciler:
                 now=self._clock.now(),
             )
         )
-        undoes = found is Verdict.WORSE or (
-            found is Verdict.INEFFECTIVE and planned(remediation).on_ineffective == "Undo"
+        plan = planned(remediation)
+        undoes = plan.inverse is not None and (
+            found is Verdict.WORSE or (found is Verdict.INEFFECTIVE and plan.on_ineffective == "Undo")
         )
         if undoes and not self._confirmed(namespace, incident, spec.target_ref):
             found = Verdict.UNKNOWN

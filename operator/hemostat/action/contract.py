@@ -11,12 +11,18 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from hemostat.api import API_VERSION
 from hemostat.api.incident import ConversationStatus
 from hemostat.api.meta import BoundTargetRef
-from hemostat.api.remediation import Effect, OpKind, PatchOp, Plan, Remediation
+from hemostat.api.remediation import Effect, OpKind, PatchOp, Plan, Remediation, Verb
 from hemostat.api.runbook import Parameter
 from hemostat.api.watch import HealthyRevision
 from hemostat.errors import Refused
+
+REMEDIATION_LABEL = "hemostat.dev/remediation"
+"""On what was created for a time: uid of the Remediation."""
+HOLD_ANNOTATION = "hemostat.dev/hold-seconds"
+"""On what was created for a time: how long it is meant to be there."""
 
 
 class Params(BaseModel):
@@ -56,6 +62,14 @@ class World:
     """When the Remediation was created."""
     remediation: str = ""
     """uid of the Remediation."""
+    name: str = ""
+    """Name of the Remediation."""
+    deployments: Sequence[Mapping[str, Any]] = ()
+    """Deployments of the target's namespace."""
+    pods: Sequence[Mapping[str, Any]] = ()
+    """Pods of the target's namespace."""
+    policies: Sequence[Mapping[str, Any]] | None = None
+    """Objects of the kind that the action creates, in the namespace; None if the cluster knows no such kind."""
 
 
 P = TypeVar("P", bound=Params)
@@ -69,7 +83,8 @@ class Draft:
 
     summary: str
     forward: Effect
-    inverse: Effect
+    inverse: Effect | None
+    """None: nothing undoes it, so that a person must decide."""
     diff: str
     replaced_pods: int
     replicas_after: int
@@ -93,6 +108,8 @@ class Action(Generic[P]):
     rules: tuple[Rule, ...]
     plan: Callable[[World, P], Draft]
     on_ineffective: Literal["Keep", "Undo"] = "Undo"
+    creates: tuple[str, str] | None = None
+    """apiVersion and kind of the objects that it creates, if it does."""
 
 
 def parse(action: Action[Any], parameters: Sequence[Parameter]) -> Params:
@@ -169,7 +186,7 @@ def remove(path: str) -> PatchOp:
 
 
 def effect(target: Mapping[str, Any], ops: tuple[PatchOp, ...], subresource: str = "") -> Effect:
-    """Return a write to this live object."""
+    """Return a patch of this live object."""
     return Effect(
         api_version=target["apiVersion"],
         kind=target["kind"],
@@ -178,6 +195,33 @@ def effect(target: Mapping[str, Any], ops: tuple[PatchOp, ...], subresource: str
         subresource=subresource,
         ops=ops,
     )
+
+
+def deletion(live: Mapping[str, Any], subresource: Literal["", "eviction"] = "") -> Effect:
+    """Return the deletion of this live object."""
+    return effect(live, (), subresource).model_copy(update={"verb": Verb.DELETE})
+
+
+def creation(kind: tuple[str, str], world: World, spec: Mapping[str, Any], hold_seconds: int) -> tuple[Effect, Effect]:
+    """Return the creation of an object that is there for a time, and its deletion.
+
+    Its name and label are of this Remediation alone, which also owns it: where that is deleted, the cluster removes it.
+    """
+    api_version, name = kind
+    made = Effect(verb=Verb.CREATE, api_version=api_version, kind=name, name=f"hemostat-{world.remediation}")
+    owner = {
+        "apiVersion": API_VERSION,
+        "kind": "Remediation",
+        "name": world.name,
+        "uid": world.remediation,
+    }
+    ops = (
+        add("/metadata/labels", {REMEDIATION_LABEL: world.remediation}),
+        add("/metadata/annotations", {HOLD_ANNOTATION: str(hold_seconds)}),
+        add("/metadata/ownerReferences", [owner]),
+        add("/spec", spec),
+    )
+    return made.model_copy(update={"ops": ops}), made.model_copy(update={"verb": Verb.DELETE})
 
 
 def unified_diff(before: Any, after: Any, name: str) -> str:

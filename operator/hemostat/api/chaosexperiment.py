@@ -16,7 +16,9 @@ from hemostat.api.meta import (
     TargetRef,
     Text,
     Time,
+    exactly_one,
     keyed,
+    rules,
 )
 from hemostat.api.watch import SignalKind
 
@@ -41,13 +43,26 @@ class Rollout(Model):
     """Memory limit (and request) to set in the first container."""
 
 
-class Fault(Model):
-    """What is done to the target. The owner's own field manager does it, as a deploy pipeline would."""
+class AgentsFault(Model):
+    """Conversations of the sample agents (chaos/agents) that cannot come to an end."""
 
-    rollout: Rollout
-    """Roll out a changed template."""
+    trouble: Label
+    """What is wrong in them, for example `ping-pong` or `mutual-wait`: `python -m hemostat_chaos.agents fault --help`
+    lists them."""
+
+
+class Fault(Model):
+    """What is done: exactly one of `rollout` and `agents`."""
+
+    model_config = {"json_schema_extra": rules(exactly_one("rollout", "agents"))}
+
+    rollout: Rollout | None = None
+    """Roll out a changed template of the target; its owner's field manager does it, as a deploy pipeline would."""
+    agents: AgentsFault | None = None
+    """Begin conversations of agents in which something is wrong. It is taken back as soon as they are stopped: the cut
+    gives the time to do that."""
     cleanup: Literal["Restore", "Leave"] = "Restore"
-    """Restore puts the recorded template back at the end; Leave trusts the loop."""
+    """Restore puts the recorded template back at the end, or takes the agents' faults back; Leave trusts the loop."""
 
 
 class Expectation(Model):
@@ -69,9 +84,10 @@ class ChaosExperimentSpec(Model):
     """A fault and what must follow."""
 
     target: TargetRef
-    """The workload the fault is injected into."""
+    """The workload the fault is injected into; of agents, the one that owns the conversations."""
     watch: Name
-    """The Watch whose Healthy condition is the steady state, and that must notice."""
+    """The Watch whose Healthy condition is the steady state, and that must notice. Which side of an edge between agents
+    tells of a loop is not certain: there any Watch may notice that names the conversation."""
     fault: Fault
     """What is done."""
     expect: Expectation

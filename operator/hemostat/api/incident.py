@@ -89,6 +89,14 @@ class Conversation(Model):
     """When its trouble was first found."""
 
 
+class Advice(StrEnum):
+    """What to do about trouble in a conversation."""
+
+    NOTIFY = "Notify"
+    CUT = "Cut"
+    """It costs, it goes on at full speed, and nothing comes of it."""
+
+
 class ConversationStatus(Model):
     """Trouble in conversations of AI agents: who is in it, and where it would be cut."""
 
@@ -106,12 +114,14 @@ class ConversationStatus(Model):
     """How many there are."""
     tokens: Count = 0
     """Tokens burnt since it began, as far as they were told."""
+    open_tools: Annotated[tuple[Agent, ...], Field(max_length=16, json_schema_extra=SET)] = ()
+    """Of a deadlock: tools at work in its conversation, which would be broken off with a pod."""
     confidence_percent: Percent
     """How sure it is."""
     visibility: Word
     """Full; Partial (content is not sent, or nothing tells of open spans); None (neither)."""
-    may_be_cut: bool = False
-    """Whether it costs, goes on at full speed and brings nothing, or stands still for good: else only a person cuts."""
+    advice: Advice = Advice.NOTIFY
+    """Cut where it costs, goes on at full speed and brings nothing, or stands still: else only a person cuts."""
 
 
 class SignalStatus(Model):

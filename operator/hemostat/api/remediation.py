@@ -62,21 +62,42 @@ class PatchOp(Model):
     """The new value as JSON text (so that the schema stays closed and the plan immutable); absent for remove."""
 
 
-class Effect(Model):
-    """One write to one object, applied only if the object is still at the resourceVersion it was planned on."""
+class Verb(StrEnum):
+    """What a write does with its object."""
 
+    PATCH = "Patch"
+    CREATE = "Create"
+    DELETE = "Delete"
+
+
+class Effect(Model):
+    """One write to one object: a patch or a deletion only of the version that was looked at, a creation only of a name
+    that this Remediation alone uses.
+    """
+
+    model_config = {
+        "json_schema_extra": rules(
+            (
+                "(has(self.verb) && self.verb == 'Delete') != (has(self.ops) && self.ops.size() > 0)",
+                "ops must be given for Patch and Create, and must not for Delete",
+            )
+        )
+    }
+
+    verb: Verb = Verb.PATCH
+    """Patch an object, Create one (from nothing but what ops add) or Delete one."""
     api_version: ApiVersion
     """API version of the object."""
     kind: Word
     """Kind of the object."""
     name: Name
     """Name of the object."""
-    uid: Uid
-    """uid of the object."""
-    subresource: Literal["", "scale"] = ""
-    """Subresource that is patched, or empty for the object itself."""
-    ops: Annotated[tuple[PatchOp, ...], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)]
-    """The JSON Patch."""
+    uid: Uid | None = None
+    """uid of the object; absent for one that the plan itself creates."""
+    subresource: Literal["", "scale", "eviction"] = ""
+    """Subresource that is written to, or empty for the object itself. By eviction disruption budgets are respected."""
+    ops: Annotated[tuple[PatchOp, ...], Field(max_length=8, json_schema_extra=ATOMIC)] = ()
+    """The JSON Patch, of the object or of an empty one of that name."""
 
 
 class Plan(Model):
@@ -88,8 +109,8 @@ class Plan(Model):
     """The action in one sentence."""
     forward: Effect
     """The write that is meant to heal."""
-    inverse: Effect
-    """The write that undoes it."""
+    inverse: Effect | None = None
+    """The write that undoes it; absent if nothing does."""
     diff: Long
     """What changes, for people (unified diff)."""
     replaced_pods: Count
@@ -153,10 +174,10 @@ class Intent(Model):
     """Which of the plan's effects."""
     attempt: Annotated[int, Field(ge=1, le=100)]
     """1 for the first try; a lost race on resourceVersion begins the next."""
-    uid: Uid
-    """uid of the object."""
-    resource_version: Annotated[str, Field(min_length=1, max_length=64)]
-    """The only version of the object the effect may land on."""
+    uid: Uid | None = None
+    """uid of the object; absent while it is to be created."""
+    resource_version: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """The only version of the object the effect may land on; absent while it is to be created."""
     generation: Count
     """`metadata.generation` of that version."""
     owner: Short | None = None
@@ -176,8 +197,9 @@ class Result(Model):
     """Version of the object afterwards."""
     generation: Count
     """Generation of the object afterwards."""
-    proof: Literal["ManagedFields", "Content"]
-    """How it was seen: our field manager stands in managedFields, or the fields are as the effect writes them."""
+    proof: Literal["ManagedFields", "Content", "Gone"]
+    """How it was seen: our field manager stands in managedFields, the fields are as the effect writes them, or the
+    object is gone, or on its way."""
 
 
 class RemediationSpec(Model):

@@ -50,6 +50,7 @@ class SignalKind(StrEnum):
     RETRY_STORM = "RetryStorm"
     CONTEXT_GROWTH = "ContextGrowth"
     WAITING_FOR_PERSON = "WaitingForPerson"
+    BUDGET = "Budget"
     ALERT = "Alert"
     OTHER = "Other"
 
@@ -281,6 +282,8 @@ class ConversationTrouble(StrEnum):
     """The context is about to be full."""
     WAITING_FOR_PERSON = "WaitingForPerson"
     """A person has not answered for long."""
+    BUDGET = "Budget"
+    """More money than may be spent."""
 
 
 class Legitimate(Model):
@@ -296,6 +299,32 @@ class Legitimate(Model):
     """Until then."""
 
 
+class Budget(Model):
+    """What may be spent on models, at list prices, by one agent or tenant in any time of this length."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            exactly_one("agent", "tenant"),
+            ("double(self.usd) > 0.0", "usd must be more than 0"),
+        )
+    }
+
+    agent: Annotated[str, Field(max_length=253)] | None = None
+    """Name of the agent in spans; each of the target's agents by itself when empty."""
+    tenant: Annotated[str, Field(max_length=253)] | None = None
+    """Name of the tenant in spans (`tenant.id`, `enduser.id`, `user.id`; else the namespace of the service), as far as
+    the target works for it; each tenant by itself when empty."""
+    usd: Decimal
+    """US dollars, for example "5.00". Prices: `HEMOSTAT_PRICES_FILE`."""
+    window_seconds: Annotated[int, Field(ge=60, le=86400)] = 3600
+    """How long the time is. Up to an hour it is measured in minutes, beyond that in quarters of an hour."""
+
+    @property
+    def name(self) -> str:
+        """Whose it is; empty: each one's."""
+        return self.agent or self.tenant or ""
+
+
 class ConversationSignal(Model):
     """Conversations of AI agents that cannot, or will not, come to an end: loops, deadlocks, storms, burnt tokens.
 
@@ -309,6 +338,8 @@ class ConversationSignal(Model):
     """What is less sure than this is not told."""
     legitimate: Annotated[tuple[Legitimate, ...], Field(max_length=64, json_schema_extra=ATOMIC)] = ()
     """What is no trouble here, though it looks like some."""
+    budgets: Annotated[tuple[Budget, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
+    """What agents and tenants may spend."""
 
 
 class StandardCheck(StrEnum):

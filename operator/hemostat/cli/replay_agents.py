@@ -36,8 +36,10 @@ def agents(
     """
     from hemostat.replay.agents import replay
     from hemostat.replay.requests import read
+    from hemostat.signals.loops.detect import Detector
+    from hemostat.telemetry.pricelist import load
 
-    found = replay(read(files))
+    found = replay(read(files), Detector(prices=load()))
     if output is Format.TABLE:
         _table(found)
     elif output is Format.JSON:

@@ -203,6 +203,7 @@ def _signal(s: SignalStatus) -> dict[str, Any]:
         "state": s.state.value,
         "value": float(s.value) if s.value is not None else 0.0,
         "threshold": float(s.threshold) if s.threshold is not None else 0.0,
+        "advice": s.conversation.advice.value if s.conversation is not None else "",
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hemostat.api.gatepolicy import Decision, GatePolicy, TelemetryAlone
-from hemostat.api.incident import Incident, SignalState
+from hemostat.api.incident import Advice, Incident, SignalState
 from hemostat.api.remediation import Check, CheckOutcome, GateDecision, GateOutcome, Plan, Remediation
 from hemostat.api.runbook import Runbook, RunbookState
 from hemostat.signals.correlate import is_over
@@ -166,6 +166,12 @@ def _blast_radius(facts: GateInput) -> Verdict:
     return PASS, f"replaces {share} % of the ready pods, leaves {plan.replicas_after} replicas"
 
 
+def _reversible(facts: GateInput) -> Verdict:
+    if facts.plan.inverse is None:
+        return ASK, "nothing undoes it; a person decides"
+    return PASS, "it can be undone"
+
+
 def _corroboration(facts: GateInput) -> Verdict:
     if facts.corroboration is not None:
         return PASS, facts.corroboration
@@ -187,9 +193,8 @@ def _agents(facts: GateInput) -> Verdict:
         return PASS, "it cuts nothing between agents"
     own = [s for s in facts.incident.status.signals if s.watch_ref is None] if facts.incident is not None else []
     told = [s for s in own if s.state is SignalState.FIRING and s.conversation is not None]
-    doubtful = [s for s in told if s.conversation is not None and not s.conversation.may_be_cut]
-    if not told or doubtful:
-        which = f"{doubtful[0].kind} of {doubtful[0].subject}" if doubtful else "it"
+    if not any(s.conversation is not None and s.conversation.advice is Advice.CUT for s in told):  # else it cuts these
+        which = f"{told[0].kind} of {told[0].subject}" if told else "it"
         return ASK, f"{which} is told, but not proven to go on for nothing"
     return PASS, "what goes on between the agents costs, and brings nothing"
 
@@ -231,6 +236,7 @@ CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("Policy", _policy),
     ("Confidence", _confidence),
     ("BlastRadius", _blast_radius),
+    ("Reversible", _reversible),
     ("Corroboration", _corroboration),
     ("Agents", _agents),
     ("OneAtATime", _one_at_a_time),

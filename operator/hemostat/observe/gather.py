@@ -46,7 +46,9 @@ class Gatherer:
         rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)))
         vectors, problems = self.poller.read(key)
         edges, agents = self._traces(watch)
-        talk = self.talks.about(key, watch.spec.service or watch.spec.target.name)
+        talking = [s.conversation for s in effective_signals(watch.spec) if s.conversation is not None]
+        budgets = tuple(dict.fromkeys(b for signal in talking for b in signal.budgets))
+        talk = self.talks.about(key, watch.spec.service or watch.spec.target.name, budgets)
         return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch), talk), problems
 
     def forget(self, key: Key) -> None:

@@ -34,9 +34,11 @@ from hemostat.observe.store import Store
 from hemostat.observe.talks import Talks
 from hemostat.observe.world import World
 from hemostat.settings import Settings
+from hemostat.signals.loops.detect import Detector
 from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.graph import CallGraph
 from hemostat.telemetry.ingest import Ingest
+from hemostat.telemetry.pricelist import load
 from hemostat.telemetry.prometheus import Prometheus
 from hemostat.telemetry.receiver import Receiver
 from hemostat.telemetry.webhook import Webhook
@@ -56,7 +58,10 @@ class Observe:
         self._events = Events(kube, "hemostat-observe", self._clock)
         self._catalogue = discover(settings.actions)
         self._settings = settings
-        windows, lock, talks = TraceWindows(), threading.Lock(), Talks()
+        windows, lock = TraceWindows(), threading.Lock()
+        talks = Talks(
+            Detector(settings.agent_conversations, turns=settings.agent_turns, prices=load(settings.prices_file))
+        )
         self._receiver = Receiver(windows, lock, Backlog(talks.take), settings.otlp_max_bytes)
         user, _ = kube.user()
         poller = Poller(Prometheus.connect(settings))

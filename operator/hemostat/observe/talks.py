@@ -9,7 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from hemostat.metrics import AGENT_VERDICTS
+from hemostat.api.watch import Budget
+from hemostat.metrics import AGENT_COST, AGENT_UNPRICED, AGENT_VERDICTS
 from hemostat.signals.conversation import Talk, Trouble
 from hemostat.signals.loops.detect import Detector
 from hemostat.signals.loops.verdict import Verdict
@@ -33,6 +34,8 @@ class Talks:
         self._clock = clock
         self._lock = threading.Lock()
         self._looked = 0.0
+        self._counted = (0.0, 0)
+        """Money, and inferences without a price, that the metrics have."""
         self._watches: dict[Key, str] = {}
         self._heard: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()
         """Steps by service and ten seconds of arrival."""
@@ -43,9 +46,10 @@ class Talks:
             for step in steps:
                 self._note(step.service, int(arrived) // 10)
             _count(self._detector.take(steps, arrived))
+            self._count_money()
 
-    def about(self, key: Key, service: str) -> Talk:
-        """Return what a Watch shall tell of its service's conversations."""
+    def about(self, key: Key, service: str, budgets: Sequence[Budget] = ()) -> Talk:
+        """Return what a Watch shall tell of its service's conversations, and how its budgets stand."""
         now = self._clock()
         with self._lock:
             self._watches[key] = service
@@ -57,9 +61,10 @@ class Talks:
                 if next((s for s in told.verdict.services if s in watched), None) == service
             ]
             counts = self._heard.get(service)
+            standings = {b: self._detector.spend.against(service, b, now) for b in budgets}
         since = (int(now) - HEARD_SECONDS) // 10
         recent = sum(n for tens, n in counts.items() if tens > since) if counts is not None else 0
-        return Talk(troubles, recent, counts is not None)
+        return Talk(troubles, recent, counts is not None, standings)
 
     def forget(self, key: Key) -> None:
         """A Watch was deleted."""
@@ -70,6 +75,13 @@ class Talks:
         if abs(now - self._looked) >= LOOK_SECONDS:
             self._looked = now
             _count(self._detector.look(now))
+            self._count_money()
+
+    def _count_money(self) -> None:
+        spend = self._detector.spend
+        AGENT_COST.inc(spend.usd - self._counted[0])
+        AGENT_UNPRICED.inc(spend.unpriced - self._counted[1])
+        self._counted = (spend.usd, spend.unpriced)
 
     def _note(self, service: str, tens: int) -> None:
         counts = self._heard.setdefault(service, OrderedDict())

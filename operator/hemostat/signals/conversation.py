@@ -4,13 +4,15 @@ One observation per kind and edge, whatever the number of conversations: what is
 found again for a while is over, and that is health only while the agents still tell of themselves.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hemostat.api.incident import Conversation, ConversationStatus, Severity, SignalSource
-from hemostat.api.watch import ConversationSignal, Legitimate, SignalKind
+from hemostat.api.watch import Budget, ConversationSignal, Legitimate, SignalKind
+from hemostat.signals import budgets
 from hemostat.signals.base import Observation, Timing
+from hemostat.signals.loops.spend import Standing
 from hemostat.signals.loops.verdict import Advice, Verdict
 from hemostat.signals.rules import one_line
 
@@ -39,6 +41,8 @@ class Talk:
     """Steps of its agents that came within the last minute."""
     heard: bool = False
     """Whether any ever came."""
+    budgets: Mapping[Budget, Standing] = field(default_factory=dict)
+    """How those of the Watch stand."""
 
 
 def judge(name: str, signal: ConversationSignal, talk: Talk, now: datetime) -> Iterator[Observation]:
@@ -52,6 +56,7 @@ def judge(name: str, signal: ConversationSignal, talk: Talk, now: datetime) -> I
     for (_, subject), troubles in groups.items():
         yield _observation(name, subject, troubles, talk)
     if talk.heard:
+        yield from budgets.judge(name, signal, talk.budgets, now)
         yield Observation(
             key=f"{name}/all",
             name=name,
@@ -80,7 +85,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
         unit=" rounds",
         samples=max(1, len(since)) if going else talk.steps,
         stated=Severity.MAJOR if cut else Severity.MINOR,
-        note=one_line(f"{worst.words} (visibility: {worst.visibility.value.lower()})", 900) if going else "",
+        note=one_line(f"{'' if going else 'over: '}{worst.words} (visibility: {worst.visibility.value.lower()})", 900),
         conversation=ConversationStatus(
             kind=SignalKind(worst.kind.value),
             agents=tuple(a[:253] for a in worst.agents[:16]),
@@ -89,9 +94,10 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
             conversations=tuple(Conversation(id=c[:253], since_time=since[c]) for c in first),
             affected=len(since),
             tokens=sum(t.verdict.tokens for t in troubles),
+            open_tools=tuple(sorted({o[:253] for t in troubles if t.goes_on for o in t.verdict.open_tools}))[:16],
             confidence_percent=worst.confidence,
             visibility=worst.visibility.value,
-            may_be_cut=cut,
+            advice=Advice.CUT if cut else Advice.NOTIFY,
         ),
     )
 

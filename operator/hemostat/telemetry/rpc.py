@@ -1,4 +1,4 @@
-"""OTLP/gRPC: TraceService/Export on raw bytes, which the scanner reads itself (shell).
+"""OTLP/gRPC: Export of TraceService and LogsService on raw bytes, which the scanner reads itself (shell).
 
 INVALID_ARGUMENT for what can never be taken, CANCELLED for a message that does not arrive, RESOURCE_EXHAUSTED with
 RetryInfo when too much is waiting already (without RetryInfo the specification lets senders drop). gRPC itself unpacks
@@ -13,19 +13,21 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
 
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.metrics import OTLP_REQUESTS
-from hemostat.telemetry.otlp import RESOURCE_EXHAUSTED, RETRY_SECONDS, accepted, status
+from hemostat.telemetry.otlp import RESOURCE_EXHAUSTED, RETRY_SECONDS, Kind, accepted, status
 from hemostat.telemetry.receiver import IDLE_SECONDS, MAX_CONNECTIONS, READ_SECONDS, STOP_SECONDS, Receiver
 from hemostat.telemetry.shares import Shares
 from hemostat.telemetry.threads import Here, Threads
 from hemostat.telemetry.turns import Turns
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+EXPORT_LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 MAX_CALLS = 128
 """Calls that may be open; those of one sender are at most half of them."""
 MAX_READING = 16
@@ -52,7 +54,10 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._shares, self._lock = Shares(MAX_CALLS), threading.Lock()
         self._turns = Turns(MAX_READING)
         self._since: dict[grpc.ServicerContext, float] = {}
-        self._export = grpc.stream_unary_rpc_method_handler(self._take)  # unary reads before we can say when
+        self._exports = {
+            EXPORT: grpc.stream_unary_rpc_method_handler(partial(self._take, Kind.TRACES)),
+            EXPORT_LOGS: grpc.stream_unary_rpc_method_handler(partial(self._take, Kind.LOGS)),
+        }  # unary reads before we can say when
         self._refusal = grpc.stream_unary_rpc_method_handler(_Refusal())
         self._looking: asyncio.Task[None] | None = None
         self._server = grpc.server(
@@ -89,14 +94,13 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def service(self, handler_call_details: Any) -> Any:
         """Choose how a call is served: it gets a thread, or is refused; its message is read only after that."""
-        if handler_call_details.method != EXPORT:
-            return None
-        return self._refusal if self._threads.full else self._export
+        export = self._exports.get(handler_call_details.method)
+        return self._refusal if export is not None and self._threads.full else export
 
-    def _take(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+    def _take(self, kind: Kind, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         who = context.peer().rpartition(":")[0]  # its address without the port
         try:
-            answer = self._counted(messages, context, who)
+            answer = self._counted(kind, messages, context, who)
         except Refused as error:
             OTLP_REQUESTS.labels("grpc", "INVALID_ARGUMENT").inc()
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
@@ -108,7 +112,7 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         _OK.inc()
         return answer
 
-    def _counted(self, messages: Iterator[bytes], context: grpc.ServicerContext, who: str) -> bytes:
+    def _counted(self, kind: Kind, messages: Iterator[bytes], context: grpc.ServicerContext, who: str) -> bytes:
         with self._lock:
             if not self._shares.take(who):
                 raise Retry(_TOO_MANY, RETRY_SECONDS)
@@ -117,7 +121,7 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[misc]
             size = max(len(body), 1)
             self._receiver.admit(who, size)
             try:
-                return accepted(self._receiver.take(body)).SerializeToString()
+                return accepted(self._receiver.take(body, kind), kind).SerializeToString()
             finally:
                 self._receiver.leave(who, size)
         finally:

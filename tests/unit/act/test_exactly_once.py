@@ -26,7 +26,8 @@ from hemostat.act.facts import Facts
 from hemostat.act.reconcile import Reconciler
 from hemostat.act.store import Store
 from hemostat.action.contract import make_plan, parse, plan_hash
-from hemostat.action.execute import Executor, manager
+from hemostat.action.execute import Executor
+from hemostat.action.moves import manager
 from hemostat.action.registry import discover
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, RELEASED, UNDONE, VERIFIED, Remediation

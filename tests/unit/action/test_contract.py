@@ -21,6 +21,7 @@ from hemostat.action.contract import (
     replace,
     unified_diff,
 )
+from hemostat.api.remediation import Verb
 from hemostat.errors import Refused
 
 
@@ -146,9 +147,9 @@ def test_every_part_of_the_plan_is_hashed():
         assert the_hash(plan=PLAN.model_copy(update={name: value})) != the_hash(), name
 
 
-@pytest.mark.parametrize("name", ["api_version", "kind", "name", "uid", "subresource", "ops"])
+@pytest.mark.parametrize("name", ["verb", "api_version", "kind", "name", "uid", "subresource", "ops"])
 def test_every_part_of_an_effect_is_hashed(name):
-    other = {"subresource": "scale", "ops": (replace("/spec/paused", True),)}.get(name, "x")
+    other = {"verb": Verb.DELETE, "subresource": "scale", "ops": (replace("/spec/paused", True),)}.get(name, "x")
     changed = PLAN.forward.model_copy(update={name: other})
     assert the_hash(plan=PLAN.model_copy(update={"forward": changed})) != the_hash()
 

@@ -7,8 +7,8 @@ import pytest
 from tests.unit.builders import T0, TARGET, at, deployment, meta
 
 from hemostat.action.contract import World, make_plan, parse
-from hemostat.action.execute import missing_parents, still_ours
-from hemostat.api.incident import Conversation, ConversationStatus
+from hemostat.action.moves import missing_parents, still_ours
+from hemostat.api.incident import Advice, Conversation, ConversationStatus
 from hemostat.api.runbook import Parameter
 from hemostat.errors import Refused
 from hemostat.guard.orders import CONFIG_MAP, Cap, Cut, Halt
@@ -28,7 +28,7 @@ def trouble(*conversations, kind="Cycle", caller="planner", callee="critic", aff
         affected=len(conversations) if affected is None else affected,
         confidence_percent=90,
         visibility="Full",
-        may_be_cut=True,
+        advice="Cut",
     )
 
 
@@ -91,6 +91,12 @@ def test_many_conversations_are_the_whole_edge_and_a_storm_is_anybodys(troubles,
     found = orders(plan(CUT_EDGE, world(*troubles), **parameters))
     assert [(o.caller, o.conversation) for o in found] == wanted
     assert len({o.id for o in found}) == len(found)
+
+
+def test_what_is_only_told_is_left_alone_beside_what_is_sure():
+    told = trouble("patient", callee="status").model_copy(update={"advice": Advice.NOTIFY})
+    assert [o.conversation for o in orders(plan(CUT_EDGE, world(told, trouble("c1"))))] == ["c1"]
+    assert [o.conversation for o in orders(plan(CUT_EDGE, world(told)))] == ["patient"]
 
 
 def test_a_deadlock_is_cut_out_of_calls_under_way():

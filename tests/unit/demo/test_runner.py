@@ -106,7 +106,7 @@ def test_from_the_fault_to_the_verdict(stage, manifest):
     assert "RBAC verb approve" in result.refused
     assert result.time_to_detect_seconds == 9
     assert result.time_to_recover_seconds > result.time_to_see_seconds >= 9
-    assert stage.moments == ["injection", "approval"]
+    assert stage.moments == ["injection", "approval", "end"]
     (faulty, _), (restored, forced) = stage.world.applied
     assert {e["name"] for e in faulty["spec"]["template"]["spec"]["containers"][0]["env"]} >= {"SHOP_FAIL_PERCENT"}
     assert restored == manifest

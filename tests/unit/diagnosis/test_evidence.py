@@ -216,6 +216,7 @@ def test_a_runbook_sees_plain_values_alone():
                 "state": "Firing",
                 "value": 40.0,
                 "threshold": 5.0,
+                "advice": "",
             }
         ],
         "changes": [

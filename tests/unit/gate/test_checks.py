@@ -98,11 +98,12 @@ ALONE = {"onTelemetryAlone": "AllowTimeLimited"}
 
 def looping(*, cut):
     """Return an Incident of a loop between agents that may be cut, or may only be told of."""
-    said = ConversationStatus(kind="Cycle", confidence_percent=90, visibility="Full", may_be_cut=cut)
+    said = ConversationStatus(kind="Cycle", confidence_percent=90, visibility="Full", advice="Cut" if cut else "Notify")
     return incident(signals=(signal().model_copy(update={"conversation": said}),))
 
 
 LOOP, DOUBT = looping(cut=True), looping(cut=False)
+BOTH = incident(signals=(*DOUBT.status.signals, *LOOP.status.signals))
 TABLE = [
     ("ProtectedNamespace", {}, PASS),
     ("ProtectedNamespace", {"protected": True}, DENY),
@@ -161,6 +162,8 @@ TABLE = [
     ("BlastRadius", {"policies": (policy(), policy("b", **BIG))}, ASK),
     ("BlastRadius", {"policies": (policy(**FEW),)}, ASK),
     ("BlastRadius", {"policies": (policy(), policy("b", **CALLERS))}, ASK),
+    ("Reversible", {}, PASS),
+    ("Reversible", {"plan": PLAN.model_copy(update={"inverse": None})}, ASK),
     ("Corroboration", {}, PASS),
     ("Corroboration", {"corroboration": None}, ASK),
     ("Corroboration", {"corroboration": None, "plan": HELD}, ASK),
@@ -174,6 +177,7 @@ TABLE = [
     ("Agents", {"plan": HELD, "incident": None}, ASK),
     ("Agents", {"plan": HELD, "incident": LOOP}, PASS),
     ("Agents", {"plan": HELD, "incident": DOUBT}, ASK),
+    ("Agents", {"plan": HELD, "incident": BOTH}, PASS),  # the plan is about the sure one alone
     ("Agents", {"incident": DOUBT}, PASS),
     ("OneAtATime", {}, PASS),
     ("OneAtATime", {"past": None}, HOLD),

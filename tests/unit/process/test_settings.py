@@ -32,11 +32,22 @@ def test_every_variable_is_read():
             "HEMOSTAT_ACTIONS": " scale, rollback ,",
             "HEMOSTAT_PROMETHEUS_HEADERS": "X-Scope-OrgID: team-a; X-Other:b:c ;",
             "HEMOSTAT_PROMETHEUS_TOKEN_FILE": "/var/run/token",
+            "HEMOSTAT_PRICES_FILE": "/etc/prices.json",
         }
     )
     headers = (("X-Scope-OrgID", "team-a"), ("X-Other", "b:c"))
     expected = Settings(
-        "http://mimir/prometheus", 0.5, 1, 2, 4, 2048, 3, ("scale", "rollback"), headers, "/var/run/token"
+        prometheus_url="http://mimir/prometheus",
+        prometheus_timeout_seconds=0.5,
+        http_port=1,
+        otlp_port=2,
+        otlp_grpc_port=4,
+        otlp_max_bytes=2048,
+        workers=3,
+        actions=("scale", "rollback"),
+        prometheus_headers=headers,
+        prometheus_token_file="/var/run/token",
+        prices_file="/etc/prices.json",
     )
     assert found == expected
 

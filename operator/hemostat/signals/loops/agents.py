@@ -65,6 +65,10 @@ class Agents:
         name = "" if step.agent else self._names.get(step.parent, "")
         return replace(step, agent=name) if name else step
 
+    def who(self, step: Step) -> str:
+        """Return the agent whose step it is: the service, where nothing names one."""
+        return self._name(step.agent or step.service)
+
     def told(self, verdict: Verdict) -> Verdict:
         """Return the verdict with names of agents for services that are one agent's alone, and with their services."""
         names = tuple(dict.fromkeys(self._name(a) for a in verdict.agents))

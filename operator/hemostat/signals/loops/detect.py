@@ -9,13 +9,15 @@ from hemostat.signals.loops.bank import Bank
 from hemostat.signals.loops.burn import Burn
 from hemostat.signals.loops.clocks import Clocks
 from hemostat.signals.loops.judge import judge
-from hemostat.signals.loops.ledger import TURNS, WINDOWS, Ledger
+from hemostat.signals.loops.ledger import TURNS, Ledger
 from hemostat.signals.loops.opensteps import OpenSteps
 from hemostat.signals.loops.order import DELAY, Conversations, Order
 from hemostat.signals.loops.recursion import too_deep
+from hemostat.signals.loops.spend import Spend
 from hemostat.signals.loops.standstill import Standstill
 from hemostat.signals.loops.storm import Storms
 from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
+from hemostat.telemetry.prices import Prices
 from hemostat.telemetry.steps import Operation, Step
 
 MOST_TOLD = 50_000
@@ -71,7 +73,8 @@ class Detector:
         conversations: int = 100_000,
         delay: float = DELAY,
         turns: int = TURNS,
-        windows: Mapping[str, int] = WINDOWS,
+        windows: Mapping[str, int] | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self._clocks = Clocks()
         self._conversations = Conversations()
@@ -82,7 +85,9 @@ class Detector:
         self._standstill = Standstill()
         self._storms = Storms()
         self._burn = Burn()
-        self._ledger = Ledger(turns, windows=windows)
+        prices = prices or Prices()
+        self._ledger = Ledger(turns, windows=windows or prices.windows)
+        self.spend = Spend(prices)
         self._told: OrderedDict[tuple[str, str, Kind], Told] = OrderedDict()
 
     def take(self, steps: Iterable[Step], now: float) -> list[Verdict]:
@@ -125,6 +130,7 @@ class Detector:
         for step in ready:
             yield from self._ledger.take(step)
             if step.operation is Operation.CHAT:
+                self.spend.take(step, self._agents.who(step), now)
                 storm = self._storms.take(step)
                 if storm is not None:
                     yield storm

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Operation, Step
@@ -13,10 +12,6 @@ TURNS = 50
 FULL, GROWN = 0.8, 4
 """Context: share of the model's window, and inferences in a row that made it larger."""
 MOST_CONVERSATIONS, MOST_CONTEXTS = 100_000, 64
-WINDOWS: Final[dict[str, int]] = {"gpt-4o": 128_000, "gpt-4.1": 1_047_576, "gpt-5": 400_000, "gpt-5-mini": 400_000,
-                                  "claude-sonnet-4-5": 200_000, "claude-opus-4-5": 200_000,
-                                  "gemini-2.5-pro": 1_048_576}  # fmt: skip
-"""Tokens that models can take in, as their makers state (2026-11); others are told by settings."""
 
 
 @dataclass(slots=True)
@@ -40,15 +35,18 @@ class Page:
 
 
 class Ledger:
-    """The pages of the conversations that something happened in last."""
+    """The pages of the conversations that something happened in last.
+
+    :param windows: tokens that models take in, by model; contexts of others are not judged.
+    """
 
     def __init__(
         self,
         turns: int = TURNS,
-        windows: Mapping[str, int] = WINDOWS,
+        windows: Mapping[str, int] | None = None,
         most: int = MOST_CONVERSATIONS,
     ) -> None:
-        self._turns, self._windows, self._most = turns, windows, most
+        self._turns, self._windows, self._most = turns, windows or {}, most
         self._pages: OrderedDict[tuple[str, str], Page] = OrderedDict()
 
     def take(self, step: Step) -> Iterator[Verdict]:

@@ -3,20 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hemostat.api.incident import Advice
 from hemostat.api.watch import ConversationTrouble as Kind
 
 __all__ = ["Advice", "Edge", "Kind", "Verdict", "Visibility"]
 
 Edge = tuple[str, str]
 """Who calls, and whom: an agent, a tool or a model."""
-
-
-class Advice(StrEnum):
-    """What to do about it."""
-
-    NOTIFY = "Notify"
-    CUT = "Cut"
-    """It costs, it goes on at full speed, and nothing comes of it."""
 
 
 class Visibility(StrEnum):
@@ -56,6 +49,8 @@ class Verdict:
     """Those that a provider's trouble hits."""
     services: tuple[str, ...] = ()
     """`service.name` of those who take part; first the one on whose side the edge would be cut."""
+    open_tools: tuple[str, ...] = ()
+    """Of a deadlock: tools that are open in its conversation."""
 
     @property
     def key(self) -> tuple[str, str, Kind]:

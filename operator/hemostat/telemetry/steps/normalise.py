@@ -59,6 +59,7 @@ def step(raw: Raw) -> Step | None:
         tokens_in=number(attributes, *v.TOKENS_IN) if chat else 0,
         tokens_out=number(attributes, *v.TOKENS_OUT) if chat else 0,
         tokens_cached=number(attributes, *v.TOKENS_CACHED) if chat else 0,
+        tokens_stored=number(attributes, *v.TOKENS_STORED) if chat else 0,
         mode=_MODES.get(str(attributes.get("hemostat.wait.mode")), WaitMode.UNKNOWN),
         holder=text(attributes, "hemostat.wait.holder"),
         holder_conversation=text(attributes, "hemostat.wait.holder_conversation"),

@@ -97,7 +97,9 @@ class Step:
     """Of inferences only: what agents report is a sum of these."""
     tokens_out: int = 0
     tokens_cached: int = 0
-    """Part of `tokens_in`."""
+    """Read from the provider's cache: part of `tokens_in`."""
+    tokens_stored: int = 0
+    """Written to it: part of `tokens_in`."""
     mode: WaitMode = WaitMode.UNKNOWN
     holder: str = ""
     """Who holds what is waited for, if the guard knows."""

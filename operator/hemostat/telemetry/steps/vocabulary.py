@@ -83,6 +83,12 @@ TOKENS_CACHED: Names = (
     "gen_ai.usage.cache_read_input_tokens",
     "llm.token_count.prompt_details.cache_read",
 )
+TOKENS_STORED: Names = (
+    "gen_ai.usage.cache_write.input_tokens",
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "llm.token_count.prompt_details.cache_write",
+)
 EVENTS: Final[dict[tuple[object, str], dict[str, str]]] = {
     ("execute_tool", "gen_ai.tool.message"): {"content": "gen_ai.tool.call.arguments"},
     ("execute_tool", "gen_ai.choice"): {"message": "gen_ai.tool.call.result"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.builders import at
 from tests.unit.signals.correlate.world import CPU, POD, call, sick
 
-from hemostat.api.incident import MAX_CAUSES, SignalSource
+from hemostat.api.incident import MAX_CAUSES, ConversationStatus, SignalSource
 from hemostat.signals.correlate import cases
 from hemostat.signals.correlate.components import components
 from hemostat.signals.rootcause import Sign, Trouble
@@ -82,6 +82,14 @@ def test_pods_in_trouble_right_after_a_rollout_are_nobody_elses_fault():
     assert led([released, sick("payment")], CHAIN) == {"checkout": set(), "payment": set()}
     long_ago = sick("checkout", crash, changed=at(-3600))
     assert led([long_ago, sick("payment")], CHAIN) == {"payment": {"checkout"}}
+
+
+@pytest.mark.parametrize(("advice", "wanted"), [("Cut", {"b": set(), "a": set()}), ("Notify", {"a": {"b"}})])
+def test_a_loop_that_is_to_be_cut_is_where_its_edge_is(advice, wanted):
+    """What is merely told of another conversation took the loop into its Incident, and nobody cut it."""
+    loop = ConversationStatus(kind="Cycle", confidence_percent=90, visibility="Full", advice=advice)
+    suspects = [sick("a", incident="a-1"), sick("b", call("x", "b", when=9, kind="Cycle", conversation=loop))]
+    assert led(suspects, [("b", "a")]) == wanted
 
 
 def test_a_caller_with_trouble_of_its_own_may_be_why_it_alone_sees_its_callee_slow():

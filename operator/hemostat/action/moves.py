@@ -1,0 +1,256 @@
+"""What an unfinished effect needs next, from what the live object shows (pure).
+
+A patch lands only on the version that its intent names. After a kill the next process looks at the object: either our
+manager stands in its managedFields, or the spec moved on to just what the effect writes (a patch that only removes
+fields leaves no managedFields entry: seen on a real API server), and the effect took place; or the object is still at
+the intent's version (send it again: only one can land); or only its status moved on (the old request can never land any
+more, so a new intent is safe).
+
+A creation has no version to test: two requests under way could land one after the other, with somebody's deletion
+between them. So none is sent before the last one can no longer land. A deletion lands once by itself, for a uid never
+comes back.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from hemostat.action.ownership import owner_of
+from hemostat.api.remediation import Effect, Intent, OpKind, Plan, Remediation, Result, Verb
+from hemostat.errors import Refused
+
+Which = Literal["Forward", "Inverse"]
+Live = Mapping[str, Any]
+IN_FLIGHT = timedelta(seconds=60)
+"""A request older than the API server's own request timeout can no longer land."""
+SEND_WITHIN = timedelta(seconds=10)
+"""A creation is sent so soon after its intent or not at all: a process that was stopped in between sends it no more."""
+MAX_ATTEMPTS = 20
+"""Lost races on resourceVersion before a person is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The effect has taken place."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The intent stands and the object is still at its version: send the request."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class NewIntent:
+    """The effect has not taken place and no earlier request can land: write this intent first."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An earlier request may still land, and a second one could land too."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It cannot go on by itself; a person decides."""
+
+    reason: str
+    """Unclear: it cannot be told whether the effect took place. TooBusy, NameTaken, TargetReplaced: it did not."""
+    message: str
+
+
+Move = Landed | Send | NewIntent | Wait | Lost
+
+
+def manager(remediation: Remediation, which: Which) -> str:
+    """Return the field manager that only this effect of this Remediation uses."""
+    return f"hemostat-{remediation.metadata.uid}-{which.lower()}"
+
+
+def planned(remediation: Remediation) -> Plan:
+    """Return the plan. Raises `Refused` (NoPlan) when the status lost it."""
+    if remediation.status.plan is None:
+        raise Refused("NoPlan", "the plan is missing from the status")
+    return remediation.status.plan
+
+
+def effect_of(remediation: Remediation, which: Which) -> Effect:
+    """Return one of the plan's effects. Raises `Refused` (Irreversible) for the inverse of what nothing undoes."""
+    plan = planned(remediation)
+    effect = plan.forward if which == "Forward" else plan.inverse
+    if effect is None:
+        raise Refused("Irreversible", f"nothing undoes it: {plan.summary}")
+    return effect
+
+
+def next_move(remediation: Remediation, which: Which, live: Live | None, now: datetime) -> Move:
+    """Decide from the live object what an unfinished effect needs. None: it is not there, or another one is."""
+    effect = effect_of(remediation, which)
+    tries = [i for i in remediation.status.intents if i.effect == which]
+    if effect.verb is Verb.CREATE and live is None:
+        return _absent(which, tries, now)
+    if effect.verb is Verb.DELETE and (live is None or "deletionTimestamp" in live["metadata"]):
+        return _gone(which, tries, now)
+    if live is None:
+        return Lost("TargetReplaced", f"{effect.kind} {effect.name} is gone")
+    return _there(remediation, which, live, tries, now)
+
+
+def _there(remediation: Remediation, which: Which, live: Live, tries: list[Intent], now: datetime) -> Move:
+    meta, effect = live["metadata"], effect_of(remediation, which)
+    version, generation = meta["resourceVersion"], int(meta.get("generation", 0))
+    proof = _proof(remediation, which, live, tries[-1] if tries else None)
+    if proof is not None:
+        return Landed(Result(effect=which, time=now, resource_version=version, generation=generation, proof=proof))
+    if effect.verb is Verb.CREATE:
+        return Lost("NameTaken", f"there is a {effect.kind} {effect.name} that this Remediation did not create")
+    if tries and tries[-1].resource_version == version:
+        return Send(tries[-1])
+    if effect.verb is Verb.PATCH and tries and tries[-1].generation != generation:
+        return Lost("Unclear", "its spec was changed while the action was in flight")
+    if len(tries) >= MAX_ATTEMPTS:
+        return Lost("TooBusy", f"its status changes faster than it can be written ({MAX_ATTEMPTS} attempts)")
+    owner = owner_of(live, (op.path for op in effect.ops))
+    return NewIntent(_intent(which, tries, now, meta["uid"], version, generation, owner))
+
+
+def _absent(which: Which, tries: list[Intent], now: datetime) -> Move:
+    """What is to be created is not there."""
+    left = (tries[-1].time + SEND_WITHIN + IN_FLIGHT - now).total_seconds() if tries else 0
+    if left > 0:
+        return Wait(left)
+    if len(tries) >= MAX_ATTEMPTS:
+        return Lost("TooBusy", f"it could not be created ({MAX_ATTEMPTS} attempts)")
+    return NewIntent(_intent(which, tries, now))
+
+
+def _gone(which: Which, tries: list[Intent], now: datetime) -> Move:
+    """What is to be deleted is gone."""
+    if not tries:
+        return Lost("TargetReplaced", "somebody else deleted it")
+    last = tries[-1]
+    version = last.resource_version or "0"
+    return Landed(Result(effect=which, time=now, resource_version=version, generation=last.generation, proof="Gone"))
+
+
+def _intent(
+    which: Which,
+    tries: list[Intent],
+    now: datetime,
+    uid: str | None = None,
+    version: str | None = None,
+    generation: int = 0,
+    owner: str | None = None,
+) -> Intent:
+    return Intent(
+        effect=which,
+        attempt=len(tries) + 1,
+        uid=uid,
+        resource_version=version,
+        generation=generation,
+        owner=owner,
+        time=now,
+    )
+
+
+def _proof(
+    remediation: Remediation, which: Which, live: Live, last: Intent | None
+) -> Literal["ManagedFields", "Content"] | None:
+    """Return by what the live object shows that the effect took place, or None."""
+    effect, ours = effect_of(remediation, which), manager(remediation, which)
+    if last is None or effect.verb is Verb.DELETE:
+        return None
+    if any(entry.get("manager") == ours for entry in live["metadata"].get("managedFields", ())):
+        return "ManagedFields"
+    meta = live["metadata"]
+    if "generation" in meta:
+        moved = int(meta["generation"]) > last.generation
+    else:  # as ConfigMaps, which only people and we write
+        moved = meta["resourceVersion"] != last.resource_version
+    return "Content" if moved and still_ours(effect, live) else None
+
+
+def missing_parents(effect: Effect, live: Live) -> tuple[str, ...]:
+    """Return the maps that `add`s go into and that the live object has not: the API server stores no empty ones,
+    and a patch of such a map itself would take away what others have put there since.
+    """
+    parents = dict.fromkeys(op.path.rpartition("/")[0] for op in effect.ops if op.op is OpKind.ADD)
+    return tuple(parent for parent in parents if parent and _at(live, parent) is None)
+
+
+def still_ours(effect: Effect, live: Live | None) -> bool:
+    """Tell whether the live object (None: there is none) is as the effect leaves it: else there is nothing of ours to
+    undo. The API server fills in defaults in what was created, so that it may say more than was written.
+    """
+    if effect.verb is Verb.DELETE or live is None:
+        return effect.verb is Verb.DELETE and live is None
+    if effect.verb is Verb.CREATE:
+        return all(_covers(_at(live, op.path), _value(op)) for op in effect.ops)
+    return all(_at(live, op.path) == _value(op) for op in effect.ops)
+
+
+def taken_back(remediation: Remediation, live: Live | None) -> bool:
+    """Tell whether what was meant for a time only is not there any more, without our doing."""
+    plan = planned(remediation)
+    begun = any(i.effect == "Inverse" for i in remediation.status.intents)
+    if plan.hold_seconds is None or plan.inverse is None or begun:
+        return False
+    return still_ours(plan.inverse, live)
+
+
+def wire(effect: Effect) -> list[dict[str, Any]]:
+    """Return the effect's operations as JSON Patch has them."""
+    return [
+        {"op": op.op.value, "path": op.path} | ({} if op.op is OpKind.REMOVE else {"value": _value(op)})
+        for op in effect.ops
+    ]
+
+
+def body_of(effect: Effect, namespace: str) -> dict[str, Any]:
+    """Return the object that a creation makes."""
+    made: dict[str, Any] = {
+        "apiVersion": effect.api_version,
+        "kind": effect.kind,
+        "metadata": {"name": effect.name, "namespace": namespace},
+    }
+    for op in effect.ops:
+        *parents, last = op.path.strip("/").split("/")
+        inside = made
+        for part in parents:
+            inside = inside.setdefault(part, {})
+        inside[last] = _value(op)
+    return made
+
+
+def _covers(live: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(k in live and _covers(live[k], v) for k, v in wanted.items())
+    if isinstance(wanted, list):
+        same = isinstance(live, list) and len(live) == len(wanted)
+        return same and all(_covers(one, other) for one, other in zip(live, wanted, strict=True))
+    return bool(live == wanted)
+
+
+def _at(live: Any, pointer: str) -> Any:
+    for part in pointer.strip("/").split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(live, Mapping) and key in live:
+            live = live[key]
+        elif isinstance(live, list) and key.isdigit() and int(key) < len(live):
+            live = live[int(key)]
+        else:
+            return None
+    return live
+
+
+def _value(op: Any) -> Any:
+    return json.loads(op.value) if op.value is not None else None
