@@ -8,7 +8,7 @@ import heapq
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from hemostat.telemetry.steps import Step, of_logs, of_traces
 MAX_LINE = 64 * 1024 * 1024
 MAX_ELEMENTS = 1 << 21
 """Objects, lists and commas of a line: 16,000 spans with 20 attributes."""
+LEAP = 1_000.0
+"""Seconds from one line to the next from which on the next but one tells whether nothing happened for so long."""
 _IDS = ("traceId", "spanId", "parentSpanId")
 _IGNORED = ("resourceMetrics", "resourceProfiles")
 
@@ -46,15 +48,31 @@ def read(paths: Sequence[Path]) -> Iterator[Request]:
     Raises `Refused` with file and line for what is not OTLP JSON, and when there is no record at all.
     """
     seen = False
-    for request in heapq.merge(*map(_read, paths), key=lambda one: one.time):
+    for request in heapq.merge(*(_in_order(_read(path)) for path in paths), key=lambda one: one.time):
         seen = seen or request.records > 0
         yield request
     if not seen:
         raise Refused("Empty", f"{', '.join(map(str, paths))}: no spans and no log records")
 
 
+def _in_order(requests: Iterable[Request]) -> Iterator[Request]:
+    """Let time go on as lines say; one that leaps ahead of the next one too has a wrong clock, and moves nothing."""
+    time, ahead = 0.0, None
+    for request in requests:
+        if ahead is not None and request.records:
+            time = time if request.time < ahead.time - LEAP else ahead.time
+            yield replace(ahead, time=time)
+            ahead = None
+        if time and request.time - time > LEAP:
+            ahead = request
+            continue
+        time = max(time, request.time)
+        yield replace(request, time=time)
+    if ahead is not None:
+        yield ahead
+
+
 def _read(path: Path) -> Iterator[Request]:
-    time = 0.0
     for number, line in lines(path, MAX_LINE):
         if not line.strip():
             continue
@@ -65,8 +83,7 @@ def _read(path: Path) -> Iterator[Request]:
             raise Refused(
                 "BadOtlp", f"{path}, line {number}: not an OTLP JSON request of traces or logs: {told}"
             ) from error
-        time = max(time, request.time)
-        yield Request(time, request.records, request.steps)
+        yield request
 
 
 def _request(line: str) -> Request:

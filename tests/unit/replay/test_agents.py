@@ -197,6 +197,17 @@ def test_a_long_silence_costs_no_time_and_what_was_open_before_it_is_over(write)
     assert 24 + QUIET_SECONDS <= detector.looks <= 24 + QUIET_SECONDS + 20
 
 
+def test_one_record_of_a_clock_that_is_wrong_stops_nothing(write):
+    """A day ahead: what comes after it is judged as if it had not been there."""
+    lines = stuck(12)
+    wrong = line(span(99, 86_400.0, 1.0, trace=9, conversation="other"))
+    plain = replay(read([write(lines)]))
+    found = replay(read([write([*lines[:2], wrong, *lines[2:]])]))
+    assert [told(trouble) for trouble in found.troubles] == [told(trouble) for trouble in plain.troubles]
+    assert found.troubles
+    assert found.ended == plain.ended
+
+
 def test_steps_that_come_too_late_to_be_put_in_order_are_counted(write):
     lines = stuck()
     assert replay(read([write(lines)])).late == 0

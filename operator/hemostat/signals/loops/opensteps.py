@@ -8,6 +8,7 @@ or for the agent that it names. A model or tool at work waits for nobody; neithe
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from hemostat.signals.loops.clocks import FAR
 from hemostat.signals.loops.waits import Waiting
 from hemostat.telemetry.steps import Operation, Step, WaitMode
 
@@ -29,7 +30,7 @@ class Open:
 
     step: Step
     since: float
-    """When it was first told of, by the receiver's clock: the sender's may be wrong."""
+    """When it began; when it was first told of, if that is far from it: the sender's clock may be wrong."""
     seen: float
     """When it was last told of."""
     again: bool = False
@@ -156,7 +157,8 @@ class OpenSteps:
             known.step, known.seen, known.again = step, now, True
             self._open.move_to_end(step.span)
             return told
-        self._open[step.span] = Open(step, now, now)
+        since = step.started if abs(now - step.started) <= FAR else now
+        self._open[step.span] = Open(step, since, now)
         if step.operation is Operation.WAIT:
             self._waits.add(step.span)
         if step.parent:

@@ -3,9 +3,11 @@
 import random
 from dataclasses import replace
 
+import pytest
 from tests.unit.signals.loops.talks import steps, tool
 
 from hemostat.signals.loops.agents import Agents
+from hemostat.signals.loops.clocks import Clocks
 from hemostat.signals.loops.detect import AGAIN_SECONDS, Detector
 from hemostat.signals.loops.order import Conversations, Order
 from hemostat.signals.loops.verdict import Advice, Kind
@@ -123,6 +125,92 @@ def test_steps_are_passed_on_in_the_order_of_their_ends():
     for step in steps(*({"conversation": str(i)} for i in range(6))):
         few.put(step)
     assert (len(few.ready(0.0)), len(few)) == (4, 2)
+
+
+def put(order, instance, *ends, service="team", source=Source.GENAI, **more):
+    """Put steps of a process that ended then."""
+    for end in ends:
+        order.put(replace(tool(start=end - 1.0, **more), service=service, instance=instance, source=source))
+
+
+def test_a_step_is_passed_on_when_all_processes_of_its_conversation_told_of_later():
+    """Exporters tell of their own in order, so nothing that ended before can come any more: no need to wait."""
+    order = Order(delay=6.0)
+    put(order, "1", 10.0, 11.0)
+    assert [s.ended for s in order.ready(11.0)] == [10.0, 11.0], "there is one process only"
+    put(order, "2", 12.0, service="other")
+    assert order.ready(12.0) == [], "the first may have something to tell of before"
+    put(order, "1", 12.5, conversation="elsewhere")
+    assert [s.ended for s in order.ready(12.5)] == [12.5], "it has not: it worked for others"
+    put(order, "2", 13.0, service="other")
+    assert [s.ended for s in order.ready(13.0)] == [12.0]
+    assert [s.ended for s in order.ready(19.0)] == [13.0], "held for as long as the delay"
+
+
+def test_who_does_not_say_which_process_it_is_is_waited_for():
+    order = Order(delay=6.0)
+    put(order, "", 10.0, 11.0)
+    assert order.ready(11.0) == []
+    assert [s.ended for s in order.ready(16.0)] == [10.0]
+
+
+def test_what_the_guard_tells_of_is_not_waited_for_as_a_span_again():
+    order = Order(delay=6.0)
+    put(order, "1", 9.0)
+    order.ready(9.0)
+    put(order, "1", 10.0, source=Source.GUARD)
+    put(order, "1", 10.5, source=Source.GUARD)
+    assert [s.ended for s in order.ready(10.5)] == [10.0, 10.5]
+
+
+def test_order_forgets_what_it_passed_on():
+    order = Order(delay=6.0)
+    for second in range(1, 200):
+        put(order, "1", float(second))
+        order.ready(float(second))
+        put(order, "1", second + 0.5, conversation=str(second), operation=HANDOFF)
+    order.ready(1e6)
+    assert (len(order), order._held, order._when, order._due) == (0, {}, {}, [])
+
+
+@pytest.mark.parametrize("off", [7_200.0, -7_200.0])
+def test_a_clock_that_is_hours_off_delays_nothing_and_ends_nothing(off):
+    """One of two agents in a loop has a wrong clock: told as soon as with a right one, but for seconds."""
+
+    def alarm(wrong):
+        found, clock = Detector(), 0.0
+        for step in ping_pong():
+            clock = step.ended
+            if step.agent == "x":
+                step = replace(step, started=step.started + wrong, ended=step.ended + wrong)
+            step = replace(step, instance=step.agent, service=step.agent)
+            if found.take([step], clock) or found.look(clock):
+                return clock
+        return next((clock + s for s in range(20) if found.look(clock + s)), None)
+
+    assert alarm(0.0) is not None
+    assert abs(alarm(off) - alarm(0.0)) <= 5.0
+
+
+def test_a_backlog_keeps_its_gaps_and_one_wrong_time_does_not_move_the_others():
+    clocks, now = Clocks(), 10_000.0
+    late = [tool(start=float(t)) for t in (1, 3, 7)]
+    moved = clocks.corrected(late, now)
+    assert [s.ended - now for s in moved] == [-6.0, -4.0, 0.0]
+    one = [tool(start=now - 2.0), tool(start=now + 9_000.0), tool(start=now - 300.0)]
+    assert [s.ended - now for s in clocks.corrected(one, now)] == [-1.0, 0.0, -299.0]
+    opened = [tool(start=now - 3_000.0, ended=None), tool(start=now - 1.0)]
+    assert clocks.corrected(opened, now) == opened, "what is open may have begun long ago"
+
+
+def test_a_session_is_surer_than_a_task():
+    known = Conversations()
+    known.learn(tool(conversation="s", trace=bytes((1,)) * 16))
+    task = tool(conversation="task", basis=Basis.TASK, trace=bytes((1,)) * 16)
+    assert (known.settle(task).conversation, known.settle(task).basis) == ("s", Basis.SESSION)
+    other = tool(conversation="task", basis=Basis.TASK, trace=bytes((2,)) * 16)
+    known.learn(replace(other, conversation="another"))
+    assert known.settle(other).conversation == "task", "two tasks in a trace stay two"
 
 
 def trace(n, link=None, **more):
