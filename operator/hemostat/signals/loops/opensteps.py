@@ -6,6 +6,7 @@ or for the agent that it names. A model or tool at work waits for nobody; neithe
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hemostat.signals.loops.waits import Waiting
@@ -60,6 +61,12 @@ class OpenSteps:
     def waits(self) -> list[Step]:
         """Return all open waits."""
         return [self._open[span].step for span in self._waits]
+
+    def tools(self, members: Iterable[Step]) -> tuple[str, ...]:
+        """Return the names of the tools that are open in these steps' conversations."""
+        where = {(step.tenant, step.conversation) for step in members}
+        opened = (one.step for one in self._open.values() if one.step.operation is Operation.TOOL)
+        return tuple(sorted({step.peer for step in opened if (step.tenant, step.conversation) in where}))
 
     def agent_of(self, step: Step) -> str:
         """Return who takes the step: the agent it names, or the one above it, or the service."""
