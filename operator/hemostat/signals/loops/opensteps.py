@@ -20,6 +20,7 @@ NEVER_TOLD_AGAIN_SECONDS = 900.0
 ANY_OF = "?"
 """Ends the name of a node that is a choice between several waits of one span."""
 MOST_DEPTH = 256
+MOST_LOOKED = 5_000
 MOST_ENDED = 50_000
 """Ends are remembered, for a heartbeat may arrive after the end it raced with."""
 
@@ -90,6 +91,24 @@ class OpenSteps:
                 found.append(at.step)
             at = self._open.get(at.step.parent)
         return found
+
+    def widths(self, root: Step) -> list[int]:
+        """Return how many open activations of the same agent are inside each other below one: by generation, 1 first.
+
+        Looks at no more than `MOST_LOOKED` spans.
+        """
+        counts, todo = [1], [(root.span, 0)]
+        for span, generation in todo:
+            for child in self._below.get(span, ()):
+                if len(todo) >= MOST_LOOKED:
+                    return counts
+                step, at = self._open[child].step, generation
+                if step.operation is Operation.AGENT and (step.agent, step.peer) == (root.agent, root.peer):
+                    at += 1
+                    counts += [0] * (at + 1 - len(counts))
+                    counts[at] += 1
+                todo.append((child, at))
+        return counts
 
     def waiting(self) -> dict[str, Waiting]:
         """Return who waits for whom; nodes are span ids in hex. Who can go on is not among them."""
