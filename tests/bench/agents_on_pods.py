@@ -44,7 +44,7 @@ OUT = project_root() / "build" / "bench" / "agents_on_pods.json"
 GOAL_SECONDS = 15.0
 DEADLINE_SECONDS = 240.0
 OBJECTS = "incidents.hemostat.dev,remediations.hemostat.dev,approvals.hemostat.dev"
-FOLDERS = ("operator/deploy", "chaos/agents", "chaos/agents/hemostat")
+FOLDERS = ("chaos/demo/operator", "chaos/agents", "chaos/agents/hemostat")
 TWINS_PER_MINUTE = 20.0
 
 
@@ -73,8 +73,8 @@ class Bench:
 
     def fault(self, name: str) -> dict[str, Any]:
         """Begin the fault; return what it took until the order was written, and what it had cost by then."""
-        began = time.time()
         conversations = self.lab.inflict(name)
+        began = time.time()
         approved: set[str] = set()
         found: list[Remediation] = []
 
