@@ -67,7 +67,7 @@ class Settings:
             otlp_grpc_port=int(_number(env, "HEMOSTAT_OTLP_GRPC_PORT", 4317, 1, 65535)),
             otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", cls.otlp_max_bytes, 1024, 1 << 26)),
             agent_conversations=int(_number(env, "HEMOSTAT_AGENT_CONVERSATIONS", 50_000, 100, 2_000_000)),
-            agent_hold_seconds=_number(env, "HEMOSTAT_AGENT_HOLD_SECONDS", cls.agent_hold_seconds, 0, 60),
+            agent_hold_seconds=_number(env, "HEMOSTAT_AGENT_HOLD_SECONDS", cls.agent_hold_seconds, 1, 60),
             agent_turns=int(_number(env, "HEMOSTAT_AGENT_TURNS", 50, 2, 100_000)),
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
