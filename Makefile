@@ -80,10 +80,10 @@ bench-data: venv ## Figures from recorded and made data: nab, rca, series, inges
 	done
 
 .PHONY: bench-cluster
-bench-cluster: venv ## Figures on real pods: fault to signal, an hour of the healthy shop
+bench-cluster: venv ## Figures on real pods: fault to signal, agents' loops to cuts, an hour of the healthy shop
 	@$(LAB) up --name bench
 	@$(LAB) image --name bench
-	@for name in fault_to_signal healthy_hour; do \
+	@for name in fault_to_signal agents_on_pods healthy_hour; do \
 		echo "[bench] $$name"; $(call IN,bench) $(BIN)/python tests/bench/$$name.py; \
 	done
 	@$(LAB) down --name bench

@@ -69,6 +69,13 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
         "s",
         "late",
     ),
+    ("US dollars an hour that AI agents spend", f"3600 * {_rate(m.AGENT_COST)}", "currencyUSD", "at list prices"),
+    (
+        "Verdicts on agents that people called legitimate",
+        f"sum by (kind)(increase({name(m.AGENT_LEGITIMATE)}[1d]))",
+        "short",
+        "{{kind}}",
+    ),
     ("Steps put off", _rate(m.RETRIES, "queue"), "ops", "{{queue}}"),
 )
 

@@ -23,6 +23,12 @@ AGENT_VERDICTS = Counter(
     ["kind", "advice"],
     registry=REGISTRY,
 )
+AGENT_LEGITIMATE = Counter(
+    "hemostat_agent_legitimate_total",
+    "What people called legitimate that was told of AI agents, by kind: of the verdicts, those that were wrong",
+    ["kind"],
+    registry=REGISTRY,
+)
 AGENT_COST = Counter(
     "hemostat_agent_cost_usd_total", "US dollars that inferences of AI agents cost, at list prices", registry=REGISTRY
 )

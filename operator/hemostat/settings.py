@@ -29,6 +29,9 @@ class Settings:
     it the one that was silent for longest gives way."""
     agent_turns: int = 50
     """HEMOSTAT_AGENT_TURNS: turns of agents that a conversation may take before TurnBudget is told."""
+    agent_hold_seconds: float = 6.0
+    """HEMOSTAT_AGENT_HOLD_SECONDS: how long ended steps of agents wait for those of other pods that ended before them.
+    A second more than the slowest exporter needs (OTEL_BSP_SCHEDULE_DELAY, 5 s unless set): cuts are later by it."""
     workers: int = 4
     """HEMOSTAT_WORKERS: how many Watches are looked at, at once."""
     actions: tuple[str, ...] | None = None
@@ -64,6 +67,7 @@ class Settings:
             otlp_grpc_port=int(_number(env, "HEMOSTAT_OTLP_GRPC_PORT", 4317, 1, 65535)),
             otlp_max_bytes=int(_number(env, "HEMOSTAT_OTLP_MAX_BYTES", cls.otlp_max_bytes, 1024, 1 << 26)),
             agent_conversations=int(_number(env, "HEMOSTAT_AGENT_CONVERSATIONS", 50_000, 100, 2_000_000)),
+            agent_hold_seconds=_number(env, "HEMOSTAT_AGENT_HOLD_SECONDS", cls.agent_hold_seconds, 1, 60),
             agent_turns=int(_number(env, "HEMOSTAT_AGENT_TURNS", 50, 2, 100_000)),
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,

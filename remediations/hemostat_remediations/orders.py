@@ -31,10 +31,7 @@ class HoldParams(Params):
 
 
 def affected(world: World) -> Sequence[ConversationStatus]:
-    """Return what is to be cut: what is known to bring nothing, else all that is told, which a person then judges.
-
-    Raises `Refused` when nothing is, or nobody there takes orders.
-    """
+    """Return what `troubled` does. Raises `Refused` (NoGuard) too, when nobody there takes orders."""
     namespace = world.target["metadata"]["namespace"]
     if world.orders is None:
         raise Refused(
@@ -42,6 +39,14 @@ def affected(world: World) -> Sequence[ConversationStatus]:
             f"namespace {namespace} has no ConfigMap {CONFIG_MAP}: no application there takes orders "
             f"(kubectl create configmap {CONFIG_MAP} -n {namespace}; README: In an application with AI agents)",
         )
+    return troubled(world)
+
+
+def troubled(world: World) -> Sequence[ConversationStatus]:
+    """Return what is to be cut: what is known to bring nothing, else all that is told, which a person then judges.
+
+    Raises `Refused` (NothingToCut) when nothing is.
+    """
     if not world.conversations:
         raise Refused("NothingToCut", "no conversation of agents is in trouble any more")
     return [told for told in world.conversations if told.advice is Advice.CUT] or world.conversations

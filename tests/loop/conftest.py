@@ -42,7 +42,7 @@ def stage() -> play.Stage:
 @pytest.fixture(autouse=True)
 def _nothing_before(stage: play.Stage) -> None:
     """Trouble that returns reopens its Incident; each test looks at those of its own."""
-    play.forget(stage)
+    play.forget(stage, play.SHOP)
 
 
 @pytest.fixture

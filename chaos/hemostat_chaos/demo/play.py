@@ -74,21 +74,22 @@ def install(stage: Stage, *, restart: bool) -> None:
     with stage.phase("install", f"Install Hemostat, {what}, and their Watches, Runbooks and GatePolicies"):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", "crds")
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "crds")
-        for folder in ("operator/deploy", "chaos/shop", "chaos/demo", *(agents.FOLDERS if stage.pair else ())):
+        for folder in ("chaos/demo/operator", "chaos/shop", "chaos/demo", *(agents.FOLDERS if stage.pair else ())):
             # Forced here alone: what somebody tried by hand before is taken back. The owner's applies later are not.
             kubectl("apply", "--server-side", "--force-conflicts", "-k", folder)
-        forget(stage)
+        forget(stage, SHOP)
+        if stage.pair is not None:
+            forget(stage, agents.NAMESPACE)
         if restart:
             kubectl("delete", "pod", "-n", NAMESPACE, "--all", "--grace-period=1", "--timeout=50s")
 
 
-def forget(stage: Stage) -> None:
+def forget(stage: Stage, namespace: str) -> None:
     """Delete what earlier experiments left: it would count against the budget of unattended actions, and trouble that
     returns would reopen it.
     """
     kinds = "incidents.hemostat.dev,remediations.hemostat.dev,approvals.hemostat.dev"
-    for namespace in (SHOP, *((agents.NAMESPACE,) if stage.pair else ())):
-        stage.kubectl("delete", kinds, "-n", namespace, "--all", "--timeout=30s")
+    stage.kubectl("delete", kinds, "-n", namespace, "--all", "--timeout=30s")
 
 
 def wait_ready(stage: Stage) -> None:

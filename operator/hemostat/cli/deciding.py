@@ -1,9 +1,10 @@
-"""The commands by which a person decides: approve, deny."""
+"""The commands by which a person decides: approve, deny, legitimate."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,6 +51,57 @@ def deny(
 
     session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
     _decide(session, session.remediation(remediation), Word.DENY, reason, yes)
+
+
+def legitimate(
+    ctx: typer.Context,
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Name of the Incident.")],
+    lasts: Annotated[str, typer.Option("--for", help="For how long: 30m, 24h, 7d.")] = "24h",
+    yes: Yes = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Say that what an Incident tells of AI agents is no trouble: its Watch does not tell it for a time."""
+    from hemostat.cli.legitimate import lasting, patch, told, words_about
+    from hemostat.cli.text import emit, words
+    from hemostat.clock import SystemClock, rfc3339
+
+    session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
+    now = SystemClock().now()
+    found = session.incident(incident)
+    about = words_about(found, now + lasting(lasts))
+    name = found.spec.watch_ref.name
+    watch = session.watch(name)
+    ops = patch(watch, about, now)
+    said = [word for group in about.values() for word in group]
+    for word in said:
+        emit(words(f"{told(word)} is legitimate until {rfc3339(word.until_time)}"))
+    if not watch["spec"].get("signals"):
+        emit(words(f"Note: Watch {name} has no signals of its own; the defaults are written into it.", "yellow"))
+    if not yes and not _confirmed(f"Write this into Watch {name}?"):
+        print("Nothing was written.", file=sys.stderr)
+        raise typer.Exit(1)
+    _write(session, name, ops)
+    emit(words(f"Written into Watch {name}. Does it come from a repository? Then say it there too.", "bold green"))
+
+
+def _write(session: Session, name: str, ops: Sequence[Mapping[str, Any]]) -> None:
+    from hemostat.api.resources import WATCH
+    from hemostat.cli.approval import server_words
+    from hemostat.cli.legitimate import advice
+    from hemostat.errors import Refused
+    from hemostat.kube import Conflict
+
+    try:
+        session.kube.json_patch(WATCH.path(session.namespace, name), ops, MANAGER)
+    except Conflict:
+        raise Refused("Changed", f"Watch {name} was changed meanwhile: nothing was written; try again") from None
+    except Refused as error:
+        said, (user, _) = server_words(error), session.kube.user()
+        todo = advice(said, user, session.namespace)
+        print(f"error: refused by the API server: {said}\nwhat to do: {todo}", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 def _decide(session: Session, found: Remediation, word: Word, reason: str, yes: bool) -> None:

@@ -36,6 +36,7 @@ for _command in (
     reading.explain,
     deciding.approve,
     deciding.deny,
+    deciding.legitimate,
     processes.observe,
     processes.act,
     processes.version,

@@ -67,6 +67,18 @@ class Session:
 
         return self._get(INCIDENT, Incident, name)
 
+    def watch(self, name: str) -> Json:
+        """Return one Watch as it came, for it is a person's; `Refused` (NotFound) says what to do."""
+        from hemostat.api.resources import WATCH
+        from hemostat.kube import NotFound
+
+        try:
+            return self.kube.get(WATCH.path(self.namespace, name))
+        except NotFound:
+            raise Refused(
+                "NotFound", f"Watch {name} is gone from namespace {self.namespace}: nothing tells it"
+            ) from None
+
     def remediation(self, name: str) -> Remediation:
         """Return one Remediation; `Refused` (NotFound) names those that exist."""
         from hemostat.api.remediation import Remediation

@@ -47,8 +47,7 @@ class Gatherer:
         vectors, problems = self.poller.read(key)
         edges, agents = self._traces(watch)
         talking = [s.conversation for s in effective_signals(watch.spec) if s.conversation is not None]
-        budgets = tuple(dict.fromkeys(b for signal in talking for b in signal.budgets))
-        talk = self.talks.about(key, watch.spec.service or watch.spec.target.name, budgets)
+        talk = self.talks.about(key, watch.spec.service or watch.spec.target.name, talking)
         return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch), talk), problems
 
     def forget(self, key: Key) -> None:

@@ -60,7 +60,12 @@ class Observe:
         self._settings = settings
         windows, lock = TraceWindows(), threading.Lock()
         talks = Talks(
-            Detector(settings.agent_conversations, turns=settings.agent_turns, prices=load(settings.prices_file))
+            Detector(
+                settings.agent_conversations,
+                settings.agent_hold_seconds,
+                turns=settings.agent_turns,
+                prices=load(settings.prices_file),
+            )
         )
         self._receiver = Receiver(windows, lock, Backlog(talks.take), settings.otlp_max_bytes)
         user, _ = kube.user()

@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from hemostat.api.watch import Budget
-from hemostat.metrics import AGENT_COST, AGENT_UNPRICED, AGENT_VERDICTS
+from hemostat.api.watch import ConversationSignal
+from hemostat.metrics import AGENT_COST, AGENT_LEGITIMATE, AGENT_UNPRICED, AGENT_VERDICTS
 from hemostat.signals.conversation import Talk, Trouble
 from hemostat.signals.loops.detect import Detector
 from hemostat.signals.loops.verdict import Verdict
@@ -37,6 +37,8 @@ class Talks:
         self._counted = (0.0, 0)
         """Money, and inferences without a price, that the metrics have."""
         self._watches: dict[Key, str] = {}
+        self._words: dict[Key, set[tuple[str, str, str]]] = {}
+        """What each Watch says is legitimate: kind, caller, callee."""
         self._heard: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()
         """Steps by service and ten seconds of arrival."""
 
@@ -48,7 +50,7 @@ class Talks:
             _count(self._detector.take(steps, arrived))
             self._count_money()
 
-    def about(self, key: Key, service: str, budgets: Sequence[Budget] = ()) -> Talk:
+    def about(self, key: Key, service: str, signals: Sequence[ConversationSignal] = ()) -> Talk:
         """Return what a Watch shall tell of its service's conversations, and how its budgets stand."""
         now = self._clock()
         with self._lock:
@@ -61,7 +63,9 @@ class Talks:
                 if next((s for s in told.verdict.services if s in watched), None) == service
             ]
             counts = self._heard.get(service)
+            budgets = dict.fromkeys(b for signal in signals for b in signal.budgets)
             standings = {b: self._detector.spend.against(service, b, now) for b in budgets}
+            self._count_words(key, signals)
         since = (int(now) - HEARD_SECONDS) // 10
         recent = sum(n for tens, n in counts.items() if tens > since) if counts is not None else 0
         return Talk(troubles, recent, counts is not None, standings)
@@ -70,12 +74,20 @@ class Talks:
         """A Watch was deleted."""
         with self._lock:
             self._watches.pop(key, None)
+            self._words.pop(key, None)
 
     def _look(self, now: float) -> None:
         if abs(now - self._looked) >= LOOK_SECONDS:
             self._looked = now
             _count(self._detector.look(now))
             self._count_money()
+
+    def _count_words(self, key: Key, signals: Sequence[ConversationSignal]) -> None:
+        """Count what people say is legitimate, once; what a Watch said when it was first looked at was said before."""
+        words = {(w.kind.value, w.caller, w.callee) for signal in signals for w in signal.legitimate}
+        for kind, _, _ in words - self._words.get(key, words):
+            AGENT_LEGITIMATE.labels(kind).inc()
+        self._words[key] = words
 
     def _count_money(self) -> None:
         spend = self._detector.spend

@@ -119,6 +119,6 @@ def _excused(verdict: Verdict, signal: ConversationSignal, now: datetime) -> boo
 def _covers(word: Legitimate, verdict: Verdict) -> bool:
     return (
         word.kind.value == verdict.kind.value
-        and word.caller in ("", verdict.edge[0])
+        and (word.caller in ("", verdict.edge[0]) or (not any(verdict.edge) and word.caller in verdict.agents))
         and word.callee in ("", verdict.edge[1])
     )

@@ -23,6 +23,7 @@ class FakeKube:
     def __init__(self, objects):
         self.objects = {f"{o['kind'].lower()}s/{o['metadata']['name']}": _wire(o) for o in objects}
         self.created = []
+        self.patched = []
         self.refuse = None
 
     def get(self, path):
@@ -34,6 +35,16 @@ class FakeKube:
     def list(self, path):
         plural = path.rsplit("/", 1)[1]
         return [o for key, o in self.objects.items() if key.startswith(plural + "/")]
+
+    def json_patch(self, path, ops, manager):
+        if self.refuse:
+            raise (
+                self.refuse
+                if isinstance(self.refuse, Exception)
+                else Refused("Forbidden", f"PATCH {path}: {self.refuse}")
+            )
+        self.patched.append((path.split("/")[-1], ops))
+        return {}
 
     def create(self, path, body, manager):
         if self.refuse:

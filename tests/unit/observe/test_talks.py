@@ -8,9 +8,12 @@ from tests.unit.builders import watch
 from tests.unit.signals.loops.talks import tool
 
 from hemostat.api.incident import SignalState
-from hemostat.api.watch import ConversationSignal, Legitimate, WatchSignal, WatchSpec
+from hemostat.api.watch import Budget, ConversationSignal, Legitimate, WatchSignal, WatchSpec
+from hemostat.metrics import AGENT_COST, AGENT_LEGITIMATE
 from hemostat.observe.talks import Talks
 from hemostat.signals.evaluate import Inputs, WatchState, look
+from hemostat.signals.loops.detect import Detector
+from hemostat.telemetry.prices import table
 from hemostat.telemetry.steps import Operation
 
 ROUND = 2.0
@@ -30,9 +33,9 @@ def at(seconds):
 class Pair:
     """Two agents in two services, and the Watches of those who are named."""
 
-    def __init__(self, *watched):
+    def __init__(self, *watched, detector=None):
         self.time = Time()
-        self.talks = Talks(clock=self.time)
+        self.talks = Talks(detector, clock=self.time)
         self.state = {}
         for service in watched:
             self.talks.about(("shop", service), service)
@@ -61,7 +64,7 @@ class Pair:
         )
         seen = look(
             spec,
-            Inputs(talk=self.talks.about(("shop", service), service)),
+            Inputs(talk=self.talks.about(("shop", service), service, (spec.signals[0].conversation,))),
             self.state.get(service, WatchState()),
             at(self.time.now),
         )
@@ -155,3 +158,29 @@ def test_a_watch_that_is_gone_leaves_the_word_to_the_other():
 
 def test_services_without_agents_are_told_nothing():
     assert Pair("shop").look("shop") == {}
+
+
+def test_what_people_call_legitimate_is_counted_once_by_kind():
+    def count():
+        return AGENT_LEGITIMATE.labels("Cycle")._value.get()
+
+    pair = Pair()
+    before, word = count(), Legitimate(kind="Cycle", caller="planner", until_time=at(5000))
+    pair.look("planner", legitimate=(word,))
+    assert count() == before, "it was said before we looked"
+    for more in ((word, word.model_copy(update={"caller": "critic"})),) * 3:
+        pair.look("planner", legitimate=more)
+    assert count() == before + 1
+
+
+def test_a_budget_is_judged_by_what_the_steps_told_and_the_metric_has_the_money():
+    prices = table({"m": {"input_cost_per_token": 0.01, "output_cost_per_token": 0}}, "ours 7")
+    pair = Pair("planner", detector=Detector(prices=prices))
+    before = AGENT_COST._value.get()
+    chat = tool(operation=Operation.CHAT, peer="m", agent="planner", start=pair.time.now, tokens=700)
+    pair.talks.take([_of(chat, "planner")], pair.time.now)
+    pair.time.now += 60
+    (signal,) = firing(pair.look("planner", budgets=(Budget(agent="planner", usd="5.00"),)))
+    assert (signal.kind, signal.conversation.caller) == ("Budget", "planner")
+    assert "planner spent $7.00 in the last hour, $5.00 are allowed (prices: ours 7)" in signal.message
+    assert AGENT_COST._value.get() - before == pytest.approx(7.0)

@@ -8,6 +8,7 @@ from hemostat.signals.loops.agents import Agents
 from hemostat.signals.loops.bank import Bank
 from hemostat.signals.loops.burn import Burn
 from hemostat.signals.loops.clocks import Clocks
+from hemostat.signals.loops.fanout import FanOut
 from hemostat.signals.loops.judge import judge
 from hemostat.signals.loops.ledger import TURNS, Ledger
 from hemostat.signals.loops.opensteps import OpenSteps
@@ -87,6 +88,7 @@ class Detector:
         self._burn = Burn()
         prices = prices or Prices()
         self._ledger = Ledger(turns, windows=windows or prices.windows)
+        self._fanout = FanOut()
         self.spend = Spend(prices)
         self._told: OrderedDict[tuple[str, str, Kind], Told] = OrderedDict()
 
@@ -100,7 +102,7 @@ class Detector:
                 self._open.close(step.span)
                 self._order.put(step)
             elif self._open.add(settled := self._conversations.settle(step), now):
-                found += too_deep(settled, self._open)
+                found += [*too_deep(settled, self._open), *self._fanout.begun(settled, self._open)]
         return self._told_anew([*found, *self._ended(now)], now)
 
     def look(self, now: float) -> list[Verdict]:
@@ -129,6 +131,7 @@ class Detector:
         cycles = self._bank.take(ready, now)
         for step in ready:
             yield from self._ledger.take(step)
+            yield from self._fanout.ended(step)
             if step.operation is Operation.CHAT:
                 self.spend.take(step, self._agents.who(step), now)
                 storm = self._storms.take(step)

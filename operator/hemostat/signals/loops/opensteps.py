@@ -6,6 +6,7 @@ or for the agent that it names. A model or tool at work waits for nobody; neithe
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hemostat.signals.loops.clocks import FAR
@@ -20,6 +21,7 @@ NEVER_TOLD_AGAIN_SECONDS = 900.0
 ANY_OF = "?"
 """Ends the name of a node that is a choice between several waits of one span."""
 MOST_DEPTH = 256
+MOST_LOOKED = 5_000
 MOST_ENDED = 50_000
 """Ends are remembered, for a heartbeat may arrive after the end it raced with."""
 
@@ -64,6 +66,12 @@ class OpenSteps:
         """Return all open waits, and since when they are known."""
         return [(self._open[span].step, self._open[span].since) for span in self._waits]
 
+    def tools(self, members: Iterable[Step]) -> tuple[str, ...]:
+        """Return the names of the tools that are open in these steps' conversations."""
+        where = {(step.tenant, step.conversation) for step in members}
+        opened = (one.step for one in self._open.values() if one.step.operation is Operation.TOOL)
+        return tuple(sorted({step.peer for step in opened if (step.tenant, step.conversation) in where}))
+
     def agent_of(self, step: Step) -> str:
         """Return who takes the step: the agent it names, or the one above it, or the service."""
         at: Step | None = step
@@ -83,7 +91,12 @@ class OpenSteps:
             return above.step.peer
         return step.agent or step.peer
 
-    def above(self, step: Step) -> list[tuple[str, Step]]:
+    def above(self, step: Step) -> list[Step]:
+        """Return the open activations of the same agent above an activation, the innermost first."""
+        who = self.activated(step)
+        return [one for name, one in self.chain(step) if name == who]
+
+    def chain(self, step: Step) -> list[tuple[str, Step]]:
         """Return the open activations above an activation with the names of their agents, the innermost first."""
         found, at = [], self._open.get(step.parent)
         for _ in range(MOST_DEPTH):
@@ -93,6 +106,24 @@ class OpenSteps:
                 found.append((self.activated(at.step), at.step))
             at = self._open.get(at.step.parent)
         return found
+
+    def widths(self, root: Step) -> list[int]:
+        """Return how many open activations of the same agent are inside each other below one: by generation, 1 first.
+
+        Looks at no more than `MOST_LOOKED` spans.
+        """
+        counts, todo = [1], [(root.span, 0)]
+        for span, generation in todo:
+            for child in self._below.get(span, ()):
+                if len(todo) >= MOST_LOOKED:
+                    return counts
+                step, at = self._open[child].step, generation
+                if step.operation is Operation.AGENT and (step.agent, step.peer) == (root.agent, root.peer):
+                    at += 1
+                    counts += [0] * (at + 1 - len(counts))
+                    counts[at] += 1
+                todo.append((child, at))
+        return counts
 
     def waiting(self) -> dict[str, Waiting]:
         """Return who waits for whom; nodes are span ids in hex. Who can go on is not among them."""

@@ -16,7 +16,7 @@ def too_deep(step: Step, steps: OpenSteps) -> Iterator[Verdict]:
     """Yield a verdict if an activation that has just begun is one too many."""
     if step.operation is not Operation.AGENT:
         return
-    who, above = steps.activated(step), steps.above(step)
+    who, above = steps.activated(step), steps.chain(step)
     mine = [one for name, one in above if name == who]
     if not mine:
         return

@@ -64,6 +64,7 @@ def _deadlock(found: Deadlock, steps: OpenSteps) -> Verdict | None:
         confidence=95 if found.sure else 60,
         visibility=Visibility.FULL,
         words=f"{' -> '.join((*agents, agents[0]))}: each waits for the next, and none of them does anything else",
+        open_tools=steps.tools(members),
     )
 
 

@@ -56,6 +56,15 @@ def test_two_that_hold_what_the_other_waits_for_are_a_deadlock_cut_at_the_younge
     assert (set(found.agents), found.began) == ({"a", "b"}, 2.0)
 
 
+def test_tools_at_work_in_the_conversations_are_named_for_they_would_be_broken_off():
+    def working(name, **more):
+        return tool(agent="a", peer=name, ended=None, span=span(name), parent=span("a"), **more)
+
+    (found,) = looked(*MUTUAL, working("pay"), working("mail"), working("other", conversation="c9"))
+    assert found.open_tools == ("mail", "pay")
+    assert looked(*MUTUAL)[0].open_tools == ()
+
+
 def test_it_is_told_when_it_has_stood_still_and_still_does_at_the_next_look():
     assert looked(*MUTUAL, times=(LATER,)) == []
     assert looked(*MUTUAL, times=(3.0, 4.0)) == []
