@@ -120,7 +120,7 @@ class Kube:
 
     def delete(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
         """Delete the object with this uid and no other of the same name; if given, only at that resourceVersion."""
-        self._request("DELETE", path, _dry(dry_run), _only(uid, version))
+        self._request("DELETE", path, {}, _only(uid, version, dry_run))
 
     def evict(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
         """Delete this pod as `delete` does, unless a disruption budget forbids it now (`Retry`).
@@ -132,9 +132,9 @@ class Kube:
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": _only(uid, version),
+            "deleteOptions": _only(uid, version, dry_run),
         }
-        self._request("POST", f"{path}/eviction", _dry(dry_run), body)
+        self._request("POST", f"{path}/eviction", {}, body)
 
     def server_now(self) -> datetime:
         """Return the API server's own time (one-second resolution): expiry is measured by its clock, not ours."""
@@ -185,12 +185,14 @@ class Kube:
         return response
 
 
-def _dry(dry_run: bool) -> dict[str, str]:  # noqa: FBT001 - of one argument
+def _dry(dry_run: bool) -> dict[str, str]:  # noqa: FBT001 - passed on
     return {"dryRun": "All"} if dry_run else {}
 
 
-def _only(uid: str, version: str | None) -> Json:
-    return {"preconditions": {"uid": uid} | ({"resourceVersion": version} if version else {})}
+def _only(uid: str, version: str | None, dry_run: bool) -> Json:  # noqa: FBT001
+    """Return DeleteOptions. Beside them the query is not read: a `dryRun` there would delete (seen on 1.36.3)."""
+    found: Json = {"preconditions": {"uid": uid} | ({"resourceVersion": version} if version else {})}
+    return found | ({"dryRun": ["All"]} if dry_run else {})
 
 
 def _impersonation(kubeconfig: str | None, context: str | None) -> dict[str, str]:

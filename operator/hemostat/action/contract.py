@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from hemostat.api import API_VERSION
+from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.incident import ConversationStatus
 from hemostat.api.meta import BoundTargetRef
 from hemostat.api.remediation import Effect, OpKind, PatchOp, Plan, Remediation, Verb
@@ -19,8 +20,6 @@ from hemostat.api.runbook import Parameter
 from hemostat.api.watch import HealthyRevision
 from hemostat.errors import Refused
 
-REMEDIATION_LABEL = "hemostat.dev/remediation"
-"""On what was created for a time: uid of the Remediation."""
 HOLD_ANNOTATION = "hemostat.dev/hold-seconds"
 """On what was created for a time: how long it is meant to be there."""
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from hemostat.api import API_VERSION, GROUP, VERSION
-from hemostat.api.identity import ACT_USER, OBSERVE_USER, PROTECTED_LABEL, PROTECTED_NAMESPACES
+from hemostat.api.identity import ACT_USER, OBSERVE_USER, PROTECTED_LABEL, PROTECTED_NAMESPACES, REMEDIATION_LABEL
 
 Json = dict[str, Any]
 Validation = tuple[str, str]
@@ -58,6 +58,13 @@ PROTECTED: tuple[Validation, ...] = (
     (
         f"!{_A_NAMESPACE}",
         "Hemostat must not change Namespaces: their labels say which are protected",
+    ),
+    (
+        (
+            "request.operation != 'DELETE' || "
+            f"(has(oldObject.metadata.labels) && '{REMEDIATION_LABEL}' in oldObject.metadata.labels)"
+        ),
+        f"Hemostat must delete nothing but what it created (label {REMEDIATION_LABEL})",
     ),
 )
 _COULD_ITSELF = (

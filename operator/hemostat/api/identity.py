@@ -15,3 +15,5 @@ PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "local-
 """Never acted in, by admission policy and by the gate, whatever RoleBindings say."""
 PROTECTED_LABEL = "hemostat.dev/protected"
 """Namespaces bearing this label are protected too."""
+REMEDIATION_LABEL = "hemostat.dev/remediation"
+"""On what `act` created for a time: uid of the Remediation. It may delete nothing else."""

@@ -51,7 +51,7 @@ GUARD_RULES = (Rule("", ("configmaps",), ("get", "watch"), (CONFIG_MAP,)),)
 
 def manifests(action_rules: Iterable[Rule]) -> list[Json]:
     """Return every ClusterRole and binding, in the order in which they are applied."""
-    target = (*TARGET_RULES, *sorted(set(action_rules), key=lambda r: (r.group, r.resources)))
+    target = (*TARGET_RULES, *sorted(set(action_rules), key=lambda r: (r.group, r.resources, r.verbs, r.names)))
     viewer = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
     return [
         cluster_role(OBSERVE, OBSERVE_RULES),

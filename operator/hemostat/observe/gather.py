@@ -3,14 +3,14 @@
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hemostat.api.watch import Watch, effective_signals
 from hemostat.observe.poll import Poller
 from hemostat.observe.store import Store
 from hemostat.observe.talks import Talks
 from hemostat.observe.topic import Question
-from hemostat.signals import slo
+from hemostat.signals import covered, slo
 from hemostat.signals.alert import Told, concerns
 from hemostat.signals.evaluate import Inputs
 from hemostat.signals.metric import look_back
@@ -43,11 +43,16 @@ class Gatherer:
         namespace, target = watch.metadata.namespace or "", watch.spec.target
         scene = self.store.scene(namespace, target)
         key = (namespace, watch.metadata.name)
-        rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)))
+        service = watch.spec.service or target.name
+        talking = [s.conversation for s in effective_signals(watch.spec) if s.conversation is not None]
+        asked = covered.query(service) if talking and self.talks.heard(service) else ""
+        rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)), asked)
         vectors, problems = self.poller.read(key)
         edges, agents = self._traces(watch)
-        talking = [s.conversation for s in effective_signals(watch.spec) if s.conversation is not None]
-        talk = self.talks.about(key, watch.spec.service or watch.spec.target.name, talking)
+        talk = self.talks.about(key, service, talking)
+        metered = vectors.get(asked)
+        if metered is not None and metered.series:
+            talk = replace(talk, coverage=replace(talk.coverage, metered=metered.series[0].value))
         return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch), talk), problems
 
     def forget(self, key: Key) -> None:
@@ -56,13 +61,14 @@ class Gatherer:
         self.talks.forget(key)
         self._asked.pop(key, None)
 
-    def _want(self, key: Key, watch: Watch, target: Target) -> tuple[Rule, ...]:
-        made_of = (watch.spec, target)
+    def _want(self, key: Key, watch: Watch, target: Target, metered: str) -> tuple[Rule, ...]:
+        made_of = (watch.spec, target, metered)
         known = self._asked.get(key)
         if known is not None and known[0] == made_of:
             return known[1]
         rules = rules_of(watch.spec, target)
-        self.poller.want(key, questions(watch, rules))
+        more = [Question(metered, covered.ASKED_SECONDS, expected=False)] if metered else []
+        self.poller.want(key, [*questions(watch, rules), *more])
         self._asked[key] = (made_of, rules)
         return rules
 

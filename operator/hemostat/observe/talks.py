@@ -7,14 +7,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hemostat.api.watch import ConversationSignal
 from hemostat.metrics import AGENT_COST, AGENT_LEGITIMATE, AGENT_UNPRICED, AGENT_VERDICTS
 from hemostat.signals.conversation import Talk, Trouble
+from hemostat.signals.covered import METERED_SECONDS
+from hemostat.signals.loops.coverage import Coverages
 from hemostat.signals.loops.detect import Detector
 from hemostat.signals.loops.verdict import Verdict
-from hemostat.telemetry.steps import Step
+from hemostat.telemetry.steps import Identity, Step
 
 Key = tuple[str, str]
 HEARD_SECONDS = 60
@@ -37,16 +40,19 @@ class Talks:
         self._counted = (0.0, 0)
         """Money, and inferences without a price, that the metrics have."""
         self._watches: dict[Key, str] = {}
+        self._coverages = Coverages()
         self._words: dict[Key, set[tuple[str, str, str]]] = {}
         """What each Watch says is legitimate: kind, caller, callee."""
         self._heard: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()
         """Steps by service and ten seconds of arrival."""
 
-    def take(self, steps: Sequence[Step], arrived: float) -> None:
-        """Take steps in, as they came."""
+    def take(self, steps: Sequence[Step], spans: Sequence[Identity], arrived: float) -> None:
+        """Take steps in, as they came, and with them all spans of their requests."""
         with self._lock:
             for step in steps:
                 self._note(step.service, int(arrived) // 10)
+                self._coverages.step(step, arrived)
+            self._coverages.spans(spans, arrived)
             _count(self._detector.take(steps, arrived))
             self._count_money()
 
@@ -66,9 +72,16 @@ class Talks:
             budgets = dict.fromkeys(b for signal in signals for b in signal.budgets)
             standings = {b: self._detector.spend.against(service, b, now) for b in budgets}
             self._count_words(key, signals)
+            inferences = self._detector.spend.inferences(service, METERED_SECONDS, now)
+            coverage = replace(self._coverages.of(service, now), inferences=inferences)
         since = (int(now) - HEARD_SECONDS) // 10
         recent = sum(n for tens, n in counts.items() if tens > since) if counts is not None else 0
-        return Talk(troubles, recent, counts is not None, standings)
+        return Talk(troubles, recent, counts is not None, standings, coverage)
+
+    def heard(self, service: str) -> bool:
+        """Tell whether any agent of the service ever told of a step."""
+        with self._lock:
+            return service in self._heard
 
     def forget(self, key: Key) -> None:
         """A Watch was deleted."""

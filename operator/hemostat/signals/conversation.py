@@ -10,10 +10,11 @@ from datetime import datetime
 
 from hemostat.api.incident import Conversation, ConversationStatus, Severity, SignalSource
 from hemostat.api.watch import Budget, ConversationSignal, Legitimate, SignalKind
-from hemostat.signals import budgets
+from hemostat.signals import budgets, covered
 from hemostat.signals.base import Observation, Timing
+from hemostat.signals.loops.coverage import Coverage
 from hemostat.signals.loops.spend import Standing
-from hemostat.signals.loops.verdict import Advice, Verdict
+from hemostat.signals.loops.verdict import Advice, Verdict, Visibility
 from hemostat.signals.rules import one_line
 
 TIMING = Timing(for_seconds=0, clear_seconds=10)
@@ -43,6 +44,8 @@ class Talk:
     """Whether any ever came."""
     budgets: Mapping[Budget, Standing] = field(default_factory=dict)
     """How those of the Watch stand."""
+    coverage: Coverage = field(default_factory=Coverage)
+    """How much of what its agents do arrives."""
 
 
 def judge(name: str, signal: ConversationSignal, talk: Talk, now: datetime) -> Iterator[Observation]:
@@ -65,6 +68,7 @@ def judge(name: str, signal: ConversationSignal, talk: Talk, now: datetime) -> I
             subject="conversations",
             wrong=False if talk.steps else None,
             samples=talk.steps,
+            note=covered.words(talk.coverage) if talk.steps else "",
         )
 
 
@@ -73,6 +77,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
     going = any(t.goes_on for t in troubles)
     cut = any(t.goes_on and t.verdict.advice is Advice.CUT for t in troubles)
     since = {c: t.since for t in troubles if t.goes_on for c in _conversations(t.verdict)}
+    visibility = _visibility(worst, talk)
     first = sorted(since, key=lambda c: (since[c], c))[:MAX_CONVERSATIONS]
     return Observation(
         key=f"{name}/{worst.kind.value}/{subject}",
@@ -85,7 +90,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
         unit=" rounds",
         samples=max(1, len(since)) if going else talk.steps,
         stated=Severity.MAJOR if cut else Severity.MINOR,
-        note=one_line(f"{'' if going else 'over: '}{worst.words} (visibility: {worst.visibility.value.lower()})", 900),
+        note=one_line(f"{'' if going else 'over: '}{worst.words} (visibility: {visibility.value.lower()})", 900),
         conversation=ConversationStatus(
             kind=SignalKind(worst.kind.value),
             agents=tuple(a[:253] for a in worst.agents[:16]),
@@ -96,10 +101,16 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
             tokens=sum(t.verdict.tokens for t in troubles),
             open_tools=tuple(sorted({o[:253] for t in troubles if t.goes_on for o in t.verdict.open_tools}))[:16],
             confidence_percent=worst.confidence,
-            visibility=worst.visibility.value,
+            visibility=visibility.value,
             advice=Advice.CUT if cut else Advice.NOTIFY,
         ),
     )
+
+
+def _visibility(verdict: Verdict, talk: Talk) -> Visibility:
+    """Where spans are missing nothing is seen in full."""
+    less = verdict.visibility is Visibility.FULL and covered.lacking(talk.coverage)
+    return Visibility.PARTIAL if less else verdict.visibility
 
 
 def _conversations(verdict: Verdict) -> tuple[str, ...]:

@@ -16,13 +16,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from hemostat.metrics import AGENT_STEPS
 from hemostat.telemetry.otlp import Kind
-from hemostat.telemetry.steps import Step, of_logs, of_traces
+from hemostat.telemetry.steps import Identity, Step, identities, of_logs, of_traces
 
 LOG = logging.getLogger(__name__)
 MAX_BYTES = 16 << 20
 """Requests that wait: some seconds of work. Those under way may come on top."""
-Sink = Callable[[Sequence[Step], float], None]
-"""Takes steps, and when they arrived, in seconds since 1970."""
+Sink = Callable[[Sequence[Step], Sequence[Identity], float], None]
+"""Takes steps, all spans that came with them, and when they arrived, in seconds since 1970."""
 
 
 class Backlog:
@@ -76,9 +76,11 @@ class Backlog:
 
     def read(self, kind: Kind, body: bytes, arrived: float) -> None:
         """Read one request now."""
+        spans: list[Identity] = []
         try:
             if kind is Kind.TRACES:
-                steps = list(of_traces(ExportTraceServiceRequest.FromString(body)))
+                request = ExportTraceServiceRequest.FromString(body)
+                steps, spans = list(of_traces(request)), list(identities(request))
             else:
                 steps = list(of_logs(ExportLogsServiceRequest.FromString(body)))
         except DecodeError:
@@ -87,4 +89,4 @@ class Backlog:
         for step in steps:
             AGENT_STEPS.labels(step.source).inc()
         if steps:
-            self._sink(steps, arrived)
+            self._sink(steps, spans, arrived)

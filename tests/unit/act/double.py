@@ -84,6 +84,9 @@ class ApiServer:
         self.between: Callable[[str], None] = lambda _: None
         self.writes: list[tuple[str, str, Json]] = []
         """(path, field manager, JSON Patch tests by path) of every patch that changed something."""
+        self.created: list[Json] = []
+        self.deleted: list[tuple[str, str | None]] = []
+        """(uid, precondition on the version)"""
         self.calls = 0
         self._versions = itertools.count(100 + len(self.objects))
         self._scripted = True
@@ -121,8 +124,34 @@ class ApiServer:
 
         return self._call(read)
 
-    def create(self, path: str, body: Json, manager: str) -> Json:
-        return copied(body)
+    def create(self, path: str, body: Json, manager: str, *, dry_run: bool = False) -> Json:
+        body = copied(body)
+        if path.endswith(("/events", "reviews")):
+            return body
+        name = f"{path}/{body['metadata']['name']}"
+
+        def write() -> Json:
+            if name in self.objects:
+                raise Conflict(f"{name} is there already")
+            if not dry_run:
+                version = str(next(self._versions))
+                born = {"uid": f"uid-born-{version}", "generation": 1, "managedFields": [{"manager": manager}]}
+                self.objects[name] = body | {"metadata": body["metadata"] | born | {"resourceVersion": version}}
+                self.created.append(self.objects[name])
+            return body
+
+        return self._call(write, writes=not dry_run)
+
+    def delete(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
+        def write() -> None:
+            meta = self._get(path)["metadata"]
+            if uid != meta["uid"] or version not in (None, meta["resourceVersion"]):
+                raise Conflict(f"{path} is another one, or at another version")
+            if not dry_run:
+                del self.objects[path]
+                self.deleted.append((uid, version))
+
+        self._call(write, writes=not dry_run)
 
     def merge_patch(self, path: str, body: Json, manager: str) -> Json:
         return copied(body)

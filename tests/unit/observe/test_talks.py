@@ -1,5 +1,6 @@
 """Steps in, signals out: who is told of a loop, how long it lasts, and when its end is health."""
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from hemostat.observe.talks import Talks
 from hemostat.signals.evaluate import Inputs, WatchState, look
 from hemostat.signals.loops.detect import Detector
 from hemostat.telemetry.prices import table
-from hemostat.telemetry.steps import Operation
+from hemostat.telemetry.steps import Identity, Operation
 
 ROUND = 2.0
 
@@ -49,13 +50,13 @@ class Pair:
                     start=self.time.now, took=ROUND / 2, tokens=100,
                 )  # fmt: skip
                 self.time.now += ROUND / 2
-                self.talks.take([_of(step, caller)], self.time.now)
+                self.talks.take([_of(step, caller)], (), self.time.now)
 
     def works(self, service, n=1):
         """Let an agent do other things."""
         for i in range(n):
             self.talks.take(
-                [_of(tool(conversation=f"w{self.time.now}{i}", start=self.time.now - 1), service)], self.time.now
+                [_of(tool(conversation=f"w{self.time.now}{i}", start=self.time.now - 1), service)], (), self.time.now
             )
 
     def look(self, service, **spec):
@@ -178,9 +179,30 @@ def test_a_budget_is_judged_by_what_the_steps_told_and_the_metric_has_the_money(
     pair = Pair("planner", detector=Detector(prices=prices))
     before = AGENT_COST._value.get()
     chat = tool(operation=Operation.CHAT, peer="m", agent="planner", start=pair.time.now, tokens=700)
-    pair.talks.take([_of(chat, "planner")], pair.time.now)
+    pair.talks.take([_of(chat, "planner")], (), pair.time.now)
     pair.time.now += 60
     (signal,) = firing(pair.look("planner", budgets=(Budget(agent="planner", usd="5.00"),)))
     assert (signal.kind, signal.conversation.caller) == ("Budget", "planner")
     assert "planner spent $7.00 in the last hour, $5.00 are allowed (prices: ours 7)" in signal.message
     assert AGENT_COST._value.get() - before == pytest.approx(7.0)
+
+
+def test_where_spans_are_missing_the_watch_s_line_says_so_and_nothing_is_seen_in_full():
+    pair, rng, kept = Pair("planner", "critic"), random.Random(1), []
+    while len(kept) < 40:
+        trace = rng.getrandbits(128)
+        if trace % 2**64 < 2**64 / 10:  # what a sampler of one in ten keeps
+            kept.append(trace.to_bytes(16, "big"))
+    pair.pings(8)
+    said = {s: pair.look(s) for s in ("planner", "critic")}
+    (home,) = [s for s in said if firing(said[s])]
+    assert said[home]["c/all"].message == (
+        "visibility: partial: nothing tells of open spans (hemostat.guard), so deadlocks are not seen"
+    )
+    before = firing(said[home])[0].conversation.visibility
+    pair.talks.take((), [Identity(home, t, b"span", b"", 1) for t in kept], pair.time.now)
+    after = pair.look(home)
+    assert "about 1 of 10 traces arrives, so counts and budgets are lower bounds" in after["c/all"].message
+    (signal,) = firing(after)
+    assert (before, signal.conversation.visibility) in {("Full", "Partial"), ("Partial", "Partial")}
+    assert "(visibility: partial)" in signal.message

@@ -22,7 +22,7 @@ class Taken:
 
     def __init__(self, **how):
         self.steps = []
-        self.backlog = Backlog(lambda steps, _arrived: self.steps.extend(steps), **how)
+        self.backlog = Backlog(lambda steps, _spans, _arrived: self.steps.extend(steps), **how)
         self.receiver = Receiver(TraceWindows(), threading.Lock(), self.backlog, 1 << 20)
 
     def read(self):
@@ -134,7 +134,7 @@ def test_when_too_much_waits_senders_shall_come_again():
 def test_a_request_whose_steps_cannot_be_taken_in_does_not_end_the_reading():
     told = []
 
-    def sink(steps, _arrived):
+    def sink(steps, _spans, _arrived):
         told.append(len(steps))
         if len(told) == 1:
             raise ValueError("once")

@@ -16,6 +16,7 @@ from hemostat.telemetry.steps import Step
 MOST_ACCOUNTS = 10_000
 MINUTE, MINUTES = 60.0, 61
 QUARTER, QUARTERS = 900.0, 97
+CALLS = 11
 """One cell more than a window has, for the one that has just begun."""
 PACE_SECONDS = 600.0
 """What was spent within so long tells how it will go on."""
@@ -28,6 +29,8 @@ class Account:
 
     minutes: Cells = field(default_factory=lambda: Cells(MINUTE, MINUTES))
     quarters: Cells = field(default_factory=lambda: Cells(QUARTER, QUARTERS))
+    calls: Cells = field(default_factory=lambda: Cells(MINUTE, CALLS))
+    """Inferences, whatever they cost."""
     counted: float | None = None
     """When an inference with a price came last."""
     unpriced: OrderedDict[str, float] = field(default_factory=OrderedDict)
@@ -82,6 +85,7 @@ class Spend:
         usage = Usage(step.tokens_in, step.tokens_out, step.tokens_cached, step.tokens_stored)
         price = self._prices.of(step.peer, step.provider)
         account = self._account((step.service, step.tenant, agent))
+        account.calls.add(1.0, now)
         told = usage.tokens_in or usage.tokens_out
         if price is None or not told:
             if not step.failed:  # what failed before it began costs nothing
@@ -96,6 +100,11 @@ class Spend:
         account.counted = now
         account.minutes.add(cost, now)
         account.quarters.add(cost, now)
+
+    def inferences(self, service: str, seconds: float, now: float) -> int:
+        """Return how many inferences of a service came within the last so many seconds, ten minutes at most."""
+        accounts = (self._accounts[key] for key in self._services.get(service, ()))
+        return round(sum(sum(account.calls.last(seconds, now)) for account in accounts))
 
     def against(self, service: str, budget: Budget, now: float) -> Standing:
         """Return how the agents of a service stand against a budget."""

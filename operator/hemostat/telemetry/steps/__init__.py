@@ -6,10 +6,21 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from hemostat.telemetry.steps.normalise import step
-from hemostat.telemetry.steps.raw import logs, spans
+from hemostat.telemetry.steps.raw import Identity, identities, logs, spans
 from hemostat.telemetry.steps.step import Basis, Failure, Operation, Source, Step, WaitMode
 
-__all__ = ["Basis", "Failure", "Operation", "Source", "Step", "WaitMode", "of_logs", "of_traces"]
+__all__ = [
+    "Basis",
+    "Failure",
+    "Identity",
+    "Operation",
+    "Source",
+    "Step",
+    "WaitMode",
+    "identities",
+    "of_logs",
+    "of_traces",
+]
 
 
 def of_traces(request: ExportTraceServiceRequest) -> Iterator[Step]:

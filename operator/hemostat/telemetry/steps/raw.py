@@ -54,6 +54,27 @@ class Raw:
     """The process that told of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A span that ended, whatever it is of."""
+
+    service: str
+    trace: bytes
+    span: bytes
+    parent: bytes
+    kind: int
+
+
+def identities(request: ExportTraceServiceRequest) -> Iterator[Identity]:
+    """Yield which spans an export request has, agents' or not; not those that stand for open ones."""
+    for resource in request.resource_spans:
+        service, _ = _who(plain(resource.resource.attributes))
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                if span.start_time_unix_nano != span.end_time_unix_nano:
+                    yield Identity(service, span.trace_id, span.span_id, span.parent_span_id, span.kind)
+
+
 def spans(request: ExportTraceServiceRequest) -> Iterator[Raw]:
     """Yield the spans of an export request; Logfire's pending ones as open spans."""
     for resource in request.resource_spans:

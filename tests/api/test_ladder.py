@@ -1,0 +1,194 @@
+"""What is created between agents, checked by the schemas of the projects that carry it out, on a real API server; and
+that `act`, with its own rights, creates it once, takes it back and can delete nothing else."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.api.modules import ENVOY_GATEWAY, ISTIO
+from tests.api.support import MANAGER, RBAC, Cluster, can, eventually, refusal, rest
+from tests.unit.action.test_ladder import deadlock, workload
+from tests.unit.action.test_orders import plan, trouble
+from tests.unit.builders import T0, deployment, remediation
+
+from hemostat.action.contract import World
+from hemostat.action.execute import Executor
+from hemostat.action.moves import NewIntent, body_of, manager, next_move, still_ours
+from hemostat.action.registry import discover
+from hemostat.api.identity import REMEDIATION_LABEL
+from hemostat.api.rbac import opt_in
+from hemostat.api.remediation import Plan, Remediation
+from hemostat.errors import Refused, Retry
+from hemostat.kube import path_of
+
+ACTIONS = discover()
+GIVEN = {
+    "deny-call": {},
+    "cut-network": {},
+    "limit-rate": {"route": "models"},
+}
+VARIANTS = [
+    *GIVEN.items(),
+    ("limit-rate", {"route": "models", "limit": 9, "unit": "Second", "conversationHeader": "x-session-id"}),
+    ("limit-rate", {"route": "models", "limit": 9000, "tokenKey": "llm_total_token"}),
+    ("limit-rate", {"route": "models", "tokenKey": "llm_total_token", "conversationHeader": "x-session-id"}),
+]
+
+
+@pytest.fixture(scope="module")
+def installed(cluster: Cluster) -> Cluster:
+    """Return the cluster with Istio's and Envoy Gateway's kinds."""
+    for module in (ISTIO, ENVOY_GATEWAY):
+        for definition in module.definitions():
+            cluster.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(definition))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    return cluster
+
+
+@pytest.fixture
+def town(installed: Cluster) -> str:
+    """Return a namespace that has opted in."""
+    name = installed.make_namespace()
+    installed.admin.create(rest("rolebindings", name, RBAC), opt_in(name), MANAGER)
+    eventually(lambda: can(installed.act, "create", "networkpolicies", name, "networking.k8s.io"), "act has opted in")
+    return name
+
+
+def planned(name: str, given: dict[str, Any], namespace: str, uid: str = "uid-r", **more: Any) -> Plan:
+    target = deployment()
+    target["metadata"]["namespace"] = namespace
+    seen = World(
+        target=target,
+        conversations=(trouble("c1", "c2"),),
+        proposed=T0,
+        remediation=uid,
+        name="payment-1-cut",
+        deployments=[workload("planner"), workload("critic", tier="a")],
+        policies=(),
+    )
+    return plan(ACTIONS[name], seen, **given, **more)
+
+
+def case(made: Plan, *intents: Any) -> Remediation:
+    return remediation(status={"plan": made.wire(), "intents": [i.wire() for i in intents]})
+
+
+@pytest.mark.parametrize(("name", "given"), VARIANTS)
+def test_it_is_created_by_the_real_schema_and_deleted_again(
+    installed: Cluster, town: str, name: str, given: dict[str, Any]
+) -> None:
+    made = planned(name, given, town)
+    executor, effect = Executor(installed.act), made.forward
+    assert executor.read(effect, town) is None
+    first = next_move(case(made), "Forward", None, T0)
+    assert isinstance(first, NewIntent)
+    ours = manager(case(made), "Forward")
+    executor.dry_run(effect, town, None, ours)
+    assert executor.read(effect, town) is None, "a dry run creates nothing"
+    executor.send(effect, town, None, first.intent, ours)
+    with pytest.raises(Retry):  # the same name once more, as another process would
+        executor.send(effect, town, None, first.intent, ours)
+
+    live = executor.read(effect, town)
+    assert live is not None
+    assert still_ours(effect, live), "the API server dropped a field, or says it otherwise"
+    assert body_of(effect, town)["metadata"].items() <= live["metadata"].items()
+    landed = next_move(case(made, first.intent), "Forward", live, T0)
+    assert landed.result.proof == "ManagedFields"
+
+    assert made.inverse is not None
+    last = next_move(case(made, first.intent), "Inverse", live, T0)
+    executor.dry_run(made.inverse, town, live, ours)
+    executor.send(made.inverse, town, live, last.intent, ours)
+    gone = next_move(case(made, first.intent, last.intent), "Inverse", executor.read(made.inverse, town), T0)
+    assert gone.result.proof == "Gone"
+
+
+def test_the_real_schema_refuses_what_is_wrong(installed: Cluster, town: str) -> None:
+    """Else the tests above would pass with any schema."""
+    for name, path, value in (
+        ("deny-call", ("spec", "action"), "FORBID"),
+        ("limit-rate", ("spec", "rateLimit", "local", "rules", 0, "limit", "unit"), "Fortnight"),
+        ("limit-rate", ("spec", "targetRefs", 0, "kind"), "Service"),
+        ("cut-network", ("spec", "ingress", 0, "from", 0, "podSelector", "matchExpressions", 0, "operator"), "Near"),
+    ):
+        body = body_of(planned(name, GIVEN[name], town).forward, town)
+        inside: Any = body
+        for key in path[:-1]:
+            inside = inside[key]
+        inside[path[-1]] = value
+        where = path_of(body["apiVersion"], body["kind"], town, "")
+        assert refusal(lambda where=where, body=body: installed.act.create(where, body, MANAGER, dry_run=True)), path
+
+
+def test_where_the_kind_is_not_installed_it_is_said_so(cluster: Cluster, town: str) -> None:
+    made = planned("deny-call", {}, town)
+    absent = made.forward.model_copy(update={"api_version": "security.istio.io/v7"})
+    with pytest.raises(Refused) as caught:
+        Executor(cluster.admin).dry_run(absent, town, None, "m")
+    assert caught.value.reason == "NotInstalled"
+
+
+def test_a_deletion_lands_only_on_the_version_that_was_looked_at(installed: Cluster, town: str) -> None:
+    made = planned("cut-network", {}, town)
+    executor = Executor(installed.act)
+    executor.send(made.forward, town, None, next_move(case(made), "Forward", None, T0).intent, "m")
+    live = executor.read(made.forward, town)
+    assert live is not None
+    intent = next_move(case(made), "Inverse", live, T0).intent
+    where = path_of(*ACTIONS["cut-network"].creates, town, made.forward.name)
+    installed.admin.merge_patch(where, {"metadata": {"annotations": {"ada": "mine"}}}, "ada")
+    assert made.inverse is not None
+    with pytest.raises(Retry):
+        executor.send(made.inverse, town, live, intent, "m")
+    assert executor.read(made.forward, town) is not None
+
+
+def test_act_may_delete_nothing_that_it_did_not_create(installed: Cluster, town: str) -> None:
+    kinds = path_of("networking.k8s.io/v1", "NetworkPolicy", town, "")
+    body = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "theirs", "namespace": town},
+        "spec": {"podSelector": {}},
+    }
+    theirs = installed.admin.create(kinds, body, MANAGER)
+    assert REMEDIATION_LABEL in refusal(lambda: installed.act.delete(f"{kinds}/theirs", theirs["metadata"]["uid"]))
+    assert installed.admin.get(f"{kinds}/theirs")
+
+
+def test_a_pod_is_evicted_by_its_uid_and_version_and_not_its_successor(installed: Cluster, town: str) -> None:
+    pods = path_of("v1", "Pod", town, "")
+
+    def pod() -> dict[str, Any]:
+        spec = {"containers": [{"name": "a", "image": "a"}], "automountServiceAccountToken": False}
+        metadata = {"name": "planner-x", "namespace": town, "labels": {"app": "planner"}}
+        return installed.admin.create(
+            pods, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, MANAGER
+        )
+
+    installed.account(town, "default")
+    old = pod()
+    seen = World(
+        target=deployment(),
+        conversations=(deadlock(),),
+        proposed=T0,
+        remediation="uid-r",
+        deployments=[workload("planner"), workload("critic")],
+        pods=[old],
+    )
+    made = plan(ACTIONS["delete-pod"], seen)
+    executor = Executor(installed.act)
+    live = executor.read(made.forward, town)
+    assert live is not None
+    move = next_move(case(made), "Forward", live, T0)
+    executor.dry_run(made.forward, town, live, "m")
+    assert executor.read(made.forward, town) is not None
+    executor.send(made.forward, town, live, move.intent, "m")
+    assert executor.read(made.forward, town) is None
+    new = pod()
+    assert new["metadata"]["uid"] != old["metadata"]["uid"]
+    assert executor.read(made.forward, town) is None, "the pod of the same name is another one"
+    with pytest.raises(Retry):
+        executor.send(made.forward, town, live, move.intent, "m")
+    assert installed.admin.get(f"{pods}/planner-x")["metadata"]["uid"] == new["metadata"]["uid"]
