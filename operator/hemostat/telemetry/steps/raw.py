@@ -68,7 +68,7 @@ class Identity:
 def identities(request: ExportTraceServiceRequest) -> Iterator[Identity]:
     """Yield which spans an export request has, agents' or not; not those that stand for open ones."""
     for resource in request.resource_spans:
-        service, _ = _who(plain(resource.resource.attributes))
+        service, _, _ = _who(plain(resource.resource.attributes))
         for scope in resource.scope_spans:
             for span in scope.spans:
                 if span.start_time_unix_nano != span.end_time_unix_nano:
