@@ -18,6 +18,8 @@ from hemostat.guard.orders import CONFIG_MAP, AnyOrder, render
 
 LONGEST = timedelta(hours=6)
 """Orders end by themselves so long after they were proposed, though nobody be there to take them back."""
+WHOLE_SECOND = timedelta(seconds=1)
+"""The API server cuts off the rest of the second in which something was created."""
 MAX_ORDERS = 8
 """Orders of one plan; beyond it the whole edge is meant, or a person decides."""
 RULES = (Rule("", ("configmaps",), ("get", "patch"), names=(CONFIG_MAP,)),)
@@ -55,7 +57,7 @@ def troubled(world: World) -> Sequence[ConversationStatus]:
 def meant(world: World, trouble: ConversationStatus) -> Iterator[str]:
     """Yield the conversations that were in trouble when the Remediation was created."""
     for one in trouble.conversations:
-        if world.proposed is None or one.since_time <= world.proposed:
+        if world.proposed is None or one.since_time < world.proposed + WHOLE_SECOND:
             yield one.id
 
 

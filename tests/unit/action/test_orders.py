@@ -111,6 +111,12 @@ def test_who_joins_later_makes_no_other_plan_of_it():
     assert after == before
 
 
+def test_trouble_of_the_second_in_which_it_was_proposed_is_meant():
+    """The API server says 12:00:03 for a Remediation created at 12:00:03.6 about trouble that began at 12:00:03.2."""
+    assert len(orders(plan(CUT_EDGE, world(trouble("c1", since=0.2))))) == 1
+    assert reason(CUT_EDGE, world(trouble("c1", since=1))) == "NothingToCut"
+
+
 def changed_conversations(first, *more, since):
     late = tuple(Conversation(id=c, since_time=at(since)) for c in more)
     both = (*first.conversations, *late)

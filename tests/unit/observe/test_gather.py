@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 from tests.unit.builders import at, deployment, pod, watch
+from tests.unit.signals.loops.talks import tool
 from tests.unit.telemetry.requests import CLIENT, INTERNAL, request, span
 
 from hemostat.observe.gather import Gatherer, mounted, questions
 from hemostat.observe.poll import Poller
 from hemostat.observe.process import call_graph
 from hemostat.observe.talks import Talks
+from hemostat.signals import covered
 from hemostat.signals.evaluate import WatchState, look
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
@@ -134,3 +136,22 @@ def test_no_query_is_asked_more_often_than_the_watch_looks():
     found = questions(of, rules_of(of.spec, Target("shop", of.spec.target)))
     assert len({q.query for q in found}) == len(found) == 6
     assert min(q.every_seconds for q in found) == 30
+
+
+def test_only_of_services_whose_agents_are_heard_metrics_are_asked_and_fewer_spans_than_they_count_are_told():
+    class Metered(Source):
+        def instant(self, query):
+            return Answer([Series((), 50.0)] if "gen_ai_client_operation_duration" in query else [])
+
+    made = Gatherer(Store(Scene(deployment(), pods=[pod()])), Poller(Metered()), TraceWindows(), threading.Lock(),
+                    NoAlerts(), Talks())  # fmt: skip
+    asked = covered.query("payment")
+    made.fetch(watch())
+    assert made.poller.ask(asked) is None
+    made.talks.take([replace(tool(start=time.time()), service="payment")], (), time.time())
+    made.fetch(watch())
+    assert made.poller.ask(asked) is not None
+    inputs, _ = made.fetch(watch())
+    seen = look(watch().spec, inputs, WatchState(), at(0))
+    (line,) = [s for s in seen.signals if s.key == "conversations/all"]
+    assert "spans tell of 0 of 50 inferences that metrics count" in line.message
