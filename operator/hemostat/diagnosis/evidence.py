@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalStatus
+from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalState, SignalStatus
 from hemostat.api.watch import PresentRevision
 from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
 from hemostat.signals.sentence import sentence
@@ -166,7 +166,7 @@ Item = tuple[str, EvidenceKind, str, str, datetime | None]
 
 def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
     items: list[Item] = []
-    for s in facts.signals:
+    for s in (s for s in facts.signals if s.state is SignalState.FIRING):  # witnesses that are well prove no trouble
         text = f"{sentence(s)} (from {s.source})"
         items.append((f"signal/{s.key}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
         if shown := traces.get(s.key):

@@ -76,7 +76,7 @@ def described(
         conditions = set_condition(conditions, DIAGNOSED, "Unknown", "NotYet", "", now)
         where = f"{incident.spec.target_ref.kind} {incident.spec.target_ref.name}"
         timeline = told(timeline, "detected", incident.spec.opened_time, f"opened: {where} is in trouble")
-    for signal in signals:
+    for signal in (s for s in signals if s.state is SignalState.FIRING):
         message = f"fires: {sentence(signal)}"
         what = f"signal/{signal.key}"
         if signal.watch_ref is not None and signal.target_ref is not None:

@@ -61,6 +61,12 @@ class Debounced:
     first_fired: datetime | None = None
     begun: bool = False
     """Whether it fired and has not been Clear since: silence in between does not end it."""
+    trouble: Observation | None = None
+    """The last look that was wrong, of a signal that is or may soon be Firing."""
+
+    def shown(self, seen: Observation) -> Observation:
+        """Return what to say of it after a look: while it fires what was wrong last, not how it looks meanwhile."""
+        return self.trouble if self.state is SignalState.FIRING and self.trouble is not None else seen
 
 
 MAX_MESSAGE = 512
@@ -88,11 +94,14 @@ def step(timing: Timing, old: Debounced, seen: Observation, now: datetime) -> De
         state = SignalState.FIRING if due else old.state
         fires = state is SignalState.FIRING
         first = now if fires and not old.begun else old.first_fired
-        new = replace(old, wrong_since=since, right_since=None, silent_since=None, first_fired=first)
+        new = replace(old, wrong_since=since, right_since=None, silent_since=None, first_fired=first, trouble=seen)
         return _moved(replace(new, begun=old.begun or fires), state, now)
     since = _since(old.right_since, now)
     due = now - since >= timedelta(seconds=timing.clear_seconds)
-    new = replace(old, wrong_since=None, right_since=since, silent_since=None, begun=old.begun and not due)
+    trouble = old.trouble if not due else None
+    new = replace(
+        old, wrong_since=None, right_since=since, silent_since=None, begun=old.begun and not due, trouble=trouble
+    )
     return _moved(new, SignalState.CLEAR if due else old.state, now)
 
 
@@ -103,12 +112,6 @@ def _since(time: datetime | None, now: datetime) -> datetime:
 
 def resumed(status: SignalStatus) -> tuple[Debounced, Observation]:
     """Take up a signal of an open incident again after a restart, as it was last published."""
-    debounced = Debounced(
-        state=status.state,
-        state_time=status.state_time,
-        first_fired=status.first_fired_time,
-        begun=status.state is not SignalState.CLEAR,
-    )
     observation = Observation(
         key=status.key,
         name=status.name,
@@ -120,11 +123,24 @@ def resumed(status: SignalStatus) -> tuple[Debounced, Observation]:
         unit=status.unit,
         conversation=status.conversation,
     )
+    fires = status.state is SignalState.FIRING
+    value = float(status.value) if status.value is not None else None
+    trouble = replace(observation, value=value, samples=status.samples, note=status.message, stated=status.severity)
+    debounced = Debounced(
+        state=status.state,
+        state_time=status.state_time,
+        first_fired=status.first_fired_time,
+        begun=status.state is not SignalState.CLEAR,
+        trouble=trouble if fires else None,
+    )
     return debounced, observation
 
 
 def publish(seen: Observation, state: Debounced, now: datetime, severity: Severity = Severity.MINOR) -> SignalStatus:
-    """Return the signal in the form that an Incident shows."""
+    """Return the signal in the form that an Incident shows.
+
+    :param seen: what to say of it, see `Debounced.shown`.
+    """
     return SignalStatus(
         key=seen.key[:512],
         name=seen.name,

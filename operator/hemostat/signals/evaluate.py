@@ -112,7 +112,8 @@ def look(spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime) -> Loo
         before, _ = old.signals.get(observation.key, (Debounced(), observation))
         after = step(how_long, before, observation, now)
         states[observation.key] = after, observation
-        published.append(publish(observation, after, now, grade(observation)))
+        shown = after.shown(observation)
+        published.append(publish(shown, after, now, grade(shown)))
     return Look(
         state=WatchState(states, _bounded(normal), judges),
         signals=tuple(published),

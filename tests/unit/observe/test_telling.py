@@ -111,3 +111,11 @@ def test_the_summary_is_what_is_wrong_now_or_was_last():
         found = seen_by(found, when, *signals)
         said.append(found.status.summary)
     assert said == [calls.message, f"{pods.message} (+1 signal)", f"{pods.message} (+1 signal)"]
+
+
+def test_only_what_fires_is_told_as_firing_and_is_evidence():
+    """Signals that are well are shown beside a silent one; they never were in trouble."""
+    well = signal("well", subject="frontend -> payment", state=SignalState.CLEAR, message="0% of 90 calls fail")
+    found = seen_by(incident(), 1, signal("bad"), well, signal("mute", state=SignalState.NO_DATA))
+    assert [m for m in messages(found) if m.startswith("fires")] == ["fires: checkout -> payment is 40%, limit 5%"]
+    assert [e.key for e in found.status.evidence if e.kind == "Signal"] == ["signal/bad"]

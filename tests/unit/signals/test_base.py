@@ -190,3 +190,23 @@ def test_every_number_is_a_decimal_near_enough(value):
 )
 def test_numbers_are_written_as_people_write_them(value, text):
     assert decimal(value) in (text, f"-{text}" if value == 0 else text)
+
+
+def test_while_it_fires_it_says_what_was_wrong_last_and_not_how_it_looks_meanwhile():
+    """A person reads it while it clears: `0% of 34 calls fail` is no reason for an Incident."""
+    bad, good = replace(seen(WRONG), value=60.0, note="60% fail"), replace(seen(RIGHT), value=0.0, note="0% fail")
+    state = step(Timing(0, 8), Debounced(), bad, at(0))
+    for second, look in ((1, good), (2, replace(good, wrong=SILENT, note="no calls")), (3, good)):
+        state = step(TIMING, state, look, at(second))
+        assert (state.state, state.shown(look)) == (FIRING, bad)
+    state = step(TIMING, state, good, at(11))
+    assert (state.state, state.shown(good)) == (CLEAR, good)
+
+
+def test_a_new_process_still_says_what_was_wrong():
+    state, observation = resumed(signal(state=FIRING, value="60", message="60% fail", samples=50, severity="Major"))
+    state = step(TIMING, state, replace(observation, wrong=RIGHT, value=0.0, note="0% fail"), at(1))
+    shown = state.shown(observation)
+    assert (shown.note, shown.value, shown.samples, shown.stated) == ("60% fail", 60.0, 50, "Major")
+    silent, _ = resumed(signal(state=NO_DATA, message="no calls"))
+    assert silent.trouble is None

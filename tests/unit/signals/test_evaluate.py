@@ -143,8 +143,12 @@ def test_what_was_learned_goes_with_its_rule():
 def test_a_fault_fires_and_heals():
     fault = looks(inputs([bad()]), 6)
     assert [s.key for s in fault.firing] == ["calls/errors/checkout->payment"]
+    (clearing,) = looks(inputs([bad(failures=0)]), 2, fault.state, start=6).firing
+    said = "50% of 100 calls checkout -> payment fail"
+    assert (clearing.message, clearing.value, clearing.severity) == (said, "50", "Critical")
     healed = looks(inputs([bad(failures=0)]), 10, fault.state, start=6)
     assert healed.firing == ()
+    assert next(s for s in healed.signals if s.key == clearing.key).value == "0"
 
 
 def test_an_edge_that_vanished_while_it_fired_is_silent_and_not_well():

@@ -95,7 +95,7 @@ def _observation(name: str, scene: Scene, aspect: Aspect, found: list[Trouble]) 
         subject=f"{aspect} of {scene.name}",
         wrong=bool(found),
         value=float(len(found)),
-        unit=" affected",
+        unit="affected",
         samples=max(1, len(scene.pods)),
         note=told(found, scene.name),
     )
