@@ -2,23 +2,28 @@
 that `act`, with its own rights, creates it once, takes it back and can delete nothing else."""
 
 import json
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.api.modules import ENVOY_GATEWAY, ISTIO
 from tests.api.support import MANAGER, RBAC, Cluster, can, eventually, refusal, rest
 from tests.unit.action.test_ladder import deadlock, workload
 from tests.unit.action.test_orders import plan, trouble
 from tests.unit.builders import T0, deployment, remediation
+from typer.testing import CliRunner
 
-from hemostat.action.contract import World
+from hemostat.action.contract import Rule, World
 from hemostat.action.execute import Executor
 from hemostat.action.moves import NewIntent, body_of, manager, next_move, still_ours
 from hemostat.action.registry import discover
+from hemostat.api import GROUP
 from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.rbac import opt_in
 from hemostat.api.remediation import Plan, Remediation
+from hemostat.cli import main as entry
 from hemostat.errors import Refused, Retry
+from hemostat.guard.orders import CONFIG_MAP, Cut, render
 from hemostat.kube import path_of
 
 ACTIONS = discover()
@@ -35,22 +40,12 @@ VARIANTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def installed(cluster: Cluster) -> Cluster:
-    """Return the cluster with Istio's and Envoy Gateway's kinds."""
-    for module in (ISTIO, ENVOY_GATEWAY):
-        for definition in module.definitions():
-            cluster.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(definition))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-    return cluster
-
-
 @pytest.fixture
-def town(installed: Cluster) -> str:
+def town(neighbours: Cluster) -> str:
     """Return a namespace that has opted in."""
-    name = installed.make_namespace()
-    installed.admin.create(rest("rolebindings", name, RBAC), opt_in(name), MANAGER)
-    eventually(lambda: can(installed.act, "create", "networkpolicies", name, "networking.k8s.io"), "act has opted in")
+    name = neighbours.make_namespace()
+    neighbours.admin.create(rest("rolebindings", name, RBAC), opt_in(name), MANAGER)
+    eventually(lambda: can(neighbours.act, "create", "networkpolicies", name, "networking.k8s.io"), "act has opted in")
     return name
 
 
@@ -75,10 +70,10 @@ def case(made: Plan, *intents: Any) -> Remediation:
 
 @pytest.mark.parametrize(("name", "given"), VARIANTS)
 def test_it_is_created_by_the_real_schema_and_deleted_again(
-    installed: Cluster, town: str, name: str, given: dict[str, Any]
+    neighbours: Cluster, town: str, name: str, given: dict[str, Any]
 ) -> None:
     made = planned(name, given, town)
-    executor, effect = Executor(installed.act), made.forward
+    executor, effect = Executor(neighbours.act), made.forward
     assert executor.read(effect, town) is None
     first = next_move(case(made), "Forward", None, T0)
     assert isinstance(first, NewIntent)
@@ -104,7 +99,7 @@ def test_it_is_created_by_the_real_schema_and_deleted_again(
     assert gone.result.proof == "Gone"
 
 
-def test_the_real_schema_refuses_what_is_wrong(installed: Cluster, town: str) -> None:
+def test_the_real_schema_refuses_what_is_wrong(neighbours: Cluster, town: str) -> None:
     """Else the tests above would pass with any schema."""
     for name, path, value in (
         ("deny-call", ("spec", "action"), "FORBID"),
@@ -118,7 +113,7 @@ def test_the_real_schema_refuses_what_is_wrong(installed: Cluster, town: str) ->
             inside = inside[key]
         inside[path[-1]] = value
         where = path_of(body["apiVersion"], body["kind"], town, "")
-        assert refusal(lambda where=where, body=body: installed.act.create(where, body, MANAGER, dry_run=True)), path
+        assert refusal(lambda where=where, body=body: neighbours.act.create(where, body, MANAGER, dry_run=True)), path
 
 
 def test_where_the_kind_is_not_installed_it_is_said_so(cluster: Cluster, town: str) -> None:
@@ -129,22 +124,22 @@ def test_where_the_kind_is_not_installed_it_is_said_so(cluster: Cluster, town: s
     assert caught.value.reason == "NotInstalled"
 
 
-def test_a_deletion_lands_only_on_the_version_that_was_looked_at(installed: Cluster, town: str) -> None:
+def test_a_deletion_lands_only_on_the_version_that_was_looked_at(neighbours: Cluster, town: str) -> None:
     made = planned("cut-network", {}, town)
-    executor = Executor(installed.act)
+    executor = Executor(neighbours.act)
     executor.send(made.forward, town, None, next_move(case(made), "Forward", None, T0).intent, "m")
     live = executor.read(made.forward, town)
     assert live is not None
     intent = next_move(case(made), "Inverse", live, T0).intent
     where = path_of(*ACTIONS["cut-network"].creates, town, made.forward.name)
-    installed.admin.merge_patch(where, {"metadata": {"annotations": {"ada": "mine"}}}, "ada")
+    neighbours.admin.merge_patch(where, {"metadata": {"annotations": {"ada": "mine"}}}, "ada")
     assert made.inverse is not None
     with pytest.raises(Retry):
         executor.send(made.inverse, town, live, intent, "m")
     assert executor.read(made.forward, town) is not None
 
 
-def test_act_may_delete_nothing_that_it_did_not_create(installed: Cluster, town: str) -> None:
+def test_act_may_delete_nothing_that_it_did_not_create(neighbours: Cluster, town: str) -> None:
     kinds = path_of("networking.k8s.io/v1", "NetworkPolicy", town, "")
     body = {
         "apiVersion": "networking.k8s.io/v1",
@@ -152,22 +147,22 @@ def test_act_may_delete_nothing_that_it_did_not_create(installed: Cluster, town:
         "metadata": {"name": "theirs", "namespace": town},
         "spec": {"podSelector": {}},
     }
-    theirs = installed.admin.create(kinds, body, MANAGER)
-    assert REMEDIATION_LABEL in refusal(lambda: installed.act.delete(f"{kinds}/theirs", theirs["metadata"]["uid"]))
-    assert installed.admin.get(f"{kinds}/theirs")
+    theirs = neighbours.admin.create(kinds, body, MANAGER)
+    assert REMEDIATION_LABEL in refusal(lambda: neighbours.act.delete(f"{kinds}/theirs", theirs["metadata"]["uid"]))
+    assert neighbours.admin.get(f"{kinds}/theirs")
 
 
-def test_a_pod_is_evicted_by_its_uid_and_version_and_not_its_successor(installed: Cluster, town: str) -> None:
+def test_a_pod_is_evicted_by_its_uid_and_version_and_not_its_successor(neighbours: Cluster, town: str) -> None:
     pods = path_of("v1", "Pod", town, "")
 
     def pod() -> dict[str, Any]:
         spec = {"containers": [{"name": "a", "image": "a"}], "automountServiceAccountToken": False}
         metadata = {"name": "planner-x", "namespace": town, "labels": {"app": "planner"}}
-        return installed.admin.create(
+        return neighbours.admin.create(
             pods, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, MANAGER
         )
 
-    installed.account(town, "default")
+    neighbours.account(town, "default")
     old = pod()
     seen = World(
         target=deployment(),
@@ -178,7 +173,7 @@ def test_a_pod_is_evicted_by_its_uid_and_version_and_not_its_successor(installed
         pods=[old],
     )
     made = plan(ACTIONS["delete-pod"], seen)
-    executor = Executor(installed.act)
+    executor = Executor(neighbours.act)
     live = executor.read(made.forward, town)
     assert live is not None
     move = next_move(case(made), "Forward", live, T0)
@@ -191,4 +186,44 @@ def test_a_pod_is_evicted_by_its_uid_and_version_and_not_its_successor(installed
     assert executor.read(made.forward, town) is None, "the pod of the same name is another one"
     with pytest.raises(Retry):
         executor.send(made.forward, town, live, move.intent, "m")
-    assert installed.admin.get(f"{pods}/planner-x")["metadata"]["uid"] == new["metadata"]["uid"]
+    assert neighbours.admin.get(f"{pods}/planner-x")["metadata"]["uid"] == new["metadata"]["uid"]
+
+
+def call(cluster: Cluster, user: str, *arguments: str) -> Any:
+    kubeconfig = str(cluster.server.user_kubeconfig(user))
+    return CliRunner().invoke(entry.app, ["--kubeconfig", kubeconfig, *arguments])
+
+
+def test_a_person_lists_and_restores_without_the_operator_by_rights_of_his_own(neighbours: Cluster, town: str) -> None:
+    made = planned("deny-call", {"holdSeconds": 600}, town)
+    executor = Executor(neighbours.act)
+    executor.send(made.forward, town, None, next_move(case(made), "Forward", None, T0).intent, "m")
+    cut = Cut(id="uid-r-0", caller="planner", callee="critic", until=time.time() + 300, reason="ping-pong")
+    metadata = {"name": CONFIG_MAP, "namespace": town}
+    data = {cut.id: render(cut), "other": render(replace(cut, id="other"))}
+    neighbours.make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+    user = neighbours.new_name()
+    kinds = (("security.istio.io", "authorizationpolicies"), ("networking.k8s.io", "networkpolicies"))
+    looks = [Rule(group, (kind,), ("list",)) for group, kind in (("", "configmaps"), (GROUP, "remediations"), *kinds)]
+    neighbours.grant(user, town, looks)
+    person = neighbours.user(user)
+    eventually(lambda: can(person, "list", "configmaps", town), "the person may look")
+    listed = call(neighbours, user, "cuts", "-n", town)
+    assert {line.split()[0] for line in listed.stdout.splitlines()[1:]} == {cut.id, "other", made.forward.name}
+    assert "not shown" in listed.stderr, "BackendTrafficPolicies may not be listed"
+    refused = call(neighbours, user, "restore", cut.id, "-n", town, "--yes")
+    assert "you may not patch configmap hemostat-guard" in str(refused.exception)
+
+    may = [Rule("", ("configmaps",), ("patch",)), Rule("security.istio.io", ("authorizationpolicies",), ("delete",))]
+    neighbours.grant(user, town, may)
+    eventually(lambda: can(person, "delete", "authorizationpolicies", town, "security.istio.io"), "and restore")
+    assert call(neighbours, user, "restore", cut.id, "-n", town, "--yes").exit_code == 0
+    where = path_of("v1", "ConfigMap", town, CONFIG_MAP)
+    assert set(neighbours.admin.get(where)["data"]) == {"other"}
+    assert call(neighbours, user, "restore", "--all", "-n", town, "--yes").exit_code == 0
+    assert not neighbours.admin.get(where).get("data")
+    assert executor.read(made.forward, town) is None
+    everywhere = ["--kubeconfig", str(neighbours.server.kubeconfig), "cuts", "-A", "-o", "json"]
+    left = json.loads(CliRunner().invoke(entry.app, everywhere).stdout)["items"]
+    assert town not in {item["namespace"] for item in left}

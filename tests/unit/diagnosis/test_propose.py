@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.builders import at, condition, incident, remediation, runbook
 
 from hemostat.clock import rfc3339
-from hemostat.diagnosis.propose import MAX_ATTEMPTS, NothingToPropose, Proposal, propose
+from hemostat.diagnosis.propose import MAX_ATTEMPTS, UNFIT, NothingToPropose, Proposal, propose
 from hemostat.signals.correlate import MAX_RETURNS
 
 BOOK = runbook(
@@ -46,6 +46,11 @@ def test_after_an_ineffective_step_comes_the_next_with_its_parameters():
     found = next_(ended("Ineffective"))
     assert (found.name, found.spec.step, found.spec.attempt) == ("payment-1-scale-1-1", 1, 1)
     assert found.spec.parameters == BOOK.spec.remediations[1].parameters
+
+
+@pytest.mark.parametrize("reason", sorted(UNFIT))
+def test_what_does_not_fit_here_gives_way_to_the_next_rung(reason):
+    assert next_(ended(reason)).spec.step == 1
 
 
 def test_after_the_last_step_there_is_nothing_more():
