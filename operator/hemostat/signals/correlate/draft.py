@@ -1,7 +1,7 @@
 """The trouble of one target: its identity, its Incident, and whether it was there before (pure)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,8 +17,16 @@ COMES_BACK_WITHIN = timedelta(minutes=15)
 """Trouble that returns so soon after it was resolved is the same trouble."""
 MAX_RETURNS = 2
 """Trouble that came back more often is no longer acted on: what is done about it does not last."""
-_AT_MAXIMUM = f"{Aspect.AUTOSCALER_MAX} of "
-"""Subject of what pods' objects say without being the reason of anything."""
+_NO_REASON = 3
+_REASONS: Mapping[str, int] = {
+    Aspect.PODS_REFUSED: 1,
+    Aspect.QUOTA_EXHAUSTED: 1,
+    Aspect.ROLLOUT_STUCK: 2,
+    Aspect.QUOTA_NEAR: _NO_REASON,
+    Aspect.AUTOSCALER_MAX: _NO_REASON,
+}
+"""What objects say after the pods' own reasons (0): why there are no more pods, what follows from that, and what is
+said without being the reason of anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,8 @@ def summary(firing: Sequence[SignalStatus]) -> str:
     return title(min(firing, key=_telling), len(firing) - 1)
 
 
-def _telling(signal: SignalStatus) -> tuple[bool, int, bool, datetime, str]:
-    reason = signal.source is SignalSource.WORKLOAD and not signal.subject.startswith(_AT_MAXIMUM)
+def _telling(signal: SignalStatus) -> tuple[int, int, bool, datetime, str]:
+    pods = signal.source is SignalSource.WORKLOAD
+    reason = _REASONS.get(signal.subject.partition(" of ")[0], 0) if pods else _NO_REASON
     noticed = signal.kind is SignalKind.ERROR_RATE
-    return not reason, -ORDER.index(signal.severity), not noticed, signal.first_fired_time, signal.key
+    return reason, -ORDER.index(signal.severity), not noticed, signal.first_fired_time, signal.key

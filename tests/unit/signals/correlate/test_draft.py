@@ -12,6 +12,8 @@ from hemostat.api.watch import SignalKind
 from hemostat.signals.correlate import MAX_OWN, draft, fingerprint, merge, open_incident, summary
 
 PODS = {"kind": SignalKind.WORKLOAD, "source": SignalSource.WORKLOAD}
+QUOTA = PODS | {"kind": SignalKind.EXHAUSTION}
+CRASH = PODS | {"subject": "CrashLoopBackOff of payment"}
 GONE = "payment-a: gone"
 FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
 
@@ -51,6 +53,18 @@ def test_the_fingerprint_is_the_target():
     [
         [signal("a", severity="Critical"), signal("told", severity="Minor", message=GONE, subject="x", **PODS)],
         [signal("a", subject="AutoscalerAtMaximum of payment", **PODS), signal("told", severity="Major", message=GONE)],
+        [
+            signal("a", subject="QuotaNearlyUsed of payment", **QUOTA),
+            signal("told", message=GONE, first_fired_time=at(60), **CRASH),
+        ],
+        [
+            signal("a", subject="QuotaExhausted of payment", **PODS),
+            signal("told", message=GONE, first_fired_time=at(60), **CRASH),
+        ],
+        [
+            signal("a", subject="QuotaNearlyUsed of payment", **QUOTA),
+            signal("told", message=GONE, first_fired_time=at(60), subject="QuotaExhausted of payment", **PODS),
+        ],
         [signal("a", severity="Minor"), signal("told", message=GONE, severity="Major")],
         [signal("a", kind=SignalKind.LATENCY), signal("told", message=GONE)],
         [signal("a", first_fired_time=at(1)), signal("told", message=GONE, first_fired_time=at(0))],
