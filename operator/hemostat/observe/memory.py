@@ -53,7 +53,8 @@ def recall(watch: Watch, incidents: Sequence[Incident], now: datetime) -> Memory
 
 def _normal(known: Baseline) -> trace.Normal:
     log = math.log(max(float(known.value), 0.01) / 1000)
-    return trace.Normal(log, trace.WARM_UP_LOOKS, known.observed_time, math.log1p(known.spread_percent / 100))
+    spread = min(math.log1p(known.spread_percent / 100), trace.MAX_SPREAD)
+    return trace.Normal(log, trace.WARM_UP_LOOKS, known.observed_time, spread)
 
 
 def baselines(state: WatchState) -> tuple[Baseline, ...]:
@@ -63,7 +64,7 @@ def baselines(state: WatchState) -> tuple[Baseline, ...]:
         Baseline(
             signal=key,
             value=decimal(1000 * math.exp(n.log_seconds)) or "0",
-            spread_percent=round(100 * math.expm1(min(n.spread, 10.0))),
+            spread_percent=round(100 * math.expm1(n.spread)),
             observed_time=n.observed_time,
         )
         for key, n in known

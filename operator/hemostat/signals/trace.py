@@ -8,16 +8,21 @@ from datetime import datetime, timedelta
 from hemostat.api.incident import SignalSource
 from hemostat.api.watch import SignalKind, TraceSignal
 from hemostat.signals.base import Observation, Timing
-from hemostat.signals.words import amount
+from hemostat.signals.words import amount, counted
 from hemostat.telemetry.graph import CallStats, EdgeStats
 
 WARM_UP_LOOKS = 10
 """Looks before a learned latency is trusted."""
-_WEIGHT = 0.05
-"""Weight of a new look in the learned latency (exponential average of its logarithm)."""
-_SPREADS = 5.0
-"""A latency is wrong from so many mean deviations on (four standard deviations), if that is more than the share of
+_WEIGHT = 0.01
+"""Weight of a new look in what was learned (exponential averages over eight minutes of looks): at five times that what
+grew by 4 % a look was followed closely enough never to exceed 300 %."""
+_SPREADS = 6.0
+"""A latency is wrong from so many mean deviations on (five standard deviations), if that is more than the share of
 the baseline: what swings widely by itself, as on a starved machine, is not slow because it swings."""
+MAX_FACTOR = 10.0
+"""Swinging raises the limit to so many times the learned latency at most: more is slow, however it came about."""
+MAX_SPREAD = math.log(MAX_FACTOR) / _SPREADS
+"""The mean deviation that does so."""
 _ENOUGH_CALLS = 40
 """The 95th percentile of fewer calls is one or two of them: they must be slower in proportion to its error."""
 
@@ -30,7 +35,7 @@ class Normal:
     looks: int
     observed_time: datetime
     spread: float = 0.0
-    """Mean deviation of the logarithm from look to look."""
+    """Mean deviation of the logarithm: twice the mean of what lies below it, for what becomes slower does not swing."""
 
 
 _CLEAR_SECONDS = 8.0
@@ -84,10 +89,15 @@ def _failures(name: str, signal: TraceSignal, edge: EdgeStats) -> Observation:
         threshold=float(signal.error_percent_above),
         unit="%",
         samples=edge.calls,
-        note=f"{amount(share, '%')} of {edge.calls} calls {edge.caller} -> {edge.callee} fail",
+        note=_said(edge, f"{amount(share, '%')} of", "fail"),
         traces=tuple(edge.failed_traces),
         sure=lasts and 100 * _at_least(edge.failures, edge.calls) > signal.error_percent_above,
     )
+
+
+def _said(edge: EdgeStats, before: str, after: str) -> str:
+    calls = f"{edge.caller} -> {edge.callee}"
+    return f"{before} {counted(edge.calls, 'call')} {calls} {after}" if edge.calls else f"no calls {calls}"
 
 
 def _percent(part: int, whole: int) -> float:
@@ -123,7 +133,7 @@ def _latency(name: str, signal: TraceSignal, edge: EdgeStats, normal: dict[str, 
         threshold=bound,
         unit="ms",
         samples=edge.calls,
-        note=f"95th percentile of {edge.calls} calls {edge.caller} -> {edge.callee} is {amount(p95, 'ms')}{usual}",
+        note=_said(edge, "95th percentile of", f"is {amount(p95, 'ms')}{usual}"),
         sure=lasts,
     )
 
@@ -136,7 +146,7 @@ def _slow(signal: TraceSignal, calls: CallStats, known: Normal) -> bool:
 
 def _bound(signal: TraceSignal, calls: int, known: Normal) -> float:
     """Return the 95th percentile of so many calls, in milliseconds, that is wrong."""
-    factor = max(signal.latency_percent_of_baseline / 100, math.exp(_SPREADS * known.spread))
+    factor = max(signal.latency_percent_of_baseline / 100, math.exp(_SPREADS * min(known.spread, MAX_SPREAD)))
     seconds = math.exp(known.log_seconds) * factor * math.sqrt(max(1.0, _ENOUGH_CALLS / max(calls, 1)))
     return max(signal.latency_floor_milliseconds, 1000 * seconds)
 
@@ -147,8 +157,8 @@ def _learn(old: Normal | None, p95: float, now: datetime) -> Normal:
         return Normal(log, 1, now)
     weight = max(_WEIGHT, 1 / (old.looks + 1))
     change = log - old.log_seconds
-    spread = old.spread + weight * (abs(change) - old.spread)
-    return Normal(old.log_seconds + weight * change, old.looks + 1, now, spread)
+    spread = old.spread + weight * (2 * max(0.0, -change) - old.spread)
+    return Normal(old.log_seconds + weight * change, old.looks + 1, now, min(spread, MAX_SPREAD))
 
 
 def fresh(normal: Normal, now: datetime) -> bool:

@@ -8,11 +8,12 @@ from prometheus_client import generate_latest
 from tests.unit.builders import at, deployment, pod, watch
 
 from hemostat.api.meta import find
-from hemostat.api.watch import PresentRevision, SignalStanding, WatchStatus
+from hemostat.api.watch import Baseline, PresentRevision, SignalStanding, WatchStatus
 from hemostat.metrics import FIRING, REGISTRY
 from hemostat.observe.look import Observer
 from hemostat.observe.memory import Memory, baselines, recall
 from hemostat.observe.standing import essence, status_after
+from hemostat.signals import trace
 from hemostat.signals.evaluate import Inputs, WatchState, look
 from hemostat.signals.metric import Vector
 from hemostat.signals.presets import Target, rules_of
@@ -283,3 +284,11 @@ def test_what_was_learned_survives_a_restart():
     (found,) = again.values()
     assert math.exp(found.log_seconds) == pytest.approx(0.2, rel=0.01)
     assert found.spread == pytest.approx(0.3, rel=0.02)
+
+
+def test_a_restart_takes_up_no_swinging_beyond_bounds():
+    """A Watch of an earlier release has learned that a limit of minutes is normal."""
+    saved = Baseline(signal="calls/latency/a->b", value="200", spread_percent=400, observed_time=at(0))
+    of = watch().model_copy(update={"status": WatchStatus(baselines=(saved,))})
+    (found,) = recall(of, [], at(60)).state.normal.values()
+    assert found.spread == trace.MAX_SPREAD

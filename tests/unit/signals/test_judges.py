@@ -1,6 +1,7 @@
 """What the trace detector says of one look."""
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -43,7 +44,8 @@ def learn(p95s, normal=None):
 def test_the_share_of_failures_is_judged_when_there_is_traffic(calls, failures, wrong):
     found = look(edge(calls, failures, traces=("t1", "t2")))[0][ERRORS]
     assert (found.wrong, found.samples, found.unit) == (wrong, calls, "%")
-    assert found.note.endswith(f"% of {calls} calls checkout -> payment fail")
+    said = f"% of {calls} calls checkout -> payment fail" if calls else "no calls checkout -> payment"
+    assert found.note.endswith(said)
     assert found.traces == ("t1", "t2")
     assert found.source is SignalSource.TRACES
 
@@ -116,6 +118,59 @@ def test_what_swings_widely_by_itself_is_not_slow_because_it_swings():
     assert look(slow, calm)[0][LATENCY].wrong is True
     assert look(slow, wild)[0][LATENCY].wrong is False
     assert look(edge(p95=5.0), wild)[0][LATENCY].wrong is True
+
+
+def swinging(deviation, looks, seed=1):
+    """Return 95th percentiles around 50 ms of windows of 15 s, looked at every 5 s."""
+    noise = random.Random(seed)
+    logs = [noise.gauss(0, deviation * math.sqrt(3)) for _ in range(looks + 2)]
+    return [0.05 * math.exp(sum(logs[i : i + 3]) / 3) for i in range(looks)]
+
+
+def first_alarm(p95s, normal):
+    for i, p95 in enumerate(p95s):
+        found, normal = look(edge(p95=p95), normal, at(i))
+        if found[LATENCY].wrong:
+            return i
+    return None
+
+
+@pytest.mark.parametrize("deviation", [0.05, 0.5])
+@pytest.mark.parametrize(("growth", "looks"), [(1.02, 90), (1.04, 45), (1.08, 20)])
+def test_what_becomes_slower_look_by_look_is_slow(deviation, growth, looks):
+    """Every look was below the limit and raised it: from 50 ms to 5.5 s nothing fired, and the limit was 125 s."""
+    calm, then = swinging(deviation, 60), swinging(deviation, looks, seed=2)
+    ramp = [p95 * growth**i for i, p95 in enumerate(then)]
+    assert first_alarm(ramp, learn(calm)) is not None
+
+
+@pytest.mark.parametrize("deviation", [0.05, 0.5])
+def test_a_great_step_is_slow_at_once_however_much_the_edge_swings(deviation):
+    assert first_alarm([1.5], learn(swinging(deviation, 60))) == 0
+
+
+def test_no_swinging_raises_the_limit_beyond_all_bounds():
+    """Latencies of a first minute on a busy machine made a limit of minutes."""
+    normal = learn([0.01, 0.01, 0.01, 0.9, 0.9, 0.9, 0.9] * 20)
+    usual = 1000 * math.exp(normal[LATENCY].log_seconds)
+    assert look(edge(), normal)[0][LATENCY].threshold == pytest.approx(trace.MAX_FACTOR * usual)
+
+
+def test_what_is_slower_than_usual_does_not_count_as_swinging():
+    normal = learn([0.05] * 60)
+    assert learn([0.1] * 30, normal)[LATENCY].spread == pytest.approx(normal[LATENCY].spread, abs=1e-9)
+
+
+@pytest.mark.parametrize("deviation", [0.1, 0.25, 0.5])
+def test_healthy_edges_that_swing_are_not_slow(deviation):
+    """At 0.5 one look in twenty is 2.3 times as slow as usual."""
+    slow = 0
+    for seed in range(5):
+        normal = learn(swinging(deviation, 60, seed))
+        for i, p95 in enumerate(swinging(deviation, 200, seed + 100)):
+            found, normal = look(edge(p95=p95), normal, at(i))
+            slow += found[LATENCY].wrong
+    assert slow <= 2, "of 1,000 looks; and a single one is no signal"
 
 
 def test_a_percentile_of_few_calls_must_be_slower():
