@@ -44,7 +44,7 @@ OUT = project_root() / "build" / "bench" / "agents_on_pods.json"
 GOAL_SECONDS = 15.0
 DEADLINE_SECONDS = 240.0
 OBJECTS = "incidents.hemostat.dev,remediations.hemostat.dev,approvals.hemostat.dev"
-FOLDERS = ("chaos/demo/operator", "chaos/agents", "chaos/agents/hemostat")
+FOLDERS = ("operator/deploy", "chaos/agents", "chaos/agents/hemostat")
 TWINS_PER_MINUTE = 20.0
 
 

@@ -74,7 +74,7 @@ def install(stage: Stage, *, restart: bool) -> None:
     with stage.phase("install", f"Install Hemostat, {what}, and their Watches, Runbooks and GatePolicies"):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", "crds")
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "crds")
-        for folder in ("chaos/demo/operator", "chaos/shop", "chaos/demo", *(agents.FOLDERS if stage.pair else ())):
+        for folder in ("operator/deploy", "chaos/shop", "chaos/demo", *(agents.FOLDERS if stage.pair else ())):
             # Forced here alone: what somebody tried by hand before is taken back. The owner's applies later are not.
             kubectl("apply", "--server-side", "--force-conflicts", "-k", folder)
         forget(stage, SHOP)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hemostat.api.incident import MAX_CAUSES, Advice, Cause, SignalSource, SignalStatus
+from hemostat.api.incident import MAX_CAUSES, Cause, SignalSource, SignalStatus
 from hemostat.api.meta import BoundTargetRef, LocalRef
 from hemostat.api.watch import SignalKind
 from hemostat.signals.correlate.components import components
@@ -135,10 +135,10 @@ def _later(callee: datetime | None, caller: datetime | None) -> bool:
 
 
 def _own_reason(suspect: Suspect) -> bool:
-    """Tell whether nobody else is to blame: its pods are in trouble right after a rollout, or an edge of its own
-    is to be cut, which ends a loop whatever other conversations are about.
+    """Tell whether nobody else is to blame: its pods are in trouble right after a rollout, or agents are at an edge
+    where they may be cut, now or later, whatever other conversations are about.
     """
-    if any(s.conversation is not None and s.conversation.advice is Advice.CUT for s in suspect.signals):
+    if any(s.conversation is not None and s.conversation.callee for s in suspect.signals):
         return True
     begun = [s.first_fired_time for s in suspect.signals if s.kind is SignalKind.WORKLOAD]
     return bool(begun) and suspect.changed is not None and timedelta(0) <= min(begun) - suspect.changed < RECENT_CHANGE

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hemostat.signals.loops.agents import Agents
-from hemostat.signals.loops.bank import Bank
+from hemostat.signals.loops.bank import Bank, Cycle
 from hemostat.signals.loops.burn import Burn
 from hemostat.signals.loops.clocks import Clocks
 from hemostat.signals.loops.fanout import FanOut
@@ -40,6 +40,8 @@ class Told:
     """When it was first found, since it came back last."""
     last: float
     """When it was last found."""
+    began: float
+    """When the first of its steps began, as it was first found."""
 
     def goes_on(self, now: float) -> bool:
         """Tell whether it has not ended yet."""
@@ -140,14 +142,20 @@ class Detector:
                 burnt = self._burn.take(step)
                 if burnt is not None:
                     yield _burnt(step, *burnt)
-        yield from (v for c in cycles if (v := judge(c)) is not None)
+        yield from (v for c in cycles if (v := self._judged(c)) is not None)
+
+    def _judged(self, cycle: Cycle) -> Verdict | None:
+        """Judge it by how long it has gone on, of which the rounds that are kept may be the end only."""
+        found = judge(cycle)
+        told = self._told.get(found.key) if found is not None else None
+        return found if told is None or not told.goes_on(cycle.ended) else judge(cycle, told.began)
 
     def _told_anew(self, found: Iterable[Verdict], now: float) -> list[Verdict]:
         new: list[Verdict] = []
         for verdict in map(self._agents.told, found):
             before = self._told.pop(verdict.key, None)
             if before is None or now - before.last > AGAIN_SECONDS:
-                before = Told(verdict, Advice.NOTIFY, set(), now, now)
+                before = Told(verdict, Advice.NOTIFY, set(), now, now, verdict.began)
                 new.append(verdict)
             elif (before.advice, verdict.advice) == (Advice.NOTIFY, Advice.CUT) or before.more(verdict):
                 new.append(verdict)

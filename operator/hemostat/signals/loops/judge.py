@@ -7,6 +7,7 @@ tries again. Steps of which nothing is known but the name need many more rounds,
 """
 
 from enum import Enum, auto
+from math import inf
 
 from hemostat.signals.loops.bank import Cycle
 from hemostat.signals.loops.symbols import Symbol
@@ -47,8 +48,12 @@ NEEDED_WORDS = 6
 _CONFIDENCE = {Evidence.SAME: 90, Evidence.ASKED: 80, Evidence.NAMES: 55, Evidence.NAME: 40}
 
 
-def judge(cycle: Cycle) -> Verdict | None:
-    """Return what is wrong with it; None for what looks legitimate, or is too early to tell."""
+def judge(cycle: Cycle, since: float = inf) -> Verdict | None:
+    """Return what is wrong with it; None for what looks legitimate, or is too early to tell.
+
+    :param since: when it began, as far as that was told before: of a fast one the rounds that are kept are the last
+        few seconds, however long it goes on.
+    """
     evidence, down = _evidence(cycle), _is_down(cycle)
     if down and (cycle.step.operation is Operation.CHAT or _backs_off(cycle)):
         return None  # a provider's trouble is told by `storm`; longer pauses each time are what one should do
@@ -56,7 +61,7 @@ def judge(cycle: Cycle) -> Verdict | None:
     needed = _needed(cycle, evidence, down=down, pauses=pauses)
     if cycle.rounds < needed or cycle.overlap > FAN_OUT * cycle.steps:
         return None
-    cut = not pauses and not down and _may_be_cut(cycle, evidence)
+    cut = not pauses and not down and _may_be_cut(cycle, evidence, since)
     edge = _edge(cycle)
     return _verdict(
         cycle,
@@ -134,12 +139,13 @@ def _backs_off(cycle: Cycle) -> bool:
     return cycle.last_gap > BACK_OFF * cycle.first_gap
 
 
-def _may_be_cut(cycle: Cycle, evidence: Evidence) -> bool:
+def _may_be_cut(cycle: Cycle, evidence: Evidence, since: float) -> bool:
     """It costs, it runs at full speed, it has gone on for long enough, and it is known what comes of it."""
     lasted = cycle.ended - cycle.began
     sure = evidence in (Evidence.SAME, Evidence.ASKED)
     rounds = CUT_REWORDED if 2 * cycle.reworded > cycle.steps else CUT_ROUNDS
-    return sure and cycle.rounds >= rounds and lasted >= CUT_SECONDS and 2 * cycle.busy > lasted
+    long = cycle.ended - min(cycle.began, since) >= CUT_SECONDS
+    return sure and cycle.rounds >= rounds and long and 2 * cycle.busy > lasted
 
 
 def _kind(cycle: Cycle) -> Kind:

@@ -84,10 +84,10 @@ def test_pods_in_trouble_right_after_a_rollout_are_nobody_elses_fault():
     assert led([long_ago, sick("payment")], CHAIN) == {"payment": {"checkout"}}
 
 
-@pytest.mark.parametrize(("advice", "wanted"), [("Cut", {"b": set(), "a": set()}), ("Notify", {"a": {"b"}})])
-def test_a_loop_that_is_to_be_cut_is_where_its_edge_is(advice, wanted):
+@pytest.mark.parametrize(("callee", "wanted"), [("tool", {"b": set(), "a": set()}), ("", {"a": {"b"}})])
+def test_a_loop_between_agents_is_where_its_edge_is(callee, wanted):
     """What is merely told of another conversation took the loop into its Incident, and nobody cut it."""
-    loop = ConversationStatus(kind="Cycle", confidence_percent=90, visibility="Full", advice=advice)
+    loop = ConversationStatus(kind="Cycle", callee=callee, confidence_percent=90, visibility="Full")
     suspects = [sick("a", incident="a-1"), sick("b", call("x", "b", when=9, kind="Cycle", conversation=loop))]
     assert led(suspects, [("b", "a")]) == wanted
 

@@ -55,6 +55,12 @@ def test_a_loop_is_told_once_and_again_when_it_may_be_cut():
     assert not told(research())
 
 
+def test_a_fast_loop_is_judged_by_how_long_it_goes_on_not_by_the_rounds_that_are_kept():
+    """40 deeds of it are kept: at half a second a round they span less than ten seconds for ever."""
+    made = [replace(s, started=s.started / 4, ended=s.ended / 4) for s in ping_pong(60)]
+    assert [v.advice for v in told(made) if v.kind is Kind.CYCLE] == [Advice.NOTIFY, Advice.CUT]
+
+
 def test_duplicates_change_nothing():
     made = ping_pong()
     again = [replace(s, ended=s.ended, source=Source.GUARD) for s in made]
