@@ -30,8 +30,8 @@ class Settings:
     agent_turns: int = 50
     """HEMOSTAT_AGENT_TURNS: turns of agents that a conversation may take before TurnBudget is told."""
     agent_hold_seconds: float = 6.0
-    """HEMOSTAT_AGENT_HOLD_SECONDS: how long ended steps of agents wait at most for those of other pods that ended before
-    them: a second more than the slowest exporter needs (OTEL_BSP_SCHEDULE_DELAY, 5 s unless set)."""
+    """HEMOSTAT_AGENT_HOLD_SECONDS: how long ended steps of agents wait at most for those of other pods that ended
+    before: a second more than the slowest exporter needs (OTEL_BSP_SCHEDULE_DELAY, 5 s unless set)."""
     workers: int = 4
     """HEMOSTAT_WORKERS: how many Watches are looked at, at once."""
     actions: tuple[str, ...] | None = None
