@@ -76,14 +76,11 @@ def described(
         conditions = set_condition(conditions, DIAGNOSED, "Unknown", "NotYet", "", now)
         where = f"{incident.spec.target_ref.kind} {incident.spec.target_ref.name}"
         timeline = told(timeline, "detected", incident.spec.opened_time, f"opened: {where} is in trouble")
-    for signal in (s for s in signals if s.state is SignalState.FIRING):
-        message = f"fires: {sentence(signal)}"
-        what = f"signal/{signal.key}"
-        if signal.watch_ref is not None and signal.target_ref is not None:
-            what = f"symptom/{signal.watch_ref.name}"
-            message = f"{signal.target_ref.kind} {signal.target_ref.name} suffers: {sentence(signal)}"
-        timeline = told(timeline, what, signal.first_fired_time, message)
     firing = [s for s in own(signals) if s.state is SignalState.FIRING]
+    for signal in firing:
+        timeline = told(timeline, f"signal/{signal.key}", signal.first_fired_time, f"fires: {sentence(signal)}")
+    for symptom in (s for s in signals if s.state is SignalState.FIRING and s.watch_ref is not None):
+        timeline = _suffers(timeline, symptom, incident)
     elsewhere = (s for s in signals if s.watch_ref is not None)
     how_bad = overall((*seen.signals, *elsewhere), facts.target["kind"], facts.workload)
     severity = worst(status.severity, how_bad)
@@ -101,6 +98,17 @@ def described(
             "timeline": timeline,
         }
     )
+
+
+def _suffers(
+    timeline: tuple[TimelineEntry, ...], symptom: SignalStatus, incident: Incident
+) -> tuple[TimelineEntry, ...]:
+    """Tell once what another Watch sees of another target; its own target does not suffer under itself."""
+    target, mine = symptom.target_ref, incident.spec.target_ref
+    if symptom.watch_ref is None or target is None or (target.kind, target.name) == (mine.kind, mine.name):
+        return timeline
+    message = f"{target.kind} {target.name} suffers: {sentence(symptom)}"
+    return told(timeline, f"symptom/{symptom.watch_ref.name}", symptom.first_fired_time, message)
 
 
 def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) -> IncidentStatus:

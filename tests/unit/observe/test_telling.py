@@ -4,7 +4,7 @@ import pytest
 from tests.unit.builders import at, condition, incident, signal
 
 from hemostat.api.incident import PART_OF, Cause, SignalSource, SignalState, Storm
-from hemostat.api.meta import find
+from hemostat.api.meta import LocalRef, TargetRef, find
 from hemostat.api.watch import SignalKind
 from hemostat.diagnosis.evidence import Facts
 from hemostat.observe.telling import described, grouped, reopened
@@ -119,3 +119,11 @@ def test_only_what_fires_is_told_as_firing_and_is_evidence():
     found = seen_by(incident(), 1, signal("bad"), well, signal("mute", state=SignalState.NO_DATA))
     assert [m for m in messages(found) if m.startswith("fires")] == ["fires: checkout -> payment is 40%, limit 5%"]
     assert [e.key for e in found.status.evidence if e.kind == "Signal"] == ["signal/bad"]
+
+
+def test_another_target_suffers_and_the_own_one_does_not_suffer_under_itself():
+    """Two Watches may look at one target."""
+    other = signal("x:k", watch_ref=LocalRef(name="x"), target_ref=TargetRef(kind="Deployment", name="checkout"))
+    same = signal("y:k", watch_ref=LocalRef(name="y"), target_ref=TargetRef(kind="Deployment", name="payment"))
+    found = seen_by(incident(), 1, signal(), same, other)
+    assert [m.partition(":")[0] for m in messages(found) if "suffers" in m] == ["Deployment checkout suffers"]
