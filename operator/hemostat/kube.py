@@ -235,13 +235,14 @@ def _message(error: ApiException) -> str:
         return body[:2000] or str(error.reason)
 
 
-def path_of(api_version: str, kind: str, namespace: str, name: str, subresource: str = "") -> str:
+def path_of(api_version: str, kind: str, namespace: str | None, name: str, subresource: str = "") -> str:
     """Return the URL path of a namespaced object of a built-in or custom kind, by the usual plural; without a name,
-    that of the collection.
+    that of the collection, without a namespace too, that of all namespaces.
     """
     prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     plural = f"{kind.lower()[:-1]}ies" if kind.endswith("cy") else f"{kind.lower()}s"
-    path = f"{prefix}/namespaces/{namespace}/{plural}/{name}".rstrip("/")
+    inside = f"{prefix}/namespaces/{namespace}" if namespace is not None else prefix
+    path = f"{inside}/{plural}/{name}".rstrip("/")
     return f"{path}/{subresource}" if subresource else path
 
 

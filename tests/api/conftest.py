@@ -1,8 +1,10 @@
 """One real API server for the whole session, with everything the repository ships installed and in force."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
+from tests.api.modules import ENVOY_GATEWAY, ISTIO
 from tests.api.support import Cluster
 
 from hemostat_chaos.cluster.apiserver import ApiServer
@@ -14,6 +16,16 @@ def cluster() -> Iterator[Cluster]:
         made = Cluster(server)
         made.install()
         yield made
+
+
+@pytest.fixture(scope="session")
+def neighbours(cluster: Cluster) -> Cluster:
+    """Return the cluster with the kinds of Istio and Envoy Gateway that actions create."""
+    for module in (ISTIO, ENVOY_GATEWAY):
+        for definition in module.definitions():
+            cluster.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(definition))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    return cluster
 
 
 @pytest.fixture

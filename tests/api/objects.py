@@ -215,6 +215,10 @@ MAXIMAL: dict[str, Json] = {
                     "kinds": ["Cycle", "Deadlock"],
                     "minConfidencePercent": 60,
                     "legitimate": [{"kind": "Cycle", "caller": "planner", "callee": "critic", "untilTime": TIME}],
+                    "budgets": [
+                        {"agent": "", "usd": "5.00", "windowSeconds": 600},
+                        {"tenant": "acme", "usd": "0.5", "windowSeconds": 86400},
+                    ],
                 },
             },
             {"name": "metrics", "standard": {"checks": ["MemoryExhaustion", "Restarts"]}},
@@ -350,6 +354,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
                     "tokens": 40210,
                     "confidencePercent": 94,
                     "visibility": "Full",
+                    "openTools": ["search"],
                     "advice": "Cut",
                 },
             },

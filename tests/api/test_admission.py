@@ -15,7 +15,14 @@ from tests.api.support import MANAGER, RBAC, Cluster, can, eventually, refusal, 
 
 from hemostat.action.contract import Rule
 from hemostat.api import GROUP
-from hemostat.api.identity import ACT_USER, NAMESPACE, OBSERVE_USER, PROTECTED_LABEL, PROTECTED_NAMESPACES
+from hemostat.api.identity import (
+    ACT_USER,
+    NAMESPACE,
+    OBSERVE_USER,
+    PROTECTED_LABEL,
+    PROTECTED_NAMESPACES,
+    REMEDIATION_LABEL,
+)
 from hemostat.errors import Refused
 from hemostat.kube import Kube, NotFound, path_of
 
@@ -680,7 +687,9 @@ def test_act_does_nothing_in_a_protected_namespace(
 
 def test_act_does_all_of_it_elsewhere(tyrant: Kube, inhabited: Callable[[str], str], namespace: str) -> None:
     """Without this the refusals above might have other reasons."""
-    for what, request in writes(tyrant, namespace, inhabited(namespace)).items():
+    requests = writes(tyrant, namespace, inhabited(namespace))
+    assert REMEDIATION_LABEL in refusal(requests.pop("delete")), "it deletes only what it created"
+    for what, request in requests.items():
         assert refusal(request) == "", what
 
 

@@ -329,6 +329,12 @@ ONE_KIND = (
     "must set exactly one of metric, slo, trace, workload, queue, workflow, alert, agent, conversation and standard"
 )
 
+
+def budget(**fields: Any) -> list[Json]:
+    """Return signals with one budget."""
+    return [{"name": "x", "conversation": {"budgets": [fields]}}]
+
+
 INVALID: list[tuple[str, str, Any, str]] = [
     # Watch
     ("Watch", "spec.target", GONE, REQUIRED),
@@ -354,6 +360,12 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Watch", "spec.signals", [{"name": "x", "slo": {**SLO, "errorRatio": "up"}}], "must contain $window"),
     ("Watch", "spec.signals", [{"name": "x", "slo": {**SLO, "objectivePercent": "100"}}], "less than 100"),
     ("Watch", "spec.signals", [{"name": "x", "slo": {**SLO, "objectivePercent": "-5"}}], "more than 0"),
+    ("Watch", "spec.signals", budget(usd="5"), "must set exactly one of agent and tenant"),
+    ("Watch", "spec.signals", budget(usd="5", agent="", tenant=""), "must set exactly one of agent and tenant"),
+    ("Watch", "spec.signals", budget(usd="0", agent="a"), "usd must be more than 0"),
+    ("Watch", "spec.signals", budget(usd="5 $", agent="a"), "usd in body should match"),
+    ("Watch", "spec.signals", budget(agent="a"), REQUIRED),
+    ("Watch", "spec.signals", budget(usd="5", agent="a", windowSeconds=59), "greater than or equal to 60"),
     ("Watch", "spec.signals", [{"name": "x", "queue": {"system": "Carrier", "name": "q"}}], CHOICE),
     ("Watch", "spec.signals", [{"name": "x", "queue": {"system": "Kafka", "name": ""}}], "at least 1 chars"),
     ("Watch", "spec.signals", [{"name": "x", "workflow": {"system": "Make"}}], CHOICE),

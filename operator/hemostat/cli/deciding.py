@@ -79,7 +79,7 @@ def legitimate(
         emit(words(f"{told(word)} is legitimate until {rfc3339(word.until_time)}"))
     if not watch["spec"].get("signals"):
         emit(words(f"Note: Watch {name} has no signals of its own; the defaults are written into it.", "yellow"))
-    if not yes and not _confirmed(f"Write this into Watch {name}?"):
+    if not yes and not confirmed(f"Write this into Watch {name}?"):
         print("Nothing was written.", file=sys.stderr)
         raise typer.Exit(1)
     _write(session, name, ops)
@@ -116,7 +116,7 @@ def _decide(session: Session, found: Remediation, word: Word, reason: str, yes: 
     if warning and word is Word.APPROVE:
         emit(words(f"Note: {warning}", "yellow"))
     user, groups = session.kube.user()
-    if not yes and not _confirmed(f"{word} plan {plan_hash[:19]}... as {user}?"):
+    if not yes and not confirmed(f"{word} plan {plan_hash[:19]}... as {user}?"):
         print("Nothing was decided.", file=sys.stderr)
         raise typer.Exit(1)
     name = _create(session, found, word, reason, user, groups)
@@ -144,7 +144,8 @@ def _create(session: Session, found: Remediation, word: Word, reason: str, user:
     return approval.metadata.name
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str) -> bool:
+    """Ask a person; False, with a hint, where there is none."""
     try:
         return typer.confirm(question, default=False)
     except typer.Abort:

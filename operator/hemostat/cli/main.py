@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from hemostat.cli import deciding, processes, reading, replay
+from hemostat.cli import deciding, processes, reading, replay, restoring
 from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope
 from hemostat.errors import HemostatError
@@ -37,6 +37,8 @@ for _command in (
     deciding.approve,
     deciding.deny,
     deciding.legitimate,
+    restoring.cuts,
+    restoring.restore,
     processes.observe,
     processes.act,
     processes.version,

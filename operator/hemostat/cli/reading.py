@@ -25,7 +25,7 @@ def incidents(
     session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
     items = session.incidents(everywhere=everywhere)
     if output is not Format.TABLE:
-        _dump(items, output)
+        dump(items, output)
         return
     from hemostat.api.incident import Incident
     from hemostat.cli.render_incidents import table
@@ -109,7 +109,8 @@ def explain(
     emit(page(found, session.approvals()))
 
 
-def _dump(items: list[dict[str, Any]], output: Format) -> None:
+def dump(items: list[dict[str, Any]], output: Format) -> None:
+    """Print a list as data."""
     whole = {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}
     if output is Format.JSON:
         import json

@@ -10,10 +10,13 @@ class Cells:
         self.seconds = seconds
         self._sums = array("d", bytes(8 * count))
         self._newest = 0
+        self._ends = 0.0
+        """When the newest cell is over."""
 
     def add(self, amount: float, now: float) -> None:
         """Add to the present cell."""
-        self._advance(now)
+        if now >= self._ends:
+            self._advance(now)
         self._sums[self._newest % len(self._sums)] += amount
 
     def last(self, seconds: float, now: float) -> list[float]:
@@ -35,3 +38,4 @@ class Cells:
         for i in range(max(self._newest + 1, at - size + 1), at + 1):
             self._sums[i % size] = 0.0
         self._newest = at
+        self._ends = (at + 1) * self.seconds

@@ -83,7 +83,7 @@ class FanOut:
             below = below or {}
             widths = [1, *below.get(step.peer, ())][:MOST_GENERATIONS]
             below[step.peer] = widths
-            if grows(widths):
+            if len(widths) >= GENERATIONS and grows(widths):
                 yield _verdict(step, widths, step.started, "calls inside each other")
             yield from self._wave(step)
         if below and step.parent:
@@ -92,8 +92,9 @@ class FanOut:
     def _wave(self, step: Step) -> Iterator[Verdict]:
         waves = _get(self._waves, (step.tenant, step.conversation, step.peer), self._most, Waves)
         waves.take(step.started, step.ended or step.started)
-        if waves.widths[-1] > waves.told and waves.widths[-1].bit_count() == 1 and grows(waves.widths):
-            waves.told = waves.widths[-1]
+        width = waves.widths[-1]
+        if width >= WIDE and width > waves.told and width.bit_count() == 1 and grows(waves.widths):
+            waves.told = width
             yield _verdict(step, waves.widths, waves.began, "calls at once, one batch after the other")
 
 
@@ -111,9 +112,14 @@ def _get(known: OrderedDict[K, V], key: K, most: int, new: Callable[[], V]) -> V
 
 def _add(known: dict[str, list[int]], more: dict[str, list[int]]) -> None:
     for agent, widths in more.items():
-        if agent not in known and len(known) >= MOST_AGENTS:
+        old = known.get(agent)
+        if old is None:
+            if len(known) < MOST_AGENTS:
+                known[agent] = widths
             continue
-        old = known.get(agent, [])
+        if len(widths) == 1:
+            old[0] += widths[0]
+            continue
         length = max(len(old), len(widths))
         known[agent] = [a + b for a, b in zip(_padded(old, length), _padded(widths, length), strict=True)]
 

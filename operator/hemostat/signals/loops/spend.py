@@ -7,6 +7,7 @@ minutes and a day in quarters of an hour, so its size does not depend on what co
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from hemostat.api.watch import Budget
 from hemostat.signals.loops.cells import Cells
@@ -18,6 +19,8 @@ MINUTE, MINUTES = 60.0, 61
 QUARTER, QUARTERS = 900.0, 97
 CALLS = 11
 """One cell more than a window has, for the one that has just begun."""
+MOST_PRICES = 1_000
+"""Models whose price is looked up once."""
 PACE_SECONDS = 600.0
 """What was spent within so long tells how it will go on."""
 MOST_NAMED, MOST_MODELS = 16, 4
@@ -72,6 +75,7 @@ class Spend:
 
     def __init__(self, prices: Prices | None = None, most: int = MOST_ACCOUNTS) -> None:
         self._prices = prices or Prices()
+        self._price = lru_cache(MOST_PRICES)(self._prices.of)
         self._most = most
         self._accounts: OrderedDict[tuple[str, str, str], Account] = OrderedDict()
         self._services: dict[str, set[tuple[str, str, str]]] = {}
@@ -83,7 +87,7 @@ class Spend:
     def take(self, step: Step, agent: str, now: float) -> None:
         """Count an ended inference of an agent."""
         usage = Usage(step.tokens_in, step.tokens_out, step.tokens_cached, step.tokens_stored)
-        price = self._prices.of(step.peer, step.provider)
+        price = self._price(step.peer, step.provider)
         account = self._account((step.service, step.tenant, agent))
         account.calls.add(1.0, now)
         told = usage.tokens_in or usage.tokens_out

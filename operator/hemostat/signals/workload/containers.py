@@ -21,8 +21,9 @@ LOOPS = 2
 
 def container_troubles(pod: Json, now: datetime) -> Iterator[Trouble]:
     """Yield what is wrong with a pod's containers."""
+    over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
     for container in _statuses(pod):
-        found = _waiting(container) or _ended(container, now)
+        found = _waiting(container) or _ended(container, now, over=over)
         if found is not None:
             aspect, label, words = found
             yield Trouble(aspect, pod["metadata"]["name"], f"container {container.get('name', '')} {words}", label)
@@ -59,16 +60,27 @@ def _waiting(container: Json) -> Found | None:
     return Aspect.CRASH_LOOP, "", _crash(container, killed)
 
 
-def _ended(container: Json, now: datetime) -> Found | None:
+def _ended(container: Json, now: datetime, *, over: bool) -> Found | None:
+    """Judge how it last ended.
+
+    :param over: the whole pod has ended, so that the kubelet starts no container of it again.
+    """
     killed = _killed(container)
     recent = age(killed.get("finishedAt"), now) <= RECENT_SECONDS
     if killed.get("reason") == "OOMKilled" and (recent or not container.get("ready")):
         return Aspect.OOM_KILLED, "", _oom(container)
     ended_now = bool((container.get("state") or {}).get("terminated"))
     crashes = int(container.get("restartCount") or 0) + ended_now if killed.get("exitCode") else 0
-    if recent and crashes >= LOOPS and _lasted(killed) < STEADY_SECONDS:
+    goes_on = recent or not (over or container.get("ready") or _runs_steadily(container, now))
+    if goes_on and crashes >= LOOPS and _lasted(killed) < STEADY_SECONDS:
         return Aspect.CRASH_LOOP, "", _crash(container, killed)
     return None
+
+
+def _runs_steadily(container: Json, now: datetime) -> bool:
+    """The kubelet may leave a container at `terminated` for the whole back-off, minutes long: then it does not run."""
+    running = (container.get("state") or {}).get("running")
+    return running is not None and age(running.get("startedAt"), now) >= STEADY_SECONDS
 
 
 def _killed(container: Json) -> Mapping[str, Any]:

@@ -139,3 +139,13 @@ def test_the_detector_tells_of_it_from_ended_steps_alone():
     detector = Detector(delay=0.0)
     told = detector.take(tree(3, 9, 27), 200.0)
     assert [(v.kind, v.rounds) for v in told] == [(Kind.RECURSION, 27)]
+
+
+def test_calls_of_several_tools_of_one_call_add_up():
+    """Each call has two tools at work, and each tool makes two calls: 1, 4, 16, 64."""
+    above = found = [activation(took=1000.0)]
+    for depth in range(1, 4):
+        tools = [tool(peer="spawn", parent=a.span, start=float(depth), took=900.0 - 2 * depth) for a in above * 2]
+        above = [activation(t.span, depth + 0.5, 899.0 - 2 * depth) for t in tools * 2]
+        found = [*found, *tools, *above]
+    assert "1, 4, 16, 64" in when_ended(found)[-1].words

@@ -92,6 +92,19 @@ def test_the_second_crash_is_told_before_the_kubelet_calls_it_a_back_off():
     assert wrong(running_pod(ready=False, restarts=0, state=ended(finished=-2, lasted=1))) == []
 
 
+@pytest.mark.parametrize("state", [ended(finished=-119), None])
+def test_a_crash_loop_goes_on_until_the_container_is_ready_or_runs_for_long(state):
+    """The kubelet was seen to leave a container at `terminated` for two minutes, and then to start it once more."""
+    last = ended(finished=-119)
+    crashing = running_pod(ready=False, restarts=4, started=-20, state=state, last=last)
+    assert (Aspect.CRASH_LOOP, A) in wrong(crashing)
+    assert wrong(running_pod(ready=True, restarts=4, started=-20, last=last)) == []
+    steady = wrong(running_pod(ready=False, restarts=4, started=-700, last=ended(finished=-710)))
+    assert (Aspect.CRASH_LOOP, A) not in steady
+    crashing["status"]["phase"] = "Failed"  # nobody starts it again: that is told as what its owner makes of it
+    assert wrong(crashing) == []
+
+
 def test_what_a_container_said_at_its_end_is_not_repeated():
     """The last words of a container come from its log: they may hold secrets."""
     crashed = pod(A, waiting="CrashLoopBackOff")

@@ -1,0 +1,137 @@
+"""What is cut between agents now, and by which request it is taken back (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.table import Table
+
+from hemostat.action.contract import HOLD_ANNOTATION
+from hemostat.api.identity import REMEDIATION_LABEL
+from hemostat.api.remediation import Remediation
+from hemostat.cli.text import columns, words
+from hemostat.guard.orders import AnyOrder, BadOrder, Cap, Cut, Halt, parse
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something that is cut for a time: an order to the guard, or a policy that was created."""
+
+    id: str
+    """Key of the order, or name of the policy."""
+    namespace: str
+    kind: str
+    """Cut, Halt, Cap; AuthorizationPolicy and so on; Unreadable for an order that no guard obeys."""
+    what: str
+    ends: datetime | None
+    """When it is taken back; None if that cannot be told."""
+    remediation: str
+    """Name of the Remediation, or its uid where that is gone; empty for an order that somebody else gave."""
+    api_version: str = "v1"
+    uid: str = ""
+    """Of a policy."""
+    text: str = ""
+    """Of an order."""
+
+    @property
+    def is_order(self) -> bool:
+        """Whether it is a key of the guard's ConfigMap."""
+        return not self.uid
+
+    def wire(self) -> Json:
+        """Return it as data."""
+        found: Json = {"id": self.id, "namespace": self.namespace, "kind": self.kind, "what": self.what}
+        found |= {"endTime": self.ends.isoformat()} if self.ends is not None else {}
+        return found | ({"remediation": self.remediation} if self.remediation else {})
+
+    def lifting(self) -> list[Json]:
+        """Return the JSON Patch that takes an order back, if it is still this one."""
+        path = "/data/" + self.id.replace("~", "~0").replace("/", "~1")
+        return [{"op": "test", "path": path, "value": self.text}, {"op": "remove", "path": path}]
+
+
+def orders(config_map: Mapping[str, Any], known: Sequence[Remediation], now: datetime) -> Iterator[Held]:
+    """Yield the orders of a ConfigMap of the guard; those that ended by themselves are none any more."""
+    namespace = config_map["metadata"]["namespace"]
+    for key, text in sorted((config_map.get("data") or {}).items()):
+        by = next((r for r in known if r.metadata.uid and key.startswith(f"{r.metadata.uid}-")), None)
+        name = by.metadata.name if by is not None else ""
+        try:
+            order = parse(key, text, now.timestamp())
+        except BadOrder as error:
+            yield Held(key, namespace, "Unreadable", f"no guard obeys it: {error}", None, name, text=text)
+            continue
+        if order.until <= now.timestamp():
+            continue
+        ends = min(filter(None, (datetime.fromtimestamp(order.until, UTC), _ends(by))))
+        yield Held(key, namespace, type(order).__name__, _words(order), ends, name, text=text)
+
+
+def policies(found: Iterable[Mapping[str, Any]], known: Sequence[Remediation]) -> Iterator[Held]:
+    """Yield the policies that were created for a time."""
+    for one in found:
+        meta = one["metadata"]
+        uid = meta["labels"][REMEDIATION_LABEL]
+        by = next((r for r in known if r.metadata.uid == uid), None)
+        plan = by.status.plan if by is not None else None
+        yield Held(
+            id=meta["name"],
+            namespace=meta["namespace"],
+            kind=one["kind"],
+            what=plan.summary if plan is not None else json.dumps(one.get("spec", {}), sort_keys=True)[:200],
+            ends=_until(meta),
+            remediation=by.metadata.name if by is not None else uid,
+            api_version=one["apiVersion"],
+            uid=meta["uid"],
+        )
+
+
+def table(held: Sequence[Held], now: datetime, *, everywhere: bool) -> Table:
+    """Return one row for each."""
+    names = ("ID", "KIND", "LEFT", "REMEDIATION", "WHAT")
+    out = columns(*(("NAMESPACE", *names) if everywhere else names))
+    for one in held:
+        left, style = _left(one, now)
+        row = [words(one.id, "bold"), words(one.kind), words(left, style), words(one.remediation or "-")]
+        out.add_row(*([words(one.namespace)] if everywhere else []), *row, words(one.what))
+    return out
+
+
+def _left(one: Held, now: datetime) -> tuple[str, str]:
+    if one.ends is None:
+        return "?", "yellow"
+    seconds = int((one.ends - now).total_seconds())
+    return (f"{seconds}s", "") if seconds >= 0 else (f"overdue {-seconds}s", "bold red")
+
+
+def _words(order: AnyOrder) -> str:
+    if isinstance(order, Cut):
+        where = f" in conversation {order.conversation}" if order.conversation else ""
+        return f"{order.caller or 'anybody'} -> {order.callee} {order.state.value}{where}: {order.reason}"
+    if isinstance(order, Halt):
+        return f"conversation {order.conversation} halted: {order.reason}"
+    assert isinstance(order, Cap)
+    bounds = [f"{n} {unit}" for n, unit in ((order.turns, "turns"), (order.tokens, "tokens")) if n]
+    return f"conversation {order.conversation} capped at {' and '.join(bounds)}: {order.reason}"
+
+
+def _ends(by: Remediation | None) -> datetime | None:
+    """Return when `act` takes it back."""
+    if by is None or by.status.plan is None or by.status.plan.hold_seconds is None:
+        return None
+    applied = next((r.time for r in by.status.results if r.effect == "Forward"), None)
+    return applied + timedelta(seconds=by.status.plan.hold_seconds) if applied is not None else None
+
+
+def _until(meta: Mapping[str, Any]) -> datetime | None:
+    seconds = meta.get("annotations", {}).get(HOLD_ANNOTATION, "")
+    born = meta.get("creationTimestamp")
+    if not seconds.isdecimal() or born is None or len(seconds) > 6:
+        return None
+    return datetime.fromisoformat(born) + timedelta(seconds=int(seconds))
