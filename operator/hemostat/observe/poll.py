@@ -24,6 +24,8 @@ from hemostat.workqueue import WorkQueue
 LOG = logging.getLogger(__name__)
 MAX_QUERIES = 5_000
 """Distinct queries in all; the last ones to come are not asked and say so."""
+BAD_QUERY = "BadQuery"
+"""Reason of a problem that only another query mends."""
 REFUSED_SECONDS = 60.0
 """A query that is wrong is asked so often: it may name what is yet to be recorded."""
 PAST_POINTS = 1440
@@ -96,8 +98,18 @@ class Poller:
                     continue
                 vectors[question.query] = topic.fresh(now)
                 if topic.problem is not None:
-                    problems[topic.problem] = None
+                    problems[_whose(topic.problem, question)] = None
         return vectors, list(problems)
+
+    def bad(self, owner: Hashable) -> dict[str, str]:
+        """Return the signals of `owner` whose query Prometheus will never answer, and why."""
+        with self._lock:
+            return {
+                name: topic.problem[1]
+                for question in self._owners.get(owner, ())
+                if (topic := self._topics.get(question.query)) and topic.problem and topic.problem[0] == BAD_QUERY
+                for name in question.signals
+            }
 
     def ask(self, query: str) -> float | None:
         """Ask once; return the seconds until the next time, or None when nobody wants to know any more."""
@@ -160,7 +172,7 @@ class Poller:
     def _failed(self, query: str, topic: Topic, error: HemostatError, took: float) -> float:
         refused = isinstance(error, Refused)
         QUERIES.labels("refused" if refused else "failed").inc()
-        reason = "BadQuery" if refused else "QueryFailed" if isinstance(error, QueryFailed) else "PrometheusUnavailable"
+        reason = BAD_QUERY if refused else "QueryFailed" if isinstance(error, QueryFailed) else "PrometheusUnavailable"
         with self._lock:
             about = "" if reason == "PrometheusUnavailable" else f": {_short(query)}"
             topic.problem = (reason, str(error)[:1000] + about)
@@ -226,6 +238,14 @@ class Poller:
                     self._room.fit(topic.size + topic.past_size, ())
                     topic.size = topic.past_size = 0
                     del self._topics[question.query]
+
+
+def _whose(problem: tuple[str, str], question: Question) -> tuple[str, str]:
+    """Say which signals a bad query is of: it is they who must be mended."""
+    reason, message = problem
+    if reason != BAD_QUERY or not question.signals:
+        return problem
+    return reason, f"signal {', '.join(question.signals)}: {message}"
 
 
 def _short(query: str) -> str:

@@ -23,6 +23,8 @@ class Question:
     """How much of the past helps; asked for once."""
     expected: bool = True
     """Whether it usually has an answer: one that has none is else asked less often."""
+    signals: tuple[str, ...] = ()
+    """Names of the signals it is asked for."""
 
 
 @dataclass(slots=True, eq=False)
