@@ -44,6 +44,8 @@ from hemostat.lifecycle import Step, next_step
 POLICIES = f"/apis/security.istio.io/v1/namespaces/{NAMESPACE}/authorizationpolicies"
 MADE = f"{POLICIES}/hemostat-uid-{NAME}"
 ROUNDS = 120
+SHORT = {"name": "holdSeconds", "value": "10"}
+"""It is over before the API server gives up a delayed request, which could then land after the deletion."""
 DONE = {Step.NOTHING, Step.VERIFY}
 
 
@@ -56,17 +58,19 @@ def installed() -> dict[str, Any]:
         api.put(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}", workload(name))
     api.put(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"name": NAMESPACE, "labels": {}}})
     api.put(f"{BASE}/watches/payment", watch().wire())
-    api.put(f"{BASE}/runbooks/bad-release", runbook(remediations=[{"action": "deny-call"}]).wire())
+    api.put(
+        f"{BASE}/runbooks/bad-release", runbook(remediations=[{"action": "deny-call", "parameters": [SHORT]}]).wire()
+    )
     told = trouble("c1").model_copy(update={"advice": Advice.CUT})
     fires = signal("talks/Cycle/planner -> critic", kind="Cycle", conversation=told)
     api.put(f"{BASE}/incidents/payment-1", incident(signals=(fires,)).wire())
     auto = policy(onTelemetryAlone="AllowTimeLimited", blastRadius={"maxPodsPercent": 100, "maxReplicas": 9})
     api.put("/apis/hemostat.dev/v1alpha1/gatepolicies/allow", auto.wire())
     born = {"creationTimestamp": rfc3339(T0)}
-    first = remediation(NAME, action=action.name)
+    first = remediation(NAME, action=action.name, parameters=[SHORT])
     first = first.model_copy(update={"metadata": first.metadata.model_copy(update={"creation_timestamp": T0})})
     world = Facts(api, Store(api), None, FakeClock(T0)).world(first, action)
-    plan = make_plan(action, first.spec.target_ref, parse(action, ()), world)
+    plan = make_plan(action, first.spec.target_ref, parse(action, first.spec.parameters), world)
     status = {
         "conditions": [condition(PLANNED), condition(ADMITTED, reason="AllowedByPolicy")],
         "plan": plan.wire(),
