@@ -180,12 +180,14 @@ def _with_action(
 def _without_action(
     incident: Incident, kept: tuple[Condition, ...], now: datetime, reason: str, message: str, *, waits: bool = False
 ) -> tuple[Condition, ...]:
-    """Resolve it once it cleared by itself, unless it waits for its cause."""
+    """Resolve it once it cleared, by itself or after something was applied, unless it waits for its cause."""
     since = all_clear_since(incident, now) if not waits else None
     for kind in (REMEDIATED, INCIDENT_VERIFIED):
         if find(kept, kind) is None:
             kept = set_condition(kept, kind, "Unknown", "NotYet", "", now)
     if since is not None and now - since >= SELF_HEALED_AFTER:
+        if is_true(kept, REMEDIATED):  # whether it helped nobody knows, but it was not left alone either
+            return set_condition(kept, RESOLVED, True, "Cleared", f"all signals are clear after {message}", now)
         return set_condition(kept, RESOLVED, True, "ClearedByItself", "all signals are clear", now)
     if not waits and (silence := silent(incident.status.signals, now)):
         quiet = reason in _NOBODY_ACTED

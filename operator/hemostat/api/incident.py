@@ -257,7 +257,8 @@ class Storm(Model):
         more = self.targets - len(self.names)
         names = ", ".join(self.names) + (f" and {more} more" if more > 0 else "")
         shared = f"; all of them share {' and '.join(self.shared)}" if self.shared else ""
-        many = f"{self.targets} other target{'s' if self.targets > 1 else ''}, {self.signals} signals"
+        many = f"{self.targets} other target{'s' if self.targets > 1 else ''}"
+        many += f", {self.signals} signal{'s' if self.signals != 1 else ''}"
         return f"a storm: too many Incidents within a minute; this one stands for {many}: {names}{shared}"
 
 

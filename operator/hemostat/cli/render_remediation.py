@@ -21,6 +21,7 @@ from hemostat.api.remediation import (
 )
 from hemostat.cli.text import grid, offset, outcome, words
 from hemostat.cli.timeline import waiting_for_a_person
+from hemostat.signals.words import counted
 
 _ORDER = (PLANNED, ADMITTED, APPLIED, VERIFIED, UNDONE, FINISHED)
 _DIFF_STYLE = {"-": "red", "+": "green", "@": "cyan"}
@@ -69,7 +70,7 @@ def plan(remediation: Remediation) -> RenderableType:
         return words(f"no plan{why}", "yellow")
     out = grid()
     out.add_row("", words("plan", "bold"), words(found.summary))
-    reach = f"replaces {found.replaced_pods} pods, leaves {found.replicas_after} replicas"
+    reach = f"replaces {counted(found.replaced_pods, 'pod')}, leaves {counted(found.replicas_after, 'replica')}"
     out.add_row("", words("reach", "bold"), words(f"{reach}; if it does not help: {found.on_ineffective}"))
     out.add_row("", words("hash", "bold"), words(remediation.status.plan_hash or "-"))
     out.add_row("", words("diff", "bold"), diff(found.diff))
@@ -97,10 +98,10 @@ def said(approvals: Sequence[Approval], remediation: Remediation, start: datetim
     out = grid()
     for approval in approvals:
         spec, created = approval.spec, approval.metadata.creation_timestamp
-        counted = _weight(approval, remediation)
+        weight = _weight(approval, remediation)
         when = f"{(created - start).total_seconds():+.0f} s" if created is not None else "?"
         reason = f": {spec.reason}" if spec.reason else ""
-        out.add_row("", words(when), outcome(spec.decision), words(spec.approver), words(f"{counted}{reason}"))
+        out.add_row("", words(when), outcome(spec.decision), words(spec.approver), words(f"{weight}{reason}"))
     return out
 
 

@@ -95,7 +95,7 @@ def _time(seconds: float) -> str:
 
 def _table(found: "Replayed") -> None:
     from hemostat.cli.text import columns, emit, words
-    from hemostat.signals.words import duration
+    from hemostat.signals.words import counted, duration
 
     headers = ("CONVERSATION", "KIND", "ADVICE", "AGENTS", "FIRST", "ALARM", "EDGE", "SURE", "SEEN", "TOKENS", "WHAT")
     table = columns(*headers)
@@ -119,8 +119,8 @@ def _table(found: "Replayed") -> None:
         emit(table)
     emit(
         words(
-            f"{len(found.troubles) + found.dropped} verdicts; {found.silent:,} of {found.conversations:,} conversations"
-            f" without one; {found.steps:,} steps in {duration(found.ended - found.began)} (times in UTC)"
+            f"{counted(len(found.troubles) + found.dropped, 'verdict')}; {found.silent:,} of {found.conversations:,}"
+            f" conversations without one; {found.steps:,} steps in {duration(found.ended - found.began)} (times in UTC)"
         )
     )
 
@@ -145,4 +145,4 @@ def _hints(found: "Replayed") -> None:
             file=sys.stderr,
         )
     if found.dropped:
-        print(f"{found.dropped:,} more verdicts are not listed", file=sys.stderr)
+        print(f"verdicts not listed: {found.dropped:,} more", file=sys.stderr)

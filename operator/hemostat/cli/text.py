@@ -96,5 +96,9 @@ def age(since: datetime | None, now: datetime) -> str:
 
 
 def offset(moment: datetime, start: datetime) -> str:
-    """Say when something was, in seconds since the start: `+12.3 s`."""
-    return f"{(moment - start).total_seconds():+.1f} s"
+    """Say when something was, in seconds since the start: `+12.3 s`.
+
+    A part of a second before it is at the start: processes have clocks of their own.
+    """
+    seconds = (moment - start).total_seconds()
+    return f"{0.0 if -1 < seconds < 0 else seconds:+.1f} s"

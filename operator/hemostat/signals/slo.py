@@ -35,7 +35,8 @@ def observe(name: str, signal: SloSignal, vectors: Mapping[str, Vector | None]) 
     note = ""
     if burn.pair is not None and burn.rate is not None:
         windows = f"{duration(burn.pair.long_seconds)} and {duration(burn.pair.short_seconds)}"
-        note = f"the error budget of {signal.period_days} d burns {burn.rate:.3g} times too fast over {windows}"
+        fast = f"{burn.rate:.3g} times too fast" if burn.rate > 1 else f"at {100 * burn.rate:.3g} % of what it allows"
+        note = f"the error budget of {signal.period_days} d burns {fast} over {windows}"
         note += ", as far back as there are data" if burn.pair.long_seconds > HOUR else ""
         if burn.rate > 1 and burn.seconds_left is not None:
             note += f": a whole one is empty in {duration(burn.seconds_left)}"

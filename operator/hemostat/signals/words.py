@@ -28,6 +28,8 @@ def counted(count: int, what: str) -> str:
 
 def amount(value: float, unit: str) -> str:
     """Return a value with its unit: seconds as a time span, large numbers with K, M, G (bytes with Ki, Mi, Gi)."""
+    if unit == "ms" and 10_000 <= abs(value) < math.inf:
+        return amount(value / 1000, "s")
     if unit == "s" and abs(value) >= 120:
         return duration(value)
     if not math.isfinite(value):

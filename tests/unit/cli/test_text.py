@@ -22,6 +22,7 @@ def test_unknown_age():
 def test_offset():
     assert offset(START + timedelta(seconds=12.34), START) == "+12.3 s"
     assert offset(START - timedelta(seconds=1), START) == "-1.0 s"
+    assert offset(START - timedelta(seconds=0.2), START) == "+0.0 s"  # by another process' clock
 
 
 def test_what_telemetry_says_cannot_steer_the_terminal():

@@ -254,6 +254,13 @@ def test_what_a_person_must_see_to_is_resolved_when_it_clears():
     assert words(found)["Resolved"] == ("True", "ClearedByItself")
 
 
+def test_what_clears_after_something_was_applied_did_not_clear_by_itself():
+    done = case([condition(APPLIED, True, "Applied"), condition(FINISHED, True, "NoData")])
+    found = incident_conditions(incident(signals=(clear(),)), [done], at(LATER))
+    assert words(found)["Resolved"] == ("True", "Cleared")
+    assert done.metadata.name in next(c.message for c in found if c.type == "Resolved")
+
+
 def test_a_resolved_incident_stays_as_it_is():
     kept = (condition("Resolved", True, "Healed"), condition("Remediated", True, "Applied"))
     found = incident_conditions(incident(conditions=kept, signals=(signal(),)), [case([])], at(1))

@@ -217,7 +217,8 @@ def test_time_spans_are_said_in_two_units(seconds, text):
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [(6.0, "", "6"), (0.25, "", "0.25"), (71.23, "%", "71.2%"), (12345.0, "", "12.3K"), (9999.0, "", "9999"),
-     (3 * 2**30, "B", "3 GiB"), (7800.0, "s", "2 h 10 min"), (1.5, "s", "1.5 s"), (math.inf, "ms", "infms")],
+     (3 * 2**30, "B", "3 GiB"), (7800.0, "s", "2 h 10 min"), (1.5, "s", "1.5 s"), (math.inf, "ms", "infms"),
+     (12300.0, "ms", "12.3 s"), (9999.0, "ms", "9999 ms"), (7800000.0, "ms", "2 h 10 min")],
 )  # fmt: skip
 def test_values_are_said_with_their_unit(value, unit, text):
     assert amount(value, unit) == text

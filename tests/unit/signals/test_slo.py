@@ -55,6 +55,11 @@ def test_a_person_is_told_how_long_the_budget_lasts():
     )
 
 
+def test_a_budget_that_lasts_is_not_said_to_burn_too_fast():
+    note = observe("good", SLO, vectors(h1=0.0, m5=0.0)).note
+    assert note.startswith("the error budget of 30 d burns at 0 % of what it allows")
+
+
 def test_the_worst_of_several_series_counts_and_silence_is_no_evidence():
     both = {
         query(SLO, w): Vector([Series((("a", "1"),), 0.0), Series((("a", "2"),), 0.5)], 1, 0.0) for w in (300, 3600)
