@@ -27,8 +27,8 @@ def page(
     parts += _section("Timeline (seconds since opening)", lines(timeline(incident, remediations), start))
     if incident.status.causes:
         parts += _section("Where it may have begun", causes(incident.status.causes))
-    own = [s for s in incident.status.signals if s.watch_ref is None]
-    elsewhere = [s for s in incident.status.signals if s.watch_ref is not None]
+    own = [s for s in incident.status.signals if _of_target(s, incident)]
+    elsewhere = [s for s in incident.status.signals if not _of_target(s, incident)]
     if own:
         parts += _section("Signals", signals(own))
     if elsewhere:
@@ -46,6 +46,12 @@ def page(
         parts += _section("Remediations", Group(*blocks))
     parts += [next_steps(incident, remediations)]
     return Group(*parts)
+
+
+def _of_target(signal: SignalStatus, incident: Incident) -> bool:
+    """Tell whether it is about the Incident's own target, whichever Watch saw it: that does not suffer from itself."""
+    other, mine = signal.target_ref, incident.spec.target_ref
+    return signal.watch_ref is None or (other is not None and (other.kind, other.name) == (mine.kind, mine.name))
 
 
 def header(incident: Incident, now: datetime) -> RenderableType:

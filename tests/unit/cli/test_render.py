@@ -113,6 +113,14 @@ def test_a_page_says_where_it_began_who_suffers_and_what_it_belongs_to(incident,
     assert "at Deployment frontend" not in before
 
 
+def test_what_another_watch_sees_of_the_same_target_is_its_own_trouble(incident, now, plain):
+    own = incident.status.signals[0]
+    target = TargetRef(kind=incident.spec.target_ref.kind, name=incident.spec.target_ref.name)
+    again = own.model_copy(update={"key": "other:x", "watch_ref": LocalRef(name="other"), "target_ref": target})
+    status = incident.status.model_copy(update={"signals": (own, again)})
+    assert "Who suffers" not in plain(render_incident.page(incident.model_copy(update={"status": status}), [], [], now))
+
+
 def test_who_waits_for_data_is_told_so_and_nobody_is_called(incident, now, plain):
     conditions = set_condition(incident.status.conditions, "Resolved", False, "NoData", "no calls since 12:03", now)
     mute = incident.model_copy(update={"status": incident.status.model_copy(update={"conditions": conditions})})

@@ -268,7 +268,7 @@ def test_the_table_has_a_line_for_each_verdict_and_counts_the_rest(write, run):
         "7 at 01-01 00:00:17",
         "coder -> find",
     ]
-    assert summary.startswith("1 verdicts; 0 of 1 conversations without one; 12 steps in")
+    assert summary.startswith("1 verdict; 0 of 1 conversations without one; 12 steps in")
 
 
 def test_json_and_yaml_say_the_same_and_hold_no_control_characters(write, run):
