@@ -48,12 +48,12 @@ class Gatherer:
         asked = covered.query(service) if talking and self.talks.heard(service) else ""
         rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)), asked)
         vectors, problems = self.poller.read(key)
-        edges, agents = self._traces(watch)
+        edges, agents, refused = self._traces(watch, service)
         talk = self.talks.about(key, service, talking)
         metered = vectors.get(asked)
         if metered is not None and metered.series:
             talk = replace(talk, coverage=replace(talk.coverage, metered=metered.series[0].value))
-        return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch), talk), problems
+        return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch), talk, refused), problems
 
     def forget(self, key: Key) -> None:
         """Ask nothing more for a Watch that was deleted."""
@@ -82,19 +82,22 @@ class Gatherer:
                 found[signal.name] = [told for told in known if concerns(told[0], wanted, namespace, target)]
         return found
 
-    def _traces(self, watch: Watch) -> tuple[dict[str, Sequence[EdgeStats]], dict[str, Sequence[AgentStats]]]:
-        """Return edges and agents, per signal that wants them."""
-        service = watch.spec.service or watch.spec.target.name
+    def _traces(
+        self, watch: Watch, service: str
+    ) -> tuple[dict[str, Sequence[EdgeStats]], dict[str, Sequence[AgentStats]], bool]:
+        """Return edges and agents, per signal that wants them, and whether spans are refused; keep room for its own."""
         edges: dict[str, Sequence[EdgeStats]] = {}
         agents: dict[str, Sequence[AgentStats]] = {}
         with self.lock:
-            reading = self.windows.read(time.monotonic())
+            now = time.monotonic()
+            self.windows.keep(service, now)
+            reading, refused = self.windows.read(now), self.windows.refuses(now)
         for signal in effective_signals(watch.spec):
             if signal.trace is not None:
                 edges[signal.name] = reading.into(service, signal.trace.window_seconds)
             elif signal.agent is not None:
                 agents[signal.name] = reading.agents(service, signal.agent.window_seconds)
-        return edges, agents
+        return edges, agents, refused
 
 
 def questions(watch: Watch, rules: Sequence[Rule]) -> list[Question]:

@@ -9,7 +9,7 @@ from hemostat.api.meta import Conditions, set_condition
 from hemostat.api.watch import HealthyRevision, Watch, WatchSignal, WatchStatus, effective_signals
 from hemostat.observe.gather import Problem
 from hemostat.observe.memory import Memory
-from hemostat.observe.summary import summaries
+from hemostat.observe.summary import REFUSED, summaries
 from hemostat.signals.detectors.blocks import RING
 from hemostat.signals.detectors.forecast import MIN_BLOCKS
 from hemostat.signals.evaluate import Inputs, Look
@@ -116,17 +116,23 @@ def _fresh(watch: Watch, inputs: Inputs, problems: Sequence[Problem]) -> Verdict
     for reason in ("PrometheusUnavailable", "QueryFailed"):
         if reason in said:
             return False, reason, "; ".join([said[reason], *silent[:1]])
-    if "PartialData" in said and arriving:
-        return True, "PartialData", "; ".join([said["PartialData"], *silent])
+    refused = [REFUSED] if inputs.refused and any(s.trace or s.agent for s in signals) else []
+    partial = [*([said["PartialData"]] if "PartialData" in said else []), *refused]
+    if arriving and partial:
+        return True, "PartialData", "; ".join([*partial, *silent])
     if not silent:
         return True, "Arriving", ""
-    return (True, "PartlySilent", "; ".join(silent)) if arriving else (False, "NoTelemetry", "; ".join(silent))
+    if arriving:
+        return True, "PartlySilent", "; ".join(silent)
+    return False, "NoTelemetry", "; ".join([*silent, *refused])
 
 
 def _no_traces(watch: Watch, signals: Sequence[WatchSignal], inputs: Inputs) -> str:
     if not any(s.trace for s in signals) or any(inputs.edges.values()):
         return ""
     service = watch.spec.service or watch.spec.target.name
+    if inputs.refused:
+        return f"no traces that were taken say that anybody calls {service}"
     return f"no traces say that anybody calls {service} (set spec.service if it bears another name in traces)"
 
 

@@ -11,6 +11,8 @@ from hemostat.signals.sentence import sentence
 from hemostat.signals.workload import idle
 
 MAX_LISTED = 64
+REFUSED = 'too many services send spans: those of others are refused (hemostat_otlp_dropped_total{reason="services"})'
+"""What is said of calls and agents when somebody's spans are missing."""
 _ORDER = (SignalStanding.FIRING, SignalStanding.PENDING, SignalStanding.NO_DATA, SignalStanding.CLEAR)
 
 
@@ -72,20 +74,21 @@ def _silent(watch: Watch, inputs: Inputs, judged: set[str]) -> Iterator[SignalSu
         lacking = [key.removeprefix(f"{signal.name}/") for key in missing(own, answered)]
         if signal.name in judged and not lacking:
             continue
-        message = f"no series for {', '.join(lacking)}" if lacking else _why(watch, signal.name)
+        message = f"no series for {', '.join(lacking)}" if lacking else _why(watch, inputs, signal.name)
         known = signal.name in judged
         state = SignalStanding.CLEAR if signal.alert is not None else SignalStanding.NO_DATA
         yield SignalSummary(name=f"{signal.name}/(others)" if known else signal.name, state=state,
                             message=one_line(message, 256))  # fmt: skip
 
 
-def _why(watch: Watch, name: str) -> str:
+def _why(watch: Watch, inputs: Inputs, name: str) -> str:
     signal = next(s for s in effective_signals(watch.spec) if s.name == name)
     service = watch.spec.service or watch.spec.target.name
+    refused = f"; {REFUSED}" if inputs.refused else ""
     if signal.trace is not None:
-        return f"no calls of {service} in traces"
+        return f"no calls of {service} in traces{refused}"
     if signal.agent is not None:
-        return f"no GenAI spans of {service}"
+        return f"no GenAI spans of {service}{refused}"
     if signal.conversation is not None:
         return f"no steps of agents of {service}"
     return "no alert names the target" if signal.alert is not None else "no data"

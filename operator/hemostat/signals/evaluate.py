@@ -39,6 +39,8 @@ class Inputs:
     """Per alert signal: what the Alertmanager says of the target."""
     talk: conversation.Talk = field(default_factory=conversation.Talk)
     """What is known of conversations of the target's agents."""
+    refused: bool = False
+    """Whether spans were lately refused because too many services send."""
 
     @property
     def deployment(self) -> Mapping[str, Any] | None:

@@ -22,6 +22,8 @@ COARSE_SECONDS = 10
 KEEP_SECONDS = 600
 MAX_BYTES = 96 << 20
 """What is kept of closed seconds in all: beyond it everybody's oldest go."""
+REFUSED_SECONDS = 60
+"""For so long it is told that spans of one service too many were refused."""
 _RELEASE_EVERY = 10
 
 
@@ -36,6 +38,8 @@ class TraceWindows:
         self._max_bytes = max_bytes
         self._second = 0
         self._released = 0
+        self._refused = (0, -math.inf)
+        """Spans of services that there was no room for, and when the last of them came."""
         self.newest = -math.inf
         """Arrival time of the newest span that was counted."""
 
@@ -45,7 +49,18 @@ class TraceWindows:
         folded = self._fold.take(body, self._second)
         if folded.spans > folded.rejected:
             self.newest = max(self.newest, now)
+        if folded.rejected and (refused := self.dropped()["services"]) > self._refused[0]:
+            self._refused = (refused, now)
         return folded
+
+    def keep(self, service: str, now: float) -> None:
+        """Have room for a service, whoever else sends: to be said again at least every ten minutes."""
+        self._turn(now)
+        self._fold.keep(service, self._second)
+
+    def refuses(self, now: float) -> bool:
+        """Tell whether spans were refused lately because too many services send."""
+        return now - self._refused[1] < REFUSED_SECONDS
 
     def warm(self) -> None:
         """Have everything compiled, or fetched from the cache: half a minute, or a fifth of a second."""

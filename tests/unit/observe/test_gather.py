@@ -17,6 +17,7 @@ from hemostat.signals import covered
 from hemostat.signals.evaluate import WatchState, look
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
+from hemostat.telemetry.kernel.tables import MAX_SERVICES
 from hemostat.telemetry.reading import Reading
 from hemostat.telemetry.sample import Answer, Series
 from hemostat.telemetry.window import TraceWindows
@@ -106,6 +107,14 @@ def test_calls_into_the_service_are_read_under_its_name_in_traces(gatherer):
     assert gatherer.fetch(watch())[0].edges == {"calls": []}
     (edge,) = gatherer.fetch(watch(service="pay"))[0].edges["calls"]
     assert (edge.caller, edge.callee, edge.calls) == ("checkout", "pay", 1)
+
+
+def test_a_flood_of_services_does_not_keep_out_who_is_watched_and_is_told(gatherer):
+    assert not gatherer.fetch(watch())[0].refused
+    for i in range(MAX_SERVICES):
+        gatherer.windows.take(request(f"flood{i}", span()), time.monotonic())
+    assert gatherer.windows.take(request("payment", span()), time.monotonic()).rejected == 0
+    assert gatherer.fetch(watch())[0].refused
 
 
 def test_what_the_pods_mount_is_asked_about(gatherer):

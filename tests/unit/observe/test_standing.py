@@ -76,6 +76,23 @@ def test_pods_alone_are_no_fresh_data_and_it_says_what_is_silent():
     assert "no telemetry" in find(found.conditions, "Healthy").message
 
 
+def test_who_is_refused_is_not_said_to_be_called_by_nobody():
+    """A flood filled the table of services, and the Watch said that its service bears another name."""
+    found = status(watch(), replace(gathered(watch()), refused=True), looks=10)
+    fresh = find(found.conditions, "DataFresh")
+    assert (str(fresh.status), fresh.reason) == ("False", "NoTelemetry")
+    assert "too many services send spans" in fresh.message
+    assert "another name" not in fresh.message
+    assert "too many services send spans" in lines(found)["calls"].message
+
+
+def test_calls_that_arrive_while_others_are_refused_are_a_part():
+    found = status(watch(), replace(gathered(watch(), edges=[EDGE]), refused=True), looks=10)
+    fresh = find(found.conditions, "DataFresh")
+    assert (str(fresh.status), fresh.reason) == ("True", "PartialData")
+    assert "too many services send spans" in fresh.message
+
+
 def test_of_several_sources_the_silent_one_is_named():
     found = status(watch(), gathered(watch(), edges=[EDGE]), looks=10)
     assert said(found, "DataFresh") == ("True", "PartlySilent")

@@ -313,6 +313,42 @@ def test_one_service_too_many_is_rejected_and_told():
     assert windows.dropped()["services"] == 10
 
 
+def test_a_flood_of_services_leaves_room_for_those_that_are_watched():
+    """2,048 made-up names kept the watched service out for ten minutes."""
+    windows = TraceWindows()
+    windows.keep("early", 1.0)
+    for i in range(tables.MAX_SERVICES):
+        windows.take(call(f"service{i}"), 1.0)
+    assert windows.refuses(1.0)
+    assert windows.take(call("early"), 1.0).rejected == 0
+    assert windows.take(call("late"), 1.0).rejected == 1
+    windows.keep("late", 2.0)
+    assert windows.take(call("late"), 2.0).rejected == 0
+    assert {e.caller for e in windows.read(2.0).into("payment", 15)} >= {"early", "late"}
+
+
+def test_a_silent_service_is_kept_while_it_is_watched_and_no_longer():
+    windows = TraceWindows()
+    for second in range(0, 3 * KEEP_SECONDS, 100):
+        windows.keep("quiet", second)
+        windows.take(call("busy"), second)
+    assert windows._fold.counters[tables.C_SERVICES] == 2
+    windows.take(call("busy"), 4 * KEEP_SECONDS + 100)
+    assert windows._fold.counters[tables.C_SERVICES] == 1
+
+
+def test_refusing_is_told_for_a_minute():
+    windows = TraceWindows()
+    for i in range(tables.MAX_SERVICES):
+        windows.take(call(f"service{i}"), 1.0)
+    windows.take(request(None, span()), 1.0)
+    assert not windows.refuses(1.0)
+    windows.take(call("late"), 2.0)
+    windows.take(call("service1"), 50.0)
+    assert windows.refuses(61.0)
+    assert not windows.refuses(62.0)
+
+
 def test_what_fell_silent_makes_room_and_is_not_mixed_up():
     windows = TraceWindows()
     for i in range(tables.MAX_SERVICES):

@@ -33,6 +33,7 @@ from hemostat.telemetry.kernel.scan import (
     TRACE_LOW,
 )
 from hemostat.telemetry.kernel.tables import NAMED, OPERATIONS, REQUEST_SPANS
+from hemostat.telemetry.kernel.wire import MAX_NAME
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
@@ -121,7 +122,8 @@ def _number_services(t: int, b: int, rows: int, filled: int, now: int) -> int:
         row = rows + 8 * scan.COLUMNS * i
         if word(row + 8 * SERVICE) != text:
             text = word(row + 8 * SERVICE)
-            service = tables.find_service(t, b + (text >> 32), text & 0xFFFFFFFF, now) if text & 0xFFFFFFFF else -1
+            at, size = b + (text >> 32), text & 0xFFFFFFFF
+            service = tables.find_service(t, at, size, now, tables.MAX_SERVICES) if size else -1
         if service < 0:
             tables.drop(t, tables.SERVICES if text & 0xFFFFFFFF else tables.NO_SERVICE, 1)
             none += 1
@@ -161,6 +163,12 @@ def _take(b: int, end: int, t: int, now: int) -> int:
 def take(body: np.ndarray, t: int, now: int) -> int:
     """Scan and count a request."""
     return _take(int(body.ctypes.data), body.shape[0], t, now)
+
+
+@compiled
+def keep(name: np.ndarray, t: int, now: int, most: int) -> int:
+    """See `tables.find_service`."""
+    return tables.find_service(t, int(name.ctypes.data), name.shape[0], now, most)
 
 
 @compiled
@@ -234,6 +242,7 @@ class Fold:
         rebuild(self._at)
         self.drain(clear=False)
         take(np.frombuffer(b"", np.uint8), self._at, 0)
+        keep(np.frombuffer(b"nobody", np.uint8), self._at, 0, 0)
         none = np.empty(0, np.int32)
         add_up(none, none, np.empty(0, np.int64), np.empty((0, tables.COLUMNS), np.int64))
 
@@ -244,6 +253,10 @@ class Fold:
             words = "a name in it is not UTF-8" if wrong == 2 else "it is damaged or cut off"
             raise Refused("BadOtlp", f"not an OTLP ExportTraceServiceRequest: {words}")
         return Folded(int(self._state[0]), int(self._state[3]), int(self._state[4]))
+
+    def keep(self, service: str, second: int) -> None:
+        """Have room for a service, however many there are, until `release` is told of a later second."""
+        keep(np.frombuffer(service.encode()[:MAX_NAME], np.uint8), self._at, second, tables.MAX_NAMES)
 
     def drain(self, *, clear: bool) -> tuple[Ints, Ints]:
         """Return place and value of every counter of the present second that is not zero; `clear` sets them to zero."""

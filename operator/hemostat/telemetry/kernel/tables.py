@@ -125,19 +125,19 @@ def _keep(text: int, p: int, n: int) -> None:
 
 
 @part
-def find_service(t: int, p: int, n: int, now: int) -> int:
-    """Return the number of a service's name, or -1 when there are too many services."""
+def find_service(t: int, p: int, n: int, now: int, most: int) -> int:
+    """Return the number of a service's name, or -1 when it would be one more than so many services."""
     found = find_name(t, p, n, now, 0)
     counters = word(t + 8 * COUNT)
     if found < 0:
-        if word(counters + 8 * C_SERVICES) >= MAX_SERVICES:
+        if word(counters + 8 * C_SERVICES) >= most:
             return -1
         found = find_name(t, p, n, now, 1)
         if found < 0:
             return -1
     row = word(t + 8 * NAME) + 8 * NAME_COLUMNS * found
     if word(row + 8 * N_SERVICE) == 0:
-        if word(counters + 8 * C_SERVICES) >= MAX_SERVICES:
+        if word(counters + 8 * C_SERVICES) >= most:
             return -1
         put(row, N_SERVICE, 1)
         put(counters, C_SERVICES, word(counters + 8 * C_SERVICES) + 1)
