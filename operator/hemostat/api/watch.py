@@ -141,8 +141,8 @@ class TraceSignal(Model):
     error_percent_above: Annotated[int, Field(ge=1, le=100)] = 5
     """Wrong when more than this share of calls fails."""
     latency_percent_of_baseline: Annotated[int, Field(ge=110, le=10000)] = 300
-    """Wrong when the 95th percentile exceeds this share of the learned baseline; more where it swings widely by itself,
-    or where the calls are few."""
+    """Wrong when the 95th percentile exceeds this share of the learned baseline: up to ten times the baseline
+    where that swings widely by itself, and more where the calls are few."""
     latency_floor_milliseconds: Annotated[int, Field(ge=1, le=600000)] = 50
     """Latency below this is never wrong, whatever the baseline."""
     min_requests: Annotated[int, Field(ge=1, le=100000)] = 10
