@@ -53,7 +53,9 @@ class Gatherer:
         metered = vectors.get(asked)
         if metered is not None and metered.series:
             talk = replace(talk, coverage=replace(talk.coverage, metered=metered.series[0].value))
-        return Inputs(vectors, edges, scene, rules, agents, self._alerts(watch), talk, refused), problems
+        bad = self.poller.bad(key)
+        found = Inputs(vectors, edges, scene, rules, agents, self._alerts(watch), talk, refused, bad_queries=bad)
+        return found, problems
 
     def forget(self, key: Key) -> None:
         """Ask nothing more for a Watch that was deleted."""
@@ -104,11 +106,14 @@ def questions(watch: Watch, rules: Sequence[Rule]) -> list[Question]:
     """Return what must be asked for these rules and the Watch's objectives, each query once (pure)."""
     interval = float(watch.spec.interval_seconds)
     found: dict[str, Question] = {}
+    names: dict[str, list[str]] = {}
     for rule in rules:
         question = Question(rule.query, rule.every_seconds, look_back(rule), rule.expected)
         found.setdefault(rule.query, question)
+        names.setdefault(rule.query, []).append(rule.name)
     for signal in effective_signals(watch.spec):
         if signal.slo is not None:
             for query, every in slo.queries(signal.slo).items():
                 found.setdefault(query, Question(query, max(interval, every)))
-    return list(found.values())
+                names.setdefault(query, []).append(signal.name)
+    return [replace(question, signals=tuple(dict.fromkeys(names[query]))) for query, question in found.items()]

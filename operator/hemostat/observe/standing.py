@@ -13,7 +13,7 @@ from hemostat.observe.summary import REFUSED, summaries
 from hemostat.signals.detectors.blocks import RING
 from hemostat.signals.detectors.forecast import MIN_BLOCKS
 from hemostat.signals.evaluate import Inputs, Look
-from hemostat.signals.rules import Rule
+from hemostat.signals.rules import Rule, one_line
 from hemostat.signals.sentence import named
 from hemostat.signals.words import duration
 from hemostat.signals.workload import KINDS, idle, state_of
@@ -71,9 +71,10 @@ def _ready(watch: Watch, memory: Memory, inputs: Inputs, problems: Sequence[Prob
     if inputs.deployment is None:
         return False, "TargetMissing", f"{target.kind} {target.name} does not exist"
     for reason in ("BadQuery", "TooManyQueries"):
-        words = "; ".join(message for found, message in problems if found == reason)
-        if words:
-            return False, reason, words[:1000]
+        messages = [message for found, message in problems if found == reason]
+        if messages:  # each is named, however long the first is
+            room = max(100, 1000 // len(messages) - 2)
+            return False, reason, "; ".join(one_line(m, room) for m in messages)[:1000]
     interval = watch.spec.interval_seconds
     if memory.late_seconds > BEHIND_SHARE * interval:
         every = interval + round(memory.late_seconds)

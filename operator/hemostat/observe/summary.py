@@ -24,6 +24,7 @@ def summaries(watch: Watch, inputs: Inputs, seen: Look) -> tuple[SignalSummary, 
     nothing_runs = (idle(inputs.scene.target or {}) or ("", ""))[1]
     lines = [_line(name, statuses, seen, nothing_runs) for name, statuses in groups.items()]
     lines += _silent(watch, inputs, {status.name for status in seen.signals})
+    lines = [_bad(line, inputs) for line in lines]
     lines.sort(key=lambda line: (_ORDER.index(line.state), line.name))
     return tuple(lines[:MAX_LISTED])
 
@@ -47,6 +48,14 @@ def _line(name: str, statuses: Sequence[SignalStatus], seen: Look, nothing_runs:
     prometheus = shown.source is SignalSource.PROMETHEUS
     subjects = max(s.samples for s in statuses) if prometheus else len({s.subject for s in statuses})
     return SignalSummary(name=name, state=state, subjects=subjects, message=_message(shown, nothing_runs))
+
+
+def _bad(line: SignalSummary, inputs: Inputs) -> SignalSummary:
+    """Say of a signal without data that its query is wrong, where it is."""
+    why = inputs.bad_queries.get(line.name.partition("/")[0])
+    if why is None or line.state is not SignalStanding.NO_DATA:
+        return line
+    return line.model_copy(update={"message": one_line(f"bad query: {why}", 256)})
 
 
 def _standing(status: SignalStatus, seen: Look) -> SignalStanding:

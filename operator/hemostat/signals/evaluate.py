@@ -41,6 +41,8 @@ class Inputs:
     """What is known of conversations of the target's agents."""
     refused: bool = False
     """Whether spans were lately refused because too many services send."""
+    bad_queries: Mapping[str, str] = field(default_factory=dict)
+    """Signals whose query Prometheus will never answer, and why."""
 
     @property
     def deployment(self) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ from tests.unit.builders import at, deployment, pod, watch
 from tests.unit.signals.loops.talks import tool
 from tests.unit.telemetry.requests import CLIENT, INTERNAL, request, span
 
+from hemostat.errors import Refused
 from hemostat.observe.gather import Gatherer, mounted, questions
 from hemostat.observe.poll import Poller
 from hemostat.observe.process import call_graph
@@ -164,3 +165,19 @@ def test_only_of_services_whose_agents_are_heard_metrics_are_asked_and_fewer_spa
     seen = look(watch().spec, inputs, WatchState(), at(0))
     (line,) = [s for s in seen.signals if s.key == "conversations/all"]
     assert "spans tell of 0 of 50 inferences that metrics count" in line.message
+
+
+def test_a_bad_query_is_told_with_the_signals_that_it_is_of(gatherer, monkeypatch):
+    """Whoever wrote ten signals must not look for the one that is wrong."""
+    bad = {"query": "sum(", "above": "5"}
+    of = watch(signals=[{"name": name, "metric": bad} for name in ("errors", "disk")])
+    gatherer.fetch(of)
+
+    def refuse(*_):
+        raise Refused("BadQuery", "parse error")
+
+    monkeypatch.setattr(Source, "instant", refuse)
+    gatherer.poller.ask("sum(")
+    inputs, problems = gatherer.fetch(of)
+    assert problems == [("BadQuery", "signal errors, disk: parse error: sum(")]
+    assert inputs.bad_queries == dict.fromkeys(("errors", "disk"), "parse error: sum(")

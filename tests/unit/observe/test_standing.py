@@ -309,3 +309,15 @@ def test_a_restart_takes_up_no_swinging_beyond_bounds():
     of = watch().model_copy(update={"status": WatchStatus(baselines=(saved,))})
     (found,) = recall(of, [], at(60)).state.normal.values()
     assert found.spread == trace.MAX_SPREAD
+
+
+def test_every_bad_query_is_told_with_its_signal_and_the_line_of_the_signal_says_so():
+    of = watch(signals=[METRIC, {"name": "disk", "metric": {"query": "sum(", "above": "1"}}])
+    inputs = replace(gathered(of), bad_queries={"disk": "parse error: sum("})
+    problems = [("BadQuery", f"signal {name}: {'x' * 2000}") for name in ("errors", "disk")]
+    found = status(of, inputs, problems=problems)
+    message = find(found.conditions, "Ready").message
+    assert "signal errors: x" in message
+    assert "signal disk: x" in message
+    assert lines(found)["disk"].message == "bad query: parse error: sum("
+    assert "bad query" not in lines(found)["errors"].message
