@@ -140,7 +140,7 @@ class SignalStatus(Model):
     state: SignalState
     """Firing, Clear, or NoData when nothing fresh arrived."""
     value: Decimal | None = None
-    """The latest value."""
+    """The latest value; while it fires, the latest that was wrong, with its message and samples."""
     threshold: Decimal | None = None
     """The limit it was compared with."""
     unit: Annotated[str, Field(max_length=16)] = ""
