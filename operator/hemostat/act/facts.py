@@ -14,7 +14,7 @@ from hemostat.api.meta import BoundTargetRef, find, is_true
 from hemostat.api.remediation import ADMITTED, FINISHED, Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
-from hemostat.errors import HemostatError, Refused
+from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.gate.checks import GateInput, PastAction
 from hemostat.guard.orders import CONFIG_MAP
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
@@ -86,6 +86,8 @@ class Facts:
         """Return what the Incident's own firing signals say of agents: names to cut between, and nothing else."""
         incident = self._store.incident(remediation.metadata.namespace or "", remediation.spec.incident_ref.name)
         signals = incident.status.signals if incident is not None else ()
+        if incident is not None and not signals:  # `observe` proposes first and then writes what fires
+            raise Retry(f"Incident {incident.metadata.name} does not say yet what fires", delay_seconds=0.5)
         return tuple(
             s.conversation
             for s in sorted(signals, key=lambda s: s.key)

@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.builders import NAMESPACE, deployment, incident, pod, signal, template, watch
+from tests.unit.builders import NAMESPACE, deployment, incident, pod, remediation, signal, template, watch
 
 from hemostat.act.facts import Facts
+from hemostat.errors import Retry
 from hemostat.telemetry.sample import Answer, Series
 
 SIGNALS = [{"name": "errors", "metric": {"query": "q", "above": "5"}}]
@@ -50,6 +51,15 @@ def test_without_labels_to_go_by_everybody_s_pods_confirm_nothing():
     live = deployment(template("1"))
     live["spec"]["selector"] = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
     assert corroborated(watched="another", live=live, pods=[pod(waiting="ImagePullBackOff")]) is None
+
+
+def test_a_plan_waits_until_the_incident_says_what_fires():
+    """`observe` proposes and then writes the signals; seen: a storm's cut was given up in between, for good."""
+    seen = [incident(), FIRING]
+    facts = Facts(None, SimpleNamespace(incident=lambda *_: seen.pop(0)), None, None)
+    with pytest.raises(Retry, match="does not say yet"):
+        facts._conversations(remediation())
+    assert facts._conversations(remediation()) == ()
 
 
 VOLUMES = [
