@@ -60,7 +60,7 @@ class Facts:
             ],
             scalers=self._scalers(namespace, ref) if "horizontalpodautoscalers" in named else (),
             orders=self._orders(namespace) if "configmaps" in named else None,
-            conversations=self._conversations(remediation),
+            conversations=self._conversations(remediation, needed="configmaps" in named or action.creates is not None),
             proposed=remediation.metadata.creation_timestamp,
             remediation=remediation.metadata.uid,
             name=remediation.metadata.name,
@@ -82,11 +82,11 @@ class Facts:
         except NotFound:
             return None
 
-    def _conversations(self, remediation: Remediation) -> tuple[ConversationStatus, ...]:
+    def _conversations(self, remediation: Remediation, *, needed: bool) -> tuple[ConversationStatus, ...]:
         """Return what the Incident's own firing signals say of agents: names to cut between, and nothing else."""
         incident = self._store.incident(remediation.metadata.namespace or "", remediation.spec.incident_ref.name)
         signals = incident.status.signals if incident is not None else ()
-        if incident is not None and not signals:  # `observe` proposes first and then writes what fires
+        if needed and incident is not None and not signals:  # `observe` proposes first and then writes what fires
             raise Retry(f"Incident {incident.metadata.name} does not say yet what fires", delay_seconds=0.5)
         return tuple(
             s.conversation

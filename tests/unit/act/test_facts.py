@@ -58,8 +58,8 @@ def test_a_plan_waits_until_the_incident_says_what_fires():
     seen = [incident(), FIRING]
     facts = Facts(None, SimpleNamespace(incident=lambda *_: seen.pop(0)), None, None)
     with pytest.raises(Retry, match="does not say yet"):
-        facts._conversations(remediation())
-    assert facts._conversations(remediation()) == ()
+        facts._conversations(remediation(), needed=True)
+    assert facts._conversations(remediation(), needed=True) == ()
 
 
 VOLUMES = [
