@@ -139,7 +139,9 @@ def test_two_agents_that_wait_for_each_other_are_seen_open_and_a_halt_ends_them(
 
     with application(receiver, OrderDirectory(str(tmp_path))) as (traces, guard):
         outcome = asyncio.run(scenario(traces, guard))
-    assert [type(refusal) for refusal in outcome] == [Halted, Halted]
+    # Whose wait is ended first lets its lock go, and the other may have it before its own wait is ended.
+    assert Halted in map(type, outcome)
+    assert all(refusal is None or isinstance(refusal, Halted) for refusal in outcome)
 
     started = receiver.of("hemostat.span.start")
     waits = {event["gen_ai.agent.name"]: event for event in started if "hemostat.wait.for" in event}
