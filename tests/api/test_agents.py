@@ -14,7 +14,9 @@ from tests.api.programs import until
 
 from hemostat.guard.orders import AnyOrder, Cap, Cut, Halt, render
 from hemostat.replay.agents import replay
+from hemostat.signals.loops.detect import Detector
 from hemostat.signals.loops.verdict import Advice, Kind
+from hemostat.telemetry.pricelist import load
 from hemostat_chaos.agents.kinds import KINDS
 
 ARGUMENTS, RESULT = "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"
@@ -247,10 +249,12 @@ def test_the_detectors_name_every_trouble_and_cut_no_healthy_conversation(runnin
     names = {inflict(trouble): kind for trouble, kind in NAMED.items()}
     healthy = {running.lab.begin(kind) for kind in KINDS}
 
+    prices = load()  # the windows of models are in it
+
     def told() -> dict[str, set[tuple[Kind, Advice]]]:
         found: dict[str, set[tuple[Kind, Advice]]] = {}
         recent = [request for request in list(running.received.requests) if request.time > began]
-        for trouble in replay(recent).troubles:
+        for trouble in replay(recent, Detector(prices=prices)).troubles:
             verdict = trouble.verdict
             for conversation in verdict.conversations or (verdict.conversation,):
                 found.setdefault(conversation, set()).add((verdict.kind, verdict.advice))

@@ -181,7 +181,7 @@ def test_a_hundred_watches_of_one_namespace_are_judged_and_written(
         log = process.log
     for watch in found.values():
         listed = {s["name"].split("/")[0] for s in watch["status"]["signals"]}
-        assert listed == {"calls", "pods", "metrics", "alerts", "agents"}, watch["metadata"]["name"]
+        assert listed == {"calls", "pods", "metrics", "alerts", "agents", "conversations"}, watch["metadata"]["name"]
         assert (watch["status"]["edges"], watch["status"]["objects"]) == (1, 2)
     assert any(watch["status"]["series"] for watch in found.values())
     figures = f"written {took:.1f} s after the last; {looks / 5:.1f} looks/s, {used / looks:.4f} CPU-seconds each"
