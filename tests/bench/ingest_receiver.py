@@ -12,6 +12,7 @@ import threading
 import time
 
 from hemostat.settings import Settings
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.ingest import Ingest
 from hemostat.telemetry.receiver import Receiver
 from hemostat.telemetry.window import KEEP_SECONDS, TraceWindows
@@ -20,7 +21,12 @@ from hemostat.telemetry.window import KEEP_SECONDS, TraceWindows
 async def serve(http_port: int, grpc_port: int) -> None:
     """Serve until SIGTERM, then say what was counted."""
     windows, lock = TraceWindows(), threading.Lock()
-    ingest = Ingest(Receiver(windows, lock, Settings.read().otlp_max_bytes), http_port, grpc_port, "127.0.0.1")
+    ingest = Ingest(
+        Receiver(windows, lock, Backlog(lambda *_: None), Settings.read().otlp_max_bytes),
+        http_port,
+        grpc_port,
+        "127.0.0.1",
+    )
     await ingest.start()
     print("ready", flush=True)
     stop = asyncio.Event()
