@@ -3,14 +3,18 @@
 Other conversations of the same agents go on. A halted one is parked for its owner, who may have it taken up again.
 """
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
 from hemostat.action.contract import Action, Draft, World
 from hemostat.errors import Refused
 from hemostat.guard.orders import Cap, Halt
-from hemostat_remediations.orders import RULES, HoldParams, affected, drafted, key, meant, until
+from hemostat_remediations.orders import RULES, HoldParams, affected, drafted, key, meant, until, why
+
+_Order = TypeVar("_Order", Halt, Cap)
 
 
 class CapParams(HoldParams):
@@ -24,10 +28,7 @@ class CapParams(HoldParams):
 
 def plan_halt(world: World, params: HoldParams) -> Draft:
     """Plan to halt the conversations in trouble."""
-    orders = [
-        Halt(id=key(world, number), until=until(world), reason=reason, conversation=conversation)
-        for number, (conversation, reason) in enumerate(_conversations(world))
-    ]
+    orders = _orders(world, Halt)
     return drafted(world, f"Halt {_named(orders)} for {params.hold_seconds} s", orders, params.hold_seconds)
 
 
@@ -35,20 +36,18 @@ def plan_cap(world: World, params: CapParams) -> Draft:
     """Plan to cap the conversations in trouble."""
     if not params.turns and not params.tokens:
         raise Refused("BadParameters", "action cap-conversation: give turns, tokens or both")
-    orders = [
-        Cap(
-            id=key(world, number),
-            until=until(world),
-            reason=reason,
-            conversation=conversation,
-            turns=params.turns,
-            tokens=params.tokens,
-        )
-        for number, (conversation, reason) in enumerate(_conversations(world))
-    ]
+    orders = _orders(world, partial(Cap, turns=params.turns, tokens=params.tokens))
     bounds = [f"{n} {unit}" for n, unit in ((params.turns, "turns"), (params.tokens, "tokens")) if n]
     summary = f"Cap {_named(orders)} at {' and '.join(bounds)} for {params.hold_seconds} s"
     return drafted(world, summary, orders, params.hold_seconds)
+
+
+def _orders(world: World, order: Callable[..., _Order]) -> list[_Order]:
+    """Return an order for each conversation in trouble."""
+    return [
+        order(id=key(world, number), until=until(world), reason=reason, conversation=conversation)
+        for number, (conversation, reason) in enumerate(_conversations(world))
+    ]
 
 
 def _conversations(world: World) -> list[tuple[str, str]]:
@@ -56,11 +55,11 @@ def _conversations(world: World) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for trouble in affected(world):
         for conversation in meant(world, trouble):
-            found.setdefault(conversation, f"{trouble.kind} of {', '.join(trouble.agents)}"[:256])
+            found.setdefault(conversation, why(trouble))
     return sorted(found.items())
 
 
-def _named(orders: "list[Halt] | list[Cap]") -> str:
+def _named(orders: Sequence[Halt | Cap]) -> str:
     names = ", ".join(order.conversation for order in orders)[:300]
     return f"conversation{'s' if len(orders) > 1 else ''} {names}"
 

@@ -14,7 +14,7 @@ from hemostat.action.contract import Action, Draft, World
 from hemostat.api.incident import ConversationStatus
 from hemostat.api.watch import SignalKind
 from hemostat.guard.orders import Cut
-from hemostat_remediations.orders import MAX_ORDERS, RULES, HoldParams, affected, drafted, key, meant, until
+from hemostat_remediations.orders import MAX_ORDERS, RULES, HoldParams, affected, drafted, key, meant, until, why
 
 
 class CutEdgeParams(HoldParams):
@@ -48,7 +48,7 @@ def _cuts(world: World, params: CutEdgeParams, trouble: ConversationStatus, firs
             yield Cut(
                 id=key(world, number),
                 until=until(world),
-                reason=f"{trouble.kind} of {', '.join(trouble.agents)}"[:256],
+                reason=why(trouble),
                 caller="" if trouble.caller == "*" else trouble.caller,
                 callee=trouble.callee,
                 conversation=conversation,

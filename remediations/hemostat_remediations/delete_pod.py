@@ -45,7 +45,7 @@ def plan(world: World, params: DeletePodParams) -> Draft:
         inverse=None,
         diff=f"- Pod/{name} (its controller makes another one)",
         replaced_pods=1,
-        replicas_after=int(world.target.get("spec", {}).get("replicas") or 0),
+        replicas_after=world.replicas,
         reads={"pod": pod["metadata"]["uid"], "openTools": sorted(trouble.open_tools)},
     )
 

@@ -98,7 +98,7 @@ def drafted(
         inverse=inverse,
         diff=unified_diff({}, spec, f"{kind[1]}/{forward.name} spec"),
         replaced_pods=0,
-        replicas_after=int(world.target.get("spec", {}).get("replicas") or 0),
+        replicas_after=world.replicas,
         reads=reads,
         hold_seconds=hold_seconds,
     )

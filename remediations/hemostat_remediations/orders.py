@@ -61,6 +61,11 @@ def meant(world: World, trouble: ConversationStatus) -> Iterator[str]:
             yield one.id
 
 
+def why(trouble: ConversationStatus) -> str:
+    """Say what is wrong, for the guard and for whom it tells."""
+    return f"{trouble.kind} of {', '.join(trouble.agents)}"[:256]
+
+
 def until(world: World) -> float:
     """Return when the orders end by themselves, in Unix seconds: the same at every look at this Remediation."""
     if world.proposed is None:
@@ -87,7 +92,7 @@ def drafted(world: World, summary: str, orders: Sequence[AnyOrder], hold_seconds
         inverse=effect(world.orders, tuple(remove(f"/data/{name}") for name in texts)),
         diff=unified_diff({}, texts, f"ConfigMap/{CONFIG_MAP} data"),
         replaced_pods=0,
-        replicas_after=int(world.target.get("spec", {}).get("replicas") or 0),
+        replicas_after=world.replicas,
         reads={"orders": texts, "configMap": world.orders["metadata"]["uid"]},
         hold_seconds=hold_seconds,
     )

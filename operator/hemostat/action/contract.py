@@ -61,6 +61,7 @@ class World:
     """When the Remediation was created."""
     remediation: str = ""
     """uid of the Remediation."""
+
     name: str = ""
     """Name of the Remediation."""
     deployments: Sequence[Mapping[str, Any]] = ()
@@ -69,6 +70,11 @@ class World:
     """Pods of the target's namespace."""
     policies: Sequence[Mapping[str, Any]] | None = None
     """Objects of the kind that the action creates, in the namespace; None if the cluster knows no such kind."""
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas the target has, or is to have."""
+        return int(self.target.get("spec", {}).get("replicas") or 0)
 
 
 P = TypeVar("P", bound=Params)
