@@ -11,7 +11,7 @@ from hemostat.signals.sentence import sentence
 from hemostat.signals.workload import idle
 
 MAX_LISTED = 64
-REFUSED = 'too many services send spans: those of others are refused (hemostat_otlp_dropped_total{reason="services"})'
+REFUSED = 'too many services send spans: those of others are refused (hemostat_otlp_dropped{reason="services"})'
 """What is said of calls and agents when somebody's spans are missing."""
 _ORDER = (SignalStanding.FIRING, SignalStanding.PENDING, SignalStanding.NO_DATA, SignalStanding.CLEAR)
 
