@@ -187,7 +187,8 @@ def test_a_mutual_wait_has_heartbeats_and_no_end_and_a_halt_parks_it_until_it_is
     assert {span.operation for span in running.received.spans(name)} == {"chat"}, "agents and tools are all open"
     order(running, Halt(id="halt", conversation=name, until=time.time() + 600, reason="each waits for the other"))
     running.ends(name, "halted")
-    assert json.loads(running.lab.board()["conversations"][name]["said"])["task"]["kind"] == "locks"
+    said = running.lab.board()["conversations"][name]["said"]  # by the planner's guard, or before it by a peer's
+    assert "its task is parked" in said or json.loads(said)["task"]["kind"] == "locks"
     running.lab.clear(name)
     takes_back(running, "halt")
     until(lambda: running.state(name) == "done", SEEN_SECONDS, "it was begun again by itself, and came to an end")

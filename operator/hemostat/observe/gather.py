@@ -12,6 +12,7 @@ from hemostat.observe.talks import Talks
 from hemostat.observe.topic import Question
 from hemostat.signals import covered, slo
 from hemostat.signals.alert import Told, concerns
+from hemostat.signals.conversation import Talk
 from hemostat.signals.evaluate import Inputs
 from hemostat.signals.metric import look_back
 from hemostat.signals.presets import Target, mounted, rules_of
@@ -49,7 +50,11 @@ class Gatherer:
         rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)), asked)
         vectors, problems = self.poller.read(key)
         edges, agents, refused = self._traces(watch, service)
-        talk = self.talks.about(key, service, talking)
+        if talking:
+            talk = self.talks.about(key, service, talking)
+        else:  # who does not ask takes no trouble away from the others who take part
+            self.talks.forget(key)
+            talk = Talk()
         metered = vectors.get(asked)
         if metered is not None and metered.series:
             talk = replace(talk, coverage=replace(talk.coverage, metered=metered.series[0].value))

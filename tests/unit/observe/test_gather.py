@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.unit.builders import at, deployment, pod, watch
+from tests.unit.observe.test_talks import Pair
 from tests.unit.signals.loops.talks import tool
 from tests.unit.telemetry.requests import CLIENT, INTERNAL, request, span
 
@@ -16,6 +17,7 @@ from hemostat.observe.process import call_graph
 from hemostat.observe.talks import Talks
 from hemostat.signals import covered
 from hemostat.signals.evaluate import WatchState, look
+from hemostat.signals.loops.verdict import Kind
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
 from hemostat.telemetry.kernel.tables import MAX_SERVICES
@@ -101,6 +103,23 @@ def test_a_failing_agent_fires_from_its_spans(gatherer):
         state = seen.state
     assert [s.key for s in seen.firing] == ["agents/tasks/planner"]
     assert seen.firing[0].value == "50"
+
+
+def test_a_watch_that_asks_for_no_conversations_takes_no_trouble_away_from_the_others(gatherer):
+    """Of a loop's agents, only the one with an edge to cut is told by its Watch, if that Watch asks."""
+
+    def of(service, **signal):
+        return watch(name=service, service=service, signals=[{"name": "s", **signal}])
+
+    pair = Pair()
+    pair.pings(20)
+    gatherer = replace(gatherer, talks=pair.talks)
+    told = []
+    for asks in ("planner", "critic"):
+        for service in ("planner", "critic"):
+            signal = {"conversation": {}} if service == asks else {"metric": {"query": "q", "above": "5"}}
+            told += [(asks, service, t.verdict.kind) for t in gatherer.fetch(of(service, **signal))[0].talk.troubles]
+    assert told == [("planner", "planner", Kind.CYCLE), ("critic", "critic", Kind.CYCLE)]
 
 
 def test_calls_into_the_service_are_read_under_its_name_in_traces(gatherer):
