@@ -69,7 +69,7 @@ def orders(config_map: Mapping[str, Any], known: Sequence[Remediation], now: dat
             continue
         if order.until <= now.timestamp():
             continue
-        ends = min(filter(None, (datetime.fromtimestamp(order.until, UTC), _ends(by))))
+        ends = min(filter(None, (datetime.fromtimestamp(order.until, UTC), held_until(by))))
         yield Held(key, namespace, type(order).__name__, _words(order), ends, name, text=text)
 
 
@@ -121,8 +121,8 @@ def _words(order: AnyOrder) -> str:
     return f"conversation {order.conversation} capped at {' and '.join(bounds)}: {order.reason}"
 
 
-def _ends(by: Remediation | None) -> datetime | None:
-    """Return when `act` takes it back."""
+def held_until(by: Remediation | None) -> datetime | None:
+    """Return when `act` takes back what a Remediation did; None for what stays, or was not done."""
     if by is None or by.status.plan is None or by.status.plan.hold_seconds is None:
         return None
     applied = next((r.time for r in by.status.results if r.effect == "Forward"), None)

@@ -10,7 +10,7 @@ from hemostat.api.approval import Approval
 from hemostat.api.incident import RESOLVED, Cause, Diagnosis, Incident, SignalState, SignalStatus
 from hemostat.api.meta import find
 from hemostat.api.remediation import Remediation
-from hemostat.cli import render_remediation
+from hemostat.cli import render_conversations, render_remediation
 from hemostat.cli.state import NO_DATA, is_resolved, seconds_to_resolve, state
 from hemostat.cli.text import age, grid, offset, outcome, words
 from hemostat.cli.timeline import Line, timeline, waiting_for_a_person
@@ -31,6 +31,9 @@ def page(
     elsewhere = [s for s in incident.status.signals if not _of_target(s, incident)]
     if own:
         parts += _section("Signals", signals(own))
+    if any(s.conversation is not None for s in incident.status.signals):
+        talking = render_conversations.conversations(incident.status.signals, remediations)
+        parts += _section("Conversations of agents", talking)
     if elsewhere:
         parts += _section("Who suffers from it", signals(elsewhere))
     if incident.status.evidence:

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from hemostat.api.incident import Cause, Reopening, Storm
+from hemostat.api.incident import Advice, Cause, Conversation, ConversationStatus, Reopening, Storm
 from hemostat.api.meta import LocalRef, TargetRef, set_condition
+from hemostat.api.remediation import Remediation
 from hemostat.cli import render_explanation, render_incident, render_incidents
 
 
@@ -128,3 +129,59 @@ def test_who_waits_for_data_is_told_so_and_nobody_is_called(incident, now, plain
     assert "Open: waits for data" in text
     assert "no calls since 12:03" in text
     assert "PERSON NEEDED" not in text
+
+
+def talking(incident, **changed):
+    loop = ConversationStatus(
+        kind="Cycle",
+        agents=("planner", "critic"),
+        caller="critic",
+        callee="planner",
+        conversations=(Conversation(id="debate-1", since_time=incident.spec.opened_time),),
+        affected=3,
+        tokens=12_000,
+        confidence_percent=92,
+        visibility="Partial",
+        advice="Cut",
+    )
+    signal = incident.status.signals[0].model_copy(update={"conversation": loop.model_copy(update=changed)})
+    return incident.model_copy(update={"status": incident.status.model_copy(update={"signals": (signal,)})})
+
+
+def test_the_page_of_agents_names_the_conversations_and_the_edge_to_cut(incident, now, plain):
+    """A loop without the name of its conversation is a loop that nobody can look up."""
+    text = plain(render_incident.page(talking(incident), [], [], now))
+    for part in (
+        "Firing        Cycle",
+        "conversation  debate-1 (since 06:00:00Z) and 2 more",
+        "agents        planner, critic",
+        "to cut        critic -> planner, by a Runbook or a person",
+        "burnt         12,000 tokens since it began",
+        "visibility    Partial, 92 % sure",
+    ):
+        assert part in text
+    assert "Conversations of agents" not in plain(render_incident.page(incident, [], [], now))
+
+
+def test_the_page_of_agents_says_why_only_a_person_cuts_and_what_is_not_known(incident, now, plain):
+    told = talking(incident, advice=Advice.NOTIFY, tokens=0)
+    text = plain(render_incident.page(told, [], [], now))
+    assert "critic -> planner, by a person only: it costs too little so far, waits, or is not sure" in text
+    assert "burnt         not told" in text
+    whole = talking(incident, caller="", callee="")
+    assert "to cut        no edge; a person must look" in plain(render_incident.page(whole, [], [], now))
+
+
+def test_the_page_of_agents_says_what_is_cut_until_when_and_what_was_restored(incident, raw, now, plain):
+    summary = "Cut critic -> planner for 300 s"
+    raw["Remediation"]["status"]["plan"] |= {"summary": summary, "holdSeconds": 300}
+    forward = {"effect": "Forward", "time": "2026-11-21T06:00:10Z", "resourceVersion": "7", "generation": 1}
+    raw["Remediation"]["status"]["results"] = [forward | {"proof": "Content"}]
+    cut = Remediation.model_validate(raw["Remediation"])
+    page = plain(render_incident.page(talking(incident), [cut], [], now))
+    assert f"cut now       {summary}, at 06:00:10Z, until 06:05:10Z" in page
+    back = {"effect": "Inverse", "time": "2026-11-21T06:02:00Z", "resourceVersion": "8", "generation": 1}
+    raw["Remediation"]["status"]["results"].append(back | {"proof": "Content"})
+    restored = Remediation.model_validate(raw["Remediation"])
+    page = plain(render_incident.page(talking(incident), [restored], [], now))
+    assert f"restored      {summary}, at 06:00:10Z, taken back at 06:02:00Z" in page
