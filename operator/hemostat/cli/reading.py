@@ -47,7 +47,7 @@ def show(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Show an incident: timeline, evidence, conversations of agents, diagnosis, remediations with plan, gate, results."""
+    """Show an incident: timeline, evidence, conversations, diagnosis, remediations with plan, gate and results."""
     from hemostat.cli.render_incident import page
     from hemostat.cli.text import emit
     from hemostat.clock import SystemClock

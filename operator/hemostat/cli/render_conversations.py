@@ -21,8 +21,8 @@ def conversations(signals: Sequence[SignalStatus], remediations: Sequence[Remedi
             out.add_row("", outcome(signal.state), words(str(signal.conversation.kind), "bold"))
             for name, said in _facts(signal, signal.conversation):
                 out.add_row("", words(name), words(said))
-    for name, said in _done(remediations):
-        out.add_row("", name, words(said))
+    for heading, what in _done(remediations):
+        out.add_row("", heading, words(what))
     return out
 
 
