@@ -1,5 +1,6 @@
 """Did the action help? (pure)"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -7,7 +8,7 @@ from enum import StrEnum
 from hemostat.api.incident import SignalState, SignalStatus
 from hemostat.api.runbook import Verify
 from hemostat.signals.over import clear_since, holding
-from hemostat.signals.sentence import named
+from hemostat.signals.sentence import named, sentence
 from hemostat.signals.workload import WorkloadState
 
 FRESH = timedelta(seconds=20)
@@ -23,7 +24,10 @@ class Verdict(StrEnum):
     HEALED = "Healed"
     WORSE = "Worse"
     INEFFECTIVE = "Ineffective"
+    UNDECIDED = "Undecided"
+    """There are data, and they do not say whether it helped: a person decides what comes next."""
     UNKNOWN = "NoData"
+    """Without data nobody knows: nothing is undone, and a person decides what comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +51,69 @@ def verdict(facts: VerifyInput) -> tuple[Verdict, str]:
     both for `stableSeconds`. Worse needs a signal that began after the action had settled, and keeps firing.
     """
     if worse := [s for s in facts.signals if _new_and_firing(s, facts)]:
-        return Verdict.WORSE, f"{named(worse[0])} began after the action"
+        return Verdict.WORSE, _worse(worse[0], facts)
     open_ = _not_yet(facts)
     if open_ is None:
         return Verdict.HEALED, "all signals are clear on fresh samples and every pod is ready"
-    if facts.now - facts.applied < timedelta(seconds=facts.wanted.timeout_seconds):
+    seconds = facts.wanted.timeout_seconds
+    if facts.now - facts.applied < timedelta(seconds=seconds):
         return Verdict.WAIT, open_
     own = [s for s in facts.signals if s.watch_ref is None]
     stale = [s for s in own if s.state is SignalState.NO_DATA or not _fresh(s, facts)]
     if stale or not own or facts.workload is None:
-        return Verdict.UNKNOWN, f"no fresh data within {facts.wanted.timeout_seconds} s: {open_}"
+        lacking = _unseen(stale) if stale else open_
+        return Verdict.UNKNOWN, f"{seconds} s after the action nobody can tell whether it helped: {lacking}; {_LOOK}"
     if not holding(own, facts.now) and facts.workload.complete:
-        return Verdict.UNKNOWN, f"the target is well after {facts.wanted.timeout_seconds} s, others are not: {open_}"
-    return Verdict.INEFFECTIVE, f"after {facts.wanted.timeout_seconds} s: {open_}"
+        well = f"the target is well ({_measured(facts)})"
+        return Verdict.UNDECIDED, f"{seconds} s after the action {well}, {_left(facts)}"
+    return Verdict.INEFFECTIVE, f"it did not help within {seconds} s: {open_}{_numbers(facts)}"
+
+
+_LOOK = "see why in the condition DataFresh of its Watch, and look at the target: nothing is taken back for it"
+_NAMED = 3
+"""Signals that are named; the others are counted."""
+
+
+def _worse(signal: SignalStatus, facts: VerifyInput) -> str:
+    after = (signal.first_fired_time - facts.applied).total_seconds()
+    return f"{named(signal)}{_where(signal)} began {after:.0f} s after the action and keeps firing: {sentence(signal)}"
+
+
+def _unseen(stale: Sequence[SignalStatus]) -> str:
+    return f"no fresh data of {_listed([named(s) for s in stale])}"
+
+
+def _measured(facts: VerifyInput) -> str:
+    own = [s for s in facts.signals if s.watch_ref is None]
+    ready = f"{facts.workload.ready} of {facts.workload.desired} pods ready" if facts.workload is not None else ""
+    return f"{_listed([named(s) for s in own])}: clear; {ready}"
+
+
+def _left(facts: VerifyInput) -> str:
+    """Say what keeps it from being healed although the target is well, and what a person should do."""
+    others = [s for s in holding(facts.signals, facts.now) if s.watch_ref is not None]
+    if not others:
+        return (
+            f"but not yet for {facts.wanted.stable_seconds} s: it comes and goes. Nothing is taken back for it; "
+            "watch it, and if it comes back look for another cause"
+        )
+    fire = _listed([f"{named(s)}{_where(s)}" for s in others])
+    still = "still fires" if len(others) == 1 else "still fire"
+    return f"but {fire} {still}. Nothing is taken back for it; look there for another cause"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Name the first of them and count the others."""
+    names = list(dict.fromkeys(names))
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _not_yet(facts: VerifyInput) -> str | None:
     if facts.workload is None:
         return "the target cannot be read"
     if not facts.workload.complete:
-        return f"{facts.workload.ready} of {facts.workload.desired} pods ready, rollout not complete"
+        return f"{facts.workload.ready} of {facts.workload.desired} pods are ready, the rollout is not complete"
     own = [s for s in facts.signals if s.watch_ref is None]
     if not own:
         return "the Incident shows no signals"
@@ -74,15 +121,27 @@ def _not_yet(facts: VerifyInput) -> str | None:
         if not _fresh(signal, facts):
             return f"{named(signal)} has not been observed since the action"
     for signal in holding(facts.signals, facts.now):
-        return f"{named(signal)} is {signal.state}{_where(signal)}"
+        return _holds(signal)
     since = max(facts.applied, clear_since(facts.signals, facts.now) or facts.now)
     if facts.now - since < timedelta(seconds=facts.wanted.stable_seconds):
-        return f"clear, but not yet for {facts.wanted.stable_seconds} s"
+        return f"all signals are clear, but not yet for {facts.wanted.stable_seconds} s"
     return None
 
 
+def _holds(signal: SignalStatus) -> str:
+    if signal.state is SignalState.NO_DATA:
+        return f"there are no data of {named(signal)}{_where(signal)}"
+    return f"{named(signal)}{_where(signal)} still fires"
+
+
+def _numbers(facts: VerifyInput) -> str:
+    """Only at the end: what is said while it waits is written whenever it changes."""
+    firing = [s for s in holding(facts.signals, facts.now) if s.state is SignalState.FIRING]
+    return f" ({sentence(firing[0])})" if firing else ""
+
+
 def _where(signal: SignalStatus) -> str:
-    return f" at {signal.target_ref.name}" if signal.target_ref is not None else ""
+    return f" at {signal.target_ref.kind} {signal.target_ref.name}" if signal.target_ref is not None else ""
 
 
 def _fresh(signal: SignalStatus, facts: VerifyInput) -> bool:

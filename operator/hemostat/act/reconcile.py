@@ -328,7 +328,7 @@ class Reconciler:
             found is Verdict.WORSE or (found is Verdict.INEFFECTIVE and plan.on_ineffective == "Undo")
         )
         if undoes and not self._confirmed(namespace, incident, spec.target_ref):
-            found = Verdict.UNKNOWN
+            found = Verdict.UNDECIDED
             message += "; neither the API server nor Prometheus confirms it, so a person decides about the undo"
         if found is Verdict.WAIT:
             self._note(remediation, remediation.status, "Verifying", message, VERIFIED)

@@ -24,6 +24,7 @@ OUTCOME_STYLE = {
     "NeedsApproval": "bold yellow",
     "Hold": "yellow",
     "NoData": "yellow",
+    "Undecided": "yellow",
     "Warning": "yellow",
     "Major": "bold yellow",
     "Minor": "cyan",

@@ -18,8 +18,8 @@ from hemostat.errors import Retry
     ("word", "on_ineffective", "reason"),
     [
         ("Prometheus confirms it", "Undo", "Ineffective"),
-        (None, "Undo", "NoData"),
-        (Retry("away"), "Undo", "NoData"),
+        (None, "Undo", "Undecided"),
+        (Retry("away"), "Undo", "Undecided"),
         (None, "Keep", "Ineffective"),
     ],
 )

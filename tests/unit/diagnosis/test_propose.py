@@ -72,6 +72,7 @@ def test_drift_is_tried_again_a_bounded_number_of_times():
     [
         "Worse",
         "NoData",
+        "Undecided",
         "Denied",
         "DeniedByPerson",
         "UndoBlocked",

@@ -80,7 +80,7 @@ def test_what_fired_once_and_was_not_seen_since_proves_no_harm():
 
 def test_the_reason_names_the_signal():
     _, why = verdict(VerifyInput(T0, WANTED, (shown(FIRING),), READY, at(60)))
-    assert why == "ErrorRate of checkout -> payment is Firing"
+    assert why == "ErrorRate of checkout -> payment still fires"
 
 
 SIGNALS = st.builds(
@@ -143,7 +143,7 @@ def elsewhere(state, **more):
         ((shown(), elsewhere(NO_DATA)), 60, Verdict.HEALED),
         ((shown(), elsewhere(CLEAR, seen=-9)), 60, Verdict.HEALED),
         # what still fires elsewhere while the target is well must not undo what helped the target
-        ((shown(now=180), elsewhere(FIRING, now=180)), 180, Verdict.UNKNOWN),
+        ((shown(now=180), elsewhere(FIRING, now=180)), 180, Verdict.UNDECIDED),
         ((shown(FIRING, now=180), elsewhere(FIRING, now=180)), 180, Verdict.INEFFECTIVE),
         ((elsewhere(CLEAR, now=180),), 180, Verdict.UNKNOWN),
         # an action that hurts those who depend on its target made it worse
@@ -156,4 +156,44 @@ def test_symptoms_elsewhere_count_while_they_fire(signals, now, wanted):
 
 def test_the_message_says_where_the_symptom_is():
     facts = VerifyInput(T0, WANTED, (shown(), elsewhere(FIRING)), READY, at(60))
-    assert verdict(facts)[1] == "ErrorRate of checkout -> payment is Firing at checkout"
+    assert verdict(facts)[1].startswith("ErrorRate of checkout -> payment at Deployment checkout still fires")
+
+
+def reason(*signals, now=180.0, workload=READY):
+    return verdict(VerifyInput(T0, WANTED, signals, workload, at(now)))
+
+
+def test_a_target_that_is_well_among_others_that_are_not_is_told_with_what_was_measured_and_who_they_are():
+    """ "others are not" named nobody, and NoData was not true."""
+    found, why = reason(shown(now=180), elsewhere(FIRING, now=180))
+    assert found is Verdict.UNDECIDED
+    assert why == (
+        "180 s after the action the target is well (ErrorRate of checkout -> payment: clear; 3 of 3 pods ready), "
+        "but ErrorRate of checkout -> payment at Deployment checkout still fires. "
+        "Nothing is taken back for it; look there for another cause"
+    )
+
+
+def test_what_clears_just_before_the_end_is_said_to_come_and_go():
+    """Nobody else is in trouble: it was called "others are not" too."""
+    found, why = reason(shown(now=180, since=175))
+    assert found is Verdict.UNDECIDED
+    assert "but not yet for 10 s: it comes and goes" in why
+
+
+def test_without_data_it_is_named_what_is_not_seen_and_where_to_look():
+    found, why = reason(shown(NO_DATA, now=180))
+    assert found is Verdict.UNKNOWN
+    assert "nobody can tell whether it helped: no fresh data of ErrorRate of checkout -> payment; see why" in why
+    assert "the target cannot be read; see why" in reason(shown(now=180), workload=None)[1]
+    assert "the Incident shows no signals" in reason()[1]
+
+
+def test_what_did_not_help_and_what_harmed_is_told_with_its_numbers():
+    assert reason(shown(FIRING, now=180))[1] == (
+        "it did not help within 180 s: ErrorRate of checkout -> payment still fires "
+        "(checkout -> payment is 40%, limit 5%)"
+    )
+    assert reason(shown(now=300), shown(FIRING, since=200, first=200, now=300, key="new"), now=300)[1].startswith(
+        "ErrorRate of checkout -> payment began 200 s after the action and keeps firing: "
+    )
