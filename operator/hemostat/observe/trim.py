@@ -198,7 +198,7 @@ def _pod(raw: Raw) -> Json:
     for statuses in ("initContainerStatuses", "containerStatuses"):
         out[statuses] = [_container_status(c) for c in (status.get(statuses) or ())[:MAX_ITEMS]]
     volumes = [v for v in (_volume(v) for v in (spec.get("volumes") or ())[:MAX_ITEMS]) if len(v) > 1]
-    return {"spec": _pick(spec, ("nodeName",)) | {"volumes": volumes}, "status": out}
+    return {"spec": _pick(spec, ("nodeName", "restartPolicy")) | {"volumes": volumes}, "status": out}
 
 
 def _container_status(container: Raw) -> Json:

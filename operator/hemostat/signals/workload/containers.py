@@ -15,15 +15,17 @@ RECENT_SECONDS = 60.0
 """So long after its end a container's bad end is news: between two crashes a pod looks well."""
 STEADY_SECONDS = 600.0
 """A container that ran longer than this did not crash in a loop: the kubelet's back-off starts over by then."""
+TIMES_LAST = 2.0
+"""A loop is over once the container has run so many times as long as it last did: until then it may end again."""
 LOOPS = 2
-"""So many crashes are a loop. The kubelet reports the second one as an end, and calls it a back-off only later."""
+"""So many ends are a loop. The kubelet reports the second one as an end, and calls it a back-off only later."""
 
 
 def container_troubles(pod: Json, now: datetime) -> Iterator[Trouble]:
     """Yield what is wrong with a pod's containers."""
     over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
-    for container in _statuses(pod):
-        found = _waiting(container) or _ended(container, now, over=over)
+    for container, stays in _statuses(pod):
+        found = _waiting(container) or _ended(container, now, over=over, stays=stays)
         if found is not None:
             aspect, label, words = found
             yield Trouble(aspect, pod["metadata"]["name"], f"container {container.get('name', '')} {words}", label)
@@ -33,7 +35,7 @@ def pod_troubles(pod: Json) -> Iterator[str]:
     """Yield what keeps a pod from running, whatever the time, for example `payment-7d: ImagePullBackOff`."""
     if pod["metadata"].get("deletionTimestamp"):
         return
-    for container in _statuses(pod):
+    for container, _ in _statuses(pod):
         found = _waiting(container)
         if found is not None:
             yield f"{pod['metadata']['name']}: {found[1] or found[0]}"
@@ -57,30 +59,35 @@ def _waiting(container: Json) -> Found | None:
     killed = _killed(container)
     if killed.get("reason") == "OOMKilled":
         return Aspect.OOM_KILLED, "", _oom(container)
-    return Aspect.CRASH_LOOP, "", _crash(container, killed)
+    return _loop(container, killed)
 
 
-def _ended(container: Json, now: datetime, *, over: bool) -> Found | None:
+def _ended(container: Json, now: datetime, *, over: bool, stays: bool) -> Found | None:
     """Judge how it last ended.
 
     :param over: the whole pod has ended, so that the kubelet starts no container of it again.
+    :param stays: it is meant to run for ever, so that no end is a good one.
     """
     killed = _killed(container)
     recent = age(killed.get("finishedAt"), now) <= RECENT_SECONDS
-    if killed.get("reason") == "OOMKilled" and (recent or not container.get("ready")):
-        return Aspect.OOM_KILLED, "", _oom(container)
+    bad = bool(killed.get("exitCode")) or (stays and killed.get("exitCode") == 0)
     ended_now = bool((container.get("state") or {}).get("terminated"))
-    crashes = int(container.get("restartCount") or 0) + ended_now if killed.get("exitCode") else 0
-    goes_on = recent or not (over or container.get("ready") or _runs_steadily(container, now))
-    if goes_on and crashes >= LOOPS and _lasted(killed) < STEADY_SECONDS:
-        return Aspect.CRASH_LOOP, "", _crash(container, killed)
-    return None
+    often = bad and int(container.get("restartCount") or 0) + ended_now >= LOOPS and _lasted(killed) < STEADY_SECONDS
+    loops = often and (recent or not (over or _runs_steadily(container, killed, now)))
+    if killed.get("reason") == "OOMKilled" and (loops or recent or not container.get("ready")):
+        return Aspect.OOM_KILLED, "", _oom(container)
+    return _loop(container, killed) if loops else None
 
 
-def _runs_steadily(container: Json, now: datetime) -> bool:
-    """The kubelet may leave a container at `terminated` for the whole back-off, minutes long: then it does not run."""
+def _runs_steadily(container: Json, killed: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether it has run for longer than one that ends again would.
+
+    Ready is not enough: without a readiness probe it is ready as soon as it runs, after every back-off. The kubelet may
+    leave a container at `terminated` for the whole back-off, minutes long: then it does not run.
+    """
     running = (container.get("state") or {}).get("running")
-    return running is not None and age(running.get("startedAt"), now) >= STEADY_SECONDS
+    proves = max(RECENT_SECONDS, TIMES_LAST * _lasted(killed)) if container.get("ready") else STEADY_SECONDS
+    return running is not None and age(running.get("startedAt"), now) >= min(proves, STEADY_SECONDS)
 
 
 def _killed(container: Json) -> Mapping[str, Any]:
@@ -103,9 +110,14 @@ def _oom(container: Json) -> str:
     return f"was killed for lack of memory, {_restarts(container)}; raise its memory limit or find what grows"
 
 
-def _crash(container: Json, killed: Mapping[str, Any]) -> str:
-    code = f"exit code {killed['exitCode']}, " if killed.get("exitCode") is not None else ""
-    return f"crashes again and again, {code}{_restarts(container)}; read kubectl logs --previous"
+def _loop(container: Json, killed: Mapping[str, Any]) -> Found:
+    """Kubernetes calls it a crash loop whatever the exit code is; a person looks elsewhere when it is 0."""
+    code, often = killed.get("exitCode"), _restarts(container)
+    if code == 0:
+        words = "this is no crash, its program ends by itself; let it run on, or make it a Job"
+        return Aspect.CRASH_LOOP, "", f"ends again and again with exit code 0, {often}: {words}"
+    said = f"exit code {code}, " if code is not None else ""
+    return Aspect.CRASH_LOOP, "", f"crashes again and again, {said}{often}; read kubectl logs --previous"
 
 
 def _restarts(container: Json) -> str:
@@ -113,7 +125,9 @@ def _restarts(container: Json) -> str:
     return "restarted more than once" if int(container.get("restartCount") or 0) > 1 else "restarted"
 
 
-def _statuses(pod: Json) -> Iterator[Json]:
+def _statuses(pod: Json) -> Iterator[tuple[Json, bool]]:
+    """Yield the containers, and whether each is meant to run for ever."""
     status = pod.get("status", {})
-    yield from status.get("initContainerStatuses") or ()
-    yield from status.get("containerStatuses") or ()
+    stays = (pod.get("spec") or {}).get("restartPolicy", "Always") == "Always"
+    yield from ((c, False) for c in status.get("initContainerStatuses") or ())
+    yield from ((c, stays) for c in status.get("containerStatuses") or ())

@@ -78,7 +78,7 @@ def test_a_finished_pod_of_a_job_that_was_killed_for_memory_is_told():
         (1, 1, -10, 5, []),  # the first crash
         (4, 1, -10, 90000, []),  # one crash after a day
         (4, 1, -100, 5, []),  # long over
-        (4, 0, -10, 5, []),  # it was asked to end
+        (1, 0, -10, 5, []),  # it may have been asked to end
     ],
 )
 def test_a_crash_is_a_loop_when_it_comes_again_and_soon(restarts, code, finished, lasted, expected):
@@ -98,11 +98,73 @@ def test_a_crash_loop_goes_on_until_the_container_is_ready_or_runs_for_long(stat
     last = ended(finished=-119)
     crashing = running_pod(ready=False, restarts=4, started=-20, state=state, last=last)
     assert (Aspect.CRASH_LOOP, A) in wrong(crashing)
-    assert wrong(running_pod(ready=True, restarts=4, started=-20, last=last)) == []
+    assert wrong(running_pod(ready=True, restarts=4, started=-61, last=last)) == []
     steady = wrong(running_pod(ready=False, restarts=4, started=-700, last=ended(finished=-710)))
     assert (Aspect.CRASH_LOOP, A) not in steady
     crashing["status"]["phase"] = "Failed"  # nobody starts it again: that is told as what its owner makes of it
     assert wrong(crashing) == []
+
+
+def kubelet(code, runs_for, back_offs, reason="Error"):
+    """Yield time and pod, every five seconds: a container without readiness probe that ends after so many seconds.
+
+    The kubelet counts a restart when it starts the container again, and moves what ended to `lastState`.
+    """
+    now, last = 0, {}
+    for restarts, back_off in enumerate(back_offs):
+        started, finished = now, now + runs_for
+        for t in range(started, finished, 5):
+            yield at(t), running_pod(started=started, restarts=restarts, last=last)
+        last = ended(reason, code, finished, runs_for)
+        waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": f"back-off {back_off}s restarting failed"}}
+        for t in range(finished, finished + back_off, 5):
+            state, before = (last, {}) if t == finished else (waiting, last)
+            yield at(t), running_pod(ready=False, restarts=restarts, state=state, last=before)
+        now = finished + back_off
+
+
+@pytest.mark.parametrize("runs_for", [5, 20, 90, 280])
+@pytest.mark.parametrize(
+    ("code", "reason", "aspect"),
+    [(1, "Error", "CrashLoopBackOff"), (0, "Completed", "CrashLoopBackOff"), (137, "OOMKilled", "OOMKilled")],
+)
+def test_a_loop_is_told_without_a_break_however_long_the_back_off(runs_for, code, reason, aspect):
+    """It was told as clear when it had run for a few seconds after a back-off of minutes."""
+    seen = [(now, wrong(p, now=now)) for now, p in kubelet(code, runs_for, [0, 10, 20, 40, 80, 160, 300], reason)]
+    second_end = 2 * runs_for
+    assert {tuple(found) for now, found in seen if now >= at(second_end)} == {((aspect, A),)}
+
+
+@pytest.mark.parametrize(("lasted", "over_after"), [(5, 60), (100, 200), (500, 600)])
+def test_a_loop_is_over_once_the_container_runs_for_twice_as_long_as_before(lasted, over_after):
+    healed = running_pod(restarts=6, started=0, last=ended(finished=-300, lasted=lasted))
+    assert wrong(healed, now=at(over_after - 1)) == [("CrashLoopBackOff", A)]
+    assert wrong(healed, now=at(over_after)) == []
+
+
+def test_a_program_that_ends_by_itself_is_not_said_to_crash():
+    """A Deployment whose command ends: kubectl says CrashLoopBackOff, and there is nothing in its log."""
+    completed = ended("Completed", 0, -30)
+    for found in (
+        running_pod(ready=False, restarts=3, state={"waiting": {"reason": "CrashLoopBackOff"}}, last=completed),
+        running_pod(restarts=3, started=-5, last=completed),
+        running_pod(ready=False, restarts=2, state=completed),
+    ):
+        (trouble,) = troubles(Scene(deployment(), pods=[found]), T0)
+        assert trouble.words.startswith("container app ends again and again with exit code 0, restarted more than once")
+        assert "this is no crash" in trouble.words
+        assert trouble.aspect is Aspect.CRASH_LOOP
+
+
+def test_what_is_meant_to_end_may_end_again_and_again():
+    """Init containers run anew with the sandbox, those of Jobs with the Job."""
+    job = running_pod(restarts=3, started=-5, last=ended("Completed", 0, -30))
+    job["spec"]["restartPolicy"] = "OnFailure"
+    again = running_pod()
+    again["status"]["initContainerStatuses"] = [
+        {"name": "init", "ready": True, "restartCount": 3, "state": ended("Completed", 0, -30)}
+    ]
+    assert wrong(job) == wrong(again) == []
 
 
 def test_what_a_container_said_at_its_end_is_not_repeated():
