@@ -6,6 +6,7 @@ from typing import Any
 
 from hemostat.observe.world import World
 from hemostat.signals.changes import (
+    JOINED,
     RECENT,
     ChangeKind,
     Noted,
@@ -16,6 +17,7 @@ from hemostat.signals.changes import (
     rollouts,
 )
 from hemostat.signals.workload import KINDS, Scene
+from hemostat.signals.workload.scene import age
 from hemostat.signals.workload.state import condition, holds
 
 Json = Mapping[str, Any]
@@ -73,13 +75,24 @@ def related(world: World, namespace: str, kind: str, name: str) -> set[Ref]:
     return refs | {Ref("Node", "", n["metadata"]["name"]) for n in scene.nodes}
 
 
+def changes_around(world: World, namespace: str, kind: str, name: str, now: datetime) -> list[Noted]:
+    """Return what was changed at a workload and around it, newest first; rollouts apart.
+
+    That one of its nodes joined is a change only for what was there before: on a young cluster all else came later.
+    """
+    target = world.find(kind, "" if kind == "Node" else namespace, name) or {"metadata": {}}
+    young = age(target["metadata"].get("creationTimestamp"), now)
+    noted = world.changes(related(world, namespace, kind, name), now)
+    return [c for c in noted if c.detail != JOINED or (now - c.time).total_seconds() <= young]
+
+
 def service_changes(world: World, namespace: str, kind: str, name: str, now: datetime) -> list[Noted]:
     """Return what was changed at a workload and around it, newest first, with its rollouts."""
     ref = Ref(kind, namespace, name)
     scene = scene_of(world, namespace, kind, name)
     rolled = [Noted(ChangeKind.ROLLOUT, ref, t, f"revision {n}: {said}") for n, t, said in rollouts(scene.revisions)]
     recent = [r for r in rolled if now - r.time <= RECENT]
-    noted = [*world.changes(related(world, namespace, kind, name), now), *recent]
+    noted = [*changes_around(world, namespace, kind, name, now), *recent]
     return sorted(noted, key=lambda c: c.time, reverse=True)
 
 

@@ -15,7 +15,7 @@ from hemostat.api.runbook import Runbook, RunbookStatus
 from hemostat.api.watch import Watch, WatchStatus
 from hemostat.diagnosis.propose import Proposal
 from hemostat.kube import Conflict, Json, Kube, NotFound
-from hemostat.observe.scene import related, scene_of, service_changes
+from hemostat.observe.scene import changes_around, scene_of, service_changes
 from hemostat.observe.world import World
 from hemostat.signals.changes import Noted
 from hemostat.signals.correlate import Draft
@@ -55,7 +55,7 @@ class Store:
 
         Around it are the ConfigMaps it refers to, its autoscalers, quotas and nodes.
         """
-        return self._world.changes(related(self._world, namespace, kind, name), now)
+        return changes_around(self._world, namespace, kind, name, now)
 
     def service_changes(self, namespace: str, services: Iterable[str], now: datetime) -> dict[str, list[Noted]]:
         """Return the same for services by the names that they have in traces, their rollouts included.

@@ -4,7 +4,21 @@ import logging
 import threading
 
 import pytest
-from tests.unit.builders import NAMESPACE, T0, at, deployment, event, node, pod, replicaset, since, template, watch
+from tests.unit.builders import (
+    NAMESPACE,
+    T0,
+    at,
+    deployment,
+    ended,
+    event,
+    node,
+    pod,
+    replicaset,
+    running_pod,
+    since,
+    template,
+    watch,
+)
 
 from hemostat.api.meta import TargetRef
 from hemostat.clock import FakeClock
@@ -12,10 +26,11 @@ from hemostat.errors import Retry
 from hemostat.observe.freshness import BEHIND, UNCHECKED
 from hemostat.observe.kinds import BY_NAME, KINDS
 from hemostat.observe.resync import EVERY_SECONDS, Resync, pause
-from hemostat.observe.scene import related, scene_of, service_changes
+from hemostat.observe.scene import changes_around, related, scene_of, service_changes
 from hemostat.observe.store import Store
 from hemostat.observe.world import World
 from hemostat.signals.changes import Ref
+from hemostat.signals.workload import troubles
 
 
 def world(**more):
@@ -395,6 +410,15 @@ def test_no_value_of_a_variable_or_setting_is_kept():
     assert found.find("Deployment", NAMESPACE, "payment")["spec"]["template"]["spec"]["containers"][0]["env"]
 
 
+def test_a_pod_of_a_job_is_kept_as_one_that_may_end():
+    found = world()
+    found.put("Job", thing("w"))
+    done = running_pod(restarts=3, started=-5, last=ended("Completed", 0, -30), resourceVersion="1")
+    done["spec"]["restartPolicy"] = "OnFailure"
+    found.put("Pod", owned_by(thing("w"), done))
+    assert troubles(scene_of(settled(found), NAMESPACE, "Job", "w"), T0) == ()
+
+
 @pytest.mark.parametrize("kind", [k.name for k in KINDS if k.name != "Event"])
 def test_an_object_with_nothing_but_a_name_is_taken_in(kind):
     found = world()
@@ -425,6 +449,27 @@ def test_the_rollouts_of_a_service_are_among_its_changes():
     assert [(c.kind, c.detail) for c in noted if c.kind == "Rollout"] == [
         ("Rollout", "revision 2: image shop:1 -> shop:2")
     ]
+
+
+@pytest.mark.parametrize(
+    ("node_", "created", "said"),
+    [
+        ("new", -1200, ["joined"]),  # a pod was moved there
+        ("new", -300, []),  # a young cluster: the target came later than its nodes
+        ("new-2", -1200, []),  # none of its pods is there
+    ],
+)
+def test_a_node_that_joined_is_a_change_for_what_was_there_before_and_came_onto_it(node_, created, said):
+    """On a young cluster every Incident showed it as evidence."""
+    found = filled()
+    live = deployment(template("2"))
+    live["metadata"] |= {"creationTimestamp": since(created), "resourceVersion": "2"}
+    found.put("Deployment", live)
+    found.put("Node", node(node_, created=-600))
+    moved = owned_by(replicaset(2, template("2")), a_pod("moved"))
+    found.put("Pod", moved | {"spec": {"nodeName": "new"}})
+    noted = changes_around(settled(found), NAMESPACE, "Deployment", "payment", T0)
+    assert [c.detail for c in noted if c.kind == "Node"] == said
 
 
 def test_a_node_that_leaves_is_noted():

@@ -1,7 +1,7 @@
 """Change correlation: what was changed just before, as objects of the API server show it (pure)."""
 
 from hemostat.signals.changes.compare import differences
-from hemostat.signals.changes.derive import derived
+from hemostat.signals.changes.derive import JOINED, derived
 from hemostat.signals.changes.noted import RECENT, ChangeKind, ChangeLog, Noted, Ref, ref_of
 from hemostat.signals.changes.template import (
     REVISED,
@@ -15,6 +15,7 @@ from hemostat.signals.changes.template import (
 )
 
 __all__ = [
+    "JOINED",
     "RECENT",
     "REVISED",
     "REVISION",

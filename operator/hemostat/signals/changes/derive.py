@@ -7,6 +7,9 @@ from hemostat.clock import parse_time
 from hemostat.signals.changes.compare import owns
 from hemostat.signals.changes.noted import RECENT, ChangeKind, Json, Noted, ref_of
 
+JOINED = "joined"
+"""What is said of a node when it comes into the cluster."""
+
 
 def derived(raw: Json, now: datetime) -> list[Noted]:
     """Return what an object that is seen for the first time says of its recent changes: after a restart too.
@@ -25,7 +28,7 @@ Told = tuple[ChangeKind, str, str, str | None]
 
 
 def _node_told(raw: Json) -> Iterator[Told]:
-    yield ChangeKind.NODE, "joined", "", raw["metadata"].get("creationTimestamp")
+    yield ChangeKind.NODE, JOINED, "", raw["metadata"].get("creationTimestamp")
     for condition in raw.get("status", {}).get("conditions") or ():
         if condition["type"] == "Ready" and condition.get("status") != "True":
             yield ChangeKind.NODE, f"Ready True -> {condition.get('status')}", "", condition.get("lastTransitionTime")
