@@ -85,7 +85,7 @@ def _unseen(stale: Sequence[SignalStatus]) -> str:
 
 def _measured(facts: VerifyInput) -> str:
     own = [s for s in facts.signals if s.watch_ref is None]
-    ready = f"{facts.workload.ready} of {facts.workload.desired} pods ready" if facts.workload is not None else ""
+    ready = facts.workload.readiness("pods") if facts.workload is not None else ""
     return f"{_listed([named(s) for s in own])}: clear; {ready}"
 
 
@@ -113,7 +113,7 @@ def _not_yet(facts: VerifyInput) -> str | None:
     if facts.workload is None:
         return "the target cannot be read"
     if not facts.workload.complete:
-        return f"{facts.workload.ready} of {facts.workload.desired} pods are ready, the rollout is not complete"
+        return f"{facts.workload.readiness('pods')}, the rollout is not complete"
     own = [s for s in facts.signals if s.watch_ref is None]
     if not own:
         return "the Incident shows no signals"

@@ -179,7 +179,7 @@ def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
     items += [_changed(c, "at a callee, ") for c in facts.callee_changes]
     if facts.workload is not None and facts.target["kind"] not in _WITHOUT_REPLICAS:
         w = facts.workload
-        text = f"{w.ready} of {w.desired} replicas ready, {w.updated} of the newest template"
+        text = f"{w.readiness()}, {w.updated} of the newest template"
         items.append(("workload", EvidenceKind.WORKLOAD, facts.target["name"], text, None))
     return items
 

@@ -9,12 +9,12 @@ from hemostat.api.meta import Conditions, set_condition
 from hemostat.api.watch import HealthyRevision, Watch, WatchSignal, WatchStatus, effective_signals
 from hemostat.observe.gather import Problem
 from hemostat.observe.memory import Memory
-from hemostat.observe.summary import REFUSED, summaries
+from hemostat.observe.summary import summaries
 from hemostat.signals.detectors.blocks import RING
 from hemostat.signals.detectors.forecast import MIN_BLOCKS
 from hemostat.signals.evaluate import Inputs, Look
 from hemostat.signals.rules import Rule, one_line
-from hemostat.signals.sentence import named
+from hemostat.signals.sentence import brief, named
 from hemostat.signals.words import duration
 from hemostat.signals.workload import KINDS, idle, state_of
 
@@ -44,7 +44,7 @@ def status_after(
         conditions=conditions,
         watching=len(listed),
         firing=len(seen.firing),
-        last_signal=named(newest)[:256] if newest is not None else memory.status.last_signal,
+        last_signal=brief(newest) if newest is not None else memory.status.last_signal,
         last_signal_time=newest.first_fired_time if newest is not None else memory.status.last_signal_time,
         series=_series(inputs),
         edges=len({(e.caller, e.callee) for edges in inputs.edges.values() for e in edges}),
@@ -117,9 +117,9 @@ def _fresh(watch: Watch, inputs: Inputs, problems: Sequence[Problem]) -> Verdict
     for reason in ("PrometheusUnavailable", "QueryFailed"):
         if reason in said:
             return False, reason, "; ".join([said[reason], *silent[:1]])
-    refused = [REFUSED] if inputs.refused and any(s.trace or s.agent for s in signals) else []
+    refused = [inputs.refused] if inputs.refused else []
     partial = [*([said["PartialData"]] if "PartialData" in said else []), *refused]
-    if arriving and partial:
+    if partial and (arriving or not silent):
         return True, "PartialData", "; ".join([*partial, *silent])
     if not silent:
         return True, "Arriving", ""

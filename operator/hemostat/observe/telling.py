@@ -153,7 +153,7 @@ def abandoned(status: IncidentStatus, reason: str, message: str, now: datetime) 
 
 def _graded(severity: Severity, facts: Facts) -> str:
     state = facts.workload if facts.target["kind"] in WITH_REPLICAS else None
-    return f"severity {severity}" + (f": {state.ready} of {state.desired} replicas ready" if state is not None else "")
+    return f"severity {severity}" + (f": {state.readiness()}" if state is not None else "")
 
 
 def _says_more(new: Sequence[Cause], old: Sequence[Cause]) -> bool:

@@ -7,6 +7,8 @@ from hemostat.signals.words import amount
 
 MAX_TITLE = 120
 """Longer than that and a table of Incidents breaks its lines."""
+MAX_CELL = 80
+"""As much of a name a table of Watches has room for, which has more columns."""
 
 
 def named(signal: SignalStatus) -> str:
@@ -14,6 +16,13 @@ def named(signal: SignalStatus) -> str:
     if signal.kind is SignalKind.OTHER or signal.source is SignalSource.WORKLOAD:
         return signal.subject
     return f"alert {signal.subject}" if signal.kind is SignalKind.ALERT else f"{signal.kind} of {signal.subject}"
+
+
+def brief(signal: SignalStatus) -> str:
+    """Return what fires as a column of a table has room for: of many labels the first, and no label in part."""
+    text = one_line(named(signal), MAX_CELL - 1)
+    kept, comma, _ = text.rpartition(", ")
+    return f"{kept}, …}}" if text.endswith("…") and comma and "{" in kept else text
 
 
 def sentence(signal: SignalStatus) -> str:

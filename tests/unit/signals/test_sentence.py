@@ -5,7 +5,7 @@ from tests.unit.builders import signal
 
 from hemostat.api.incident import SignalSource
 from hemostat.api.watch import SignalKind
-from hemostat.signals.sentence import MAX_TITLE, named, sentence, title
+from hemostat.signals.sentence import MAX_CELL, MAX_TITLE, brief, named, sentence, title
 
 PODS = {"kind": SignalKind.WORKLOAD, "source": SignalSource.WORKLOAD, "subject": "CrashLoopBackOff of payment"}
 ALERT = {"kind": SignalKind.ALERT, "source": SignalSource.ALERTMANAGER, "subject": "Slow"}
@@ -38,6 +38,16 @@ PROM = {"source": SignalSource.PROMETHEUS, "kind": SignalKind.EXHAUSTION, "subje
 )
 def test_a_signal_by_name_and_in_a_sentence(found, name, said):
     assert (named(found), sentence(found)) == (name, said)
+
+
+def test_a_name_in_a_table_shows_the_first_labels_whole():
+    """`kubectl get watch` broke its lines over a query that yields many labels."""
+    labels = ", ".join(f"label{i}=value{i}" for i in range(9))
+    shown = brief(signal(**PROM | {"kind": SignalKind.OTHER, "subject": f"errors{{{labels}}}"}))
+    assert shown == "errors{label0=value0, label1=value1, label2=value2, label3=value3, …}"
+    for subject in ("errors{pod=" + "x" * 200 + "}", "a, b" * 60, "errors{a=" + "x, " * 60):
+        assert len(brief(signal(**PROM | {"subject": subject}))) <= MAX_CELL
+    assert brief(signal()) == named(signal())
 
 
 def test_a_title_is_one_short_line_whatever_others_say_and_counts_them():

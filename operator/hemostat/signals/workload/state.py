@@ -22,6 +22,12 @@ class WorkloadState:
     stuck: bool
     """The rollout exceeded its progress deadline, or the Job failed."""
 
+    def readiness(self, what: str = "replicas") -> str:
+        """Say how many are ready: `2 of 3 replicas ready`; between two templates there may be more than wanted."""
+        if self.ready > self.desired:
+            return f"{self.ready} {what} ready, {self.desired} wanted"
+        return f"{self.ready} of {self.desired} {what} ready"
+
 
 def state_of(workload: Json) -> WorkloadState:
     """Read a workload's status, as `kubectl rollout status` does. A kind that is not known reads as a Deployment."""

@@ -23,6 +23,15 @@ def test_a_rollout_is_complete_as_kubectl_says(changed, complete):
     assert state_of(given_).complete is complete
 
 
+@pytest.mark.parametrize(
+    ("ready", "said"),
+    [(0, "0 of 2 pods ready"), (2, "2 of 2 pods ready"), (3, "3 pods ready, 2 wanted")],
+)
+def test_more_pods_than_wanted_are_never_some_of_them(ready, said):
+    """A timeline said "3 of 2 replicas ready" while it was scaled down."""
+    assert state_of(deployment(replicas=2, readyReplicas=ready)).readiness("pods") == said
+
+
 def test_a_deployment_that_no_controller_has_seen_is_not_complete():
     found = state_of({"metadata": {"generation": 1}, "spec": {}})
     assert (found.desired, found.ready, found.complete, found.stuck) == (1, 0, False, False)
