@@ -17,6 +17,7 @@ from hemostat.signals.evaluate import Inputs
 from hemostat.signals.metric import look_back
 from hemostat.signals.presets import Target, mounted, rules_of
 from hemostat.signals.rules import Rule
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.graph import AgentStats, EdgeStats
 from hemostat.telemetry.webhook import Webhook
 from hemostat.telemetry.window import TraceWindows
@@ -24,6 +25,11 @@ from hemostat.telemetry.window import TraceWindows
 Problem = tuple[str, str]
 """Reason and message of what could not be fetched."""
 Key = tuple[str, str]
+SERVICES = 'too many services send spans: those of others are refused (hemostat_otlp_dropped{reason="services"})'
+STEPS = (
+    "agents send more steps than can be read: requests are refused for a while and must be sent again, and what a "
+    "sender gives up is not seen (hemostat_otlp_requests_total): sample, or send less content"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Gatherer:
     lock: threading.Lock
     webhook: Webhook
     talks: Talks
+    backlog: Backlog
     _asked: dict[Key, tuple[object, tuple[Rule, ...]]] = field(default_factory=dict)
     """Per Watch: what its rules were made of, and the rules."""
 
@@ -91,20 +98,24 @@ class Gatherer:
 
     def _traces(
         self, watch: Watch, service: str
-    ) -> tuple[dict[str, Sequence[EdgeStats]], dict[str, Sequence[AgentStats]], bool]:
-        """Return edges and agents, per signal that wants them, and whether spans are refused; keep room for its own."""
+    ) -> tuple[dict[str, Sequence[EdgeStats]], dict[str, Sequence[AgentStats]], str]:
+        """Return edges and agents, per signal that wants them, and what is refused; keep room for its own."""
         edges: dict[str, Sequence[EdgeStats]] = {}
         agents: dict[str, Sequence[AgentStats]] = {}
         with self.lock:
             now = time.monotonic()
             self.windows.keep(service, now)
-            reading, refused = self.windows.read(now), self.windows.refuses(now)
-        for signal in effective_signals(watch.spec):
+            reading, crowded = self.windows.read(now), self.windows.refuses(now)
+        signals = effective_signals(watch.spec)
+        counted = any(s.trace or s.agent for s in signals)
+        asked = counted or any(s.conversation for s in signals)
+        refused = ((SERVICES, counted and crowded), (STEPS, asked and self.backlog.refuses(now)))
+        for signal in signals:
             if signal.trace is not None:
                 edges[signal.name] = reading.into(service, signal.trace.window_seconds)
             elif signal.agent is not None:
                 agents[signal.name] = reading.agents(service, signal.agent.window_seconds)
-        return edges, agents, refused
+        return edges, agents, "; ".join(words for words, true in refused if true)
 
 
 def questions(watch: Watch, rules: Sequence[Rule]) -> list[Question]:

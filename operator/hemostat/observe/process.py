@@ -67,14 +67,15 @@ class Observe:
                 prices=load(settings.prices_file),
             )
         )
-        self._receiver = Receiver(windows, lock, Backlog(talks.take), settings.otlp_max_bytes)
+        backlog = Backlog(talks.take)
+        self._receiver = Receiver(windows, lock, backlog, settings.otlp_max_bytes)
         user, _ = kube.user()
         poller = Poller(Prometheus.connect(settings))
         stale = timedelta(seconds=settings.alertmanager_stale_seconds)
         self.webhook = Webhook(self._clock, settings.alertmanager_token_file, stale)
         self._observer = Observer(
             store=self._store,
-            gatherer=Gatherer(self._store, poller, windows, lock, self.webhook, talks),
+            gatherer=Gatherer(self._store, poller, windows, lock, self.webhook, talks, backlog),
             attendant=Attendant(
                 store=self._store,
                 keeper=IncidentKeeper(self._store, self._events, user),

@@ -11,8 +11,6 @@ from hemostat.signals.sentence import sentence
 from hemostat.signals.workload import idle
 
 MAX_LISTED = 64
-REFUSED = 'too many services send spans: those of others are refused (hemostat_otlp_dropped{reason="services"})'
-"""What is said of calls and agents when somebody's spans are missing."""
 _ORDER = (SignalStanding.FIRING, SignalStanding.PENDING, SignalStanding.NO_DATA, SignalStanding.CLEAR)
 
 
@@ -93,11 +91,11 @@ def _silent(watch: Watch, inputs: Inputs, judged: set[str]) -> Iterator[SignalSu
 def _why(watch: Watch, inputs: Inputs, name: str) -> str:
     signal = next(s for s in effective_signals(watch.spec) if s.name == name)
     service = watch.spec.service or watch.spec.target.name
-    refused = f"; {REFUSED}" if inputs.refused else ""
+    refused = f"; {inputs.refused}" if inputs.refused else ""
     if signal.trace is not None:
         return f"no calls of {service} in traces{refused}"
     if signal.agent is not None:
         return f"no GenAI spans of {service}{refused}"
     if signal.conversation is not None:
-        return f"no steps of agents of {service}"
+        return f"no steps of agents of {service}{refused}"
     return "no alert names the target" if signal.alert is not None else "no data"

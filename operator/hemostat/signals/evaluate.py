@@ -39,8 +39,8 @@ class Inputs:
     """Per alert signal: what the Alertmanager says of the target."""
     talk: conversation.Talk = field(default_factory=conversation.Talk)
     """What is known of conversations of the target's agents."""
-    refused: bool = False
-    """Whether spans were lately refused because too many services send."""
+    refused: str = ""
+    """Which telemetry of what the Watch asks for was lately refused, and why, in words."""
     bad_queries: Mapping[str, str] = field(default_factory=dict)
     """Signals whose query Prometheus will never answer, and why."""
 

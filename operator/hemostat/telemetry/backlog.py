@@ -5,6 +5,7 @@ are asked to come again.
 """
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -21,6 +22,8 @@ from hemostat.telemetry.steps import Identity, Step, identities, of_logs, of_tra
 LOG = logging.getLogger(__name__)
 MAX_BYTES = 16 << 20
 """Requests that wait: some seconds of work. Those under way may come on top."""
+REFUSED_SECONDS = 60
+"""For so long it is told that requests were refused."""
 Sink = Callable[[Sequence[Step], Sequence[Identity], float], None]
 """Takes steps, all spans that came with them, and when they arrived, in seconds since 1970."""
 
@@ -38,13 +41,20 @@ class Backlog:
         self._queue: queue.SimpleQueue[tuple[Kind, bytes, float] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._refused = -math.inf
         self.unreadable = 0
         """Requests whose messages could not be read though they could be counted."""
 
-    @property
-    def full(self) -> bool:
-        """Whether no more should be taken in now."""
-        return self._waiting >= self._max_bytes
+    def admits(self, now: float) -> bool:
+        """Tell whether a request may come in at `now`; one that may not is told of for a while."""
+        if self._waiting < self._max_bytes:
+            return True
+        self._refused = now
+        return False
+
+    def refuses(self, now: float) -> bool:
+        """Tell whether requests were refused lately because too many wait."""
+        return now - self._refused < REFUSED_SECONDS
 
     def start(self) -> None:
         """Begin to read."""

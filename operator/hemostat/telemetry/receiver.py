@@ -61,7 +61,7 @@ class Receiver:
         follow.
         """
         with self._admission:
-            if self.backlog.full or not self._room.take(who, size):
+            if not self.backlog.admits(time.monotonic()) or not self._room.take(who, size):
                 raise Retry("too many requests are waiting to be counted", RETRY_SECONDS)
 
     def leave(self, who: str, size: int) -> None:

@@ -11,19 +11,23 @@ from tests.unit.signals.loops.talks import tool
 from tests.unit.telemetry.requests import CLIENT, INTERNAL, request, span
 
 from hemostat.errors import Refused
-from hemostat.observe.gather import Gatherer, mounted, questions
+from hemostat.observe.gather import SERVICES, STEPS, Gatherer, mounted, questions
 from hemostat.observe.poll import Poller
 from hemostat.observe.process import call_graph
 from hemostat.observe.talks import Talks
 from hemostat.signals import covered
 from hemostat.signals.evaluate import WatchState, look
-from hemostat.signals.loops.verdict import Kind
+from hemostat.signals.loops.verdict import Kind as Trouble
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
+from hemostat.telemetry.backlog import REFUSED_SECONDS, Backlog
 from hemostat.telemetry.kernel.tables import MAX_SERVICES
+from hemostat.telemetry.otlp import Kind
 from hemostat.telemetry.reading import Reading
 from hemostat.telemetry.sample import Answer, Series
 from hemostat.telemetry.window import TraceWindows
+
+METRIC = [{"name": "errors", "metric": {"query": "q", "above": "5"}}]
 
 
 class Store:
@@ -52,7 +56,7 @@ def gatherer():
     scene = Scene(deployment(), pods=[pod()])
     windows = TraceWindows()
     windows.take(request("anybody", span(CLIENT, peer__service="other")), 0.0)  # compiles, which may take a while
-    return Gatherer(Store(scene), Poller(Source()), windows, threading.Lock(), NoAlerts(), Talks())
+    return Gatherer(Store(scene), Poller(Source()), windows, threading.Lock(), NoAlerts(), Talks(), Backlog(None, 10))
 
 
 def test_answers_from_traces_are_worked_out_without_the_lock(gatherer, monkeypatch):
@@ -119,7 +123,7 @@ def test_a_watch_that_asks_for_no_conversations_takes_no_trouble_away_from_the_o
         for service in ("planner", "critic"):
             signal = {"conversation": {}} if service == asks else {"metric": {"query": "q", "above": "5"}}
             told += [(asks, service, t.verdict.kind) for t in gatherer.fetch(of(service, **signal))[0].talk.troubles]
-    assert told == [("planner", "planner", Kind.CYCLE), ("critic", "critic", Kind.CYCLE)]
+    assert told == [("planner", "planner", Trouble.CYCLE), ("critic", "critic", Trouble.CYCLE)]
 
 
 def test_calls_into_the_service_are_read_under_its_name_in_traces(gatherer):
@@ -134,7 +138,19 @@ def test_a_flood_of_services_does_not_keep_out_who_is_watched_and_is_told(gather
     for i in range(MAX_SERVICES):
         gatherer.windows.take(request(f"flood{i}", span()), time.monotonic())
     assert gatherer.windows.take(request("payment", span()), time.monotonic()).rejected == 0
-    assert gatherer.fetch(watch())[0].refused
+    assert gatherer.fetch(watch())[0].refused == SERVICES
+    assert not gatherer.fetch(watch(signals=METRIC))[0].refused, "it asks for none of them"
+
+
+def test_agents_that_send_more_than_can_be_read_are_told_of_for_a_minute(gatherer):
+    """Requests were refused with spans and steps in them, and the Watch said that all arrives."""
+    talking = watch(signals=[{"name": "talk", "conversation": {}}])
+    gatherer.backlog.put(Kind.LOGS, b"much of it")
+    assert not gatherer.fetch(talking)[0].refused
+    assert not gatherer.backlog.admits(time.monotonic())
+    assert gatherer.fetch(talking)[0].refused == gatherer.fetch(watch())[0].refused == STEPS
+    assert not gatherer.fetch(watch(signals=METRIC))[0].refused
+    assert not gatherer.backlog.refuses(time.monotonic() + REFUSED_SECONDS)
 
 
 def test_what_the_pods_mount_is_asked_about(gatherer):
@@ -173,7 +189,7 @@ def test_only_of_services_whose_agents_are_heard_metrics_are_asked_and_fewer_spa
             return Answer([Series((), 50.0)] if "gen_ai_client_operation_duration" in query else [])
 
     made = Gatherer(Store(Scene(deployment(), pods=[pod()])), Poller(Metered()), TraceWindows(), threading.Lock(),
-                    NoAlerts(), Talks())  # fmt: skip
+                    NoAlerts(), Talks(), Backlog(None, 10))  # fmt: skip
     asked = covered.query("payment")
     made.fetch(watch())
     assert made.poller.ask(asked) is None

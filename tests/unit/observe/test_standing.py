@@ -10,6 +10,7 @@ from tests.unit.builders import at, deployment, pod, watch
 from hemostat.api.meta import find
 from hemostat.api.watch import Baseline, PresentRevision, SignalStanding, WatchStatus
 from hemostat.metrics import FIRING, REGISTRY
+from hemostat.observe.gather import SERVICES, STEPS
 from hemostat.observe.look import Observer
 from hemostat.observe.memory import Memory, baselines, recall
 from hemostat.observe.standing import essence, status_after
@@ -78,7 +79,7 @@ def test_pods_alone_are_no_fresh_data_and_it_says_what_is_silent():
 
 def test_who_is_refused_is_not_said_to_be_called_by_nobody():
     """A flood filled the table of services, and the Watch said that its service bears another name."""
-    found = status(watch(), replace(gathered(watch()), refused=True), looks=10)
+    found = status(watch(), replace(gathered(watch()), refused=SERVICES), looks=10)
     fresh = find(found.conditions, "DataFresh")
     assert (str(fresh.status), fresh.reason) == ("False", "NoTelemetry")
     assert "too many services send spans" in fresh.message
@@ -87,10 +88,19 @@ def test_who_is_refused_is_not_said_to_be_called_by_nobody():
 
 
 def test_calls_that_arrive_while_others_are_refused_are_a_part():
-    found = status(watch(), replace(gathered(watch(), edges=[EDGE]), refused=True), looks=10)
+    found = status(watch(), replace(gathered(watch(), edges=[EDGE]), refused=SERVICES), looks=10)
     fresh = find(found.conditions, "DataFresh")
     assert (str(fresh.status), fresh.reason) == ("True", "PartialData")
     assert "too many services send spans" in fresh.message
+
+
+def test_steps_of_agents_that_are_refused_are_said_of_who_asks_for_nothing_else():
+    """It said that all arrives, and its conversations were judged by what was left."""
+    of = watch(signals=[{"name": "talk", "conversation": {}}])
+    fresh = find(status(of, replace(gathered(of), refused=STEPS), looks=10).conditions, "DataFresh")
+    assert (fresh.reason, fresh.message) == ("PartialData", STEPS)
+    found = lines(status(of, replace(gathered(of), refused=STEPS), looks=10))
+    assert "agents send more steps than can be read" in found["talk"].message
 
 
 def test_of_several_sources_the_silent_one_is_named():
