@@ -114,7 +114,14 @@ def incident_conditions(
         return _without_action(incident, kept, now, *_why_open(incident, parent), waits=True)
     if not mine:
         return _without_action(incident, kept, now, *_why_open(incident, parent))
-    return _with_action(incident, kept, max(mine, key=lambda r: (r.spec.step, r.spec.attempt)), now)
+    return _with_action(incident, kept, max(mine, key=lambda r: _latest(incident, r)), now)
+
+
+def _latest(incident: Incident, remediation: Remediation) -> tuple[bool, bool, int, int]:
+    """Order by what was proposed: what is at work is, and else the Incident names it. Steps are of one Runbook only."""
+    named, spec = incident.status.remediation_ref, remediation.spec
+    proposed = named is not None and named.name == remediation.metadata.name
+    return not is_true(remediation.status.conditions, FINISHED), proposed, spec.step, spec.attempt
 
 
 def _abandoned(incident: Incident, unwatched: str) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, SignalState, SignalStatus
+from hemostat.api.incident import MAX_EVIDENCE, Advice, Evidence, EvidenceKind, SignalState, SignalStatus
 from hemostat.api.watch import PresentRevision
 from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
 from hemostat.signals.sentence import sentence
@@ -168,7 +168,7 @@ def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
     items: list[Item] = []
     for s in (s for s in facts.signals if s.state is SignalState.FIRING):  # witnesses that are well prove no trouble
         text = f"{sentence(s)} (from {s.source})"
-        items.append((f"signal/{s.key}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
+        items.append((f"signal/{s.key}{_raised(s)}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
         if shown := traces.get(s.key):
             items.append((f"traces/{s.key}", EvidenceKind.EXEMPLAR, s.subject, f"traces {', '.join(shown)}", None))
     items += [_changed(c, "") for c in facts.changes]
@@ -182,6 +182,12 @@ def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
         text = f"{w.readiness()}, {w.updated} of the newest template"
         items.append(("workload", EvidenceKind.WORKLOAD, facts.target["name"], text, None))
     return items
+
+
+def _raised(signal: SignalStatus) -> str:
+    """That trouble may be cut by now is another fact than that there is trouble."""
+    cut = signal.conversation is not None and signal.conversation.advice is Advice.CUT
+    return f"/{Advice.CUT}" if cut else ""
 
 
 def _changed(c: Change, where: str) -> Item:

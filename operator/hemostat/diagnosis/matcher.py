@@ -103,6 +103,15 @@ def match(runbooks: Sequence[Runbook], kind: str, facts: Facts, evidence: Sequen
     return _conclude(scores, best, evidence, "RunbookMatched", message)
 
 
+def unheard(diagnosis: Diagnosis | None, evidence: Sequence[Evidence]) -> bool:
+    """Tell whether signals say something that the choice of the Runbook does not rest on yet."""
+    ref = diagnosis.runbook_ref if diagnosis is not None else None
+    if diagnosis is None or ref is None:
+        return True
+    cited = {id_ for h in diagnosis.hypotheses if h.runbook == ref.name for id_ in h.cites}
+    return any(e.kind is EvidenceKind.SIGNAL and e.id not in cited for e in evidence)
+
+
 def _none(runbooks: Sequence[Runbook], candidates: Sequence[Runbook], kind: str) -> tuple[str, str]:
     """Say why nothing matches. Who has no Runbooks only wants to be told what is wrong."""
     if not runbooks:

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from hemostat.api.incident import DIAGNOSED, PART_OF, WATCHED, Incident, IncidentStatus, Storm
+from hemostat.api.incident import DIAGNOSED, PART_OF, WATCHED, Diagnosis, Incident, IncidentStatus, Storm
 from hemostat.api.meta import LocalRef, find, is_false, is_true, set_condition
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Facts, gather
-from hemostat.diagnosis.matcher import NO_RUNBOOKS, Conclusion, match
-from hemostat.diagnosis.propose import NothingToPropose, propose
+from hemostat.diagnosis.matcher import NO_RUNBOOKS, Conclusion, match, unheard
+from hemostat.diagnosis.propose import NothingToPropose, may_choose_again, propose
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
 from hemostat.observe.store import Store
@@ -109,15 +109,24 @@ class IncidentKeeper:
         facts: Facts,
         now: datetime,
     ) -> IncidentStatus:
-        if is_true(status.conditions, DIAGNOSED):
+        """Choose a Runbook, and again once signals say something new, while nothing is at work or was of effect."""
+        again = is_true(status.conditions, DIAGNOSED)
+        if again and not (
+            unheard(status.diagnosis, status.evidence)
+            and may_choose_again(incident, self._store.remediations(incident))
+        ):
             return status
         conclusion = match(runbooks, incident.spec.target_ref.kind, facts, status.evidence)
+        if again and not conclusion.matched:
+            return status
         self._tell(incident, status, conclusion)
         timeline = status.timeline
-        if conclusion.matched:
+        if conclusion.matched and not _same(status.diagnosis, conclusion.diagnosis):
             ref = conclusion.diagnosis.runbook_ref
             name = ref.name if ref is not None else ""
-            timeline = told(timeline, "diagnosed", now, f"runbook {name}: {conclusion.message}")
+            timeline = told(
+                timeline, f"diagnosed/{name}" if again else "diagnosed", now, f"runbook {name}: {conclusion.message}"
+            )
         conditions = set_condition(
             status.conditions, DIAGNOSED, conclusion.matched, conclusion.reason, conclusion.message, now
         )
@@ -164,6 +173,11 @@ class IncidentKeeper:
         if timeline != status.timeline:
             self._events.emit("Incident", incident.metadata, found.reason, found.message, "Warning")
         return status.model_copy(update={"timeline": timeline})
+
+
+def _same(old: Diagnosis | None, new: Diagnosis) -> bool:
+    """Tell whether the choice is the one that was made before, with more to rest on."""
+    return old is not None and old.runbook_ref == new.runbook_ref
 
 
 def _grown(old: Storm | None, new: Storm) -> bool:

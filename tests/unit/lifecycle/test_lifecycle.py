@@ -287,3 +287,16 @@ def test_since_when_all_is_clear():
     assert all_clear_since(incident(signals=(clear(3), clear(9))), at(20)) == at(9)
     assert all_clear_since(incident(), at(20)) is None
     assert find(set_condition((), "A", True, "R", "", at(0)), "B") is None
+
+
+def test_of_two_runbooks_what_is_at_work_counts_and_else_what_the_incident_names():
+    """Steps count within a Runbook: the second step of the first one is older than the first of the second."""
+    old = remediation("old", {"conditions": [condition("Finished", True, "Ineffective")]}, step=1)
+    new = remediation("new", {"conditions": []}, runbookRef={"name": "other", "uid": "uid-other"})
+    firing = incident(signals=(signal(),))
+    assert find(incident_conditions(firing, [old, new], at(5)), "Resolved").reason == "InProgress"
+    new = remediation(
+        "new", {"conditions": [condition("Finished", True, "Healed")]}, runbookRef={"name": "other", "uid": "u"}
+    )
+    named = incident(signals=(signal(),), remediationRef={"name": "new"})
+    assert find(incident_conditions(named, [old, new], at(5)), "Resolved").reason == "Healed"
