@@ -24,6 +24,7 @@ from hemostat.signals.correlate import (
     fingerprint,
     is_over,
     open_incident,
+    quota_of,
     reported,
     returned,
     shares,
@@ -222,6 +223,7 @@ def _report(visit: Visit, noted: Sequence[Noted]) -> Report:
         fresh=well,
         interval=timedelta(seconds=spec.interval_seconds),
         changed=visit.changed,
+        quota=quota_of(visit.inputs.scene, seen.firing, visit.now),
         ties=ties(target, visit.inputs.scene, seen.firing, visit.now),
         shares=shares(visit.inputs.scene, [c for c in noted if visit.now - c.time <= RECENT_CHANGE]),
     )

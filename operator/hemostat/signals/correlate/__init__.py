@@ -19,6 +19,7 @@ from hemostat.signals.correlate.draft import (
     summary,
 )
 from hemostat.signals.correlate.hints import shares, ties
+from hemostat.signals.correlate.quota import Quota, quota_of
 from hemostat.signals.correlate.report import Report, Word, reported
 from hemostat.signals.correlate.shown import MAX_OWN, MAX_TRACED, merge, own, shown_of, symptom
 
@@ -29,6 +30,7 @@ __all__ = [
     "Board",
     "Case",
     "Draft",
+    "Quota",
     "Report",
     "Suspect",
     "Word",
@@ -41,6 +43,7 @@ __all__ = [
     "open_incident",
     "openings",
     "own",
+    "quota_of",
     "reported",
     "returned",
     "shares",

@@ -2,9 +2,9 @@
 
 A target in trouble is explained by one that it calls and that is in trouble too, directly or through services nobody
 watches; by its caller, where only that caller sees it and has trouble of its own; and by whatever it shares with
-another (target, owner, node). Who explain each other in a circle are one cause, and the ranking over the call graph
-(`signals.rootcause`) says which of them. So blame never goes in a circle, and two faults that do not explain each
-other are two cases.
+another (target, owner, node, full quota). Who explain each other in a circle are one cause, and the ranking over the
+call graph (`signals.rootcause`) says which of them. So blame never goes in a circle, and two faults that do not explain
+each other are two cases.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,6 +15,7 @@ from hemostat.api.incident import MAX_CAUSES, Cause, SignalSource, SignalStatus
 from hemostat.api.meta import BoundTargetRef, LocalRef
 from hemostat.api.watch import SignalKind
 from hemostat.signals.correlate.components import components
+from hemostat.signals.correlate.quota import UNTOLD, Quota
 from hemostat.signals.rootcause import Candidate, Sign, Trouble, rank
 from hemostat.signals.sentence import sentence
 
@@ -51,6 +52,8 @@ class Suspect:
     """When its present revision began, if that was seen."""
     ties: frozenset[str] = frozenset()
     """What it shares with others: `owner/<uid>`, `node/<name>`."""
+    quota: Quota = UNTOLD
+    """What a full quota of the namespace has to do with it."""
     incident: str = ""
     """Name of its open Incident."""
     part_of: str = ""
@@ -155,14 +158,14 @@ def _blame_callers(suspects: Sequence[Suspect], nodes: Mapping[str, Sequence[str
 
 
 def _tie(suspects: Sequence[Suspect], graph: dict[str, set[str]]) -> None:
-    """Who share a target, an owner or a troubled node explain each other; a node that is watched itself explains all
-    that share it and is explained by none of them.
+    """Who share a target, an owner, a troubled node or a full quota explain each other; a node that is watched itself
+    explains all that share it and is explained by none of them.
     """
     watched = {tie: f"w/{s.name}" for s in suspects if s.target.kind == "Node" for tie in sorted(s.ties)}
     first = dict(watched)
     for suspect in suspects:
         node = f"w/{suspect.name}"
-        for tie in (f"target/{suspect.target.uid}", *suspect.ties):
+        for tie in (f"target/{suspect.target.uid}", *suspect.ties, *(("quota",) if suspect.quota.cause else ())):
             other = first.setdefault(tie, node)
             if other != node:
                 graph[node].add(other)

@@ -38,9 +38,11 @@ class _Seat:
     report: Report
     time: datetime
     since: datetime | None = None
-    """When it was first seen firing."""
+    """When it was first seen firing; what comes on top of a full quota is new."""
     cleared: datetime | None = None
     """When it stopped."""
+    explained: datetime | None = None
+    """When another was last to blame for what no full quota explains."""
 
 
 class Board:
@@ -61,9 +63,10 @@ class Board:
         self._began = self._began or now
         name = report.watch.name
         seat = self._seats.pop(name, None) or _Seat(report, now)
+        other = seat.report.quota.cause and not report.quota.explains
         seat.report, seat.time = report, now
         if report.firing:
-            seat.since, seat.cleared = seat.since or now, None
+            seat.since, seat.cleared = now if other else seat.since or now, None
         elif seat.since is not None:
             seat.since, seat.cleared = None, now
         self._seats[name] = seat
@@ -81,6 +84,7 @@ class Board:
         for seat in self._seats.values():
             seat.time = min(seat.time, now)
             seat.since, seat.cleared = seat.since and min(seat.since, now), seat.cleared and min(seat.cleared, now)
+            seat.explained = seat.explained and min(seat.explained, now)
         self._ledger.rewind(now)
 
     def forget(self, watch: str) -> None:
@@ -132,7 +136,7 @@ class Board:
     def _kept(self, mine: Open, seat: _Seat, blame: Blame, now: datetime) -> Word:
         case = blame.case_of.get(mine.watch)
         return Word(
-            part_of=self._parent(mine, seat, case, now),
+            part_of=self._parent(mine, seat, blame, now),
             causes=case.ranking if case is not None else (),
             symptoms=self._symptoms(mine, blame),
             storm=self._storm(mine.name),
@@ -140,14 +144,15 @@ class Board:
             again=AGAIN,
         )
 
-    def _parent(self, mine: Open, seat: _Seat, case: Case | None, now: datetime) -> str:
+    def _parent(self, mine: Open, seat: _Seat, blame: Blame, now: datetime) -> str:
         """Return what it is part of. Only one that is part of nothing becomes part of another that is part of nothing:
         so blame never goes in a circle.
         """
         if mine.part_of:
             ended = self._ledger.ended.get(mine.part_of)
             alone = ended is not None and seat.since is not None and now - ended >= OUTLIVES
-            return "" if alone else mine.part_of
+            return "" if alone or self._outgrew(mine.watch, mine.part_of, blame) else mine.part_of
+        case = blame.case_of.get(mine.watch)
         if case is None or case.cause.name == mine.watch:
             return ""
         cause = self._ledger.open.get(case.cause.name)
@@ -162,6 +167,8 @@ class Board:
         for watch in sorted(w for w, name in self._ledger.belongs.items() if name == mine.name and w != mine.watch):
             seat = self._seats.get(watch)
             if seat is None or (seat.since is not None and mine.watch not in blame.suspects):
+                continue
+            if self._outgrew(watch, mine.name, blame):
                 continue
             report = seat.report
             out.append(Suspect(report.watch, report.target, report.service, report.signals))
@@ -221,9 +228,23 @@ class Board:
 
     def _stands_for(self, watch: str, explained: Collection[str], blame: Blame) -> bool:
         """Tell whether an open Incident showed this trouble before and may still be its cause."""
-        name = self._ledger.belongs.get(watch)
-        holder = next((o.watch for o in self._ledger.open.values() if o.name == name), None)
-        return holder is not None and holder in blame.suspects and holder not in explained
+        name = self._ledger.belongs.get(watch, "")
+        holder = self._ledger.holder(name)
+        stands = holder is not None and holder in blame.suspects and holder not in explained
+        return stands and not self._outgrew(watch, name, blame)
+
+    def _outgrew(self, watch: str, incident: str, blame: Blame) -> bool:
+        """Tell whether the Incident, about a full quota, stood for this Watch, and there is other trouble by now that
+        nobody else explains, nor did a moment ago.
+        """
+        suspect = blame.suspects.get(watch)
+        if suspect is None or suspect.quota.explains or blame.case_of[watch].cause.name != watch:
+            return False
+        holder = blame.suspects.get(self._ledger.holder(incident) or "")
+        if holder is None or not holder.quota.full or self._ledger.stormy(watch):
+            return False
+        explained = self._seats[watch].explained
+        return explained is None or blame.time - explained >= OUTLIVES
 
     def _wait(self, case: Case, blame: Blame, now: datetime) -> float:
         """Return for how many seconds a callee that is watched and well yet may still turn out to be the cause."""
@@ -244,6 +265,9 @@ class Board:
                 del self._seats[name]
         suspects = {n: s for n, seat in self._seats.items() if (s := self._suspect(n, seat, now)) is not None}
         self._blame = lay(suspects, [seat.report for seat in self._seats.values()], graph, now)
+        for name, suspect in suspects.items():
+            if not suspect.quota.explains and self._blame.case_of[name].cause.name != name:
+                self._seats[name].explained = now
         return self._blame
 
     def _suspect(self, name: str, seat: _Seat, now: datetime) -> Suspect | None:
@@ -259,6 +283,7 @@ class Board:
             signals=report.firing,
             changed=report.changed,
             ties=report.ties,
+            quota=report.quota,
             incident=mine.name if mine is not None else "",
             part_of=mine.part_of if mine is not None and mine.part_of not in self._ledger.ended else "",
         )

@@ -15,8 +15,8 @@ MIN_CALLS = 10
 MIN_SHARE = 0.05
 """Fewer failures of calls to a service nobody watches point at nothing."""
 MAX_SHARES = 16
-SHARED = (Aspect.NODE_NOT_READY, Aspect.NODE_PRESSURE, Aspect.QUOTA_EXHAUSTED, Aspect.CLAIM)
-"""Trouble of things that several targets may depend on."""
+SHARED = (Aspect.NODE_NOT_READY, Aspect.NODE_PRESSURE, Aspect.CLAIM)
+"""Trouble of things that several targets may depend on; of quotas see `quota`."""
 
 
 def unwatched_troubles(edges: Iterable[EdgeStats], watched: Collection[str]) -> list[Trouble]:
@@ -39,7 +39,7 @@ def shares(scene: Scene, changes: Iterable[Noted]) -> frozenset[str]:
 
 
 def ties(target: Mapping[str, Any], scene: Scene, firing: Sequence[SignalStatus], now: datetime) -> frozenset[str]:
-    """Return what the target shares with others that explains trouble of all: its owner, a sick node, a full quota."""
+    """Return what the target shares with others that explains trouble of all: its owner, a sick node, a claim."""
     owners = target["metadata"].get("ownerReferences", ())
     found = {f"owner/{o['uid']}" for o in owners if o.get("controller")}
     named = {s.subject.partition(" of ")[0] for s in firing}

@@ -23,7 +23,7 @@ class Blame:
     callees: Mapping[str, Sequence[str]]
     """By service."""
     quiet: frozenset[str]
-    """Services that are watched and seen to be well."""
+    """Services that are watched and seen to be well, or lack no more than room in a quota."""
 
     def may_shift(self, service: str) -> bool:
         """Tell whether the service calls one that is watched and well, directly or through services nobody watches."""
@@ -35,8 +35,8 @@ def lay(suspects: Mapping[str, Suspect], reports: Sequence[Report], graph: CallG
     callees: dict[str, list[str]] = {}
     for edge in graph.edges:
         callees.setdefault(edge.caller, []).append(edge.callee)
-    troubled = {s.service for s in suspects.values()}
-    quiet = frozenset(r.service for r in reports if r.fresh) - troubled
+    troubled = {s.service for s in suspects.values() if not s.quota.harmless}
+    quiet = frozenset([*(r.service for r in reports if r.fresh), *(s.service for s in suspects.values())]) - troubled
     near = set(_below(troubled, callees))
     edges = [(e.caller, e.callee) for e in graph.edges if e.callee in near]
     hints = unwatched_troubles([e for e in graph.edges if e.callee in near], {r.service for r in reports})

@@ -99,6 +99,14 @@ class Ledger:
         self.belongs.pop(watch, None)
         self._absorbed.pop(watch, None)
 
+    def holder(self, incident: str) -> str | None:
+        """Return the Watch whose open Incident this is."""
+        return next((o.watch for o in self.open.values() if o.name == incident), None)
+
+    def stormy(self, watch: str) -> bool:
+        """Tell whether an Incident stands for the Watch only because there are too many."""
+        return watch in self._absorbed
+
     def absorbed(self, incident: str) -> list[str]:
         """Return the Watches that the Incident stands for because of a storm."""
         return [w for w, name in self._absorbed.items() if name == incident]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hemostat.api.incident import Cause, SignalState, SignalStatus, Storm
 from hemostat.api.meta import BoundTargetRef, LocalRef
 from hemostat.signals.correlate.blame import Suspect
+from hemostat.signals.correlate.quota import UNTOLD, Quota
 
 MAX_REPORTED = 16
 """Signals of one Watch that are remembered."""
@@ -28,6 +29,8 @@ class Report:
     """When the target's present revision began, if that was seen."""
     ties: frozenset[str] = frozenset()
     """What the target shares with others, as `hints.ties` finds it."""
+    quota: Quota = UNTOLD
+    """What a full quota of the namespace has to do with it."""
     shares: frozenset[str] = frozenset()
     """What may be behind a storm, in words, as `hints.shares` finds it: changes shortly before, nodes."""
 
