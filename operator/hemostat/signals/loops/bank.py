@@ -53,6 +53,8 @@ class Cycle:
     """Seconds in which a model or a tool worked."""
     overlap: int
     """Steps that were not over when the same one of the next round began."""
+    pauses: int
+    """Steps that began at least `PAUSE_SECONDS` after the one before, of all in its span."""
     began: float
     ended: float
     first_gap: float

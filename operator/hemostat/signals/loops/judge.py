@@ -14,8 +14,8 @@ from hemostat.signals.loops.symbols import Symbol
 from hemostat.signals.loops.verdict import Advice, Edge, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Basis, Operation
 
-IDLE_SHARE, PAUSE_SECONDS = 0.5, 5.0
-"""Polling: less than this share of the time is work, and steps are at least so far apart."""
+IDLE_SHARE, PAUSED_ROUNDS = 0.5, 0.5
+"""Polling: less than this share of the time is work, and in at least this share of the rounds there is a pause."""
 POLLS, RETRIES = 12, 6
 """How often one may poll in vain, and try again at once what fails as overloaded services do."""
 BACK_OFF = 1.5
@@ -129,9 +129,14 @@ def _is_down(cycle: Cycle) -> bool:
 
 
 def _pauses(cycle: Cycle, *, down: bool) -> bool:
-    """Tell whether it waits between tries. Agents that talk to each other have no reason to, but one that is down."""
+    """Tell whether it waits between tries, once a round however many steps a round has.
+
+    Agents that talk to each other have no reason to, but one that is down. Who takes a turn of its own for each try
+    talks to nobody.
+    """
     lasted = cycle.ended - cycle.began
-    slow = lasted >= PAUSE_SECONDS * cycle.steps and not _between_agents(cycle)
+    parties = {name for s in cycle.symbols if _is_to_agent(s) for name in (s.agent or s.service, s.peer)}
+    slow = cycle.pauses >= PAUSED_ROUNDS * (cycle.rounds - 1) and len(parties) < 2
     return (slow or down) and cycle.busy < IDLE_SHARE * lasted
 
 

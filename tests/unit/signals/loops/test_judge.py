@@ -161,3 +161,24 @@ def test_words_are_for_a_person():
     assert "search" in found.words
     assert "4 rounds" in found.words
     assert "a -> search" in found.words
+
+
+def turn(at, result=1, agent="a"):
+    """A look at a job and the end of the turn, as a framework tells of it: the turn is a step that contains both."""
+    yield tool(agent=agent, peer="status", start=at, took=0.1, result=result)
+    yield tool(agent=agent, peer="look_again", start=at + 0.2, took=0.1, asked=2, about=2, result=2)
+    yield tool(agent=agent, peer=agent, start=at - 0.1, took=0.5, operation=AGENT, asked=None, about=None, result=2)
+
+
+def test_a_poll_may_take_several_steps_and_a_turn_of_its_own():
+    """A job was looked at every six seconds, as one should, and was called a cycle after twelve."""
+    looks = [step for i in range(20) for step in turn(6.1 * i)]
+    assert rounds_to(looks) == 3 * POLLS
+    assert all(v.advice is Advice.NOTIFY for v in verdicts(looks) if v)
+    hasty = [step for i in range(20) for step in turn(1.5 * i)]
+    assert rounds_to(hasty) <= 3 * NEEDED[Evidence.SAME]
+
+
+def test_turns_of_two_agents_in_turn_are_no_poll():
+    talk = [step for i in range(20) for step in turn(6.1 * i, agent="ab"[i % 2])]
+    assert rounds_to(talk) <= 6 * NEEDED[Evidence.SAME]

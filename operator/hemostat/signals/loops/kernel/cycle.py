@@ -39,6 +39,8 @@ CLEAN = 0.7
 """Share of the deeds in a cycle's span that must belong to it."""
 WORDS = 3
 """Words in a row, with no deed between, from which on words count as deeds."""
+PAUSE_SECONDS = 5.0
+"""From the beginning of a step to that of the next: from then on it paused, if it did not work meanwhile."""
 
 FOUND = np.dtype(
     [
@@ -56,6 +58,7 @@ FOUND = np.dtype(
         ("tokens", "i8"),
         ("busy", "f8"),
         ("overlap", "i4"),
+        ("pauses", "i4"),
         ("began", "f8"),
         ("ended", "f8"),
         ("first_gap", "f8"),
@@ -66,7 +69,8 @@ FOUND = np.dtype(
 )
 """A cycle. Of its `steps` (rounds after the first): how many were of what kind. `span`: steps back to its first, with
 all between. `busy`: seconds in which any step of it ran. `overlap`: steps that were not over when the same one of the
-next round began. The gaps are from round to round, first and last."""
+next round began. `pauses`: steps that began long after the one before. The gaps are from round to round, first and
+last."""
 
 
 @compiled
@@ -217,10 +221,13 @@ def _time(talk: Any, kept: Any, period: int, length: int, found: Any) -> None:
     """When the cycle ran, how much of that time it was busy, how long its rounds took. Newest end first."""
     first = talk.steps[(talk.count - 1 - kept[length - 1]) % STEPS]
     until, busy, low = first.start, 0.0, 1e30
-    found.tokens = 0
+    later = talk.steps[(talk.count - 1) % STEPS].start
+    found.tokens = found.pauses = 0
     for back in range(kept[length - 1] + 1):
         entry = talk.steps[(talk.count - 1 - back) % STEPS]
         end = entry.start + entry.took
+        found.pauses += later - entry.start >= PAUSE_SECONDS
+        later = entry.start
         if entry.operation < WORKS:
             busy += max(0.0, min(end, low) - entry.start)
             low = min(low, entry.start)
