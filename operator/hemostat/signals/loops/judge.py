@@ -131,13 +131,18 @@ def _is_down(cycle: Cycle) -> bool:
 def _pauses(cycle: Cycle, *, down: bool) -> bool:
     """Tell whether it waits between tries, once a round however many steps a round has.
 
-    Agents that talk to each other have no reason to, but one that is down. Who takes a turn of its own for each try
-    talks to nobody.
+    Agents that talk to each other have no reason to, but one that is down.
     """
     lasted = cycle.ended - cycle.began
-    parties = {name for s in cycle.symbols if _is_to_agent(s) for name in (s.agent or s.service, s.peer)}
-    slow = cycle.pauses >= PAUSED_ROUNDS * (cycle.rounds - 1) and len(parties) < 2
+    slow = cycle.pauses >= PAUSED_ROUNDS * (cycle.rounds - 1) and not _talk(cycle)
     return (slow or down) and cycle.busy < IDLE_SHARE * lasted
+
+
+def _talk(cycle: Cycle) -> bool:
+    """Tell whether agents talk to each other. An agent's own turn, told as a step around its tools, is no call."""
+    calls = [s for s in cycle.symbols if _is_to_agent(s)]
+    at_work = {s.agent for s in cycle.symbols if not _is_to_agent(s)}
+    return len({s.peer for s in calls}) > 1 or any(s.agent != s.peer or s.agent not in at_work for s in calls)
 
 
 def _backs_off(cycle: Cycle) -> bool:

@@ -180,5 +180,7 @@ def test_a_poll_may_take_several_steps_and_a_turn_of_its_own():
 
 
 def test_turns_of_two_agents_in_turn_are_no_poll():
+    called = [tool(agent="b", peer="b", start=10.0 * i, took=1.0, operation=AGENT) for i in range(20)]
+    assert rounds_to(called) == NEEDED[Evidence.SAME], "by whom its span does not say"
     talk = [step for i in range(20) for step in turn(6.1 * i, agent="ab"[i % 2])]
     assert rounds_to(talk) <= 6 * NEEDED[Evidence.SAME]
