@@ -13,24 +13,38 @@ from agentworld.sets import SETS, groups
 
 from hemostat.signals.loops.bank import Bank
 from hemostat.signals.loops.detect import Detector
-from hemostat.telemetry.steps import Step
+from hemostat.telemetry.steps import Basis, Step
 
-STEPS, CONVERSATIONS, EACH = 60_000, 200_000, 3
+COPIES, CONVERSATIONS, EACH = 10, 200_000, 3
 BATCH = 512
 
 
-def copies(made: list[Step], most: int) -> Iterator[Step]:
-    """Yield the steps again and again, each time as other conversations a little later."""
-    for n in range(most // len(made) + 1):
-        for step in made:
-            span = bytes((n & 255, n >> 8)) + step.span[2:]
-            yield replace(step, conversation=f"{n:x}-{step.conversation}", trace=span * 2, span=span)
+def copies(made: list[Step], many: int) -> Iterator[Step]:
+    """Yield every step so many times, each time in another conversation: all of them go on side by side.
+
+    Ids that were equal stay so within a copy, and differ between copies.
+    """
+    for step in made:
+        for n in range(many):
+            links = tuple(_other(trace, n) for trace in step.links)
+            ids = (_other(step.trace, n), _other(step.span, n), step.parent and _other(step.parent, n))
+            yield replace(step, conversation=_named(step, n), trace=ids[0], span=ids[1], parent=ids[2], links=links)
+
+
+def _other(span: bytes, n: int) -> bytes:
+    return bytes((n,)) + span[1:]
+
+
+def _named(step: Step, n: int) -> str:
+    """Return the name of a copy's conversation; where the trace names it, the trace's."""
+    return _other(step.trace, n).hex() if step.basis is Basis.TRACE else f"{n:x}-{step.conversation}"
 
 
 def from_steps(made: list[Step]) -> float:
     """Return steps a second of CPU through all detectors."""
+    Bank(1).warm()
     found = Detector()
-    stream = list(islice(copies(made, STEPS), STEPS))
+    stream = list(copies(made, COPIES))
     found.take(stream[:BATCH], stream[0].started)
     begun = time.process_time()
     for at in range(BATCH, len(stream), BATCH):
@@ -44,7 +58,8 @@ def from_steps(made: list[Step]) -> float:
 def of_the_bank(made: list[Step]) -> float:
     """Return steps a second of CPU through the search for cycles alone."""
     bank = Bank()
-    stream = [s for s in islice(copies(made, STEPS), STEPS) if s.ended is not None]
+    bank.warm()
+    stream = [s for s in copies(made, COPIES) if s.ended is not None]
     bank.take(stream[:BATCH], 0.0)
     begun = time.process_time()
     for at in range(BATCH, len(stream), BATCH):

@@ -12,7 +12,8 @@ from hemostat.telemetry.steps import Operation, Step
 
 MOST = 200_000
 _MOST_SERVICES = 10_000
-_WORK = (Operation.CHAT, Operation.TOOL)
+_CHAT, _TOOL = Operation.CHAT, Operation.TOOL  # looked up for every step: slow until 3.12
+_AGENT, _WAIT = Operation.AGENT, Operation.WAIT
 
 
 class Agents:
@@ -33,25 +34,24 @@ class Agents:
         """Take a step in, open or ended, as it comes."""
         if step.agent and self._homes.get(step.agent, "") != step.service:
             self._homes.put(step.agent, step.service)
-        if step.operation is Operation.AGENT and step.agent:
+        operation = step.operation
+        if operation is _AGENT and step.agent:
             if step.ended is None:
                 self._names.put(step.span, step.agent)
-            if self._services.get(step.service, step.agent) != step.agent:
-                self._services.put(step.service, "")
-            else:
-                self._services.put(step.service, step.agent)
-        elif step.operation is Operation.WAIT:
+            known = self._services.get(step.service, step.agent)
+            self._services.put(step.service, step.agent if known == step.agent else "")
+        elif operation is _WAIT:
             if step.agent:
                 self._names.put(step.span, step.agent)
-        elif step.operation in _WORK:
-            if step.operation is Operation.TOOL:
+        elif operation is _CHAT or operation is _TOOL:
+            if operation is _TOOL:
                 self._tools.put(step.span, step.peer)
             if step.parent:
                 self._owners.put(step.parent, step.agent or step.service)
 
     def doubled(self, step: Step) -> bool:
         """Tell whether it is the same call as the one around it, told of by another instrumentation (MCP's client)."""
-        return step.operation is Operation.TOOL and self._tools.get(step.parent, "") == step.peer
+        return step.operation is _TOOL and self._tools.get(step.parent, "") == step.peer
 
     def named(self, step: Step) -> Step:
         """Return the step with the name of its agent, as far as it was known from the beginning.
@@ -59,11 +59,11 @@ class Agents:
         An agent that is invoked takes no step itself: its caller does. What is named only at its end comes too late for
         the steps in it, and some of them would be named and others not.
         """
-        if step.operation is Operation.AGENT:
+        if step.operation is _AGENT:
             caller = self._names.get(step.parent, "") or self._owners.get(step.parent, "")
-            return replace(step, agent=caller) if caller else step
+            return step.but(agent=caller) if caller else step
         name = "" if step.agent else self._names.get(step.parent, "")
-        return replace(step, agent=name) if name else step
+        return step.but(agent=name) if name else step
 
     def who(self, step: Step) -> str:
         """Return the agent whose step it is: the service, where nothing names one."""
@@ -86,9 +86,7 @@ class _Memory:
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: OrderedDict[Hashable, str] = OrderedDict()
-
-    def get(self, key: Hashable, otherwise: str) -> str:
-        return self._known.get(key, otherwise)
+        self.get = self._known.get
 
     def put(self, key: Hashable, value: str) -> None:
         self._known[key] = value

@@ -88,7 +88,8 @@ class Bank:
 
     def take(self, steps: Sequence[Step], now: float) -> list[Cycle]:
         """Take ended steps in, in order; return the cycles that they closed."""
-        ended = [s for s in steps if s.ended is not None and s.operation is not Operation.WAIT]
+        wait = Operation.WAIT
+        ended = [s for s in steps if s.ended is not None and s.operation is not wait]
         if not ended:
             return []
         rows = self._rows(ended)
@@ -109,9 +110,8 @@ class Bank:
     def _rows(self, steps: Sequence[Step]) -> NDArray[np.void]:
         """Return steps as `STEP` has them."""
         rows = np.empty(len(steps), STEP)
-        slots = [self._slot((s.tenant, s.conversation)) for s in steps]
-        rows["slot"] = [slot for slot, _ in slots]
-        rows["first"] = [first for _, first in slots]
+        slots, firsts = zip(*(self._slot((s.tenant, s.conversation)) for s in steps), strict=True)
+        rows["slot"], rows["first"] = slots, firsts
         rows["asked"] = [_short(s.arguments) for s in steps]
         rows["about"] = [_short(s.about) for s in steps]
         rows["symbol"] = [self._symbols.number(s) for s in steps]

@@ -6,7 +6,6 @@ would end rounds before they began. What is late for a minute is just late.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from hemostat.telemetry.steps import Step
 
@@ -66,4 +65,4 @@ def _moved(step: Step, error: float, now: float) -> Step:
         error = now - _told(step)
     if not error:
         return step
-    return replace(step, started=step.started + error, ended=None if step.ended is None else step.ended + error)
+    return step.but(started=step.started + error, ended=None if step.ended is None else step.ended + error)

@@ -12,6 +12,7 @@ TURNS = 50
 FULL, GROWN = 0.8, 4
 """Context: share of the model's window, and inferences in a row that made it larger."""
 MOST_CONVERSATIONS, MOST_CONTEXTS = 100_000, 64
+_TURNS = (Operation.AGENT, Operation.HANDOFF)
 
 
 @dataclass(slots=True)
@@ -53,10 +54,11 @@ class Ledger:
         """Take an ended step in; yield what is too much."""
         page = self._page(step)
         page.tokens += step.tokens_in + step.tokens_out
-        if step.operation in (Operation.AGENT, Operation.HANDOFF):
+        if step.operation is Operation.CHAT:
+            if step.tokens_in:
+                yield from self._context(step, page)
+        elif step.operation in _TURNS:
             yield from self._turn(step, page)
-        if step.operation is Operation.CHAT and step.tokens_in:
-            yield from self._context(step, page)
 
     def _page(self, step: Step) -> Page:
         key = (step.tenant, step.conversation)

@@ -6,7 +6,6 @@ or for the agent that it names. A model or tool at work waits for nobody; neithe
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hemostat.signals.loops.clocks import FAR
@@ -24,6 +23,8 @@ MOST_DEPTH = 256
 MOST_LOOKED = 5_000
 MOST_ENDED = 50_000
 """Ends are remembered, for a heartbeat may arrive after the end it raced with."""
+
+_AGENT, _TOOL, _WAIT = Operation.AGENT, Operation.TOOL, Operation.WAIT  # looked up for every step: slow until 3.12
 
 
 @dataclass(slots=True)
@@ -66,11 +67,13 @@ class OpenSteps:
         """Return all open waits, and since when they are known."""
         return [(self._open[span].step, self._open[span].since) for span in self._waits]
 
-    def tools(self, members: Iterable[Step]) -> tuple[str, ...]:
-        """Return the names of the tools that are open in these steps' conversations."""
-        where = {(step.tenant, step.conversation) for step in members}
-        opened = (one.step for one in self._open.values() if one.step.operation is Operation.TOOL)
-        return tuple(sorted({step.peer for step in opened if (step.tenant, step.conversation) in where}))
+    def tools(self) -> dict[tuple[str, str], set[str]]:
+        """Return the names of the tools that are open, by tenant and conversation."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for one in self._open.values():
+            if one.step.operation is _TOOL:
+                found.setdefault((one.step.tenant, one.step.conversation), set()).add(one.step.peer)
+        return found
 
     def agent_of(self, step: Step) -> str:
         """Return who takes the step: the agent it names, or the one above it, or the service."""
@@ -78,7 +81,7 @@ class OpenSteps:
         for _ in range(32):
             if at is None:
                 break
-            if at.agent or at.operation is Operation.AGENT:
+            if at.agent or at.operation is _AGENT:
                 return at.agent or at.peer
             above = self._open.get(at.parent)
             at = above.step if above else None
@@ -102,7 +105,7 @@ class OpenSteps:
         for _ in range(MOST_DEPTH):
             if at is None:
                 break
-            if at.step.operation is Operation.AGENT:
+            if at.step.operation is _AGENT:
                 found.append((self.activated(at.step), at.step))
             at = self._open.get(at.step.parent)
         return found
@@ -118,7 +121,7 @@ class OpenSteps:
                 if len(todo) >= MOST_LOOKED:
                     return counts
                 step, at = self._open[child].step, generation
-                if step.operation is Operation.AGENT and (step.agent, step.peer) == (root.agent, root.peer):
+                if step.operation is _AGENT and (step.agent, step.peer) == (root.agent, root.peer):
                     at += 1
                     counts += [0] * (at + 1 - len(counts))
                     counts[at] += 1
@@ -126,19 +129,21 @@ class OpenSteps:
         return counts
 
     def waiting(self) -> dict[str, Waiting]:
-        """Return who waits for whom; nodes are span ids in hex. Who can go on is not among them."""
+        """Return who waits for whom; nodes are span ids in hex. Who can go on is not among them.
+
+        Only what declared waits wait for, directly or not: spans that wait for those below them make no circle.
+        """
         found: dict[str, Waiting] = {}
         if not self._waits:
             return found
-        by_agent: dict[tuple[str, str, str], list[str]] = {}
-        for span, one in self._open.items():
-            if one.step.operation is Operation.AGENT:
-                name = one.step.agent or one.step.peer
-                by_agent.setdefault((one.step.tenant, one.step.conversation, name), []).append(span.hex())
-                by_agent.setdefault((one.step.tenant, "", name), []).append(span.hex())
-        for span, one in self._open.items():
+        by_agent = self._by_agent()
+        todo = dict.fromkeys(self._waits)
+        while todo:
+            span, _ = todo.popitem()
+            one = self._open[span]
             others, mode = self._others(span, one.step, by_agent)
-            choice = [o for o in others if self._is_choice(o)] if one.step.operation is not Operation.WAIT else []
+            todo.update((other, None) for o in others if o not in found and (other := bytes.fromhex(o)) != span)
+            choice = [o for o in others if self._is_choice(o)] if one.step.operation is not _WAIT else []
             if len(choice) > 1:
                 # Waits side by side of which each says "any of us": one that can go on is enough for all of them.
                 group = self._open[bytes.fromhex(choice[0])]
@@ -149,9 +154,19 @@ class OpenSteps:
                 found[span.hex()] = Waiting(tuple(others), mode, one.since)
         return found
 
+    def _by_agent(self) -> dict[tuple[str, str, str], list[str]]:
+        """Return the open activations by tenant, conversation (and all of them under "") and name of the agent."""
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for span, one in self._open.items():
+            step = one.step
+            if step.operation is _AGENT:
+                for where in (step.conversation, ""):
+                    found.setdefault((step.tenant, where, step.agent or step.peer), []).append(span.hex())
+        return found
+
     def _is_choice(self, node: str) -> bool:
         step = self._open[bytes.fromhex(node)].step
-        return step.operation is Operation.WAIT and step.mode is not WaitMode.ALL
+        return step.operation is _WAIT and step.mode is not WaitMode.ALL
 
     def get(self, span: bytes) -> Step | None:
         """Return an open step."""
@@ -166,7 +181,7 @@ class OpenSteps:
         self, span: bytes, step: Step, by_agent: dict[tuple[str, str, str], list[str]]
     ) -> tuple[list[str], WaitMode]:
         below = [b.hex() for b in self._below.get(span, ())]
-        if step.operation is not Operation.WAIT:
+        if step.operation is not _WAIT:
             return below, WaitMode.ALL
         if below and step.awaited != "lock":
             return below, step.mode
@@ -190,7 +205,7 @@ class OpenSteps:
             return told
         since = step.started if abs(now - step.started) <= FAR else now
         self._open[step.span] = Open(step, since, now)
-        if step.operation is Operation.WAIT:
+        if step.operation is _WAIT:
             self._waits.add(step.span)
         if step.parent:
             self._below.setdefault(step.parent, []).append(step.span)

@@ -7,7 +7,6 @@ of its own in order. Where that is not known, it is held until all of them can h
 
 import math
 from collections import OrderedDict
-from dataclasses import replace
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TypeVar
@@ -26,6 +25,7 @@ MOST_LINKS = 64
 K = TypeVar("K")
 V = TypeVar("V")
 Key = tuple[str, str]
+_GUARD, _TRACE, _SESSION = Source.GUARD, Basis.TRACE, Basis.SESSION  # looked up for every step: slow until 3.12
 _GUARDED = (Operation.CHAT, Operation.TOOL, Operation.AGENT)
 Sender = tuple[str, str, bool]
 """Service, process, and whether it is its guard: spans and events take ways of their own."""
@@ -54,7 +54,7 @@ class Order:
     def put(self, step: Step) -> None:
         """Take an ended step in. One that came already (the guard's, or sent twice) is passed over."""
         ended = step.ended or 0.0
-        sender = (step.service, step.instance, step.source is Source.GUARD)
+        sender = (step.service, step.instance, step.source is _GUARD)
         if ended > self._newest.get(sender, 0.0):
             _remember(self._newest, sender, ended, MOST_SENDERS)
         if step.span in self._known:
@@ -67,7 +67,7 @@ class Order:
         held.append(step)
         self._n += 1
         self._join(key, sender, step.operation)
-        if step.instance and step.basis is not Basis.TRACE:  # a trace may turn out to be a part of something
+        if step.instance and step.basis is not _TRACE:  # a trace may turn out to be a part of something
             self._heard.add(key)
 
     def ready(self, now: float) -> list[Step]:
@@ -135,7 +135,7 @@ class Conversations:
     def learn(self, step: Step) -> None:
         """Remember what the step tells of its trace: its conversation, or the trace that it goes on from."""
         known = self._named.get(step.trace)
-        if step.basis is not Basis.TRACE:
+        if step.basis is not _TRACE:
             if known is None or (known[1] is not Basis.SESSION and step.basis is Basis.SESSION):
                 self._name(step.trace, (step.conversation, step.basis, step.tenant))
         elif known is None and step.links and step.links[0] != step.trace:
@@ -143,7 +143,7 @@ class Conversations:
 
     def settle(self, step: Step) -> Step:
         """Return the step under its conversation, as far as it is known by now: a session is surer than a task."""
-        known = None if step.basis is Basis.SESSION else self._named.get(step.trace)
+        known = None if step.basis is _SESSION else self._named.get(step.trace)
         if known is None or (step.basis is Basis.TASK and known[1] is not Basis.SESSION):
             return step
         for _ in range(MOST_LINKS):
@@ -152,7 +152,7 @@ class Conversations:
                 break
             known = before
         self._named[step.trace] = known  # the way is short the next time
-        return replace(step, conversation=known[0], basis=known[1], tenant=known[2])
+        return step.but(conversation=known[0], basis=known[1], tenant=known[2])
 
     def _name(self, trace: bytes, conversation: tuple[str, Basis, str]) -> None:
         _remember(self._named, trace, conversation, self._most)

@@ -4,6 +4,8 @@ A deadlock is told when its very spans have stood still for a while and still do
 time-out, and what arrives late makes deadlocks that are none (phantom deadlocks).
 """
 
+from collections.abc import Mapping
+
 from hemostat.signals.loops.opensteps import OpenSteps
 from hemostat.signals.loops.verdict import Advice, Edge, Kind, Verdict, Visibility
 from hemostat.signals.loops.waits import Deadlock, deadlocks
@@ -27,20 +29,17 @@ class Standstill:
         found = deadlocks(steps.waiting())
         suspected = {frozenset(d.nodes): self._suspected.get(frozenset(d.nodes), now) for d in found}
         self._suspected = suspected
-        told = [
-            _deadlock(d, steps)
-            for d in found
-            if now - suspected[frozenset(d.nodes)] > 0 and now - d.since >= self._quiet
-        ]
+        due = [d for d in found if now - suspected[frozenset(d.nodes)] > 0 and now - d.since >= self._quiet]
+        tools = steps.tools() if due else {}
         people = [
             _person(step, steps.agent_of(step), now - since)
             for step, since in steps.waits()
             if step.awaited == "person" and now - since >= self._person
         ]
-        return [v for v in told if v is not None] + people
+        return [_deadlock(d, steps, tools) for d in due] + people
 
 
-def _deadlock(found: Deadlock, steps: OpenSteps) -> Verdict | None:
+def _deadlock(found: Deadlock, steps: OpenSteps, tools: Mapping[tuple[str, str], set[str]]) -> Verdict:
     members = [steps.step(node) for node in found.nodes]
     names = [steps.agent_of(step) for step in members]
     agents = tuple(dict.fromkeys(names))
@@ -64,7 +63,7 @@ def _deadlock(found: Deadlock, steps: OpenSteps) -> Verdict | None:
         confidence=95 if found.sure else 60,
         visibility=Visibility.FULL,
         words=f"{' -> '.join((*agents, agents[0]))}: each waits for the next, and none of them does anything else",
-        open_tools=steps.tools(members),
+        open_tools=tuple(sorted(set().union(*(tools.get((s.tenant, s.conversation), ()) for s in members)))),
     )
 
 

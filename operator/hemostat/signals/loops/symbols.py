@@ -1,15 +1,14 @@
 """What steps have in common gets a number: who did what to whom (pure)."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hemostat.telemetry.steps import Operation, Step
 
 MAX_SYMBOLS = 65_535
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(NamedTuple):
     """An operation of an agent on a peer, whatever its arguments."""
 
     service: str

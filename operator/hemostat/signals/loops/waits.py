@@ -45,7 +45,8 @@ def deadlocks(waiting: Mapping[Node, Waiting]) -> list[Deadlock]:
     if not waiting:
         return []
     strict = _stuck(waiting, lambda mode: mode is WaitMode.ALL)
-    loose = _stuck(waiting, lambda mode: mode is not WaitMode.ANY)
+    unknown = any(wait.mode is WaitMode.UNKNOWN for wait in waiting.values())
+    loose = _stuck(waiting, lambda mode: mode is not WaitMode.ANY) if unknown else strict
     found: list[Deadlock] = []
     for stuck, sure in ((strict, True), (loose - strict, False)):
         edges = {n: [o for o in waiting[n].others if o in stuck] for n in sorted(stuck)}

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
+from typing import Any
 
 
 class Operation(StrEnum):
@@ -112,3 +114,13 @@ class Step:
     """Traces that the span links to."""
     instance: str = ""
     """The process that told of it; empty where the resource does not say."""
+
+    def but(self, **changes: Any) -> "Step":
+        """Return it with these fields changed: as `dataclasses.replace` does, which takes three times as long."""
+        made = Step(*_FIELDS(self))
+        for name, value in changes.items():
+            object.__setattr__(made, name, value)
+        return made
+
+
+_FIELDS = attrgetter(*Step.__slots__)
