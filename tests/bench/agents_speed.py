@@ -77,6 +77,7 @@ def from_otlp(requests: list[Batch]) -> float:
 
 def memory(made: list[Step]) -> dict[str, float]:
     """Return bytes a conversation, measured as the growth of resident memory, and what a million would take."""
+    Bank(1).warm()
     ended = [s for s in made if s.ended is not None][:EACH]
     before = _resident()
     found = Detector(conversations=CONVERSATIONS)
