@@ -102,7 +102,7 @@ class Detector:
             self._agents.learn(step)
             if step.ended is not None:
                 self._open.close(step.span)
-                self._order.put(step)
+                self._order.put(step, now)
             elif self._open.add(settled := self._conversations.settle(step), now):
                 found += [*too_deep(settled, self._open), *self._fanout.begun(settled, self._open)]
         return self._told_anew([*found, *self._ended(now)], now)

@@ -2,11 +2,12 @@
 
 Pods export what ended every few seconds, each at its own time, so what two agents did in turn arrives pod by pod. A
 step is held until all processes that take part in its conversation have told of something that ended later: each tells
-of its own in order. Where that is not known, it is held until all of them can have told.
+of its own in order. One that is silent, for it waits for the others, is waited for as long as it can be late.
 """
 
 import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TypeVar
@@ -15,6 +16,10 @@ from hemostat.telemetry.steps import Basis, Operation, Source, Step
 
 DELAY = 6.0
 """Seconds for which a step is held at most: the SDK's batch processor exports every 5 seconds."""
+MARGIN = 1.0
+"""Seconds by which a process may be later than it was so far."""
+_WEIGHT = 0.05
+"""Weight of a step that was told quickly in how late its process can be."""
 MOST_HELD = 200_000
 MOST_TRACES = 200_000
 MOST_KNOWN = 300_000
@@ -29,6 +34,22 @@ _GUARD, _TRACE, _SESSION = Source.GUARD, Basis.TRACE, Basis.SESSION  # looked up
 _GUARDED = (Operation.CHAT, Operation.TOOL, Operation.AGENT)
 Sender = tuple[str, str, bool]
 """Service, process, and whether it is its guard: spans and events take ways of their own."""
+_NOBODY: Sender = ("", "", False)
+"""Stands for those who are not known."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What is known of a sender: how late it can be, in seconds, and when what it told of ended last."""
+
+    late: float
+    ended: float = 0.0
+
+    def note(self, ended: float, now: float) -> None:
+        """It told now of what ended then. Being late is believed at once, and being quick by and by."""
+        self.ended = max(self.ended, ended)
+        late = now - ended
+        self.late = max(late, self.late + _WEIGHT * (late - self.late))
 
 
 class Order:
@@ -44,31 +65,32 @@ class Order:
         self._heard: set[Key] = set()
         """Conversations that were told of since the last time."""
         self._parties: OrderedDict[Key, tuple[Sender, ...]] = OrderedDict()
-        self._newest: OrderedDict[Sender, float] = OrderedDict()
-        """When what a sender told of ended last."""
+        self._senders: OrderedDict[Sender, Heard] = OrderedDict()
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
     def __len__(self) -> int:
         return self._n
 
-    def put(self, step: Step) -> None:
+    def put(self, step: Step, now: float) -> None:
         """Take an ended step in. One that came already (the guard's, or sent twice) is passed over."""
         ended = step.ended or 0.0
         sender = (step.service, step.instance, step.source is _GUARD)
-        if ended > self._newest.get(sender, 0.0):
-            _remember(self._newest, sender, ended, MOST_SENDERS)
+        heard = self._senders.get(sender) or Heard(self._delay)
+        heard.note(ended, now)
+        _remember(self._senders, sender, heard, MOST_SENDERS)
         if step.span in self._known:
             return
         _remember(self._known, step.span, None, MOST_KNOWN)
         key = (step.tenant, step.conversation)
+        if step.basis is _TRACE:  # a trace may turn out to be a part of something, of which others tell
+            sender = _NOBODY
+        self._join(key, sender, step.operation)
         held = self._held.setdefault(key, [])
         if not held:
             self._wait(key, ended)
         held.append(step)
         self._n += 1
-        self._join(key, sender, step.operation)
-        if step.instance and step.basis is not _TRACE:  # a trace may turn out to be a part of something
-            self._heard.add(key)
+        self._heard.add(key)
 
     def ready(self, now: float) -> list[Step]:
         """Return the steps that may be passed on, and those held for longest where they are too many."""
@@ -76,13 +98,13 @@ class Order:
         for key in self._heard:
             parties = self._parties.get(key, ())
             if all(instance for _, instance, _ in parties):
-                found += self._until(key, min((self._newest.get(one, 0.0) for one in parties), default=0.0))
+                found += self._until(key, min((self._ended(one) for one in parties), default=0.0))
         self._heard.clear()
         while self._due and (self._due[0][0] <= now or self._n > self._most):
             due, key = heappop(self._due)
             if self._when.get(key) != due:
                 continue
-            found += self._until(key, now - self._delay + ROUNDING if due <= now else math.inf)
+            found += self._until(key, now - self._hold(key) + ROUNDING if due <= now else math.inf)
             if key in self._held:
                 self._wait(key, min(s.ended or 0.0 for s in self._held[key]))
         found.sort(key=_BY_END)
@@ -111,8 +133,20 @@ class Order:
         return found
 
     def _wait(self, key: Key, ended: float) -> None:
-        self._when[key] = due = ended + self._delay
+        self._when[key] = due = ended + self._hold(key)
         heappush(self._due, (due, key))
+
+    def _hold(self, key: Key) -> float:
+        """Return for how long to wait for those who take part and are silent."""
+        hold = 0.0
+        for party in self._parties.get(key, (_NOBODY,)):
+            heard = self._senders.get(party) if party[1] else None
+            hold = max(hold, heard.late + MARGIN if heard is not None else self._delay)
+        return min(self._delay, hold)
+
+    def _ended(self, sender: Sender) -> float:
+        heard = self._senders.get(sender)
+        return heard.ended if heard is not None else 0.0
 
 
 def _remember(known: OrderedDict[K, V], key: K, value: V, most: int) -> None:

@@ -123,20 +123,51 @@ def test_steps_are_passed_on_in_the_order_of_their_ends():
     order = Order(delay=5.0)
     made = steps(*[{}] * 6)
     for step in random.Random(1).sample(made, 6):
-        order.put(step)
+        order.put(step, step.ended)
     assert order.ready(made[2].ended + 5.0) == made[:3]
-    order.put(made[0])
+    order.put(made[0], made[0].ended)
     assert order.ready(1e9) == made[3:], "a second time it is no step"
     few = Order(delay=5.0, most=2)
     for step in steps(*({"conversation": str(i)} for i in range(6))):
-        few.put(step)
+        few.put(step, step.ended)
     assert (len(few.ready(0.0)), len(few)) == (4, 2)
 
 
-def put(order, instance, *ends, service="team", source=Source.GENAI, **more):
-    """Put steps of a process that ended then."""
+def put(order, instance, *ends, service="team", source=Source.GENAI, late=0.0, **more):
+    """Put steps of a process that ended then, of which it told so many seconds later."""
     for end in ends:
-        order.put(replace(tool(start=end - 1.0, **more), service=service, instance=instance, source=source))
+        order.put(replace(tool(start=end - 1.0, **more), service=service, instance=instance, source=source), end + late)
+
+
+def test_who_is_silent_is_waited_for_as_long_as_it_can_be_late():
+    """A caller that waits tells of nothing; what its callee does meanwhile is not held for the whole delay."""
+
+    def held(late):
+        order = Order(delay=6.0)
+        put(order, "1", *range(100), service="caller", late=late, conversation="before")
+        put(order, "2", *range(100), service="callee", late=0.5, conversation="before")
+        order.ready(110.0)
+        put(order, "1", 110.0, service="caller", late=late)
+        order.ready(119.0)
+        put(order, "2", 120.0, service="callee", late=0.5)
+        return next(s / 10 for s in range(100) if order.ready(120.0 + s / 10))
+
+    assert held(1.0) == pytest.approx(2.0, abs=0.2)
+    assert held(4.0) == pytest.approx(5.0, abs=0.2)
+    assert held(9.0) == 6.0, "at most the delay"
+
+
+def test_being_late_once_is_remembered_for_long():
+    order = Order(delay=6.0)
+    put(order, "1", *range(100), service="caller", conversation="before")
+    put(order, "1", 100.0, service="caller", late=5.0, conversation="before")
+    put(order, "1", 101.0, service="caller")
+    order.ready(101.0)
+    put(order, "2", *range(200, 300), service="callee", conversation="other")
+    put(order, "2", 300.0, service="callee")
+    order.ready(300.0)
+    assert order.ready(305.0) == []
+    assert [s.ended for s in order.ready(306.0)] == [300.0]
 
 
 def test_a_step_is_passed_on_when_all_processes_of_its_conversation_told_of_later():
