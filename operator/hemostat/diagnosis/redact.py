@@ -1,0 +1,33 @@
+"""Secrets and personal data are taken out of whatever leaves the process (pure).
+
+Own patterns, for detect-secrets (1.5.0, of 2024) finds secrets in source code: it takes `Authorization` and `example`
+for secrets in a log, has no personal data, and reads 0.06 MB a CPU-second. Every pattern takes linear time: what can
+be long is possessive, what cannot is bounded.
+"""
+
+from hemostat.diagnosis.redaction.formats import FORMATS, RANDOM
+from hemostat.diagnosis.redaction.marks import MARK, marked, written
+from hemostat.diagnosis.redaction.named import NAMED, SPOKEN, manifests
+from hemostat.diagnosis.redaction.personal import PERSONAL
+
+RULES = (manifests, *FORMATS, *NAMED, *SPOKEN, *PERSONAL, *RANDOM)
+MAX_GROWTH = 5
+"""A text becomes at most so many times longer: placeholders are longer than the shortest secrets with their names."""
+_PASSES = 6
+
+
+def redact(text: str) -> str:
+    """Return the text with `[REDACTED:kind]` in place of secrets and personal data; `KINDS` has the kinds.
+
+    Redacting again changes nothing. What surrounds them stays: names, quotes, the host of an address. Private and
+    reserved IP addresses, names of Kubernetes objects, uids, digests, trace ids, times and versions stay. Text that
+    finds no end of what is to be redacted is hostile, and redacted as a whole.
+    """
+    now = marked(text)
+    for _ in range(_PASSES):
+        before = now
+        for apply in RULES:
+            now = apply(now)
+        if now == before:
+            return written(now)
+    return written(MARK["secret"])

@@ -1,0 +1,194 @@
+"""Values that are secret by the name they stand at, in environments, JSON, YAML, flags and sentences (pure)."""
+
+import re
+
+from hemostat.diagnosis.redaction.marks import CLASS, MARK, MARKS, Rule, replaced, rule
+from hemostat.diagnosis.redaction.random import random
+
+_KEYS = "api|access|private|secret|encryption|signing|account|shared|master|auth|client|storage|license"
+_KINDS = (
+    (
+        "password",
+        r"passw(?:or)?ds?|passwd|passphrase|passcode|(?<![a-z])pwd|_pwd|(?<![a-z])(?:user)?pass|(?<![a-z])otp",
+    ),
+    (
+        "key",
+        rf"(?:{_KEYS})[ _-]?keys?(?:[_-]?base|[_-]?data)?",
+    ),
+    ("token", r"token|authorization|(?:set-)?cookie|(?:j|php)?sess(?:ion)?[_-]?id|(?<![a-z])jwt|csrf|xsrf"),
+    ("secret", r"secrets?(?:[_-]?id)?|credentials?|connection[_-]?string"),
+)
+_FIRST = "(?=[_acejlmopstux])"
+"""Letters that names begin with: most places in a text are passed over at once."""
+_NAME = f"{_FIRST}(?:" + "|".join(f"(?P<{kind}>{names})" for kind, names in _KINDS) + ")"
+_ANY = f"{_FIRST}(?:" + "|".join(names for _, names in _KINDS) + ")"
+_SUFFIX = r"(?:[_-]?(?:\d{1,3}|value|plain|text|raw|b64|base64|old|new|prod|dev|test|staging|primary|secondary|hash))?"
+_FLAGS = re.IGNORECASE
+_DOUBLE = r"\"(?P<v{0}d>(?:[^\"\\\n]|\\.)*+)"
+_SINGLE = r"'(?P<v{0}s>(?:[^'\\\n]|\\.)*+)"
+_ESCAPED = r"\\{{1,3}}[\"'](?P<v{0}e>(?:(?!\\{{1,3}}[\"'])[^\n])*+)"
+_LIST = r"\[(?!\{{)(?P<v{0}l>[^\]\n]*+)"
+_NEXT = r"(?![&;,]\s{{0,3}}[\w.-]{{1,40}}\s?[=:])"
+"""What a value ends before: the next one of a query, a connection string or a list."""
+_BARE = rf"(?P<v{{0}}b>(?:{_NEXT}[^\s\"'`<>\[{{{{])(?:{_NEXT}[^\s\"'`<>])*+)"
+_SCHEME = r"(?:(?:bearer|basic|digest|negotiate|ntlm|token|apikey|aws4-hmac-sha256) {{1,3}})?"
+_CLOSED = r"(?:\\{0,3}[\"'`])?\]?"
+_SEPARATOR = r"[ \t]{0,8}(?::=|=>|[:=])[ \t]{0,8}"
+
+_BENIGN = re.compile(
+    r"(?:true|false|null|nil|none|undefined|unset|empty|missing|invalid|expired|required|incorrect|wrong|revoked|denied"
+    r"|failed|valid|ok|unknown|unauthori[sz]ed|authenticated|present|absent|set|provided|rotated|unexpected|redacted"
+    r"|hidden|masked|filtered|\*+|x{3,}|\.{2,}|-+|<\w+>"
+    r"|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]*|\{\{.*|(?:/[a-z0-9._-]+)+/?)[.,;:!)}\]]*",
+    _FLAGS,
+)
+"""What is written in place of a secret, references to one, and words about one. Paths: those where it is kept."""
+_DIGITS = re.compile(r"\d{1,9}[.,;:)}\]]*")
+
+
+def _kept(kind: str, value: str) -> bool:
+    """Tell whether a value is none: `token` and `pass` are also what is counted."""
+    if _BENIGN.fullmatch(value):
+        return True
+    return kind in ("token", "secret") and _DIGITS.fullmatch(value) is not None
+
+
+def _value(number: int) -> str:
+    """Return the pattern of a value; groups are numbered, for a pattern may have two."""
+    forms = (_DOUBLE, _SINGLE, _ESCAPED, _LIST, _SCHEME + _BARE)
+    return "(?:" + "|".join(form.format(number) for form in forms) + ")"
+
+
+def _named(pattern: str, flags: int = 0) -> Rule:
+    """Return a rule whose pattern has the groups of `_NAME`, which say the kind."""
+    compiled = re.compile(pattern, _FLAGS | flags)
+    values = [index for name, index in compiled.groupindex.items() if name.startswith("v")]
+
+    def replace(match: re.Match[str]) -> str:
+        kind = next(name for name, _ in _KINDS if match[name])
+        return replaced(match, values, lambda value: value if _kept(kind, value) else MARK[kind])
+
+    return lambda text: compiled.sub(replace, text)
+
+
+_VALUE = _value(1)
+_WORDS = r"passw(?:or)?d|passwd|passphrase|passcode"
+
+NAMED: tuple[Rule, ...] = (
+    # a YAML block: every line that is indented further
+    _named(
+        rf"^(?P<indent>[ ]*+)(?:-[ ]+)?[\w\"'.-]*?{_NAME}{_SUFFIX}[\"']?:[ ]*[|>][+-]?\d?[ ]*\n"
+        r"(?P<v>(?:(?P=indent)[ ]+[^\n]*\n?)++)",
+        re.MULTILINE,
+    ),
+    # a line of YAML: the rest of it, for such a value may have spaces
+    rule(
+        "password",
+        rf"^[ \t-]{{0,80}}+[\w\"'.-]{{0,80}}?(?:{_WORDS}){_SUFFIX}[\"']?:[ \t]++"
+        rf"(?P<v>[^\s\"'|>&*{{\[{CLASS}][^\n]*)",
+        lambda value: not _kept("password", value.strip()),
+        _FLAGS | re.MULTILINE,
+    ),
+    # of Kubernetes: {name: DB_PASSWORD, value: ...}, in one line or two, JSON or YAML
+    _named(
+        rf"name[\"']?:[ ]{{0,4}}[\"']?[\w.-]{{0,80}}?{_NAME}{_SUFFIX}"
+        rf"[\"']?,?\s{{1,80}}[\"']?value[\"']?:[ ]{{0,4}}{_VALUE}"
+    ),
+    _named(rf"[\"']name[\"']:[ ]{{0,4}}[\"'][\w.-]{{0,80}}?{_NAME}{_SUFFIX}[\"'],[\"']value[\"']:[ ]{{0,4}}{_VALUE}"),
+    # name=value, name: value, "name": "value", and what a diff says it became
+    _named(
+        rf"{_NAME}{_SUFFIX}{_CLOSED}{_SEPARATOR}{_VALUE}"
+        rf"(?:[\"']?[ ]{{0,2}}(?:->|=>|→)[ ]{{0,2}}{_value(2)})?"
+    ),
+    # <name>value</name>
+    _named(rf"<[\w:.-]{{0,40}}?{_NAME}{_SUFFIX}>(?P<v>[^<\n]++)</"),
+    # --name value, and the same as a list of arguments
+    _named(
+        rf"(?<![\w-])--?[\w-]{{0,40}}?{_NAME}{_SUFFIX}"
+        rf"(?:[\"']?\s{{0,4}},\s{{0,20}}|[\"']?\n[ ]{{0,40}}-[ ]+|[ ]+){_VALUE}"
+    ),
+)
+
+_HEADER = r"[^\n\"'\\]"
+SPOKEN: tuple[Rule, ...] = (
+    rule(
+        "token",
+        rf"(?:authorization|cookie|x-[\w-]{{1,30}}(?:token|key|secret))[\"']?[:=][ ]{{0,4}}[\"']?(?P<v>{_HEADER}++)",
+        lambda value: not _kept("token", value),
+        _FLAGS,
+    ),
+    rule(
+        "token",
+        r"(?<![\w-])(?:bearer|basic|negotiate)[ ]{1,3}(?P<v>(?=[A-Za-z_.~+/=-]{0,60}[\d=])[\w.~+/=-]{8,}+)",
+        flags=_FLAGS,
+    ),
+    rule(
+        "password",
+        r"(?<![\w-])(?:-u|--(?:proxy-)?user)[ =][\"']?[^\s:\"']{1,64}:(?P<v>[^\s\"']++)",
+        lambda value: not value.isdigit(),
+    ),
+    rule("password", r"(?<!\w)(?:mysql|mysqldump|mysqladmin|mariadb)[ ][^\n|;]{0,200}?(?<=[ ])-p(?P<v>[^\s\"']++)"),
+    rule("password", r"(?<!\w)(?:sshpass[ ]-p|redis-cli[ ][^\n|;]{0,80}?(?<=[ ])-a)[ ]?[\"']?(?P<v>[^\s\"']++)"),
+    rule("password", r"(?<!\w)login[ ]\S{1,80}[ ]password[ ](?P<v>\S++)"),
+    rule(
+        "password",
+        rf"(?:(?:{_WORDS})|identified[ ]{{1,3}}by)[ ]{{1,3}}(?P<q>[\"'])(?P<v>[^\"'\n]++)(?P=q)",
+        flags=_FLAGS,
+    ),
+    rule(
+        "password",
+        rf"(?:{_WORDS})[ ](?:is|was|set[ ]to|changed[ ]to)[ ](?P<v>(?=\S{{0,40}}[\d!@#$%^&*])\S{{4,}}+)",
+        flags=_FLAGS,
+    ),
+    rule(
+        "secret",
+        rf"{_ANY}s?[ ](?:(?!trace|span|req|id|uid|digest|sha|commit|revision)[a-z]{{1,12}}[ ]){{0,3}}?"
+        r"[\"'`(\[]?(?P<v>[\w+/.~=-]{16,}+)",
+        random,
+        _FLAGS,
+    ),
+    rule(
+        "secret",
+        r"(?<![A-Za-z])(?:auth|key|sig|signature|sid|session|salt|nonce|code)"
+        r"[\"']?[:=][ ]?[\"']?(?P<v>[\w+/%~=-]{16,}+)",
+        random,
+        _FLAGS,
+    ),
+)
+"""Headers, commands, sentences."""
+
+_DOCUMENT = re.compile(r"^---[^\n]*\n", re.MULTILINE)
+_IS_SECRET = re.compile(r"[\"']?kind[\"']?:[ ]{0,4}[\"']?(?:Secret|SecretList)(?![\w-])")
+_YAML_DATA = re.compile(
+    r"^(?P<indent>[ ]*+)(?:-[ ]+)?(?:data|stringData):[ \t]*\n(?P<v>(?:(?P=indent)[ ]+[^\n]*\n?)++)", re.MULTILINE
+)
+_JSON_DATA = re.compile(
+    r"\\{0,3}\"(?:data|stringData)\\{0,3}\"\s{0,4}:\s{0,4}\{(?P<v>(?:[^{}\"]|\"(?:[^\"\\]|\\.)*+\"?)*+)"
+)
+
+
+def manifests(text: str) -> str:
+    """Redact the data of Secrets, all of it at once: the names of its keys say too much of themselves."""
+    if not _IS_SECRET.search(text):
+        return text
+    parts, start = [], 0
+    for end in [*(match.end() for match in _DOCUMENT.finditer(text)), len(text)]:
+        parts.append(_without_data(text[start:end]))
+        start = end
+    return "".join(parts)
+
+
+def _without_data(document: str) -> str:
+    if not _IS_SECRET.search(document):
+        return document
+    for pattern in (_YAML_DATA, _JSON_DATA):
+        document = pattern.sub(_blank, document)
+    return document
+
+
+def _blank(match: re.Match[str]) -> str:
+    value = match["v"]
+    if not value.strip(MARKS + " \n"):
+        return match[0]
+    inside = MARK["secret"] if not value.endswith("\n") else f"{' ' * (len(match['indent']) + 2)}{MARK['secret']}\n"
+    return match[0].replace(value, inside)

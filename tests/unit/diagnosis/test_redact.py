@@ -1,0 +1,323 @@
+"""Nothing secret or personal leaves the process, and what is needed for a diagnosis does.
+
+Canaries are made up, and built from pieces so that no scanner of repositories takes them for real.
+"""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.diagnosis.redact import MAX_GROWTH, redact
+from hemostat.diagnosis.redaction.marks import KINDS
+
+LOW, HEX = "q7w2e9r4t6y1u8i3o5p0a2s4d6f8g1h3", "9f86d081884c7d659a2feaa0c55ad015"
+MIX = "aB3xK9mQ2rT7vW4yZ8nP5cD1fG6hJ0sLe"
+PEM = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+
+CANARIES = [
+    # known formats, wherever they stand
+    (f"using AKIA{'Q3EG' * 4} now", f"AKIA{'Q3EG' * 4}", "key"),
+    (f"aws_secret_access_key = {MIX}/+4567AB", MIX, "key"),
+    (f"aws_session_token: {MIX}{MIX}==", MIX, "token"),
+    (f"GET /maps?q=1&key=AIza{MIX}ab&v=2", f"AIza{MIX}ab", "key"),
+    (f"got ya29.{MIX} from metadata", f"ya29.{MIX}", "token"),
+    (f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={MIX}==;EndpointSuffix=y", MIX, "key"),
+    (f"https://x.blob.core.windows.net/c?sv=2024&sig={MIX}%3D&se=2026", MIX, "secret"),
+    (f"remote: ghp_{MIX}abc denied", f"ghp_{MIX}abc", "token"),
+    (f"github_pat_{MIX}_{MIX}", MIX, "token"),
+    (f"glpat-{MIX[:20]}", MIX[:20], "token"),
+    (f"xoxb-123456789012-{MIX}", MIX, "token"),
+    (f"POST https://hooks.slack.com/services/T0001/B0001/{MIX}", MIX, "token"),
+    (f"OpenAI said no to sk-proj-{MIX}", MIX, "key"),
+    (f"x-api-key: sk-ant-api03-{MIX}", MIX, "key"),
+    (f"stripe sk_live_{MIX}", MIX, "key"),
+    (f"hf_{MIX} hvs.{MIX} dckr_pat_{MIX}", MIX, "token"),
+    (f"SG.{MIX[:22]}.{MIX}{MIX[:10]}", MIX[:22], "key"),
+    (f"cookie jar: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{MIX}", "eyJzdWIiOiIxMjM0In0", "token"),
+    # headers
+    (f"Authorization: Bearer {LOW}", LOW, "token"),
+    ('{"headers":{"authorization":"Basic dXNlcjpodW50ZXIy"}}', "dXNlcjpodW50ZXIy", "token"),
+    ("> proxy-authorization: Basic dXNlcjpodW50ZXIy", "dXNlcjpodW50ZXIy", "token"),
+    (f"curl -H 'Authorization: token {LOW}' x", LOW, "token"),
+    (f"sent with bearer {LOW}", LOW, "token"),
+    ("Cookie: theme=dark; sid=zebra-quagga-1; lang=en", "zebra-quagga-1", "token"),
+    ("Set-Cookie: session=zebra-quagga-1; Path=/", "zebra-quagga-1", "token"),
+    ("X-Auth-Token: zebraquagga", "zebraquagga", "token"),
+    # addresses
+    ("postgres://shop:zebra-quagga@db:5432/shop", "zebra-quagga", "password"),
+    ("redis://:zebra@qua/gga@cache:6379/0", "zebra@qua/gga", "password"),
+    ("mongodb+srv://u:zebraquagga@c0.mongodb.net/?w=1", "zebraquagga", "password"),
+    ("amqp://guest:zebra%40quagga@mq", "zebra%40quagga", "password"),
+    ("dial root:zebraquagga@tcp(mysql:3306)/shop", "zebraquagga", "password"),
+    ("jdbc:oracle:thin:scott/zebraquagga@//db:1521/x", "zebraquagga", "password"),
+    ("jdbc:postgresql://db/shop?user=a&password=zebraquagga&ssl=true", "zebraquagga", "password"),
+    (f"SENTRY=https://{HEX}@o1.ingest.sentry.io/2", HEX, "token"),
+    (f"postgres://iam:{'A%2Fb' * 400}@db/x", "A%2Fb", "password"),
+    # names, in every way that names are written
+    ("DB_PASSWORD=zebraquagga", "zebraquagga", "password"),
+    ("export DB_PASS='zebra quagga'", "zebra quagga", "password"),
+    ('{"dbPassword": "zebra \\"quagga\\""}', "quagga", "password"),
+    ('{"msg":"{\\"password\\":\\"zebraquagga\\"}"}', "zebraquagga", "password"),
+    ('{"password":"zebraquagga', "zebraquagga", "password"),
+    ("  password: zebra quagga okapi", "okapi", "password"),
+    ("  tls.secret: |\n    zebraquagga\n    okapi\n  next: 1", "okapi", "secret"),
+    ("clientSecret: zebraquagga", "zebraquagga", "secret"),
+    ("Server=db;User Id=sa;Password=zebraquagga;Encrypt=true", "zebraquagga", "password"),
+    ("config['api_key'] = 'zebraquagga'", "zebraquagga", "key"),
+    ("{api-key: zebraquagga, region: eu}", "zebraquagga", "key"),
+    ("<db><password>zebraquagga</password></db>", "zebraquagga", "password"),
+    ("POST /login?user=bob&pwd=zebraquagga&x=1", "zebraquagga", "password"),
+    ("access_token=zebraquagga&token_type=bearer", "zebraquagga", "token"),
+    ("env DB_PASSWORD: zebra1 -> quagga2", "quagga2", "password"),
+    ("- name: DB_PASSWORD\n  value: zebraquagga", "zebraquagga", "password"),
+    ('{"name":"API_TOKEN","value":"zebraquagga"}', "zebraquagga", "token"),
+    ("helm --set x --password zebraquagga", "zebraquagga", "password"),
+    ('args: ["--token", "zebraquagga"]', "zebraquagga", "token"),
+    ("  - --api-key\n  - zebraquagga\n", "zebraquagga", "key"),
+    ("passwords: [zebra, quagga]", "quagga", "password"),
+    ("SECRET_KEY_BASE=zebraquagga", "zebraquagga", "key"),
+    ("vault secret_id: zebraquagga", "zebraquagga", "secret"),
+    ("DB_PASSWORD_2=zebraquagga", "zebraquagga", "password"),
+    ("curl -u admin:zebraquagga https://x", "zebraquagga", "password"),
+    ("mysql -h db -u root -pzebraquagga shop", "zebraquagga", "password"),
+    ("ALTER ROLE shop PASSWORD 'zebraquagga'", "zebraquagga", "password"),
+    ("the password is zebra7quagga", "zebra7quagga", "password"),
+    (f"api key {HEX} was refused", HEX, "secret"),
+    (f"the token `{MIX}` has expired", MIX, "secret"),
+    (f"auth: {MIX}", MIX, "secret"),
+    (f"loaded {MIX}{MIX}", MIX, "secret"),
+    # blocks and manifests
+    (f"-----BEGIN RSA PRIVATE KEY-----\n{PEM}\n{PEM}\n-----END RSA PRIVATE KEY-----\nok", PEM, "private-key"),
+    (f'"-----BEGIN PRIVATE KEY-----\\n{PEM}\\n-----END PRIVATE KEY-----\\n"', PEM, "private-key"),
+    (f"-----BEGIN OPENSSH PRIVATE KEY-----\n{PEM}", PEM, "private-key"),
+    ("apiVersion: v1\ndata:\n  user: emVicmE=\n  x: cXVhZ2dh\nkind: Secret\n", "cXVhZ2dh", "secret"),
+    ('{"kind":"Secret","data":{"user":"emVicmE=","x":"cXVhZ2dh"},"type":"Opaque"}', "cXVhZ2dh", "secret"),
+    ("kind: Secret\nstringData:\n  greeting: zebraquagga\n", "zebraquagga", "secret"),
+    ("    client-key-data: LS0tLS1CRUdJTiBSU0E=", "LS0tLS1CRUdJTiBSU0E=", "key"),
+    # people
+    ("order of ada.lovelace+shop@example.co.uk failed", "ada.lovelace", "email"),
+    ("GET /u?mail=ada%40example.com", "ada", "email"),
+    ("call +49 (0)30 901820-12", "901820", "phone"),
+    ("sms to +14155550123", "4155550123", "phone"),
+    ("(415) 555-0123 or 415-555-0199", "555", "phone"),
+    ("phone=0309018200", "0309018200", "phone"),
+    ("from DE89 3704 0044 0532 0130 00", "0532", "iban"),
+    ("iban GB82WEST12345698765432", "12345698765432", "iban"),
+    ("card 4111 1111 1111 1111 declined", "1111", "card"),
+    ("pan=5555555555554444", "5555555555554444", "card"),
+    ("amex 3782-822463-10005", "822463", "card"),
+    ("ssn 078-05-1120", "078-05-1120", "personal"),
+    ('{"first_name":"Ada","lastName": "Lovelace"}', "Lovelace", "personal"),
+    ('93.184.216.34 - - "GET /"', "93.184.216.34", "ip"),
+    ("client 2606:2800:220:1:248:1893:25c8:1946 gone", "248:1893", "ip"),
+]
+
+ORDINARY = """
+2026-11-22T02:04:39.123456Z  INFO [payment,4bf92f3577b34da6a3ce929d0e0e4736,00f067aa0ba902b7] took 12.5ms status=200
+traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+Back-off pulling image "registry.k8s.io/payment@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+image ghcr.io/shop/payment:v1.2.3-4-gdeadbeef from 10.0.3.17:5000, node ip-192-168-3-4.eu-west-1.compute.internal
+pod/payment-7d9f8b6c5-x2x4z (uid 550e8400-e29b-41d4-a716-446655440000) in namespace shop was OOMKilled, exit code 137
+MountVolume.SetUp failed for volume "creds" : secret "db-creds-7f9c5" not found
+Error: couldn't find key password in Secret shop/db-credentials
+automountServiceAccountToken: false
+secretName: payment-tls
+    secretKeyRef: {name: db, key: password}
+tokenExpirationSeconds: 3607
+prompt_tokens=1234 completion_tokens: 56 total_tokens=1290 max_tokens=4096 token_count=3
+gen_ai.usage.input_tokens 1200 and tokens per second 55
+SyntaxError: Unexpected token } in JSON at position 42
+invalid token for pod payment-7d9f8b6c5-x2x4z-abcdefgh
+invalid token in trace 4bf92f3577b34da6a3ce929d0e0e4736
+password authentication failed for user "shop"
+password: incorrect
+PASSWORD_FILE=/run/secrets/db PWD=/srv/app
+token: ${API_TOKEN} password: {{ .Values.password }}
+bearer authentication is required
+resourceVersion: "18446744073709551615" generation: 7 at 1763777079123 ns=1763777079123456789 offset 4000000000000
+dial tcp 10.96.0.10:53: i/o timeout; 127.0.0.1, 172.17.0.2, 192.168.1.1, 169.254.169.254, 0.0.0.0, fd00::1, fe80::1
+GET http://payment:8080/pay?to=x HTTP/1.1 200 615 1024 "Mozilla/5.0 Chrome/120.0.0.0"
+goroutine 17 [running]: main.(*Server).handle(0xc000123456, {0x7f3a4c}) /go/pkg/mod/golang.org/x/net@v0.17.0/h.go:12
+    at com.shop.payment.HTTP2ServerConnectionManagerImpl.handle(HTTP2ServerConnectionManagerImpl.java:128)
+  File "/usr/local/lib/python3.11/site-packages/sqlalchemy/engine/base.py", line 1967, in _exec_single_context
+systemd: getty@tty1.service: Succeeded.  std::vector<a::b::c> 12:30:45 aa:bb:cc:dd:ee:ff
+cloned git@github.com:shop/payment.git at 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b
+replicas 6 -> 8; image v1.2.3.4 -> v1.2.3.5; cpu 250m -> 500m; +12 -3 lines
+slo burn 14.4 over 1h, 6 over 6h; p99 0.250; 1,234,567 requests; order 20261122-000123-42
+kubernetes.io/service-account-token, type=kubernetes.io/service-account-token
+level=error msg="context deadline exceeded (Client.Timeout exceeded while awaiting headers)" caller=pay.go:42
+"""
+
+
+@pytest.mark.parametrize(("text", "canary", "kind"), CANARIES, ids=[str(n) for n in range(len(CANARIES))])
+def test_no_canary_gets_out(text, canary, kind):
+    found = redact(text)
+    assert canary not in found
+    assert f"[REDACTED:{kind}]" in found
+
+
+@pytest.mark.parametrize(("text", "canary", "kind"), CANARIES, ids=[str(n) for n in range(len(CANARIES))])
+def test_no_canary_gets_out_from_inside_other_texts(text, canary, kind):
+    """In a log line, in a JSON string, in a list of YAML, and twice."""
+    logged = ("2026-11-22T00:00:00Z ERROR {} (retrying)", '{{"msg": "{}"}}', "{} {}")
+    for around in ("- {}", *(() if text.startswith(" ") else logged)):  # what is indented is YAML
+        assert canary not in redact(around.format(text, text)), around
+
+
+def test_there_are_enough_canaries_of_every_kind():
+    assert len({text for text, _, _ in CANARIES}) >= 30
+    assert {kind for _, _, kind in CANARIES} == set(KINDS)
+
+
+@pytest.mark.parametrize("line", ORDINARY.strip("\n").split("\n"))
+def test_what_a_diagnosis_needs_survives(line):
+    assert redact(line) == line
+
+
+def test_ordinary_logs_survive_together():
+    """Rules over several lines take nothing of the next line."""
+    assert redact(ORDINARY) == ORDINARY
+
+
+def test_what_surrounds_a_secret_stays():
+    text = 'level=warn url=postgres://shop:zebra@db:5432/shop token="quagga" attempt=3\n'
+    expected = 'level=warn url=postgres://shop:[REDACTED:password]@db:5432/shop token="[REDACTED:token]" attempt=3\n'
+    assert redact(text) == expected
+
+
+def test_only_the_data_of_the_secret_is_taken_from_a_manifest():
+    text = "kind: ConfigMap\ndata:\n  a: b\n---\nkind: Secret\ndata:\n  a: b\nmetadata:\n  name: x\n"
+    expected = "kind: ConfigMap\ndata:\n  a: b\n---\nkind: Secret\ndata:\n  [REDACTED:secret]\nmetadata:\n  name: x\n"
+    assert redact(text) == expected
+
+
+WORDS = [text for text, _, _ in CANARIES] + [
+    *(
+        "password=",
+        "token:",
+        " ",
+        "\n",
+        '"',
+        "'",
+        "\\",
+        "@",
+        "://",
+        "[REDACTED:token]",
+        "[REDACTED:",
+        "-> ",
+        "--",
+        "{",
+        "x",
+    ),
+    *("Bearer ", "name: ", "value: ", "key", "4111", "a" * 40, "\ue000", "secret", "\u212a", "kind: Secret\ndata:\n "),
+]
+PIECES = st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=12).map("".join)
+
+
+@given(PIECES)
+def test_redacting_again_changes_nothing(text):
+    once = redact(text)
+    assert redact(once) == once
+
+
+@given(PIECES)
+def test_no_text_grows_beyond_the_bound(text):
+    assert len(redact(text)) <= MAX_GROWTH * len(text) + 24
+
+
+HOSTILE = [
+    *(
+        "password=",
+        "password:",
+        '"password":"',
+        "token ",
+        "a://",
+        "a://b:",
+        "a:b@",
+        "eyJ",
+        "eyJa.",
+        "sk-",
+        "-----BEGIN PRIVATE KEY",
+    ),
+    *(
+        "-----BEGIN RSA PRIVATE KEY-----",
+        '"data":{" ',
+        'kind: Secret "data":{" ',
+        "kind: Secret\ndata:\n ",
+        "data:\n",
+        "secret\\",
+    ),
+    *(
+        "a",
+        "A1b2",
+        "1",
+        "1 ",
+        "1-",
+        "+1 ",
+        "1.",
+        "a.",
+        "a@",
+        "a@b.",
+        ":",
+        "a:",
+        " ",
+        "\t",
+        "\n",
+        '"',
+        "'",
+        "\\",
+        '\\"',
+        "-",
+        "--",
+    ),
+    *(
+        "<password>",
+        "--password ",
+        "mysql ",
+        "name: password ",
+        "name: password\nvalue: ",
+        "2001:",
+        "AB12",
+        "AB12 ",
+        "bearer ",
+    ),
+    *(
+        "password is ",
+        "authorization:",
+        "key=",
+        "token=[",
+        "password=& a",
+        "password: x -> ",
+        "login a ",
+        "\ue000",
+        "kind: Secret\n",
+    ),
+    *(
+        "password: |\n ",
+        "redis-cli ",
+        "thin:",
+        "tokentoken",
+        "x-",
+        "first_name:",
+        "---\n",
+        "passpass",
+        "4111 ",
+        "%40",
+        "-u a:",
+    ),
+]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_time_is_linear_in_hostile_text(piece):
+    """Five times the text takes about five times as long, not twenty-five."""
+
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        began = time.process_time()
+        redact(text)
+        return time.process_time() - began
+
+    assert seconds(15_000) < 10 * seconds(3_000) + 0.02
