@@ -36,14 +36,13 @@ _CLOSED = r"(?:\\{0,3}[\"'`])?\]?"
 _SEPARATOR = r"[ \t]{0,8}(?::=|=>|[:=])[ \t]{0,8}"
 
 _BENIGN = re.compile(
-    r"(?:true|false|null|nil|none|undefined|unset|empty|missing|invalid|expired|required|incorrect|wrong|revoked|denied"
-    r"|failed|valid|ok|unknown|unauthori[sz]ed|authenticated|present|absent|set|provided|rotated|unexpected|redacted"
-    r"|hidden|masked|filtered|\*+|x{3,}|\.{2,}|-+|<\w+>"
-    r"|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]*|\{\{.*|(?:/[a-z0-9._-]+)+/?)[.,;:!)}\]]*",
-    _FLAGS,
+    r"(?:(?i:true|false|null|nil|none|undefined|unset|empty|missing|invalid|expired|required|incorrect|wrong|revoked"
+    r"|denied|failed|valid|ok|unknown|unauthori[sz]ed|authenticated|present|absent|set|provided|rotated|unexpected"
+    r"|redacted|hidden|masked|filtered)|\*++|[Xx]{3,}+|-++|<\w+>"
+    r"|\$\{[\w.]++\}|\$\([\w.]++\)|\$[A-Z_][A-Z0-9_]*+|\{\{[^}]*+\}\}|(?:/[a-z0-9._-]++)++/?)[.,;:!)}\]]*+"
 )
 """What is written in place of a secret, references to one, and words about one. Paths: those where it is kept."""
-_DIGITS = re.compile(r"\d{1,9}[.,;:)}\]]*")
+_DIGITS = re.compile(r"\d{1,9}[.,;:)}\]]*+")
 
 
 def _kept(kind: str, value: str) -> bool:
@@ -77,14 +76,14 @@ _WORDS = r"passw(?:or)?d|passwd|passphrase|passcode"
 NAMED: tuple[Rule, ...] = (
     # a YAML block: every line that is indented further
     _named(
-        rf"^(?P<indent>[ ]*+)(?:-[ ]+)?[\w\"'.-]*?{_NAME}{_SUFFIX}[\"']?:[ ]*[|>][+-]?\d?[ ]*\n"
+        rf"^(?P<indent>[+ ]?[ ]*+)(?:-[ ]+)?[\w\"'.-]*?{_NAME}{_SUFFIX}[\"']?:[ ]*[|>][+-]?\d?[ ]*\n"
         r"(?P<v>(?:(?P=indent)[ ]+[^\n]*\n?)++)",
         re.MULTILINE,
     ),
     # a line of YAML: the rest of it, for such a value may have spaces
     rule(
         "password",
-        rf"^[ \t-]{{0,80}}+[\w\"'.-]{{0,80}}?(?:{_WORDS}){_SUFFIX}[\"']?:[ \t]++"
+        rf"^[ \t+-]{{0,80}}+[\w\"'.-]{{0,80}}?(?:{_WORDS}){_SUFFIX}[\"']?:[ \t]++"
         rf"(?P<v>[^\s\"'|>&*{{\[{CLASS}][^\n]*)",
         lambda value: not _kept("password", value.strip()),
         _FLAGS | re.MULTILINE,
