@@ -166,12 +166,25 @@ class SignalStatus(Model):
 
 
 class EvidenceKind(StrEnum):
-    """What an item of evidence is. An Exemplar is the ids of traces that show it."""
+    """What an item of evidence is."""
 
     SIGNAL = "Signal"
     CHANGE = "Change"
     WORKLOAD = "Workload"
     EXEMPLAR = "Exemplar"
+    """Ids of traces that show it."""
+    SERIES = "Series"
+    """Measurements over time."""
+    EDGE = "Edge"
+    """Calls between two services."""
+    EVENT = "Event"
+    """What the API server's Events say."""
+    LOG = "Log"
+    """A template of log lines, with how often it came."""
+    STEP = "Step"
+    """What agents did."""
+    EPISODE = "Episode"
+    """A past incident that is alike."""
 
 
 class Evidence(Model):
@@ -206,6 +219,32 @@ class Hypothesis(Model):
     """Why it was not chosen, if it was not."""
 
 
+class Statement(Model):
+    """Something that a model stated and that the evidence bears."""
+
+    text: Text
+    """The statement."""
+    about: Short
+    """What it is about, as the evidence names it."""
+    cites: Annotated[tuple[EvidenceId, ...], Field(max_length=16, json_schema_extra=ATOMIC)]
+    """The evidence that shows it."""
+
+
+class ModelUsage(Model):
+    """What was asked of models about this incident, all rounds together."""
+
+    models: Annotated[tuple[Short, ...], Field(max_length=8, json_schema_extra=ATOMIC)] = ()
+    """Which answered."""
+    turns: Count = 0
+    """How often one was asked."""
+    tokens_in: Count = 0
+    """Tokens of what they were asked."""
+    tokens_out: Count = 0
+    """Tokens of what they replied."""
+    usd: Decimal = "0"
+    """What it cost, in US dollars, as far as prices are known."""
+
+
 class Diagnosis(Model):
     """What was concluded and by whom."""
 
@@ -213,6 +252,14 @@ class Diagnosis(Model):
     """Matcher (deterministic) or Model."""
     runbook_ref: LocalRef | None = None
     """The Runbook chosen."""
+    cause: Text = ""
+    """The cause in the model's words, where one was asked: text for people, of which nothing follows."""
+    statements: Annotated[tuple[Statement, ...], Field(max_length=12, json_schema_extra=ATOMIC)] = ()
+    """What the model's conclusion rests on."""
+    dropped: Count = 0
+    """Statements of the model that cited nothing, or nothing that bears them: they are left out."""
+    usage: ModelUsage | None = None
+    """What was asked of models."""
     hypotheses: Annotated[tuple[Hypothesis, ...], Field(max_length=16, json_schema_extra=keyed("runbook"))] = ()
     """Everything that was considered, the best first."""
 

@@ -1,0 +1,84 @@
+"""What a consultation is about: the evidence that may leave, and the Runbooks that may be chosen (pure)."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from hemostat.api.incident import Diagnosis, Evidence, EvidenceKind, Incident
+from hemostat.api.runbook import Runbook
+
+MAX_GUIDANCE = 1200
+"""Characters of a Runbook's guidance that a model is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A Runbook that the matcher found: the model may choose it, and nothing else."""
+
+    runbook: str
+    cause: str
+    guidance: str
+    actions: tuple[str, ...]
+    """What would be done, in order."""
+    percent: int
+    """Share of its symptoms' weight that was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An incident as a model may see it."""
+
+    incident: str
+    """Its uid: the conversation that all turns about it belong to."""
+    title: str
+    target: str
+    evidence: tuple[Evidence, ...]
+    withheld: Mapping[EvidenceKind, int]
+    """How many items of which kinds stay in the cluster."""
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def key(self) -> str:
+        """Return what is the same for the same question: evidence by what it says, not when; Runbooks as they read."""
+        said = [f"{e.key}\0{e.summary}" for e in self.evidence]
+        asked = [f"{c.runbook}\0{c.cause}\0{c.guidance}\0{c.actions}\0{c.percent}" for c in self.candidates]
+        return hashlib.sha256("\n".join([self.incident, self.title, *said, *asked]).encode()).hexdigest()
+
+
+def make_case(
+    incident: Incident,
+    evidence: Sequence[Evidence],
+    diagnosis: Diagnosis,
+    runbooks: Sequence[Runbook],
+    allowed: Collection[EvidenceKind],
+) -> Case:
+    """Return the case, of the evidence that the namespace lets out and the Runbooks that the matcher found.
+
+    :param diagnosis: the matcher's; its hypotheses with confidence are the candidates.
+    """
+    by_name = {r.metadata.name: r for r in runbooks}
+    target = incident.spec.target_ref
+    return Case(
+        incident=incident.metadata.uid,
+        title=incident.spec.title,
+        target=f"{target.kind} {target.name} in namespace {incident.metadata.namespace}",
+        evidence=tuple(e for e in evidence if e.kind in allowed),
+        withheld=Counter(e.kind for e in evidence if e.kind not in allowed),
+        candidates=tuple(
+            _candidate(by_name[h.runbook], h.confidence_percent)
+            for h in diagnosis.hypotheses
+            if h.confidence_percent and h.runbook in by_name
+        ),
+    )
+
+
+def _candidate(runbook: Runbook, percent: int) -> Candidate:
+    spec = runbook.spec
+    return Candidate(
+        runbook=runbook.metadata.name,
+        cause=spec.cause,
+        guidance=spec.guidance[:MAX_GUIDANCE],
+        actions=tuple(r.action for r in spec.remediations),
+        percent=percent,
+    )

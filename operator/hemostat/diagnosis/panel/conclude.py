@@ -1,0 +1,119 @@
+"""From the matcher's conclusion and the panel's to one diagnosis (pure).
+
+The model may choose among the Runbooks that the matcher found, and may take confidence away; it can add none: what a
+gate lets pass unattended is what the matcher alone would have let pass, or less.
+"""
+
+from dataclasses import dataclass, replace
+
+from hemostat.api.incident import Hypothesis, ModelUsage, Statement
+from hemostat.api.meta import LocalRef
+from hemostat.diagnosis.matcher import Conclusion
+from hemostat.diagnosis.panel.consultation import Consultation, Usage
+
+DOUBTED_PERCENT = 20
+"""Confidence in what the matcher found and the model does not believe: a person decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """One diagnosis, and whether a model had a part in it."""
+
+    conclusion: Conclusion
+    consulted: bool
+    """Whether what a model said counts."""
+    reason: str
+    """Agrees, Chose, Doubts, Explains, Ungrounded, or why it could not be asked."""
+    message: str
+
+
+def conclude(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRef]) -> Concluded:
+    """Return the diagnosis.
+
+    :param refs: the Runbooks that the matcher considered, by name.
+    """
+    verdict = heard.verdict
+    if verdict is None:
+        reason, message = heard.failure or ("NoReply", "the model did not conclude")
+        return Concluded(_with(matched, heard), False, reason, f"{message}; the matcher's answer stands"[:1024])
+    if not heard.claims:
+        message = "nothing that the model states is borne by evidence; the matcher's answer stands"
+        return Concluded(_with(matched, heard), False, "Ungrounded", message)
+    candidates = {h.runbook: h for h in matched.diagnosis.hypotheses if h.confidence_percent}
+    chosen = matched.diagnosis.runbook_ref.name if matched.diagnosis.runbook_ref is not None else ""
+    told = _with(matched, heard, verdict.cause)
+    if not candidates:
+        return Concluded(told, True, "Explains", "no Runbook matches; the model says what it takes for the cause")
+    if verdict.runbook not in candidates:
+        what = "it abstains" if verdict.runbook is None else f"it names {verdict.runbook!r}, which does not match"
+        message = f"the model does not confirm what the matcher found: {what}"
+        return Concluded(_doubted(told, chosen), True, "Doubts", message[:1024])
+    percent = min(candidates[verdict.runbook].confidence_percent, verdict.confidence)
+    diagnosis = told.diagnosis.model_copy(
+        update={
+            "by": "Model",
+            "runbook_ref": refs[verdict.runbook],
+            "hypotheses": _ordered(told.diagnosis.hypotheses, verdict.runbook, percent, heard),
+        }
+    )
+    message = f"{verdict.cause} ({verdict.runbook})"[:2048]
+    if verdict.runbook == chosen:
+        return Concluded(replace(told, diagnosis=diagnosis), True, "Agrees", "the model concludes the same")
+    conclusion = Conclusion(diagnosis, "RunbookChosen", message)
+    before = f"instead of {chosen}" if chosen else "where the matcher could not decide"
+    return Concluded(conclusion, True, "Chose", f"the model chose {verdict.runbook} {before}")
+
+
+def _with(matched: Conclusion, heard: Consultation, cause: str = "") -> Conclusion:
+    statements = tuple(Statement(text=c.text, about=c.entity, cites=c.cites) for c in heard.claims)
+    update = {
+        "cause": cause,
+        "statements": statements if cause else (),
+        "dropped": heard.dropped.total(),
+        "usage": _usage(heard.usage, heard.models),
+    }
+    return replace(matched, diagnosis=matched.diagnosis.model_copy(update=update))
+
+
+def _usage(used: Usage, models: tuple[str, ...]) -> ModelUsage | None:
+    if not used.turns:
+        return None
+    return ModelUsage(
+        models=tuple(m[:256] for m in models[:8]),
+        turns=used.turns,
+        tokens_in=used.tokens_in,
+        tokens_out=used.tokens_out,
+        usd=f"{used.usd:.6f}",
+    )
+
+
+def _doubted(told: Conclusion, chosen: str) -> Conclusion:
+    hypotheses = tuple(
+        h.model_copy(update={"confidence_percent": min(h.confidence_percent, DOUBTED_PERCENT)})
+        if h.runbook == chosen
+        else h
+        for h in told.diagnosis.hypotheses
+    )
+    return replace(told, diagnosis=told.diagnosis.model_copy(update={"hypotheses": hypotheses}))
+
+
+def _ordered(
+    hypotheses: tuple[Hypothesis, ...], chosen: str, percent: int, heard: Consultation
+) -> tuple[Hypothesis, ...]:
+    """Put the chosen one first, with what it rests on, and say of the others why not."""
+    assert heard.verdict is not None
+    why = {r.runbook: r.why for r in heard.verdict.ruled_out}
+    cites = tuple(dict.fromkeys(id_ for claim in heard.claims for id_ in claim.cites))
+    first = [
+        h.model_copy(update={"confidence_percent": percent, "cites": cites, "ruled_out": None})
+        for h in hypotheses
+        if h.runbook == chosen
+    ]
+    others = [
+        h.model_copy(update={"ruled_out": (why.get(h.runbook) or f"the model chose {chosen}")[:1024]})
+        if h.confidence_percent
+        else h
+        for h in hypotheses
+        if h.runbook != chosen
+    ]
+    return (*first, *others)

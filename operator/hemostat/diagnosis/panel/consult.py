@@ -1,0 +1,81 @@
+"""Consults the panel: specialists at the same time, each with its own tools, then the aggregator (shell)."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from hemostat.api.incident import EvidenceKind
+from hemostat.diagnosis.answer import Asks
+from hemostat.diagnosis.panel import prompt
+from hemostat.diagnosis.panel.case import Case
+from hemostat.diagnosis.panel.consultation import Consultation
+from hemostat.diagnosis.panel.grounding import ground
+from hemostat.diagnosis.panel.meter import Meter
+from hemostat.diagnosis.panel.reply import Claim, Finding, Verdict
+from hemostat.diagnosis.panel.roster import Specialist, assign
+from hemostat.diagnosis.panel.session import Failed, Session
+from hemostat.diagnosis.panel.tools import Pad, Tool
+from hemostat.guard.clock import Clock
+
+LOG = logging.getLogger(__name__)
+
+
+class Panel:
+    """Consults. One is made per process; several threads may use it.
+
+    :param tools: all there are, by name; a specialist gets its own, of kinds of evidence that may leave.
+    """
+
+    def __init__(self, asks: Asks, meter: Meter, clock: Clock, tools: Mapping[str, Tool]) -> None:
+        self._asks, self._meter, self._clock = asks, meter, clock
+        self._tools = tools
+
+    def consult(self, case: Case, pad: Pad, allowed: frozenset[EvidenceKind]) -> Consultation:
+        """Ask specialists and aggregator. What models and providers do wrong is in the result, not raised.
+
+        :param pad: holds the evidence of the case, and what is looked up.
+        """
+        session = Session(self._asks, self._meter, self._clock, case.incident)
+        found, silent, dropped = self._findings(session, case, pad, allowed)
+        verdict, failure = None, None
+        claims: tuple[Claim, ...] = ()
+        try:
+            asked = prompt.aggregator(replace(case, evidence=pad.evidence), found)
+            verdict = session.reply(Verdict, asked, {}, pad)
+            grounded = ground(verdict.claims, pad.evidence)
+            claims, dropped = grounded.claims, dropped + grounded.dropped
+        except Failed as failed:
+            failure = (failed.reason, str(failed))
+        return Consultation(
+            verdict, claims, dropped, pad.evidence, silent, session.usage, tuple(session.models), failure
+        )
+
+    def _findings(
+        self, session: Session, case: Case, pad: Pad, allowed: frozenset[EvidenceKind]
+    ) -> tuple[dict[str, tuple[Claim, ...]], dict[str, str], Counter[str]]:
+        """Return what each specialist states as far as the evidence bears it, who was silent, and what was dropped."""
+        found: dict[str, tuple[Claim, ...]] = {}
+        silent: dict[str, str] = {}
+        dropped: Counter[str] = Counter()
+        members = assign(case)
+        if not members:
+            return found, silent, dropped
+
+        def work(of: Specialist) -> Finding:
+            tools = {n: t for n, t in self._tools.items() if n in of.tools and t.kind in allowed}
+            return session.reply(Finding, prompt.specialist(of, case), tools, pad)
+
+        with ThreadPoolExecutor(len(members), "panel") as pool:
+            works = [(of, pool.submit(work, of)) for of in members]
+        for of, future in works:
+            try:
+                grounded = ground(future.result().claims, of.sees(pad.evidence))
+            except Failed as failed:
+                silent[of.name] = f"{failed.reason}: {failed}"
+                LOG.info("specialist %s of %s is silent: %s", of.name, case.incident, silent[of.name])
+                continue
+            found[of.name] = grounded.claims
+            dropped += grounded.dropped
+        return found, silent, dropped

@@ -1,0 +1,109 @@
+"""One consultation's talk with models: every turn is counted, bounded in time, and repaired once (shell)."""
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any, TypeVar
+
+from hemostat.diagnosis.answer import Answer, Asks, Offer
+from hemostat.diagnosis.panel import prompt
+from hemostat.diagnosis.panel.consultation import Usage
+from hemostat.diagnosis.panel.meter import BudgetSpent, Meter
+from hemostat.diagnosis.panel.reply import Reply, parse, schema
+from hemostat.diagnosis.panel.tools import Pad, Tool, use
+from hemostat.errors import HemostatError, Refused
+from hemostat.guard.budget import Standing
+from hemostat.guard.clock import Clock
+
+MAX_TURNS = 5
+"""Turns of one member of the panel: those with tools, the reply, and its repair."""
+MAX_CALLS = 4
+"""Calls of tools that are carried out of one reply; others are told that they are too many."""
+MAX_TOOL_SECONDS = 5.0
+R = TypeVar("R", bound=Reply)
+Message = dict[str, Any]
+
+
+class Failed(Exception):
+    """A member of the panel came to no reply.
+
+    :param reason: BudgetSpent, Deadline, BadReply, NoProvider, or the reason of the provider's error.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Session:
+    """Talks with models about one incident (thread-safe)."""
+
+    def __init__(self, asks: Asks, meter: Meter, clock: Clock, incident: str) -> None:
+        self._asks, self._meter, self._clock = asks, meter, clock
+        self._incident = incident
+        self._deadline = clock.monotonic() + meter.budget.seconds
+        self._lock = Lock()
+        self.usage = Usage()
+        self.models: dict[str, None] = {}
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        return max(0.0, self._deadline - self._clock.monotonic())
+
+    def reply(self, wanted: type[R], messages: Sequence[Message], tools: Mapping[str, Tool], pad: Pad) -> R:
+        """Return what the model concludes, after as many look-ups as it wants and may. Raises `Failed`."""
+        told: list[Message] = list(messages)
+        wrong, repaired = "", False
+        for turn in range(1, MAX_TURNS + 1):
+            hurry = turn >= MAX_TURNS - 1
+            answer = self._turn(wanted, told, {} if hurry or repaired else tools)
+            if answer.calls and not (hurry or repaired):
+                told += self._looked_up(answer, tools, pad)
+                continue
+            found = parse(wanted, answer.text)
+            if isinstance(found, wanted):
+                return found
+            wrong = str(found)
+            if repaired:
+                break
+            repaired = True
+            told += prompt.repair(answer.text, wrong)
+        raise Failed("BadReply", f"the reply was no valid {wanted.__name__}, also when asked again: {wrong}"[:1024])
+
+    def _turn(self, wanted: type[Reply], told: list[Message], tools: Mapping[str, Tool]) -> Answer:
+        try:
+            standing = self._meter.turn(self._incident)
+        except BudgetSpent as spent:
+            raise Failed("BudgetSpent", str(spent)) from spent
+        if self.left <= 0:
+            raise Failed("Deadline", f"no reply within {self._meter.budget.seconds:g} s")
+        last = standing is Standing.WRAP_UP
+        asked = [*told, prompt.wrap_up()] if last else told
+        offered = [] if last else [Offer(t.name, t.description, schema(t.arguments)) for t in tools.values()]
+        try:
+            answer = self._asks.ask(asked, schema=schema(wanted), tools=offered, deadline=self._deadline)
+        except Refused as error:
+            raise Failed(error.reason, str(error)) from error
+        except HemostatError as error:
+            raise Failed("NoProvider" if self.left > 0 else "Deadline", str(error)) from error
+        self._meter.spent(self._incident, answer.tokens_in + answer.tokens_out, answer.usd)
+        with self._lock:
+            self.usage = self.usage.plus(answer.tokens_in, answer.tokens_out, answer.usd)
+            self.models[answer.model] = None
+        return answer
+
+    def _looked_up(self, answer: Answer, tools: Mapping[str, Tool], pad: Pad) -> list[Message]:
+        """Carry out what was asked for; return the messages that say so and what was found."""
+        calls = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+            for c in answer.calls
+        ]
+        told: list[Message] = [{"role": "assistant", "content": answer.text or None, "tool_calls": calls}]
+        for n, call in enumerate(answer.calls):
+            if n < MAX_CALLS:
+                found = use(tools, call.name, call.arguments, pad, min(MAX_TOOL_SECONDS, self.left))
+                text = found if isinstance(found, str) else prompt.items(found)
+            else:
+                text = f"not looked up: at most {MAX_CALLS} calls at a time"
+            told.append({"role": "tool", "tool_call_id": call.id, "content": text})
+        return told

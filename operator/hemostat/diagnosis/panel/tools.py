@@ -1,0 +1,108 @@
+"""What specialists may look up: read-only, bounded, and what is found becomes evidence before anybody reads it."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from pydantic import ValidationError
+
+from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind
+from hemostat.diagnosis.panel.reply import Reply
+from hemostat.errors import HemostatError
+
+MAX_ITEMS = 8
+"""Items that one call of a tool may add."""
+MAX_SUBJECT, MAX_SUMMARY, MAX_KEY = 256, 1024, 512
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that was looked up, not numbered yet; its text is redacted when it becomes evidence."""
+
+    key: str
+    subject: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One thing that can be looked up.
+
+    :param kind: what its results are as evidence: a namespace that does not let this kind out has no such tool.
+    :param run: takes valid arguments and the seconds it may take. Raises `HemostatError` saying what went wrong.
+    """
+
+    name: str
+    description: str
+    kind: EvidenceKind
+    arguments: type[Reply]
+    run: Callable[[Any, float], Sequence[Item]]
+
+
+class Pad:
+    """The evidence of a consultation, to which tools add (thread-safe). Numbers go on from those of the Incident."""
+
+    def __init__(
+        self, evidence: Sequence[Evidence], taken: int, now: Callable[[], datetime], redact: Callable[[str], str]
+    ) -> None:
+        """Begin with what is known.
+
+        :param taken: how many numbers are given away already, those of evidence that may not be shown included.
+        """
+        self._evidence = list(evidence)
+        self._taken = taken
+        self._now, self._redact = now, redact
+        self._lock = Lock()
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """All of it, at present."""
+        with self._lock:
+            return tuple(self._evidence)
+
+    def add(self, kind: EvidenceKind, found: Iterable[Item]) -> tuple[Evidence, ...]:
+        """Number what was found; what is known already keeps its number, what has no room is left out."""
+        shown: list[Evidence] = []
+        with self._lock:
+            known = {e.key: e for e in self._evidence}
+            for item in list(found)[:MAX_ITEMS]:
+                key = item.key[:MAX_KEY]
+                if key not in known:
+                    if self._taken >= MAX_EVIDENCE:
+                        break
+                    self._taken += 1
+                    known[key] = self._numbered(kind, key, item)
+                    self._evidence.append(known[key])
+                shown.append(known[key])
+        return tuple(shown)
+
+    def _numbered(self, kind: EvidenceKind, key: str, item: Item) -> Evidence:
+        return Evidence(
+            id=f"E{self._taken}",
+            key=key,
+            kind=kind,
+            subject=self._redact(item.subject)[:MAX_SUBJECT],
+            summary=self._redact(item.summary)[:MAX_SUMMARY],
+            observed_time=self._now(),
+        )
+
+
+def use(tools: Mapping[str, Tool], name: str, arguments: str, pad: Pad, seconds: float) -> tuple[Evidence, ...] | str:
+    """Carry out a call as a model wrote it; return the evidence found, or what is wrong in words for the model."""
+    tool = tools.get(name)
+    if tool is None:
+        return f"there is no tool {name[:64]!r}; there are {', '.join(sorted(tools)) or 'none'}"
+    try:
+        asked = tool.arguments.model_validate(json.loads(arguments or "{}"))
+        found = tool.run(asked, seconds)
+    except (json.JSONDecodeError, RecursionError):
+        return "the arguments are not JSON"
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"wrong arguments: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except HemostatError as error:
+        return f"it cannot be looked up: {error}"
+    return pad.add(tool.kind, found) or "nothing was found"
