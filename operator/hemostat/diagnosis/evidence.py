@@ -1,12 +1,14 @@
 """Facts about an incident, numbered once and never renumbered (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from hemostat.api.incident import MAX_EVIDENCE, Advice, Evidence, EvidenceKind, SignalState, SignalStatus
 from hemostat.api.watch import PresentRevision
+from hemostat.diagnosis.redact import redact
 from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
 from hemostat.signals.sentence import sentence
 from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, troubles
@@ -14,6 +16,9 @@ from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, tr
 MAX_NOTED = 12
 """Changes around the target, and as many at its callees, that become evidence: the newest."""
 MAX_TROUBLES = 16
+MAX_KEY = 512
+MAX_TEXT = 8192
+"""Characters that are looked through for secrets: more than are kept, for placeholders are shorter than secrets."""
 _WITHOUT_REPLICAS = ("Job", "CronJob", "Node")
 AFTERWARDS = timedelta(seconds=60)
 """Changes at other objects that came later than this after the incident opened did not cause it."""
@@ -131,6 +136,34 @@ def gather(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A fact that has no number yet. Its texts may hold anything: they are redacted when it becomes evidence."""
+
+    key: str
+    """Its identity: the same fact is listed once."""
+    kind: EvidenceKind
+    subject: str
+    summary: str
+    time: datetime | None = None
+    """When it was observed; None: now."""
+
+    def numbered(self, number: int, now: datetime) -> Evidence:
+        """Return it as evidence, bounded, and without secrets and personal data."""
+        return Evidence(
+            id=f"E{number}",
+            key=_redacted(self.key[:MAX_TEXT])[:MAX_KEY],
+            kind=self.kind,
+            subject=_redacted(self.subject[:MAX_TEXT])[:256],
+            summary=_redacted(self.summary[:MAX_TEXT])[:1024],
+            observed_time=self.time or now,
+        )
+
+
+_redacted = lru_cache(maxsize=4096)(redact)
+"""The same facts are seen again at every look."""
+
+
 def number(
     known: Sequence[Evidence], facts: Facts, traces: Mapping[str, Sequence[str]], now: datetime
 ) -> tuple[Evidence, ...]:
@@ -138,49 +171,40 @@ def number(
 
     :param traces: ids of traces that show a signal, by its key.
     """
+    return append(known, _items(facts, traces), now)
+
+
+def append(known: Sequence[Evidence], items: Iterable[Item], now: datetime) -> tuple[Evidence, ...]:
+    """Append what is not listed yet, with the next free numbers. At most 64 in all."""
     listed = {e.key for e in known}
-    fresh: dict[str, Item] = {}
-    for item in _items(facts, traces):
-        key = item[0][:512]
-        if key not in listed:
-            fresh.setdefault(key, item)
-    room = MAX_EVIDENCE - len(known)
-    return (
-        *known,
-        *(
-            Evidence(
-                id=f"E{len(known) + i}",
-                key=key,
-                kind=kind,
-                subject=subject[:256],
-                summary=summary[:1024],
-                observed_time=time or now,
-            )
-            for i, (key, (_, kind, subject, summary, time)) in enumerate(list(fresh.items())[:room], start=1)
-        ),
-    )
-
-
-Item = tuple[str, EvidenceKind, str, str, datetime | None]
+    found = list(known)
+    for item in items:
+        if len(found) >= MAX_EVIDENCE:
+            break
+        fresh = item.numbered(len(found) + 1, now)
+        if fresh.key not in listed:
+            listed.add(fresh.key)
+            found.append(fresh)
+    return tuple(found)
 
 
 def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
     items: list[Item] = []
     for s in (s for s in facts.signals if s.state is SignalState.FIRING):  # witnesses that are well prove no trouble
         text = f"{sentence(s)} (from {s.source})"
-        items.append((f"signal/{s.key}{_raised(s)}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
+        items.append(Item(f"signal/{s.key}{_raised(s)}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
         if shown := traces.get(s.key):
-            items.append((f"traces/{s.key}", EvidenceKind.EXEMPLAR, s.subject, f"traces {', '.join(shown)}", None))
+            items.append(Item(f"traces/{s.key}", EvidenceKind.EXEMPLAR, s.subject, f"traces {', '.join(shown)}"))
     items += [_changed(c, "") for c in facts.changes]
     # what a trouble is called is its identity, what is said of it may vary: the scheduler never says the same twice
     items += [
-        (f"pod/{': '.join(t.split(': ')[:2])}", EvidenceKind.WORKLOAD, t.split(":")[0], t, None) for t in facts.troubles
+        Item(f"pod/{': '.join(t.split(': ')[:2])}", EvidenceKind.WORKLOAD, t.split(":")[0], t) for t in facts.troubles
     ]
     items += [_changed(c, "at a callee, ") for c in facts.callee_changes]
     if facts.workload is not None and facts.target["kind"] not in _WITHOUT_REPLICAS:
         w = facts.workload
         text = f"{w.readiness()}, {w.updated} of the newest template"
-        items.append(("workload", EvidenceKind.WORKLOAD, facts.target["name"], text, None))
+        items.append(Item("workload", EvidenceKind.WORKLOAD, facts.target["name"], text))
     return items
 
 
@@ -193,7 +217,7 @@ def _raised(signal: SignalStatus) -> str:
 def _changed(c: Change, where: str) -> Item:
     when = f"{abs(c.age_seconds):.0f} s {'before' if c.age_seconds >= 0 else 'after'} the incident opened"
     what = f"{c.kind} of {c.subject}" if c.kind == ChangeKind.ROLLOUT else f"{c.subject} was changed"
-    return c.key, EvidenceKind.CHANGE, c.subject, f"{what} {where}{when}: {c.detail}", c.time
+    return Item(c.key, EvidenceKind.CHANGE, c.subject, f"{what} {where}{when}: {c.detail}", c.time)
 
 
 def _before(changes: Sequence[Change]) -> list[dict[str, Any]]:

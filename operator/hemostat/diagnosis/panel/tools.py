@@ -10,21 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind
+from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.errors import HemostatError
 
 MAX_ITEMS = 8
 """Items that one call of a tool may add."""
-MAX_SUBJECT, MAX_SUMMARY, MAX_KEY = 256, 1024, 512
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Something that was looked up, not numbered yet; its text is redacted when it becomes evidence."""
-
-    key: str
-    subject: str
-    summary: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +36,14 @@ class Tool:
 class Pad:
     """The evidence of a consultation, to which tools add (thread-safe). Numbers go on from those of the Incident."""
 
-    def __init__(
-        self, evidence: Sequence[Evidence], taken: int, now: Callable[[], datetime], redact: Callable[[str], str]
-    ) -> None:
+    def __init__(self, evidence: Sequence[Evidence], taken: int, now: Callable[[], datetime]) -> None:
         """Begin with what is known.
 
         :param taken: how many numbers are given away already, those of evidence that may not be shown included.
         """
         self._evidence = list(evidence)
         self._taken = taken
-        self._now, self._redact = now, redact
+        self._now = now
         self._lock = Lock()
 
     @property
@@ -63,31 +52,21 @@ class Pad:
         with self._lock:
             return tuple(self._evidence)
 
-    def add(self, kind: EvidenceKind, found: Iterable[Item]) -> tuple[Evidence, ...]:
+    def add(self, found: Iterable[Item]) -> tuple[Evidence, ...]:
         """Number what was found; what is known already keeps its number, what has no room is left out."""
         shown: list[Evidence] = []
         with self._lock:
             known = {e.key: e for e in self._evidence}
             for item in list(found)[:MAX_ITEMS]:
-                key = item.key[:MAX_KEY]
-                if key not in known:
+                fresh = item.numbered(self._taken + 1, self._now())
+                if fresh.key not in known:
                     if self._taken >= MAX_EVIDENCE:
                         break
                     self._taken += 1
-                    known[key] = self._numbered(kind, key, item)
-                    self._evidence.append(known[key])
-                shown.append(known[key])
+                    known[fresh.key] = fresh
+                    self._evidence.append(fresh)
+                shown.append(known[fresh.key])
         return tuple(shown)
-
-    def _numbered(self, kind: EvidenceKind, key: str, item: Item) -> Evidence:
-        return Evidence(
-            id=f"E{self._taken}",
-            key=key,
-            kind=kind,
-            subject=self._redact(item.subject)[:MAX_SUBJECT],
-            summary=self._redact(item.summary)[:MAX_SUMMARY],
-            observed_time=self._now(),
-        )
 
 
 def use(tools: Mapping[str, Tool], name: str, arguments: str, pad: Pad, seconds: float) -> tuple[Evidence, ...] | str:
@@ -105,4 +84,4 @@ def use(tools: Mapping[str, Tool], name: str, arguments: str, pad: Pad, seconds:
         return f"wrong arguments: {'.'.join(map(str, first['loc']))}: {first['msg']}"
     except HemostatError as error:
         return f"it cannot be looked up: {error}"
-    return pad.add(tool.kind, found) or "nothing was found"
+    return pad.add(item for item in found if item.kind is tool.kind) or "nothing was found"

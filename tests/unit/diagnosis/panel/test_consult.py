@@ -18,10 +18,11 @@ from tests.unit.diagnosis.panel.scripted import (
     verdict,
 )
 
+from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.diagnosis.panel.reply import Reply
-from hemostat.diagnosis.panel.tools import Item, Pad, Tool
+from hemostat.diagnosis.panel.tools import Pad, Tool
 from hemostat.errors import Retry
 
 ALL = frozenset(K)
@@ -31,10 +32,10 @@ class Which(Reply):
     pod: str
 
 
-def consult(model, of, *, tools=None, budget=None, clock=None, allowed=ALL, meter=None, redact=str):
+def consult(model, of, *, tools=None, budget=None, clock=None, allowed=ALL, meter=None):
     clock = clock or Clock()
     meter = meter or Meter(budget or Budget(), clock)
-    pad = Pad(of.evidence, len(of.evidence), lambda: NOW, redact)
+    pad = Pad(of.evidence, len(of.evidence), lambda: NOW)
     return Panel(model, meter, clock, tools or {}).consult(of, pad, allowed)
 
 
@@ -86,19 +87,18 @@ def test_what_is_looked_up_is_redacted_numbered_and_may_be_cited():
             return verdict("bad-rollout", claim("it lacks memory", "payment-1", ["E3"]))
         return finding() if messages[-1]["role"] == "tool" else (call("logs", pod="payment-1"),)
 
-    found = logs(lambda asked: [Item("log/1", asked.pod, "payment-1: out of memory, password=x")])
+    found = logs(lambda asked: [Item("log/1", K.LOG, asked.pod, "payment-1: out of memory, password=hunter2")])
     model = Scripted(reply)
     heard = consult(
         model,
         case(evidence(1), evidence(2, K.WORKLOAD)),
         tools=found,
-        redact=lambda text: text.replace("password=x", "password=[REDACTED]"),
     )
     assert [(e.id, e.kind, e.summary) for e in heard.evidence[2:]] == [
-        ("E3", K.LOG, "payment-1: out of memory, password=[REDACTED]")
+        ("E3", K.LOG, "payment-1: out of memory, password=[REDACTED:password]")
     ]
     assert [c.cites for c in heard.claims] == [("E3",)]
-    assert "password=x" not in json.dumps(model.asked)
+    assert "hunter2" not in json.dumps(model.asked)
 
 
 def test_a_specialist_has_its_own_tools_only_and_of_kinds_that_may_leave_only():
@@ -245,7 +245,7 @@ def test_kinds_that_stay_in_the_cluster_are_counted_and_not_shown():
 
 
 def test_evidence_has_a_bound():
-    pad = Pad([evidence(1)], 62, lambda: NOW, str)
-    found = pad.add(K.LOG, [Item(f"log/{n}", "p", "s") for n in range(20)])
+    pad = Pad([evidence(1)], 62, lambda: NOW)
+    found = pad.add([Item(f"log/{n}", K.LOG, "p", "s") for n in range(20)])
     assert [e.id for e in found] == ["E63", "E64"]
-    assert pad.add(K.LOG, [Item("log/0", "p", "again")]) == found[:1], "what is known keeps its number"
+    assert pad.add([Item("log/0", K.LOG, "p", "again")]) == found[:1], "what is known keeps its number"

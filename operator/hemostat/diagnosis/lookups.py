@@ -1,0 +1,78 @@
+"""What was looked up, in sentences: calls, measurements, Events, steps of agents (pure)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from hemostat.api.incident import EvidenceKind
+from hemostat.diagnosis.evidence import Item
+from hemostat.signals.words import amount, counted, duration
+from hemostat.signals.workload.scene import event_age, event_count
+from hemostat.telemetry.graph import CallGraph, EdgeStats
+from hemostat.telemetry.sample import History
+
+MAX_EDGES = 8
+MAX_HISTORIES, MAX_POINTS = 4, 24
+MAX_EVENTS = 8
+
+
+def edges(graph: CallGraph, service: str) -> list[Item]:
+    """Return the calls into and out of a service over the graph's window: the worst first, at most 8."""
+    about = {(e.caller, e.callee): e for e in (*graph.callers(service), *graph.callees(service)) if e.calls}
+    worst = sorted(about.values(), key=lambda e: (-e.failures / e.calls, -e.total_seconds, e.caller, e.callee))
+    return [_edge(e, graph.seconds) for e in worst[:MAX_EDGES]]
+
+
+def _edge(e: EdgeStats, seconds: float) -> Item:
+    said = (
+        f"{e.caller} -> {e.callee}: {amount(e.calls / seconds, '')} calls/s, {100 * e.failures / e.calls:.0f} % fail, "
+        f"median {amount(1000 * e.p50_seconds, 'ms')}, 95th percentile {amount(1000 * e.p95_seconds, 'ms')}"
+    )
+    if e.served.calls:
+        said += f"; the callee itself took {amount(1000 * e.served.p95_seconds, 'ms')} (95th percentile)"
+    return Item(f"edge/{e.caller}->{e.callee}", EvidenceKind.EDGE, f"{e.caller} -> {e.callee}", said)
+
+
+def series(name: str, query: str, histories: Sequence[History]) -> list[Item]:
+    """Return how measurements went: those that moved most first, at most 4, each thinned to 24 points."""
+    moved = sorted((h for h in histories if h.points), key=_moved, reverse=True)
+    return [_series(name, query, h) for h in moved[:MAX_HISTORIES]]
+
+
+def _moved(history: History) -> float:
+    values = [v for _, v in history.points]
+    return (max(values) - min(values)) / (abs(sum(values)) / len(values) + 1e-12)
+
+
+def _series(name: str, query: str, history: History) -> Item:
+    labels = ", ".join(f"{k}={v}" for k, v in history.labels if k != "__name__")
+    points = history.points
+    thinned = [points[i * (len(points) - 1) // max(1, MAX_POINTS - 1)] for i in range(min(MAX_POINTS, len(points)))]
+    if len(points) <= MAX_POINTS:
+        thinned = list(points)
+    end = points[-1][0]
+    values = " ".join(f"{t - end:+.0f}s:{amount(v, '')}" for t, v in thinned)
+    low, high = min(points, key=lambda p: p[1]), max(points, key=lambda p: p[1])
+    said = (
+        f"{query[:160]}: {values}; lowest {amount(low[1], '')} at {low[0] - end:+.0f}s, "
+        f"highest {amount(high[1], '')} at {high[0] - end:+.0f}s"
+    )
+    return Item(f"series/{name}/{labels}", EvidenceKind.SERIES, f"{name} {labels}".strip(), said)
+
+
+def events(found: Iterable[Mapping[str, Any]], now: datetime) -> list[Item]:
+    """Return what Events of the API server say, those of one reason and message once, the newest first, at most 8."""
+    grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for event in found:
+        grouped.setdefault((event.get("reason") or "", event.get("message") or ""), []).append(event)
+    latest = sorted(grouped.items(), key=lambda pair: min(event_age(dict(e), now) for e in pair[1]))
+    return [_event(reason, message, same, now) for (reason, message), same in latest[:MAX_EVENTS]]
+
+
+def _event(reason: str, message: str, same: Sequence[Mapping[str, Any]], now: datetime) -> Item:
+    objects = sorted({f"{o.get('kind', '')} {o.get('name', '')}" for e in same if (o := e.get("involvedObject") or {})})
+    named = ", ".join(objects[:3]) + (f" and {len(objects) - 3} more" if len(objects) > 3 else "")
+    times = sum(event_count(dict(e)) for e in same)
+    ago = duration(min(event_age(dict(e), now) for e in same))
+    said = f"{named}: {reason}, {counted(times, 'time')}, last {ago} ago: {message}"
+    return Item(f"event/{reason}/{message[:200]}", EvidenceKind.EVENT, named, said)
