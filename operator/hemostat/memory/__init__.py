@@ -1,0 +1,1 @@
+"""What became of past incidents, found again by what they looked like."""
