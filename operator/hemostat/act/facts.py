@@ -60,12 +60,15 @@ class Facts:
             ],
             scalers=self._scalers(namespace, ref) if "horizontalpodautoscalers" in named else (),
             orders=self._orders(namespace) if "configmaps" in named else None,
-            conversations=self._conversations(remediation, needed="configmaps" in named or action.creates is not None),
+            conversations=self._conversations(
+                remediation, needed=bool({"configmaps", "services"} & named) or action.creates is not None
+            ),
             proposed=remediation.metadata.creation_timestamp,
             remediation=remediation.metadata.uid,
             name=remediation.metadata.name,
             deployments=self._all("apps/v1", "Deployment", namespace) or () if "deployments" in listed else (),
             pods=self._all("v1", "Pod", namespace) or () if "pods" in listed else (),
+            services=self._all("v1", "Service", namespace) or () if "services" in listed else (),
             policies=self._all(*action.creates, namespace) if action.creates is not None else None,
         )
 

@@ -61,6 +61,8 @@ from hemostat.verify import Verdict, VerifyInput, verdict
 
 LOG = logging.getLogger(__name__)
 SOON, WAIT, LATER = 0.0, 1.0, 10.0
+ASK_AGAIN = frozenset({"NoAdminKey", "NoService", "Unreachable", "CallRefused"})
+"""Why a service that was called cannot be looked at: what was done there is taken back once it can."""
 LISTEN = 5.0
 """Approvals arrive as events; this only notices drift, expiry and what an event missed."""
 MAX_REVIEWS = 64
@@ -115,7 +117,7 @@ class Reconciler:
         try:
             return self._steps[step](found)
         except Refused as error:
-            if error.reason == "Forbidden":
+            if error.reason == "Forbidden" or (error.reason in ASK_AGAIN and found.status.intents):
                 return self._shut_out(found, error)
             self._end(found, found.status, error.reason, str(error))
             return None
@@ -153,6 +155,8 @@ class Reconciler:
 
     def _plan(self, remediation: Remediation) -> float:
         plan = self._compute(remediation)
+        if plan.forward.verb is Verb.CALL:  # no person shall be asked for what cannot be done
+            self._executor.dry_run(plan.forward, remediation.metadata.namespace or "", None, "")
         digest = plan_hash(remediation, plan)
         status = remediation.status.model_copy(update={"plan": plan, "plan_hash": digest})
         self._write(remediation, status, PLANNED, "Planned", plan.summary)
@@ -243,15 +247,19 @@ class Reconciler:
                 raise Refused("UndoBlocked", "somebody changed the target since; nothing of ours is left to undo")
             self._executor.dry_run(effect, namespace, live, ours)
             intents = (*remediation.status.intents, move.intent)
-            self._store.write(remediation, remediation.status.model_copy(update={"intents": intents}))
-        if effect.verb is Verb.CREATE and self._clock.now() - move.intent.time > SEND_WITHIN:
+            remediation = self._store.write(remediation, remediation.status.model_copy(update={"intents": intents}))
+        if effect.verb in (Verb.CREATE, Verb.CALL) and self._clock.now() - move.intent.time > SEND_WITHIN:
             raise Retry("it took too long to get here: another process may have given up this intent", 1)
         try:
             self._executor.send(effect, namespace, live, move.intent, ours)
         except Refused as error:
             if isinstance(move, Send) and self._clock.now() - move.intent.time < IN_FLIGHT:
                 raise Retry(f"{error}; an earlier request may still land", 5) from error
-            raise
+            if effect.verb is not Verb.CALL:
+                raise
+            if which == "Inverse":
+                raise Retry(f"{error}; it is tried again", 5) from error
+            self._end(remediation, remediation.status, error.reason, str(error))  # its own word: it was not done
 
     def _stale(self, remediation: Remediation) -> bool:
         """Tell whether policies, Runbook, Incident and words must be asked again, and no request can land meanwhile."""
@@ -268,10 +276,12 @@ class Reconciler:
         namespace = remediation.metadata.namespace or ""
         remedy = f"bind ClusterRole {TARGET_ROLE} to service account {ACT} ({NAMESPACE}) in namespace {namespace}"
         reason, message = (
-            ("Forbidden", str(error)) if remediation.status.intents else ("NotOptedIn", f"{remedy}: {error}")
+            (error.reason, str(error)) if remediation.status.intents else ("NotOptedIn", f"{remedy}: {error}")
         )
         done = remediation.status.conditions
         kind = VERIFIED if is_true(done, APPLIED) else APPLIED if is_true(done, ADMITTED) else ADMITTED
+        if next_step(remediation) in (Step.UNDO, Step.RESTORE):
+            kind = UNDONE
         if find(done, kind) is None or kind != VERIFIED:
             fresh = self._note(remediation, remediation.status, reason, message, kind)
             if fresh:

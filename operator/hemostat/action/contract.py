@@ -15,7 +15,7 @@ from hemostat.api import API_VERSION
 from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.incident import ConversationStatus
 from hemostat.api.meta import BoundTargetRef
-from hemostat.api.remediation import Effect, OpKind, PatchOp, Plan, Remediation, Verb
+from hemostat.api.remediation import Call, Effect, OpKind, PatchOp, Plan, Remediation, Verb
 from hemostat.api.runbook import Parameter
 from hemostat.api.watch import HealthyRevision
 from hemostat.errors import Refused
@@ -68,6 +68,8 @@ class World:
     """Deployments of the target's namespace."""
     pods: Sequence[Mapping[str, Any]] = ()
     """Pods of the target's namespace."""
+    services: Sequence[Mapping[str, Any]] = ()
+    """Services of the target's namespace."""
     policies: Sequence[Mapping[str, Any]] | None = None
     """Objects of the kind that the action creates, in the namespace; None if the cluster knows no such kind."""
 
@@ -205,6 +207,12 @@ def effect(target: Mapping[str, Any], ops: tuple[PatchOp, ...], subresource: str
 def deletion(live: Mapping[str, Any], subresource: Literal["", "eviction"] = "") -> Effect:
     """Return the deletion of this live object."""
     return effect(live, (), subresource).model_copy(update={"verb": Verb.DELETE})
+
+
+def calling(service: str, call: Call, **wanted: Any) -> Effect:
+    """Return the call of a Service after which a look shows these fields."""
+    ops = tuple(replace(f"/{field}", value) for field, value in wanted.items())
+    return Effect(verb=Verb.CALL, api_version="v1", kind="Service", name=service, ops=ops, call=call)
 
 
 def creation(kind: tuple[str, str], world: World, spec: Mapping[str, Any], hold_seconds: int) -> tuple[Effect, Effect]:

@@ -2,13 +2,15 @@
 
 Exactly once, without a lock: before the effect an intent {uid, resourceVersion} is written to the Remediation by
 compare-and-set; the effect is guarded by it (a JSON Patch tests the version, a deletion has it as its precondition),
-under a field manager unique to the Remediation. What is to be done after a kill is decided in `moves`.
+under a field manager unique to the Remediation. What is to be done after a kill is decided in `moves`. Calls of other
+services, which know neither, go through `calls.caller`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from hemostat.action.moves import body_of, missing_parents, wire
+from hemostat.action.calls.caller import Caller
+from hemostat.action.moves import body_of, missing_parents, obstacle, wanted, wire
 from hemostat.action.ownership import handed_back
 from hemostat.api.remediation import Effect, Intent, Verb
 from hemostat.errors import Refused, Retry
@@ -16,16 +18,22 @@ from hemostat.kube import Conflict, Json, Kube, NotFound, path_of
 
 
 class Executor:
-    """Reads targets and sends guarded writes."""
+    """Reads targets and sends guarded writes.
 
-    def __init__(self, kube: Kube) -> None:
+    :param caller: of other services; one that resolves names as the system does unless given.
+    """
+
+    def __init__(self, kube: Kube, caller: Caller | None = None) -> None:
         self._kube = kube
+        self._caller = caller if caller is not None else Caller(kube)
 
     def read(self, effect: Effect, namespace: str) -> Json | None:
-        """Return the live object; None if it is not there, or another one of that name is.
+        """Return the live object; None if it is not there, or another one of that name is. Of a call: what is seen.
 
         Raises `Refused` (TargetReplaced) when that is what was to be patched.
         """
+        if effect.verb is Verb.CALL:
+            return self._caller.look(effect, namespace)
         try:
             live = self._kube.get(path_of(effect.api_version, effect.kind, namespace, effect.name))
         except NotFound as error:
@@ -40,7 +48,12 @@ class Executor:
 
     def dry_run(self, effect: Effect, namespace: str, live: Mapping[str, Any] | None, field_manager: str) -> None:
         """Have the API server check the write without doing it, on whatever version there is. Raises `Refused` with
-        its words."""
+        its words. Of a call, look whether it can be made and is needed."""
+        if effect.verb is Verb.CALL:
+            reason = obstacle(effect, live if live is not None else self._caller.look(effect, namespace))
+            if reason is not None:
+                raise Refused(*reason)
+            return
         self._write(effect, namespace, None, field_manager, live, dry_run=True)
 
     def send(
@@ -48,8 +61,11 @@ class Executor:
     ) -> None:
         """Send the write for the object as it was read; it lands only on the intent's version, which is that one's.
 
-        Raises `Retry` when the race was lost.
+        Raises `Retry` when the race was lost, or, of a call, when it cannot be told whether it was done.
         """
+        if effect.verb is Verb.CALL:
+            self._caller.demand(effect, namespace, wanted(effect), dict(live or {}))
+            return
         self._write(effect, namespace, intent, field_manager, live, dry_run=False)
 
     def release(self, effect: Effect, namespace: str, managers: frozenset[str], owner: str | None) -> None:

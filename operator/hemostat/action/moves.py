@@ -8,7 +8,7 @@ more, so a new intent is safe).
 
 A creation has no version to test: two requests under way could land one after the other, with somebody's deletion
 between them. So none is sent before the last one can no longer land. A deletion lands once by itself, for a uid never
-comes back.
+comes back. A call of another service is sent as a creation is; what stands there is what a look at it shows.
 """
 
 import json
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from hemostat.action.calls.base import Seen
+from hemostat.action.calls.dialects import DIALECTS
 from hemostat.action.ownership import owner_of
 from hemostat.api.remediation import Effect, Intent, OpKind, Plan, Remediation, Result, Verb
 from hemostat.errors import Refused
@@ -27,6 +29,8 @@ IN_FLIGHT = timedelta(seconds=60)
 """A request older than the API server's own request timeout can no longer land."""
 SEND_WITHIN = timedelta(seconds=10)
 """A creation is sent so soon after its intent or not at all: a process that was stopped in between sends it no more."""
+LOOK_AGAIN = 2.0
+"""Seconds between looks at what was called and shows no effect yet."""
 MAX_ATTEMPTS = 20
 """Lost races on resourceVersion before a person is asked."""
 
@@ -64,7 +68,8 @@ class Lost:
     """It cannot go on by itself; a person decides."""
 
     reason: str
-    """Unclear: it cannot be told whether the effect took place. TooBusy, NameTaken, TargetReplaced: it did not."""
+    """Unclear: it cannot be told whether the effect took place. TooBusy, NameTaken, TargetReplaced: it did not. Of a
+    call also what its dialect names."""
     message: str
 
 
@@ -102,6 +107,8 @@ def next_move(remediation: Remediation, which: Which, live: Live | None, now: da
         return _gone(which, tries, now)
     if live is None:
         return Lost("TargetReplaced", f"{effect.kind} {effect.name} is gone")
+    if effect.verb is Verb.CALL:
+        return _called(which, effect, live, tries, now)
     return _there(remediation, which, live, tries, now)
 
 
@@ -125,12 +132,43 @@ def _there(remediation: Remediation, which: Which, live: Live, tries: list[Inten
 
 def _absent(which: Which, tries: list[Intent], now: datetime) -> Move:
     """What is to be created is not there."""
-    left = (tries[-1].time + SEND_WITHIN + IN_FLIGHT - now).total_seconds() if tries else 0
+    left = _under_way(tries, now)
     if left > 0:
         return Wait(left)
     if len(tries) >= MAX_ATTEMPTS:
         return Lost("TooBusy", f"it could not be created ({MAX_ATTEMPTS} attempts)")
     return NewIntent(_intent(which, tries, now))
+
+
+def _called(which: Which, effect: Effect, seen: Live, tries: list[Intent], now: datetime) -> Move:
+    """A look at what was, or is to be, called."""
+    if tries and still_ours(effect, seen):
+        return Landed(Result(effect=which, time=now, resource_version="0", generation=0, proof="Content"))
+    left = _under_way(tries, now)
+    if left > 0:
+        return Wait(min(left, LOOK_AGAIN))
+    reason = obstacle(effect, seen)
+    if reason is not None:
+        return Lost(*reason)
+    if len(tries) >= MAX_ATTEMPTS:
+        return Lost("TooBusy", f"the call had no effect ({MAX_ATTEMPTS} attempts)")
+    return NewIntent(_intent(which, tries, now))
+
+
+def obstacle(effect: Effect, seen: Live) -> tuple[str, str] | None:
+    """Return reason and message of what stands in the way of a call."""
+    assert effect.call is not None  # as the schema demands
+    return DIALECTS[effect.call.protocol].obstacle(effect.call, wanted(effect), dict(seen))
+
+
+def wanted(effect: Effect) -> Seen:
+    """Return what a look shows once the call has taken effect."""
+    return {op.path.strip("/"): _value(op) for op in effect.ops}
+
+
+def _under_way(tries: list[Intent], now: datetime) -> float:
+    """Return for how many seconds the last request may still land."""
+    return (tries[-1].time + SEND_WITHIN + IN_FLIGHT - now).total_seconds() if tries else 0
 
 
 def _gone(which: Which, tries: list[Intent], now: datetime) -> Move:

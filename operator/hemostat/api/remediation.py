@@ -68,24 +68,48 @@ class Verb(StrEnum):
     PATCH = "Patch"
     CREATE = "Create"
     DELETE = "Delete"
+    CALL = "Call"
+
+
+class CallProtocol(StrEnum):
+    """How another service is spoken to."""
+
+    LITELLM = "LiteLLM"
+    """A virtual key of a LiteLLM proxy, by its hash."""
+    A2A = "A2A"
+    """A task of an agent, protocol 1.0, by its id or that of its context."""
+    A2A_03 = "A2AV03"
+    """The same of protocol 0.3, by its id."""
+
+
+class Call(Model):
+    """What is asked of another service, instead of the API server."""
+
+    protocol: CallProtocol
+    """How it is spoken to."""
+    url: Annotated[str, Field(max_length=512, pattern=r"^https?://[A-Za-z0-9._~:/-]+$")]
+    """Where: a Service of the target's own namespace."""
+    id: Annotated[str, Field(min_length=1, max_length=253)]
+    """Of the key, or of the task."""
 
 
 class Effect(Model):
     """One write to one object: a patch or a deletion only of the version that was looked at, a creation only of a name
-    that this Remediation alone uses.
+    that this Remediation alone uses. Or a call of a Service, which is looked at before and after.
     """
 
     model_config = {
         "json_schema_extra": rules(
             (
                 "(has(self.verb) && self.verb == 'Delete') != (has(self.ops) && self.ops.size() > 0)",
-                "ops must be given for Patch and Create, and must not for Delete",
-            )
+                "ops must be given for Patch, Create and Call, and must not for Delete",
+            ),
+            ("(has(self.verb) && self.verb == 'Call') == has(self.call)", "call must be given for Call, and only then"),
         )
     }
 
     verb: Verb = Verb.PATCH
-    """Patch an object, Create one (from nothing but what ops add) or Delete one."""
+    """Patch an object, Create one (from nothing but what ops add), Delete one, or Call a Service."""
     api_version: ApiVersion
     """API version of the object."""
     kind: Word
@@ -97,7 +121,9 @@ class Effect(Model):
     subresource: Literal["", "scale", "eviction"] = ""
     """Subresource that is written to, or empty for the object itself. By eviction disruption budgets are respected."""
     ops: Annotated[tuple[PatchOp, ...], Field(max_length=8, json_schema_extra=ATOMIC)] = ()
-    """The JSON Patch, of the object or of an empty one of that name."""
+    """The JSON Patch, of the object or of an empty one of that name; of a call, what a look is to show afterwards."""
+    call: Call | None = None
+    """What is asked of the Service."""
 
 
 class Plan(Model):

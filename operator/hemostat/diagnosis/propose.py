@@ -13,7 +13,12 @@ from hemostat.signals.correlate import MAX_RETURNS, openings
 MAX_ATTEMPTS = 5
 """How often one step is proposed again after the target drifted."""
 AGAIN = frozenset({"Drifted"})
-UNFIT = frozenset({"NoGuard", "NotInstalled", "NoWorkload", "SameWorkload", "SharedIdentity", "NoDeadlock", "WhichPod"})
+UNFIT = frozenset(
+    {
+        *("NoGuard", "NotInstalled", "NoWorkload", "SameWorkload", "SharedIdentity", "NoDeadlock", "WhichPod"),
+        *("NoService", "NoAdminKey", "NoKey", "NoTask", "WhichTask", "TaskNotCancelable", "Unreachable"),
+    }
+)
 """The action does not fit this namespace or this trouble: it was refused before anything was done."""
 NEXT = frozenset({"Ineffective"}) | UNFIT
 """Outcomes after which the Runbook's next remediation is proposed. After every other one a person decides."""

@@ -83,8 +83,8 @@ def installed() -> dict[str, Any]:
 class Cut(World):
     """The cluster, and the processes that work on it."""
 
-    def __init__(self) -> None:
-        self.api = ApiServer(installed())
+    def __init__(self, objects: dict[str, Any] | None = None) -> None:
+        self.api = ApiServer(installed() if objects is None else objects)
         self.steps_of_others = 1
         self.api.between = self.between
         self.clock = FakeClock(T0)

@@ -1,0 +1,107 @@
+"""What a service is asked and answers, and where a call may go (pure).
+
+A call has no resourceVersion and no managedFields. What stands in their place is a look: a `Dialect` turns the answer
+into a few fields, as if they were those of an object, and the effect's operations say how they are to be.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from hemostat.api.remediation import Call
+from hemostat.errors import Refused
+
+Seen = dict[str, Any]
+_HOST = re.compile(r"^([a-z]([a-z0-9-]{0,61}[a-z0-9])?)\.([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)\.svc$")
+_PATH = re.compile(r"^[A-Za-z0-9._~/-]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. What authorises it is added where it is sent, and stands in no plan."""
+
+    method: str
+    url: str
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the body as JSON, None where it is none."""
+
+    status: int
+    body: Any
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may be answered otherwise later."""
+        return self.status in (408, 429) or self.status >= 500
+
+
+class Dialect(Protocol):
+    """How one kind of service is spoken to."""
+
+    @property
+    def secret(self) -> tuple[str, str] | None:
+        """Name and key of the Secret in the target's namespace whose value goes along as bearer token."""
+
+    def questions(self, call: Call) -> Sequence[Request]:
+        """Return what to ask; the next only where the answers so far do not tell."""
+
+    def seen(self, call: Call, answers: Sequence[Answer]) -> Seen | None:
+        """Return what the answers show, None if the next question is to be asked. Raises `Refused`."""
+
+    def obstacle(self, call: Call, wanted: Seen, seen: Seen) -> tuple[str, str] | None:
+        """Return reason and message of what stands in the way, before anything was sent."""
+
+    def demand(self, call: Call, wanted: Seen, seen: Seen) -> Request:
+        """Return the request that brings it about."""
+
+    def judge(self, call: Call, answer: Answer) -> None:
+        """Raise `Refused` when the service said that it does not."""
+
+
+def service_of(url: str, namespace: str) -> str:
+    """Return the name of the Service that a URL names. Raises `Refused` (BadParameters) for any other place.
+
+    Only `http(s)://NAME.NAMESPACE.svc[:PORT][/PATH]` of the target's own namespace is one.
+    """
+    wrong = Refused(
+        "BadParameters",
+        f"a call may go only to http(s)://SERVICE.{namespace}.svc[:PORT], a Service of the target's own namespace",
+    )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    host = _HOST.match(parts.hostname or "")
+    plain = parts.netloc == (f"{parts.hostname}:{port}" if port is not None else parts.hostname)
+    path = _PATH.match(parts.path) is not None and ".." not in parts.path
+    good = parts.scheme in ("http", "https") and plain and path and not (parts.query or parts.fragment)
+    if not good or port == 0 or host is None or host[3] != namespace:
+        raise wrong
+    return host[1]
+
+
+def within(service: Mapping[str, Any]) -> None:
+    """Refuse (NoService) a Service that may lead out of its namespace: only a selector keeps it to its own pods."""
+    spec = service.get("spec", {})
+    if spec.get("type") == "ExternalName" or not spec.get("selector"):
+        name = service["metadata"]["name"]
+        raise Refused("NoService", f"Service {name} selects no pods of its own namespace: a call might go anywhere")
+
+
+def failed(call: Call, answer: Answer) -> Refused:
+    """Return what to say of an answer that tells nothing; its words are left out, for they may repeat a key."""
+    if answer.passing:
+        return Refused("Unreachable", f"{call.url} answered {answer.status}")
+    return Refused("CallRefused", f"{call.url} answered {answer.status}, which is no answer of {call.protocol.value}")
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return it if it is a JSON object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
