@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from hemostat.api.remediation import Call
 from hemostat.errors import Refused
 
 Seen = dict[str, Any]
-_HOST = re.compile(r"^([a-z]([a-z0-9-]{0,61}[a-z0-9])?)\.([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)\.svc$")
-_PATH = re.compile(r"^[A-Za-z0-9._~/-]*$")
+_URL = re.compile(
+    r"https?://([a-z][a-z0-9-]{0,62})\.([a-z0-9][a-z0-9-]{0,62})\.svc(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~/-]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +69,13 @@ def service_of(url: str, namespace: str) -> str:
 
     Only `http(s)://NAME.NAMESPACE.svc[:PORT][/PATH]` of the target's own namespace is one.
     """
-    wrong = Refused(
-        "BadParameters",
-        f"a call may go only to http(s)://SERVICE.{namespace}.svc[:PORT], a Service of the target's own namespace",
-    )
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise wrong from None
-    host = _HOST.match(parts.hostname or "")
-    plain = parts.netloc == (f"{parts.hostname}:{port}" if port is not None else parts.hostname)
-    path = _PATH.match(parts.path) is not None and ".." not in parts.path
-    good = parts.scheme in ("http", "https") and plain and path and not (parts.query or parts.fragment)
-    if not good or port == 0 or host is None or host[3] != namespace:
-        raise wrong
-    return host[1]
+    found = _URL.fullmatch(url)
+    if found is None or found[2] != namespace or int((found[3] or ":80")[1:]) > 65535 or ".." in url:
+        raise Refused(
+            "BadParameters",
+            f"a call may go only to http(s)://SERVICE.{namespace}.svc[:PORT], a Service of the target's own namespace",
+        )
+    return found[1]
 
 
 def within(service: Mapping[str, Any]) -> None:
