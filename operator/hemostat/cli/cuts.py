@@ -12,7 +12,8 @@ from rich.table import Table
 
 from hemostat.action.contract import HOLD_ANNOTATION
 from hemostat.api.identity import REMEDIATION_LABEL
-from hemostat.api.remediation import Remediation
+from hemostat.api.meta import is_true
+from hemostat.api.remediation import UNDONE, Call, Remediation, Verb
 from hemostat.cli.text import columns, words
 from hemostat.guard.orders import AnyOrder, BadOrder, Cap, Cut, Halt, parse
 
@@ -21,13 +22,13 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Something that is cut for a time: an order to the guard, or a policy that was created."""
+    """Something that is cut for a time: an order to the guard, a policy that was created, or what was called for."""
 
     id: str
-    """Key of the order, or name of the policy."""
+    """Key of the order, name of the policy, or name of the Remediation that called another service."""
     namespace: str
     kind: str
-    """Cut, Halt, Cap; AuthorizationPolicy and so on; Unreadable for an order that no guard obeys."""
+    """Cut, Halt, Cap; AuthorizationPolicy and so on; LiteLLM; Unreadable for an order that no guard obeys."""
     what: str
     ends: datetime | None
     """When it is taken back; None if that cannot be told."""
@@ -38,11 +39,13 @@ class Held:
     """Of a policy."""
     text: str = ""
     """Of an order."""
+    by_hand: str = ""
+    """Of what stands in another service: how a person takes it back there."""
 
     @property
     def is_order(self) -> bool:
         """Whether it is a key of the guard's ConfigMap."""
-        return not self.uid
+        return not self.uid and not self.by_hand
 
     def wire(self) -> Json:
         """Return it as data."""
@@ -90,6 +93,30 @@ def policies(found: Iterable[Mapping[str, Any]], known: Sequence[Remediation]) -
             api_version=one["apiVersion"],
             uid=meta["uid"],
         )
+
+
+def called(known: Sequence[Remediation]) -> Iterator[Held]:
+    """Yield what other services were asked to do for a time and have not been asked to end: as far as `act` knows."""
+    for by in known:
+        plan, where = by.status.plan, by.metadata.namespace or ""
+        call = plan.forward.call if plan is not None and plan.forward.verb is Verb.CALL else None
+        ends = held_until(by)
+        if plan is None or call is None or ends is None or is_true(by.status.conditions, UNDONE):
+            continue
+        name, hand = by.metadata.name, _by_hand(call, plan.forward.name, where)
+        yield Held(name, where, call.protocol.value, plan.summary, ends, name, by_hand=hand)
+
+
+def _by_hand(call: Call, service: str, namespace: str) -> str:
+    scheme, _, rest = call.url.partition("://")
+    place, _, path = rest.rstrip("/").partition("/")
+    port = place.partition(":")[2] or ("443" if scheme == "https" else "80")
+    local = f"{scheme}://localhost:4000/{path}".rstrip("/")
+    return (
+        f"not taken back, for it stands in another service. Through kubectl port-forward -n {namespace} "
+        f"service/{service} 4000:{port}, with an admin's key of it: curl {local}/key/unblock -H "
+        f'"Authorization: Bearer $KEY" -H \'Content-Type: application/json\' -d \'{{"key": "{call.id}"}}\''
+    )
 
 
 def table(held: Sequence[Held], now: datetime, *, everywhere: bool) -> Table:

@@ -71,6 +71,8 @@ def restore(
     for one in chosen:
         emit(words(f"{one.kind} {one.id}: {_lift(session, one)}", "bold green"))
     emit(words("If the trouble goes on it may be cut again; see kubectl hemostat legitimate.", "dim"))
+    if any(one.by_hand for one in chosen):
+        raise typer.Exit(1)
 
 
 def _chosen(session: Session, cut: str, everything: bool) -> list[Held]:
@@ -92,6 +94,8 @@ def _lift(session: Session, one: Held) -> str:
     from hemostat.guard.orders import CONFIG_MAP
     from hemostat.kube import Conflict, NotFound, path_of
 
+    if one.by_hand:
+        return one.by_hand
     verb, what = ("patch", f"configmap {CONFIG_MAP}") if one.is_order else ("delete", f"{one.kind} {one.id}")
     try:
         if one.is_order:
@@ -110,7 +114,7 @@ def _lift(session: Session, one: Held) -> str:
 def _held(session: Session, namespace: str | None) -> list[Held]:
     from hemostat.api import API_VERSION
     from hemostat.api.remediation import Remediation
-    from hemostat.cli.cuts import orders, policies
+    from hemostat.cli.cuts import called, orders, policies
     from hemostat.cli.session import parse
     from hemostat.clock import SystemClock
     from hemostat.guard.orders import CONFIG_MAP
@@ -119,7 +123,7 @@ def _held(session: Session, namespace: str | None) -> list[Held]:
     known = [parse(Remediation, item) for item in _listed(session, API_VERSION, "Remediation", namespace)]
     maps = list(_listed(session, "v1", "ConfigMap", namespace, fieldSelector=f"metadata.name={CONFIG_MAP}"))
     made = [one for api_version, kind in _created() for one in _ours(session, api_version, kind, namespace)]
-    return [*(held for one in maps for held in orders(one, known, now)), *policies(made, known)]
+    return [*(held for one in maps for held in orders(one, known, now)), *policies(made, known), *called(known)]
 
 
 def _created() -> list[tuple[str, str]]:

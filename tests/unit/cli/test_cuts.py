@@ -192,3 +192,26 @@ def test_conflicts_and_what_is_gone_are_no_errors(kube):
 
     kube.delete = gone
     assert "was gone already" in call("restore", POLICY, "-y").stdout
+
+
+def test_what_stands_in_another_service_is_listed_and_it_is_said_how_it_ends_there(kube):
+    """The person's own rights are rights in the cluster: they end nothing in LiteLLM."""
+    key = {"protocol": "LiteLLM", "url": "http://litellm.shop.svc:4001/proxy", "id": "ab" * 32}
+    found = kube.collections["remediations"][0]
+    forward = {"verb": "Call", "apiVersion": "v1", "kind": "Service", "name": "litellm", "call": key}
+    ops = [{"op": "replace", "path": "/blockedBy", "value": '"u"'}]
+    found["status"]["plan"] |= {"forward": forward | {"ops": ops}}
+    listed = rows(call("cuts").stdout)["talks-1-cut"]
+    assert "LiteLLM" in listed
+    assert "30s" in listed
+    done = call("restore", "talks-1-cut", "--yes")
+    assert done.exit_code == 1
+    said = " ".join(done.stdout.split())
+    assert "service/litellm 4000:4001" in said
+    assert "localhost:4000/proxy/key/unblock" in said
+    assert "not taken back" in said
+    found["status"]["conditions"] = [
+        *(c for c in found["status"]["conditions"] if c["type"] != "Undone"),
+        {"type": "Undone", "status": "True", "reason": "Restored", "lastTransitionTime": "2026-11-21T06:00:50Z"},
+    ]
+    assert "talks-1-cut" not in rows(call("cuts").stdout)
