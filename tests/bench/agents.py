@@ -33,6 +33,8 @@ from hemostat.signals.loops.verdict import Advice, Verdict
 
 OUT = Path(__file__).resolve().parents[2] / "build" / "bench" / "agents.json"
 LOOPS = {"RepeatedStep", "Cycle", "ParaphraseLoop"}
+OPEN_ONLY = {"Deadlock", "Recursion", "WaitingForPerson"}
+"""Trouble in which nothing ends: invisible without the guard."""
 CURVE_GROUPS = 6
 
 
@@ -212,6 +214,7 @@ def figures(told: list[Told], quiet: list[Told]) -> dict[str, Any]:
         "content_and_guard": rows(told, _sees),
         "visible": score(visible(told)),
         "visible_kinds": kinds(visible(told)),
+        "visible_as_the_guard_is_there": score(seeable(told)),
         "what_shows": by_what_shows(told),
         "tuned_and_held_out": rows(told, lambda t: "held out" if t.novel else "tuned"),
         "families": rows(told, lambda t: f"{t.family}{' (held out)' if t.novel else ''}"),
@@ -225,6 +228,12 @@ def figures(told: list[Told], quiet: list[Told]) -> dict[str, Any]:
 def visible(told: Iterable[Told]) -> list[Told]:
     """Return the conversations whose telemetry tells them from their twins by something that is done or answered."""
     return [one for one in told if one.shows in (None, Shows.DEEDS)]
+
+
+def seeable(told: list[Told]) -> list[Told]:
+    """Return the same without the pairs of what only open spans show, where no guard tells of them."""
+    kind_of = {one.truth.pair: one.truth.kind for one in told if one.truth.pair and one.truth.kind}
+    return [one for one in visible(told) if one.truth.guard or kind_of.get(one.truth.pair) not in OPEN_ONLY]
 
 
 def by_what_shows(told: Iterable[Told]) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hemostat.api import API_VERSION, GROUP, VERSION
 from hemostat.api.identity import ACT_USER, OBSERVE_USER, PROTECTED_LABEL, PROTECTED_NAMESPACES, REMEDIATION_LABEL
+from hemostat.api.incident import OBSERVED
 
 Json = dict[str, Any]
 Validation = tuple[str, str]
@@ -125,7 +126,7 @@ INCIDENT_STATUS: tuple[Validation, ...] = (
     ),
     (
         f"request.userInfo.username != '{ACT_USER}' || ("
-        + _conditions_unchanged(("Detected", "Diagnosed", "PartOf", "Watched"))
+        + _conditions_unchanged(OBSERVED)
         + " && "
         + " && ".join(_list_unchanged(field) for field in ("signals", "evidence", "causes"))
         + " && "

@@ -40,6 +40,10 @@ PART_OF = "PartOf"
 """Condition type, of `observe`: True while another Incident is the cause of this one."""
 WATCHED = "Watched"
 """Condition type, of `observe`: False once the target is another one, or gone, so that nobody looks any more."""
+CONSULTED = "Consulted"
+"""Condition type, of `observe`: whether what a model said counts, and why not; absent where no model is set."""
+OBSERVED = (DETECTED, DIAGNOSED, CONSULTED, PART_OF, WATCHED)
+"""Condition types that `observe` writes and nobody else may."""
 
 MAX_EVIDENCE = 64
 MAX_TIMELINE = 100
@@ -260,6 +264,8 @@ class Diagnosis(Model):
     """Statements of the model that cited nothing, or nothing that bears them: they are left out."""
     usage: ModelUsage | None = None
     """What was asked of models."""
+    question: Annotated[str, Field(max_length=16)] = ""
+    """What there was to decide: while it is the same no model is asked again."""
     hypotheses: Annotated[tuple[Hypothesis, ...], Field(max_length=16, json_schema_extra=keyed("runbook"))] = ()
     """Everything that was considered, the best first."""
 

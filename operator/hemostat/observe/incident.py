@@ -10,11 +10,13 @@ from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Facts, gather
 from hemostat.diagnosis.matcher import NO_RUNBOOKS, Conclusion, match, unheard
+from hemostat.diagnosis.panel.case import question
 from hemostat.diagnosis.propose import NothingToPropose, may_choose_again, propose
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
+from hemostat.observe.consultant import Consultant
 from hemostat.observe.store import Store
-from hemostat.observe.telling import abandoned, described, grouped, reopened, size, told
+from hemostat.observe.telling import abandoned, consulted, consulting, described, grouped, reopened, size, told
 from hemostat.signals.correlate import Word, began, merge, own
 from hemostat.signals.evaluate import Look
 from hemostat.signals.severity import worse
@@ -27,12 +29,14 @@ class IncidentKeeper:
     """Brings an Incident up to date with one look.
 
     :param requester: the user name that the API server sees in this process.
+    :param consultant: asks models; None where none is set.
     """
 
-    def __init__(self, store: Store, events: Events, requester: str) -> None:
+    def __init__(self, store: Store, events: Events, requester: str, consultant: Consultant | None = None) -> None:
         self._store = store
         self._events = events
         self._requester = requester
+        self._consultant = consultant
 
     def keep(
         self,
@@ -68,7 +72,8 @@ class IncidentKeeper:
             callees=[change for changes in at_callees.values() for change in changes],
         )
         runbooks = self._store.runbooks(namespace)
-        status = described(incident, incident.status, facts, signals, seen, now)
+        hold = self._consultant is not None and self._consultant.pending(incident.metadata.uid)
+        status = described(incident, incident.status, facts, signals, seen, now, hold=hold)
         status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)
         status = self._diagnosed(incident, status, runbooks, facts, now)
         if status.part_of is None:
@@ -119,6 +124,18 @@ class IncidentKeeper:
         conclusion = match(runbooks, incident.spec.target_ref.kind, facts, status.evidence)
         if again and not conclusion.matched:
             return status
+        asked = ""
+        if self._consultant is not None:
+            asked = question(status.evidence, conclusion.diagnosis)
+            if status.diagnosis is not None and status.diagnosis.question == asked:
+                return status
+            opinion = self._consultant.opinion(incident, status.evidence, conclusion, runbooks)
+            if opinion is None:
+                return consulting(status, now)
+            conclusion, status = (
+                opinion.concluded.conclusion,
+                consulted(status, opinion.concluded, opinion.evidence, now),
+            )
         self._tell(incident, status, conclusion)
         timeline = status.timeline
         if conclusion.matched and not _same(status.diagnosis, conclusion.diagnosis):
@@ -130,9 +147,8 @@ class IncidentKeeper:
         conditions = set_condition(
             status.conditions, DIAGNOSED, conclusion.matched, conclusion.reason, conclusion.message, now
         )
-        return status.model_copy(
-            update={"diagnosis": conclusion.diagnosis, "conditions": conditions, "timeline": timeline}
-        )
+        diagnosis = conclusion.diagnosis.model_copy(update={"question": asked})
+        return status.model_copy(update={"diagnosis": diagnosis, "conditions": conditions, "timeline": timeline})
 
     def _tell(self, incident: Incident, status: IncidentStatus, conclusion: Conclusion) -> None:
         old = find(status.conditions, DIAGNOSED)

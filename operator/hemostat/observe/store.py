@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from hemostat.api.incident import Incident, IncidentStatus
+from hemostat.api.incident import OBSERVED, Incident, IncidentStatus
 from hemostat.api.meta import Model, TargetRef
 from hemostat.api.remediation import Remediation
 from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
@@ -23,7 +23,6 @@ from hemostat.signals.workload import KINDS, Scene
 
 LOG = logging.getLogger(__name__)
 MANAGER = "hemostat-observe"
-OWN_CONDITIONS = ("Detected", "Diagnosed", "PartOf", "Watched")
 BY = "observe"
 
 
@@ -116,7 +115,7 @@ class Store:
     def write_incident(self, incident: Incident, status: IncidentStatus) -> None:
         """Apply `observe`'s part of the status: everything but what `act` owns."""
         part = status.wire()
-        part["conditions"] = [c for c in part["conditions"] if c["type"] in OWN_CONDITIONS]
+        part["conditions"] = [c for c in part["conditions"] if c["type"] in OBSERVED]
         part["timeline"] = [t for t in part["timeline"] if t["by"] == BY]
         self._apply("Incident", incident, INCIDENT, part)
 

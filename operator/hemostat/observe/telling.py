@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hemostat.api.incident import (
+    CONSULTED,
     DETECTED,
     DIAGNOSED,
     MAX_TOLD,
@@ -11,6 +12,7 @@ from hemostat.api.incident import (
     RESOLVED,
     WATCHED,
     Cause,
+    Evidence,
     Incident,
     IncidentStatus,
     Reopening,
@@ -22,6 +24,7 @@ from hemostat.api.incident import (
 )
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
 from hemostat.diagnosis.evidence import Facts, number
+from hemostat.diagnosis.panel.conclude import Concluded
 from hemostat.observe.store import BY
 from hemostat.signals.correlate import Word, openings, own, summary
 from hemostat.signals.evaluate import Look
@@ -63,12 +66,15 @@ def described(
     signals: Sequence[SignalStatus],
     seen: Look,
     now: datetime,
+    *,
+    hold: bool = False,
 ) -> IncidentStatus:
     """Add what was seen: signals, numbered evidence, and what is new about them in the timeline.
 
     :param facts: about the target, its own signals among them.
     :param signals: all that the Incident shows: its own and those of others.
     :param seen: the look itself.
+    :param hold: whether no evidence may be added now: somebody is reading it, and numbers go on where he stops.
     """
     conditions, timeline = status.conditions, status.timeline
     if not is_true(conditions, DETECTED):
@@ -92,7 +98,7 @@ def described(
         update={
             "conditions": conditions,
             "signals": tuple(signals),
-            "evidence": number(status.evidence, facts, seen.traces, now),
+            "evidence": status.evidence if hold else number(status.evidence, facts, seen.traces, now),
             "summary": summary(firing) if firing else status.summary,
             "severity": severity,
             "timeline": timeline,
@@ -137,6 +143,30 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
         entry = told(status.timeline, f"alone/{before}", now, message)
         part_of = None
     return status.model_copy(update={"part_of": part_of, "conditions": conditions, "timeline": entry})
+
+
+def consulting(status: IncidentStatus, now: datetime) -> IncidentStatus:
+    """Say that a model is asked, and that nothing is decided until it has answered or its time is over."""
+    conditions = status.conditions
+    if not is_true(conditions, DIAGNOSED):
+        conditions = set_condition(conditions, DIAGNOSED, "Unknown", "Consulting", "a model is asked", now)
+    conditions = set_condition(conditions, CONSULTED, "Unknown", "Consulting", "a model is asked", now)
+    return status.model_copy(update={"conditions": conditions})
+
+
+def consulted(
+    status: IncidentStatus, concluded: Concluded, evidence: Sequence[Evidence], now: datetime
+) -> IncidentStatus:
+    """Say what came of asking a model, and add what was looked up for it."""
+    conditions = set_condition(
+        status.conditions, CONSULTED, concluded.consulted, concluded.reason, concluded.message, now
+    )
+    timeline, count = status.timeline, status.reopened.count if status.reopened is not None else 0
+    if concluded.reason != "Decided":
+        timeline = told(timeline, f"consulted/{count}/{concluded.reason}", now, concluded.message)
+    return status.model_copy(
+        update={"conditions": conditions, "timeline": timeline, "evidence": (*status.evidence, *evidence)}
+    )
 
 
 def size(storm: Storm) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hemostat.api.incident import Diagnosis, Evidence, EvidenceKind, Incident
 from hemostat.api.runbook import Runbook
+from hemostat.diagnosis.redact import redact
 
 MAX_GUIDANCE = 1200
 """Characters of a Runbook's guidance that a model is shown."""
@@ -61,7 +62,7 @@ def make_case(
     target = incident.spec.target_ref
     return Case(
         incident=incident.metadata.uid,
-        title=incident.spec.title,
+        title=redact(incident.spec.title),
         target=f"{target.kind} {target.name} in namespace {incident.metadata.namespace}",
         evidence=tuple(e for e in evidence if e.kind in allowed),
         withheld=Counter(e.kind for e in evidence if e.kind not in allowed),
@@ -71,6 +72,16 @@ def make_case(
             if h.confidence_percent and h.runbook in by_name
         ),
     )
+
+
+def question(evidence: Sequence[Evidence], diagnosis: Diagnosis) -> str:
+    """Return what there is to be decided, in few letters: which signals there are, and which Runbooks they speak for.
+
+    While it is the same nobody needs to be asked again, whatever else is found out.
+    """
+    signals = sorted(e.key for e in evidence if e.kind is EvidenceKind.SIGNAL)
+    runbooks = sorted(f"{h.runbook} {h.confidence_percent > 0}" for h in diagnosis.hypotheses)
+    return hashlib.sha256("\n".join([*signals, *runbooks]).encode()).hexdigest()[:16]
 
 
 def _candidate(runbook: Runbook, percent: int) -> Candidate:

@@ -1,0 +1,132 @@
+"""Has the panel consulted in the background: looks at Watches never wait for a model (shell)."""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from hemostat.api.incident import Evidence, EvidenceKind, Incident
+from hemostat.api.meta import LocalRef
+from hemostat.api.runbook import Runbook
+from hemostat.diagnosis.matcher import Conclusion
+from hemostat.diagnosis.panel.case import Case, make_case
+from hemostat.diagnosis.panel.conclude import Concluded, conclude
+from hemostat.diagnosis.panel.consult import Panel
+from hemostat.diagnosis.panel.consultation import Consultation
+from hemostat.diagnosis.panel.tools import Pad
+from hemostat.observe.permits import Permit
+
+LOG = logging.getLogger(__name__)
+WORKERS = 2
+MAX_WAITING = 32
+MAX_KEPT = 256
+"""Consultations that are remembered: the same question is not asked twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A consultation under way, and the question it is about."""
+
+    case: Case
+    matched: Conclusion
+    refs: dict[str, LocalRef]
+    coming: Future[Consultation]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """One diagnosis, and what was looked up for it."""
+
+    concluded: Concluded
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Consultant:
+    """Keeps what was asked, and what came of it (thread-safe).
+
+    :param permits: what of a namespace may leave.
+    :param now: the time that evidence is stamped with.
+    """
+
+    def __init__(self, panel: Panel, permits: Callable[[str], Permit], now: Callable[[], datetime]) -> None:
+        self._panel, self._permits, self._now = panel, permits, now
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+        """By the Incident's uid."""
+        self._answers: OrderedDict[str, Consultation] = OrderedDict()
+        """By the case's key: the same question is not asked twice."""
+        self._pool = ThreadPoolExecutor(WORKERS, "consultant")
+
+    def opinion(
+        self, incident: Incident, evidence: Sequence[Evidence], matched: Conclusion, runbooks: Sequence[Runbook]
+    ) -> Opinion | None:
+        """Return the diagnosis; None while the panel is at work. Until then the Incident's evidence must stay."""
+        with self._lock:
+            job = self._jobs.get(incident.metadata.uid)
+            if job is not None and not job.coming.done():
+                return None
+            if job is not None:
+                return self._finished(incident.metadata.uid, job)
+            if decided(matched):
+                message = "every symptom of one Runbook was found and no other matches: no model was asked"
+                return Opinion(Concluded(matched, False, "Decided", message))
+            permit = self._permits(incident.metadata.namespace or "")
+            if not permit.kinds:
+                return Opinion(Concluded(matched, False, "NotPermitted", permit.problem))
+            return self._begun(incident, evidence, matched, runbooks, permit.kinds)
+
+    def pending(self, incident: str) -> bool:
+        """Tell whether the panel is at work on the Incident of this uid, or has an opinion that was not asked for."""
+        with self._lock:
+            return incident in self._jobs
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begun(
+        self,
+        incident: Incident,
+        evidence: Sequence[Evidence],
+        matched: Conclusion,
+        runbooks: Sequence[Runbook],
+        allowed: frozenset[EvidenceKind],
+    ) -> Opinion | None:
+        case = make_case(incident, evidence, matched.diagnosis, runbooks, allowed)
+        refs = {r.metadata.name: LocalRef(name=r.metadata.name, uid=r.metadata.uid or None) for r in runbooks}
+        known = self._answers.get(case.key)
+        if known is not None:
+            return _opinion(Job(case, matched, refs, Future()), known)
+        if len(self._jobs) >= MAX_WAITING:
+            message = f"{MAX_WAITING} consultations are under way already; the matcher's answer stands"
+            return Opinion(Concluded(matched, False, "Busy", message))
+        pad = Pad(case.evidence, len(evidence), self._now)
+        coming = self._pool.submit(self._panel.consult, case, pad, allowed)
+        self._jobs[case.incident] = Job(case, matched, refs, coming)
+        return None
+
+    def _finished(self, incident: str, job: Job) -> Opinion:
+        del self._jobs[incident]
+        error = job.coming.exception()
+        if error is not None:
+            LOG.error("the consultation about %s failed", incident, exc_info=error)
+            message = f"the consultation failed ({type(error).__name__}); the matcher's answer stands"
+            return Opinion(Concluded(job.matched, False, "Failed", message))
+        heard = job.coming.result()
+        self._answers[job.case.key] = heard
+        if len(self._answers) > MAX_KEPT:
+            self._answers.popitem(last=False)
+        return _opinion(job, heard)
+
+
+def _opinion(job: Job, heard: Consultation) -> Opinion:
+    return Opinion(conclude(job.matched, heard, job.refs), heard.evidence[len(job.case.evidence) :])
+
+
+def decided(matched: Conclusion) -> bool:
+    """Tell whether the evidence already decides: every symptom of the chosen Runbook, and no other Runbook matches."""
+    found = [h.confidence_percent for h in matched.diagnosis.hypotheses if h.confidence_percent]
+    return matched.matched and found == [100]

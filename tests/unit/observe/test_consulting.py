@@ -1,0 +1,255 @@
+"""An Incident whose diagnosis a model has a part in: asked beside the looks, once for each question, bounded."""
+
+import json
+import threading
+
+import pytest
+from tests.unit.builders import T0, at, condition, incident, remediation, runbook, signal, symptom
+from tests.unit.diagnosis.panel.scripted import Clock, Scripted, claim, finding, is_aggregator, verdict
+from tests.unit.observe.town import Api, Told
+
+from hemostat.api.incident import CONSULTED, DIAGNOSED, EvidenceKind
+from hemostat.api.meta import find
+from hemostat.clock import FakeClock
+from hemostat.diagnosis.panel.consult import Panel
+from hemostat.diagnosis.panel.meter import Budget, Meter
+from hemostat.errors import Retry
+from hemostat.observe.consultant import MAX_WAITING, Consultant
+from hemostat.observe.incident import IncidentKeeper
+from hemostat.observe.permits import ANNOTATION, Permit, Permits, permit
+from hemostat.signals.correlate import Word
+from hemostat.signals.evaluate import Look, WatchState
+from hemostat.signals.workload import Scene
+
+FAILS = "signals.exists(s, s.state == 'Firing' && s.kind == 'ErrorRate')"
+ONE, OTHER = (
+    runbook(
+        name,
+        cause=f"cause of {name}",
+        symptoms=[symptom("fails", FAILS, 2, "Required"), symptom("never", "signals.exists(s, s.kind == 'Queue')")],
+    )
+    for name in ("one", "other")
+)
+
+
+class Office:
+    """One Incident, looked at again and again, and a model that may take as long as the test wants."""
+
+    def __init__(self, reply, *, books=(ONE, OTHER), kinds=frozenset(EvidenceKind), budget=None):
+        self.api, self.events = Api(FakeClock(T0)), Told()
+        self.api.books = list(books)
+        self.go = threading.Event()
+        self.go.set()
+        self.model = Scripted(self._reply)
+        self.reply = reply
+        clock = Clock()
+        panel = Panel(self.model, Meter(budget or Budget(), clock), clock, {})
+        self.consultant = Consultant(
+            panel, lambda _: Permit(kinds, "" if kinds else "no evidence may leave"), lambda: T0
+        )
+        self.keeper = IncidentKeeper(self.api, self.events, "observe", self.consultant)
+        self.api.items["payment-1"] = incident()
+
+    def _reply(self, messages):
+        assert self.go.wait(5)
+        return self.reply(messages)
+
+    def look(self, *signals, now=1.0):
+        look = Look(state=WatchState(), signals=signals or (signal(),), notes={}, dropped=0)
+        self.keeper.keep(self.api.items["payment-1"], look, Scene(), Word(), None, at(now))
+
+    def settle(self, *signals, now=1.0):
+        """Look, have the panel conclude, and look again."""
+        self.look(*signals, now=now)
+        for job in list(self.consultant._jobs.values()):
+            job.coming.exception(timeout=5)
+        self.look(*signals, now=now + 1)
+
+    @property
+    def status(self):
+        return self.api.items["payment-1"].status
+
+    def said(self, kind=CONSULTED):
+        found = find(self.status.conditions, kind)
+        return (found.status, found.reason)
+
+    @property
+    def proposed(self):
+        return [p.spec.runbook_ref.name for p in self.api.proposals]
+
+
+def chooses(name, confidence=60):
+    def reply(messages):
+        grounds = claim("payment fails", "payment", ["E1"])
+        return verdict(name, grounds, confidence=confidence) if is_aggregator(messages) else finding()
+
+    return reply
+
+
+def test_a_tie_waits_for_the_model_and_nothing_is_proposed_before():
+    office = Office(chooses("other"))
+    office.go.clear()
+    office.look()
+    assert office.said() == office.said(DIAGNOSED) == ("Unknown", "Consulting")
+    office.look(now=2)
+    assert office.proposed == []
+    office.go.set()
+    office.settle(now=3)
+    assert office.said() == ("True", "Chose")
+    assert office.said(DIAGNOSED) == ("True", "RunbookChosen")
+    assert office.proposed == ["other"]
+    diagnosis = office.status.diagnosis
+    assert (diagnosis.by, diagnosis.usage.turns, diagnosis.statements[0].cites) == ("Model", 1, ("E1",))
+    assert office.api.proposals[0].spec.confidence_percent == 60
+
+
+def test_the_same_question_is_asked_once():
+    office = Office(chooses(None))
+    office.settle()
+    asked = len(office.model.asked)
+    for n in range(5):
+        office.settle(now=10 + n)
+    assert len(office.model.asked) == asked
+    office.settle(signal(), signal("calls/latency/checkout->payment", kind="Latency"), now=30)
+    assert len(office.model.asked) > asked, "another signal is another question"
+
+
+def test_evidence_stays_while_somebody_reads_it_and_its_numbers_stay_true():
+    office = Office(chooses("other"))
+    office.look()
+    office.go.clear()
+    more = (signal(), signal("calls/latency/checkout->payment", kind="Latency"))
+    before = office.status.evidence
+    office.look(*more, now=2)
+    assert office.status.evidence == before
+    office.go.set()
+    office.settle(*more, now=3)
+    office.look(*more, now=9)
+    ids = [e.id for e in office.status.evidence]
+    assert len(ids) == len(set(ids)) > len(before)
+
+
+def test_what_the_evidence_decides_needs_no_model():
+    sure = runbook("sure", symptoms=[symptom("fails", FAILS, 2, "Required")])
+    office = Office(chooses(None), books=[sure])
+    office.look()
+    assert (office.model.asked, office.said(), office.proposed) == ([], ("False", "Decided"), ["sure"])
+
+
+def test_where_no_evidence_may_leave_the_matcher_s_answer_stands():
+    office = Office(chooses("other"), books=[ONE], kinds=frozenset())
+    office.look()
+    assert (office.model.asked, office.said(), office.proposed) == ([], ("False", "NotPermitted"), ["one"])
+
+
+def test_a_provider_that_is_down_degrades_and_says_so():
+    office = Office(lambda _: Retry("2 of 2 providers refuse"), books=[ONE])
+    office.settle()
+    assert office.said() == ("False", "NoProvider")
+    assert "the matcher's answer stands" in find(office.status.conditions, CONSULTED).message
+    assert (office.proposed, office.status.diagnosis.by) == (["one"], "Matcher")
+
+
+def test_a_panel_that_breaks_does_not_take_the_operator_with_it():
+    def broken(_):
+        raise ZeroDivisionError
+
+    office = Office(broken, books=[ONE])
+    office.settle()
+    assert (office.said(), office.proposed) == (("False", "Failed"), ["one"])
+
+
+def test_doubt_leaves_it_to_a_person():
+    office = Office(chooses(None), books=[ONE])
+    office.settle()
+    assert office.said() == ("True", "Doubts")
+    assert [p.spec.confidence_percent for p in office.api.proposals] == [20]
+
+
+def test_without_a_runbook_the_cause_is_explained_and_nothing_proposed():
+    office = Office(chooses("drop-database", 100), books=[])
+    office.settle()
+    assert (office.said(), office.status.diagnosis.cause, office.proposed) == (
+        ("True", "Explains"),
+        "a bad rollout",
+        [],
+    )
+    asked = len(office.model.asked)
+    office.settle(now=20)
+    assert len(office.model.asked) == asked
+
+
+def test_all_rounds_of_an_incident_share_one_budget():
+    office = Office(chooses(None), books=[ONE], budget=Budget(turns=2))
+    for n in range(4):
+        more = [signal(f"calls/latency/{i}", kind="Latency") for i in range(n)]
+        office.settle(signal(), *more, now=10 * n + 1)
+    assert len(office.model.asked) <= 2
+    assert office.said() == ("False", "BudgetSpent")
+
+
+def test_more_incidents_than_can_be_asked_about_get_the_matcher_s_answer():
+    office = Office(chooses("one"), books=[ONE])
+    office.go.clear()
+    for n in range(MAX_WAITING + 1):
+        one = incident()
+        meta = one.metadata.model_copy(update={"uid": f"uid-{n}"})
+        office.api.items["payment-1"] = one.model_copy(update={"metadata": meta})
+        office.look()
+    assert office.said() == ("False", "Busy")
+    office.go.set()
+    office.consultant.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds", "problem"),
+    [
+        ("Signal, Change", {"Signal", "Change"}, ""),
+        ("Signal,Secrets", set(), "'Secrets' in it is none"),
+        (" , ", set(), "it names none"),
+        (None, set(), "has no annotation"),
+    ],
+)
+def test_what_may_leave_is_what_the_namespace_says(text, kinds, problem):
+    found = permit({ANNOTATION: text} if text is not None else {})
+    assert {k.value for k in found.kinds} == kinds
+    assert problem in found.problem
+
+
+def test_namespaces_are_asked_for_seldom_and_fail_closed():
+    asked, clock = [], [0.0]
+
+    def annotations(name):
+        asked.append(name)
+        if name == "gone":
+            raise Retry("the API server does not answer")
+        return {ANNOTATION: "Signal"}
+
+    permits = Permits(annotations, lambda: clock[0])
+    assert permits.of("shop").kinds == permits.of("shop").kinds == {EvidenceKind.SIGNAL}
+    assert asked == ["shop"]
+    clock[0] = 31.0
+    permits.of("shop")
+    assert asked == ["shop", "shop"]
+    assert permits.of("gone").kinds == frozenset()
+
+
+def test_secrets_reach_neither_the_model_nor_the_incident():
+    office = Office(chooses("one"))
+    office.settle(
+        signal(message="psql: postgres://app:hunter2@db/shop is down, Authorization: Bearer abcdef0123456789abcdef")
+    )
+    assert "hunter2" not in json.dumps(office.model.asked)
+    assert "abcdef0123456789" not in json.dumps(office.model.asked)
+    assert not [e for e in office.status.evidence if "hunter2" in e.summary]
+
+
+def test_a_denied_remediation_does_not_ask_again():
+    office = Office(chooses("one"), books=[ONE])
+    office.settle()
+    asked = len(office.model.asked)
+    last = office.api.proposals[-1]
+    made = remediation(last.name, {"conditions": [condition("Finished", True, "DeniedByPerson")]})
+    office.api.done[last.name] = made.model_copy(update={"spec": last.spec})
+    office.settle(now=20)
+    assert len(office.model.asked) == asked
