@@ -74,8 +74,8 @@ loop: venv ## The whole loop on real pods
 bench: bench-data bench-cluster ## All figures into build/bench/*.json (two hours)
 
 .PHONY: bench-data
-bench-data: venv ## Figures from recorded and made data: nab, rca, series, ingest, healthy_series, agents, who_and_when
-	@for name in nab rca series healthy_series healthy_replay agents who_and_when ingest; do \
+bench-data: venv ## Figures from recorded and made data: nab, rca, series, ingest, healthy_series, agents, who_and_when, memory
+	@for name in nab rca series healthy_series healthy_replay agents who_and_when memory ingest; do \
 		echo "[bench] $$name"; $(BIN)/python tests/bench/$$name.py; \
 	done
 
@@ -96,6 +96,6 @@ COMPILE = $(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate -
 .PHONY: lock
 lock: venv ## Resolve the dependencies again and pin them with hashes
 	@$(BIN)/pip install --quiet uv
-	@$(COMPILE) --extra chaos pyproject.toml -o operator/requirements.lock
-	@$(COMPILE) --extra chaos --extra parquet --group dev pyproject.toml -o tests/requirements.lock
-	@for wanted in tests/frameworks/*.in chaos/agents/crew.in; do $(COMPILE) $$wanted -o $${wanted%.in}.lock; done
+	@$(COMPILE) --extra chaos --extra postgres pyproject.toml -o operator/requirements.lock
+	@$(COMPILE) --extra chaos --extra parquet --extra postgres --group dev pyproject.toml -o tests/requirements.lock
+	@for wanted in tests/frameworks/*.in tests/api/postgres.in chaos/agents/crew.in; do $(COMPILE) $$wanted -o $${wanted%.in}.lock; done

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from hemostat.clock import rfc3339
-from hemostat.errors import Refused, Retry
+from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.memory.embed import HASHED, Embedding
 from hemostat.memory.episode import Episode, Outcome
 from hemostat.memory.index import Index, squeeze
@@ -47,6 +47,8 @@ class SqliteMemory:
         self._lock = threading.Lock()
         self._index = Index(embedding.dims)
         self._seen = -1
+        self._room = 0
+        """Episodes that can be remembered before they must be counted: counting 100,000 takes milliseconds."""
         self._file: sqlite3.Connection | None = None
 
     def remember(self, episode: Episode) -> None:
@@ -63,8 +65,7 @@ class SqliteMemory:
                 file.execute("DELETE FROM tries WHERE uid = ?", (episode.uid,))
                 file.execute("INSERT OR REPLACE INTO episodes VALUES (?, ?, ?, ?, ?, ?)", row)
                 file.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?)", tries)
-                (count,) = file.execute("SELECT count(*) FROM episodes").fetchone()
-                gone = self._forget(file, count - self._maximum)
+                gone = self._forget(file)
             self._index.put(episode.uid, episode.namespace, vector)
             self._index.drop(gone)
 
@@ -123,11 +124,16 @@ class SqliteMemory:
             LOG.warning(said, self._path, uid, error.error_count())
             return None
 
-    def _forget(self, file: sqlite3.Connection, many: int) -> list[str]:
-        """Forget so many and, that it need not be done each time, one in a hundred more."""
-        if many <= 0:
+    def _forget(self, file: sqlite3.Connection) -> list[str]:
+        """Forget what is beyond the maximum and, that it need not be done each time, one in a hundred more."""
+        self._room -= 1
+        if self._room >= 0:
             return []
-        return [uid for (uid,) in file.execute(_FORGET, (many + self._maximum // 100,)).fetchall()]
+        (count,) = file.execute("SELECT count(*) FROM episodes").fetchone()
+        many = count - self._maximum
+        gone = file.execute(_FORGET, (many + self._maximum // 100,)).fetchall() if many > 0 else []
+        self._room = self._maximum - count + len(gone)
+        return [uid for (uid,) in gone]
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
@@ -137,8 +143,10 @@ class SqliteMemory:
         try:
             with told(self._path):
                 yield self._present()
-        except Refused:
-            self._let_go()
+        except HemostatError as error:
+            self._room = 0
+            if isinstance(error, Refused):
+                self._let_go()
             raise
         finally:
             self._lock.release()
@@ -150,7 +158,7 @@ class SqliteMemory:
         state = int(self._file.execute("PRAGMA data_version").fetchone()[0])
         if state != self._seen:  # another process wrote
             self._index = _index_of(self._file, self._embedding)
-            self._seen = state
+            self._seen, self._room = state, 0
         return self._file
 
     def _let_go(self) -> None:
