@@ -70,12 +70,13 @@ class Consultant:
                 return None
             if job is not None:
                 return self._finished(incident.metadata.uid, job)
-            if decided(matched):
-                message = "every symptom of one Runbook was found and no other matches: no model was asked"
-                return Opinion(Concluded(matched, False, "Decided", message))
-            permit = self._permits(incident.metadata.namespace or "")
-            if not permit.kinds:
-                return Opinion(Concluded(matched, False, "NotPermitted", permit.problem))
+        if decided(matched):
+            message = "every symptom of one Runbook was found and no other matches: no model was asked"
+            return Opinion(Concluded(matched, False, "Decided", message))
+        permit = self._permits(incident.metadata.namespace or "")
+        if not permit.kinds:
+            return Opinion(Concluded(matched, False, "NotPermitted", permit.problem))
+        with self._lock:
             return self._begun(incident, evidence, matched, runbooks, permit.kinds)
 
     def pending(self, incident: str) -> bool:
