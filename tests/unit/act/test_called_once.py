@@ -15,6 +15,7 @@ from tests.unit.act.double import DELAYED, DIES_AFTER, DIES_BEFORE, FAULTS, OK, 
 from tests.unit.act.test_created_once import DONE, HARMLESS, ROUGH, SHORT, Cut
 from tests.unit.act.test_created_once import installed as others
 from tests.unit.act.test_exactly_once import BASE, CASE, CATALOGUE, KEY, NAME
+from tests.unit.action.a2a import Agent
 from tests.unit.action.litellm import ADMIN, HASH, LiteLLM
 from tests.unit.builders import NAMESPACE, T0, condition, meta, remediation, runbook
 
@@ -26,6 +27,7 @@ from hemostat.action.calls.caller import Caller
 from hemostat.action.calls.keys import ADMIN_KEY, ADMIN_SECRET
 from hemostat.action.contract import make_plan, parse, plan_hash
 from hemostat.action.execute import Executor
+from hemostat.action.moves import IN_FLIGHT
 from hemostat.api.meta import find
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, UNDONE
 from hemostat.clock import FakeClock, rfc3339
@@ -36,19 +38,25 @@ from hemostat.lifecycle import Step
 URL = f"http://litellm.{NAMESPACE}.svc:4000"
 SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/{ADMIN_SECRET}"
 SERVICE = f"/api/v1/namespaces/{NAMESPACE}/services/litellm"
-GIVEN = [{"name": "url", "value": URL}, {"name": "keys", "value": f"planner={HASH}"}, SHORT]
+AGENT = {"name": "urls", "value": f"critic=http://critic.{NAMESPACE}.svc:8000"}
+GIVEN = {
+    "block-key": [{"name": "url", "value": URL}, {"name": "keys", "value": f"planner={HASH}"}, SHORT],
+    "cancel-task": [AGENT],
+}
 UID = f"uid-{NAME}"
 
 
 @cache
-def installed(planned: bool = True) -> dict[str, Any]:
-    """Return all objects of a cluster with a LiteLLM proxy, and an admitted Remediation that blocks a key."""
-    api, action = ApiServer(others()), CATALOGUE["block-key"]
-    api.put(SERVICE, {"metadata": meta("litellm"), "spec": {"selector": {"app": "litellm"}}})
+def installed(name: str, planned: bool) -> dict[str, Any]:
+    """Return all objects of a cluster with a LiteLLM proxy and an agent, and an admitted Remediation that calls one."""
+    api, action, given = ApiServer(others()), CATALOGUE[name], GIVEN[name]
+    for called in ("litellm", "critic"):
+        selected = {"metadata": meta(called), "spec": {"selector": {"app": called}}}
+        api.put(f"/api/v1/namespaces/{NAMESPACE}/services/{called}", selected)
     api.put(SECRET, {"metadata": meta(ADMIN_SECRET), "data": {ADMIN_KEY: base64.b64encode(ADMIN.encode()).decode()}})
-    steps = [{"action": action.name, "parameters": GIVEN}]
+    steps = [{"action": action.name, "parameters": given}]
     api.put(f"{BASE}/runbooks/bad-release", runbook(remediations=steps).wire())
-    first = remediation(NAME, action=action.name, parameters=GIVEN)
+    first = remediation(NAME, action=action.name, parameters=given)
     first = first.model_copy(update={"metadata": first.metadata.model_copy(update={"creation_timestamp": T0})})
     seen = Facts(api, Store(api), None, FakeClock(T0)).world(first, action)
     plan = make_plan(action, first.spec.target_ref, parse(action, first.spec.parameters), seen)
@@ -63,9 +71,9 @@ def installed(planned: bool = True) -> dict[str, Any]:
 
 
 class Wired(Caller):
-    """Goes to the proxy in memory instead of the network, with the same faults as calls of the API server."""
+    """Goes to the service in memory instead of the network, with the same faults as calls of the API server."""
 
-    def __init__(self, api: ApiServer, proxy: LiteLLM) -> None:
+    def __init__(self, api: ApiServer, proxy: LiteLLM | Agent) -> None:
         super().__init__(api)
         self.api, self.proxy = api, proxy
 
@@ -75,7 +83,7 @@ class Wired(Caller):
             return Answer(status, body)
 
         try:
-            return self.api._call(do, writes=request.method == "POST")
+            return self.api._call(do, writes="update" in request.url or "Cancel" in str(request.body))
         except Retry as error:
             raise Refused("Unreachable", str(error)) from error
 
@@ -85,7 +93,7 @@ class Proxied(Cut):
 
     def __init__(self, *, planned: bool = True) -> None:
         self.proxy = LiteLLM()
-        super().__init__(installed(planned))
+        super().__init__(installed("block-key", planned))
 
     @property
     def row(self) -> dict[str, Any]:
@@ -254,3 +262,69 @@ def test_the_admins_key_is_written_nowhere(caplog):
         assert ADMIN not in str(rest)
     assert ADMIN not in caplog.text
     assert ADMIN not in str(world.proxy.rows)
+
+
+class Tasked(Cut):
+    """The cluster, the agent, and the processes that work on them."""
+
+    def __init__(self, *, planned: bool = True) -> None:
+        self.proxy = Agent()
+        super().__init__(installed("cancel-task", planned))
+
+    restarted = Proxied.restarted
+    ended = Proxied.ended
+
+    def watch(self) -> None:
+        self.note_delayed()
+        assert not self.proxy.cancelled or self.now().status.intents, "announced before"
+
+
+ASKED_AGAIN = {*DONE, Step.DECIDE}
+"""After a minute without an effect it is decided anew, and what nothing undoes a person decides."""
+
+
+@given(ROUGH)
+def test_a_task_is_cancelled_once_or_visibly_not(going):
+    world = Tasked()
+    world.api.script = list(going)
+    world.run(ASKED_AGAIN)
+    if world.done(APPLIED):
+        assert world.proxy.cancelled == ["c1"]
+        return
+    world.deliver()
+    finished = find(world.now().status.conditions, FINISHED)
+    if finished is not None:
+        assert (finished.reason, world.proxy.cancelled) in (("Unreachable", []), ("NotNeeded", []))
+    assert len(world.proxy.cancelled) <= 1
+
+
+def test_a_task_that_cannot_be_cancelled_is_a_clear_refusal_at_once():
+    world = Tasked()
+    world.proxy.stubborn = True
+    world.run({Step.NOTHING})
+    assert (world.ended(), world.proxy.cancelled) == ("TaskNotCancelable", [])
+    assert world.clock.now() - T0 < IN_FLIGHT
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda w: w.proxy.tasks.update(c1="TASK_STATE_COMPLETED"), "NotNeeded"),
+        (lambda w: w.proxy.tasks.clear(), "NoTask"),
+    ],
+)
+def test_of_a_task_that_has_ended_no_person_is_asked(change, reason):
+    world = Tasked(planned=False)
+    change(world)
+    world.run({Step.NOTHING})
+    assert world.ended() == reason
+    assert not world.done(PLANNED)
+
+
+def test_nobody_but_a_person_has_a_task_cancelled():
+    world = Tasked(planned=False)
+    world.run({Step.APPLY, Step.NOTHING} | {Step.DECIDE})
+    world.process.remediation(KEY)
+    waiting = find(world.now().status.conditions, ADMITTED)
+    assert (waiting.status, waiting.reason) == ("Unknown", "NeedsApproval")
+    assert "nothing undoes it" in waiting.message
