@@ -88,6 +88,12 @@ class Kube:
             if not token:
                 return
 
+    def text(self, path: str, most: int, **query: str) -> str:
+        """Read text, for example a log, up to so many bytes; what is no UTF-8 is replaced."""
+        response = self._send("GET", path, query, None, JSON, "text/plain, */*")
+        data: bytes = response.data[:most]
+        return data.decode(errors="replace")
+
     def each(self, path: str) -> Iterator[Json]:
         """Yield every object of a collection, holding no more than a page of them in memory."""
         return self._pages(path, {})

@@ -10,6 +10,8 @@ TARGET_ROLE = "hemostat-act-target"
 """ClusterRole that a namespace binds to opt in."""
 GUARD_ROLE = "hemostat-guard"
 """ClusterRole that a namespace binds to an application's service account, so that its guard can read its orders."""
+LOGS_ROLE = "hemostat-observe-logs"
+"""ClusterRole that a namespace binds to `observe`'s service account, so that a diagnosis may look at its logs."""
 
 PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage", NAMESPACE)
 """Never acted in, by admission policy and by the gate, whatever RoleBindings say."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from hemostat.action.contract import Rule
 from hemostat.api import GROUP
-from hemostat.api.identity import ACT, GUARD_ROLE, NAMESPACE, OBSERVE, TARGET_ROLE
+from hemostat.api.identity import ACT, GUARD_ROLE, LOGS_ROLE, NAMESPACE, OBSERVE, TARGET_ROLE
 from hemostat.guard.orders import CONFIG_MAP
 
 Json = dict[str, Any]
@@ -40,6 +40,8 @@ ACT_RULES = (
 )
 TARGET_RULES = (Rule("apps", ("deployments",), ("get",)), Rule("", ("pods",), ("list",)))
 """What `act` reads of any target; the actions' own rules come on top."""
+LOGS_RULES = (Rule("", ("pods/log",), ("get",)),)
+"""What a namespace may let `observe` read on top, by a RoleBinding: what its pods log."""
 APPROVER_RULES = (
     Rule(GROUP, ("remediations",), ("approve",)),
     Rule(GROUP, ("approvals",), ("create",)),
@@ -59,6 +61,7 @@ def manifests(action_rules: Iterable[Rule]) -> list[Json]:
         cluster_role(ACT, ACT_RULES),
         _cluster_binding(ACT),
         cluster_role(TARGET_ROLE, target),
+        cluster_role(LOGS_ROLE, LOGS_RULES),
         cluster_role("hemostat-viewer", VIEWER_RULES, viewer),
         cluster_role("hemostat-approver", (*VIEWER_RULES, *APPROVER_RULES)),
         cluster_role(GUARD_ROLE, GUARD_RULES),

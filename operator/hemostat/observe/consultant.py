@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from hemostat.diagnosis.panel.case import Case, make_case
 from hemostat.diagnosis.panel.conclude import Concluded, conclude
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.consultation import Consultation
-from hemostat.diagnosis.panel.tools import Pad
+from hemostat.diagnosis.panel.tools import Pad, Tool
 from hemostat.observe.permits import Permit
 
 LOG = logging.getLogger(__name__)
@@ -48,11 +48,18 @@ class Consultant:
     """Keeps what was asked, and what came of it (thread-safe).
 
     :param permits: what of a namespace may leave.
+    :param tools: what may be looked up about an Incident, by name.
     :param now: the time that evidence is stamped with.
     """
 
-    def __init__(self, panel: Panel, permits: Callable[[str], Permit], now: Callable[[], datetime]) -> None:
-        self._panel, self._permits, self._now = panel, permits, now
+    def __init__(
+        self,
+        panel: Panel,
+        permits: Callable[[str], Permit],
+        tools: Callable[[Incident], Mapping[str, Tool]],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._panel, self._permits, self._tools, self._now = panel, permits, tools, now
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         """By the Incident's uid."""
@@ -105,7 +112,7 @@ class Consultant:
             message = f"{MAX_WAITING} consultations are under way already; the matcher's answer stands"
             return Opinion(Concluded(matched, False, "Busy", message))
         pad = Pad(case.evidence, len(evidence), self._now)
-        coming = self._pool.submit(self._panel.consult, case, pad, allowed)
+        coming = self._pool.submit(self._panel.consult, case, pad, allowed, self._tools(incident))
         self._jobs[case.incident] = Job(case, matched, refs, coming)
         return None
 

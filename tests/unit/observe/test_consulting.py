@@ -43,10 +43,9 @@ class Office:
         self.model = Scripted(self._reply)
         self.reply = reply
         clock = Clock()
-        panel = Panel(self.model, Meter(budget or Budget(), clock), clock, {})
-        self.consultant = Consultant(
-            panel, lambda _: Permit(kinds, "" if kinds else "no evidence may leave"), lambda: T0
-        )
+        panel = Panel(self.model, Meter(budget or Budget(), clock), clock)
+        permit_ = Permit(kinds, "" if kinds else "no evidence may leave")
+        self.consultant = Consultant(panel, lambda _: permit_, lambda _: {}, lambda: T0)
         self.keeper = IncidentKeeper(self.api, self.events, "observe", self.consultant)
         self.api.items["payment-1"] = incident()
 

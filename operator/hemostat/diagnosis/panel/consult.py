@@ -23,22 +23,22 @@ LOG = logging.getLogger(__name__)
 
 
 class Panel:
-    """Consults. One is made per process; several threads may use it.
+    """Consults. One is made per process; several threads may use it."""
 
-    :param tools: all there are, by name; a specialist gets its own, of kinds of evidence that may leave.
-    """
-
-    def __init__(self, asks: Asks, meter: Meter, clock: Clock, tools: Mapping[str, Tool]) -> None:
+    def __init__(self, asks: Asks, meter: Meter, clock: Clock) -> None:
         self._asks, self._meter, self._clock = asks, meter, clock
-        self._tools = tools
 
-    def consult(self, case: Case, pad: Pad, allowed: frozenset[EvidenceKind]) -> Consultation:
+    def consult(
+        self, case: Case, pad: Pad, allowed: frozenset[EvidenceKind], tools: Mapping[str, Tool]
+    ) -> Consultation:
         """Ask specialists and aggregator. What models and providers do wrong is in the result, not raised.
 
         :param pad: holds the evidence of the case, and what is looked up.
+        :param tools: what may be looked up about this case; a specialist gets its own, of kinds that may leave.
         """
         session = Session(self._asks, self._meter, self._clock, case.incident)
-        found, silent, dropped = self._findings(session, case, pad, allowed)
+        may = {name: tool for name, tool in tools.items() if tool.kind in allowed}
+        found, silent, dropped = self._findings(session, case, pad, may)
         verdict, failure = None, None
         claims: tuple[Claim, ...] = ()
         try:
@@ -53,7 +53,7 @@ class Panel:
         )
 
     def _findings(
-        self, session: Session, case: Case, pad: Pad, allowed: frozenset[EvidenceKind]
+        self, session: Session, case: Case, pad: Pad, may: Mapping[str, Tool]
     ) -> tuple[dict[str, tuple[Claim, ...]], dict[str, str], Counter[str]]:
         """Return what each specialist states as far as the evidence bears it, who was silent, and what was dropped."""
         found: dict[str, tuple[Claim, ...]] = {}
@@ -64,7 +64,7 @@ class Panel:
             return found, silent, dropped
 
         def work(of: Specialist) -> Finding:
-            tools = {n: t for n, t in self._tools.items() if n in of.tools and t.kind in allowed}
+            tools = {n: t for n, t in may.items() if n in of.tools}
             return session.reply(Finding, prompt.specialist(of, case), tools, pad)
 
         with ThreadPoolExecutor(len(members), "panel") as pool:

@@ -46,7 +46,7 @@ SPECIALISTS = (
     Specialist(
         "changes",
         frozenset({K.CHANGE}),
-        frozenset({"diff"}),
+        frozenset(),
         "Say which change came before the trouble and can explain it, and which of them cannot.",
     ),
     Specialist(

@@ -36,7 +36,7 @@ def consult(model, of, *, tools=None, budget=None, clock=None, allowed=ALL, mete
     clock = clock or Clock()
     meter = meter or Meter(budget or Budget(), clock)
     pad = Pad(of.evidence, len(of.evidence), lambda: NOW)
-    return Panel(model, meter, clock, tools or {}).consult(of, pad, allowed)
+    return Panel(model, meter, clock).consult(of, pad, allowed, tools or {})
 
 
 def logs(found, kind=K.LOG):
