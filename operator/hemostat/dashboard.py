@@ -76,6 +76,21 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
         "short",
         "{{kind}}",
     ),
+    (
+        "Requests to models for diagnosis",
+        _rate(m.MODEL_REQUESTS, "provider, outcome"),
+        "reqps",
+        "{{provider}} {{outcome}}",
+    ),
+    ("Providers of models left alone", f"sum by (provider)({name(m.MODEL_BREAKER_OPEN)})", "short", "{{provider}}"),
+    (
+        "Requests to models, 95th percentile",
+        f"histogram_quantile(0.95, sum by (le, provider)(rate({name(m.MODEL_SECONDS)}_bucket[5m])))",
+        "s",
+        "{{provider}}",
+    ),
+    ("Tokens of diagnosis", _rate(m.MODEL_TOKENS, "model, kind"), "cps", "{{model}} {{kind}}"),
+    ("US dollars an hour that diagnosis spends", f"3600 * {_rate(m.MODEL_COST, 'model')}", "currencyUSD", "{{model}}"),
     ("Steps put off", _rate(m.RETRIES, "queue"), "ops", "{{queue}}"),
 )
 

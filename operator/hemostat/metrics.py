@@ -103,4 +103,35 @@ FINISHED = Counter(
     ["action", "reason"],
     registry=REGISTRY,
 )
+MODEL_REQUESTS = Counter(
+    "hemostat_model_requests_total",
+    "Requests to models for diagnosis by provider and outcome: Answered, or why not",
+    ["provider", "outcome"],
+    registry=REGISTRY,
+)
+MODEL_SECONDS = Histogram(
+    "hemostat_model_request_duration_seconds",
+    "How long a request to a model took",
+    ["provider"],
+    buckets=(0.3, 1, 3, 10, 30, 100),
+    registry=REGISTRY,
+)
+MODEL_BREAKER_OPEN = Gauge(
+    "hemostat_model_breaker_open",
+    "1 while a provider of models is left alone because it failed repeatedly",
+    ["provider"],
+    registry=REGISTRY,
+)
+MODEL_TOKENS = Counter(
+    "hemostat_model_tokens_total",
+    "Tokens that diagnosis used, by model and kind (input, output)",
+    ["model", "kind"],
+    registry=REGISTRY,
+)
+MODEL_COST = Counter(
+    "hemostat_model_cost_usd_total",
+    "US dollars that diagnosis cost, by model, at list prices",
+    ["model"],
+    registry=REGISTRY,
+)
 RETRIES = Counter("hemostat_retries_total", "Steps put off, by queue", ["queue"], registry=REGISTRY)

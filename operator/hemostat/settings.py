@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from hemostat.errors import Broken
 
+MAX_MODELS = 8
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -48,6 +50,18 @@ class Settings:
 
     prices_file: str | None = None
     """HEMOSTAT_PRICES_FILE: what models cost and take in, over litellm's own table and in its format."""
+    models: tuple[str, ...] = ()
+    """HEMOSTAT_MODELS: comma-separated names of models that diagnose, as litellm writes them (PROVIDER/MODEL), the best
+    first; unset asks none. Keys and addresses are in the variables that litellm reads, for example OPENAI_API_KEY."""
+
+    diagnosis_seconds: float = 60.0
+    """HEMOSTAT_DIAGNOSIS_SECONDS: how long models may take over one diagnosis; then the matcher's answer stands."""
+    diagnosis_turns: int = 16
+    """HEMOSTAT_DIAGNOSIS_TURNS: how often models may be asked about one Incident."""
+    diagnosis_tokens: int = 60_000
+    """HEMOSTAT_DIAGNOSIS_TOKENS: how many tokens that may use, in and out."""
+    diagnosis_usd: float = 0.5
+    """HEMOSTAT_DIAGNOSIS_USD: what that may cost, as far as prices are known."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -62,6 +76,7 @@ class Settings:
             alertmanager_token_file=env.get("HEMOSTAT_ALERTMANAGER_TOKEN_FILE") or None,
             alertmanager_stale_seconds=_number(env, "HEMOSTAT_ALERTMANAGER_STALE_SECONDS", 15300, 60, 2_592_000),
             prices_file=env.get("HEMOSTAT_PRICES_FILE") or None,
+            models=_models(env),
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
             otlp_port=int(_number(env, "HEMOSTAT_OTLP_PORT", 4318, 1, 65535)),
             otlp_grpc_port=int(_number(env, "HEMOSTAT_OTLP_GRPC_PORT", 4317, 1, 65535)),
@@ -69,6 +84,10 @@ class Settings:
             agent_conversations=int(_number(env, "HEMOSTAT_AGENT_CONVERSATIONS", 50_000, 100, 2_000_000)),
             agent_hold_seconds=_number(env, "HEMOSTAT_AGENT_HOLD_SECONDS", cls.agent_hold_seconds, 1, 60),
             agent_turns=int(_number(env, "HEMOSTAT_AGENT_TURNS", 50, 2, 100_000)),
+            diagnosis_seconds=_number(env, "HEMOSTAT_DIAGNOSIS_SECONDS", cls.diagnosis_seconds, 1, 600),
+            diagnosis_turns=int(_number(env, "HEMOSTAT_DIAGNOSIS_TURNS", cls.diagnosis_turns, 1, 1000)),
+            diagnosis_tokens=int(_number(env, "HEMOSTAT_DIAGNOSIS_TOKENS", cls.diagnosis_tokens, 1000, 10_000_000)),
+            diagnosis_usd=_number(env, "HEMOSTAT_DIAGNOSIS_USD", cls.diagnosis_usd, 0, 1000),
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
         )
@@ -88,6 +107,13 @@ def _number(env: Mapping[str, str], name: str, default: float, least: float, mos
     if not least <= value <= most:
         raise Broken(f"{name} must be between {least:g} and {most:g}, not {value:g}")
     return value
+
+
+def _models(env: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(n.strip() for n in env.get("HEMOSTAT_MODELS", "").split(",") if n.strip()))
+    if len(names) > MAX_MODELS:
+        raise Broken(f"HEMOSTAT_MODELS must name at most {MAX_MODELS} models, not {len(names)}")
+    return names
 
 
 def _headers(env: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:

@@ -34,6 +34,7 @@ def test_every_variable_is_read():
             "HEMOSTAT_PROMETHEUS_HEADERS": "X-Scope-OrgID: team-a; X-Other:b:c ;",
             "HEMOSTAT_PROMETHEUS_TOKEN_FILE": "/var/run/token",
             "HEMOSTAT_PRICES_FILE": "/etc/prices.json",
+            "HEMOSTAT_MODELS": " openai/gpt-x, vllm/y,,openai/gpt-x",
         }
     )
     headers = (("X-Scope-OrgID", "team-a"), ("X-Other", "b:c"))
@@ -49,6 +50,7 @@ def test_every_variable_is_read():
         prometheus_headers=headers,
         prometheus_token_file="/var/run/token",
         prices_file="/etc/prices.json",
+        models=("openai/gpt-x", "vllm/y"),
     )
     assert found == expected
 
@@ -83,3 +85,8 @@ def test_the_bounds_are_allowed_and_no_more(name, bounds):
 def test_two_servers_cannot_share_a_port():
     with pytest.raises(Broken, match="HEMOSTAT_OTLP_GRPC_PORT must differ"):
         Settings.read({"HEMOSTAT_HTTP_PORT": "4318"})
+
+
+def test_a_list_of_models_has_an_end():
+    with pytest.raises(Broken, match="HEMOSTAT_MODELS"):
+        Settings.read({"HEMOSTAT_MODELS": ",".join(f"openai/{n}" for n in range(9))})

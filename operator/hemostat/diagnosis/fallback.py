@@ -1,0 +1,194 @@
+"""Asks the models of a list, one after the other, until one answers: retries, breakers and the deadline (shell).
+
+A provider that fails five times in a row is left alone for half a minute (Nygard, Release It!, 2nd edition, chapter
+5). What passes is tried again after a random while, which grows ("full jitter": Brooker, Exponential Backoff And
+Jitter, AWS 2015), or after what `Retry-After` says.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+import pybreaker
+
+from hemostat import metrics
+from hemostat.diagnosis.answer import Answer, Message, Offer
+from hemostat.diagnosis.provider import FAILED, OPEN, Completes, ProviderError
+from hemostat.diagnosis.redact import redact
+from hemostat.errors import Refused, Retry
+from hemostat.guard.clock import Clock
+
+TRIES = 3
+"""Of one model, for one question."""
+FAIL_MAX, REST_SECONDS = 5, 30.0
+_NEVER = 10.0**9
+"""Seconds after which pybreaker would half-open by itself; here our clock says when."""
+LEAST_SECONDS = 0.2
+"""Less is not worth a request."""
+_FIRST_WAIT, _MOST_WAIT = 0.5, 8.0
+
+
+class Breaker:
+    """The breaker of one provider: pybreaker's states, with our clock and one probe at a time (thread-safe).
+
+    pybreaker (1.4) asks the machine's clock and holds its lock as long as what it calls takes: it is only told here.
+    """
+
+    def __init__(self, provider: str, clock: Clock) -> None:
+        self._clock = clock
+        self._machine = pybreaker.CircuitBreaker(
+            fail_max=FAIL_MAX, reset_timeout=_NEVER, throw_new_error_on_trip=False, name=provider
+        )
+        self._until = 0.0
+        self._lock = Lock()
+        self._open = metrics.MODEL_BREAKER_OPEN.labels(provider)
+        self._open.set(0)
+
+    def admits(self) -> bool:
+        """Tell whether to ask. After the rest one may, as the probe; for the others the rest begins anew."""
+        with self._lock:
+            if self._machine.current_state == pybreaker.STATE_CLOSED:
+                return True
+            now = self._clock.monotonic()
+            if now < self._until:
+                return False
+            self._until = now + REST_SECONDS
+            self._machine.half_open()
+            return True
+
+    def note(self, error: ProviderError | None) -> None:
+        """Take what came of a request. That it was wrong, or refused, speaks for the provider: it answers."""
+        bad = error if error is not None and (error.transient or error.reason == FAILED) else None
+
+        def again() -> None:
+            if bad is not None:
+                raise bad
+
+        with self._lock:
+            try:
+                self._machine.call(again)
+            except ProviderError as noted:
+                if self._machine.current_state == pybreaker.STATE_OPEN:
+                    self._until = self._clock.monotonic() + max(REST_SECONDS, noted.after or 0.0)
+            except pybreaker.CircuitBreakerError:
+                pass  # asked before it opened
+            self._open.set(self._machine.current_state != pybreaker.STATE_CLOSED)
+
+
+class Fallback:
+    """Asks models in the order of a list (thread-safe). Everything that is sent is redacted, whoever wrote it.
+
+    :param models: by the names of litellm, the best first.
+    :param sleep: waits so many seconds.
+    :param random: returns a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[str],
+        completes: Completes,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        random: Callable[[], float],
+    ) -> None:
+        self._models = tuple(models)
+        self._completes = completes
+        self._clock, self._sleep, self._random = clock, sleep, random
+        self._providers = {model: completes.provider_of(model) for model in self._models}
+        self._breakers = {name: Breaker(name, clock) for name in dict.fromkeys(self._providers.values())}
+
+    def ask(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any], tools: Sequence[Offer], deadline: float
+    ) -> Answer:
+        """Return the first answer, by `deadline` (monotonic seconds).
+
+        Each model gets its share of the time that is left, so that one that hangs leaves time for the next. Raises
+        `Retry` when no provider could answer now, and `Refused` with the first one's reason when none would.
+        """
+        sent = [_redacted(message) for message in messages]
+        wrong: list[ProviderError] = []
+        for n, model in enumerate(self._models):
+            now = self._clock.monotonic()
+            until = now + (deadline - now) / (len(self._models) - n)
+            try:
+                return self._persist(model, sent, schema, tools, until)
+            except ProviderError as error:
+                wrong.append(error)
+        raise _given_up(wrong)
+
+    def _persist(
+        self, model: str, sent: Sequence[Message], schema: Mapping[str, Any], tools: Sequence[Offer], until: float
+    ) -> Answer:
+        last: ProviderError | None = None
+        for attempt in range(TRIES):
+            left = until - self._clock.monotonic()
+            if left < LEAST_SECONDS:
+                raise last or ProviderError("Timeout", f"{model}: no time is left")
+            try:
+                return self._once(model, sent, schema, tools, left)
+            except ProviderError as error:
+                last = error
+                wait = max(error.after or 0.0, self._random() * min(_MOST_WAIT, _FIRST_WAIT * 2**attempt))
+                rest = until - self._clock.monotonic() - LEAST_SECONDS
+                if not error.transient or attempt == TRIES - 1 or wait > rest:
+                    raise
+                self._sleep(wait)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _once(
+        self, model: str, sent: Sequence[Message], schema: Mapping[str, Any], tools: Sequence[Offer], left: float
+    ) -> Answer:
+        provider = self._providers[model]
+        breaker = self._breakers[provider]
+        if not breaker.admits():
+            metrics.MODEL_REQUESTS.labels(provider, OPEN).inc()
+            raise ProviderError(OPEN, f"{model}: {provider} failed repeatedly, and is left alone for a while")
+        began = self._clock.monotonic()
+        try:
+            answer = self._completes.complete(model, sent, schema, tools, left)
+        except ProviderError as error:
+            breaker.note(error)
+            metrics.MODEL_REQUESTS.labels(provider, error.reason).inc()
+            raise
+        finally:
+            metrics.MODEL_SECONDS.labels(provider).observe(self._clock.monotonic() - began)
+        breaker.note(None)
+        _count(provider, answer)
+        return answer
+
+
+def _count(provider: str, answer: Answer) -> None:
+    metrics.MODEL_REQUESTS.labels(provider, "Answered").inc()
+    metrics.MODEL_TOKENS.labels(answer.model, "input").inc(answer.tokens_in)
+    metrics.MODEL_TOKENS.labels(answer.model, "output").inc(answer.tokens_out)
+    metrics.MODEL_COST.labels(answer.model).inc(answer.usd)
+
+
+def _given_up(wrong: Sequence[ProviderError]) -> Refused | Retry:
+    said = "; ".join(str(error) for error in wrong)
+    passing = [error for error in wrong if error.transient or error.reason == OPEN]
+    if passing or not wrong:
+        return Retry(f"no model answers: {said}", max((error.after or REST_SECONDS for error in passing), default=0))
+    return Refused(wrong[0].reason, f"no model answers: {said}")
+
+
+def _redacted(message: Message) -> Message:
+    """Return the message without secrets: the last place where they could leave."""
+    found = dict(message)
+    if isinstance(found.get("content"), str):
+        found["content"] = _clean(found["content"])
+    if calls := found.get("tool_calls"):
+        found["tool_calls"] = [_clean_call(call) for call in calls]
+    return found
+
+
+def _clean_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    return {**call, "function": {**function, "arguments": _clean(function["arguments"])}}
+
+
+@lru_cache(256)
+def _clean(text: str) -> str:
+    """Redact; a conversation says the same again with every turn."""
+    return redact(text)

@@ -1,0 +1,268 @@
+"""Models through litellm: the one module that imports it, and only where a model is set (shell).
+
+Importing takes two seconds and some 130 MB. It fetches nothing, reads no `.env`, and logs nothing: prompts, answers
+and keys stand in what litellm would log.
+"""
+
+import logging
+import os
+import queue
+import random
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hemostat.diagnosis.answer import Answer, Call, Message, Offer
+from hemostat.diagnosis.fallback import Fallback
+from hemostat.diagnosis.provider import FAILED, ProviderError
+from hemostat.errors import Broken
+from hemostat.settings import Settings
+from hemostat.telemetry.prices import Prices, Usage
+
+MAX_ASKED = 8
+"""Requests under way at once."""
+MAX_TOKENS = 4_096
+"""Tokens that an answer may have."""
+MAX_TEXT = 64_000
+"""Characters of an answer's text, or of all arguments of its calls."""
+MAX_CALLS = 16
+_ENVIRONMENT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+    "LITELLM_MODE": "PRODUCTION",
+}
+"""No network at import, and no `.env` of whatever directory this is."""
+_LETTERS_PER_TOKEN = 3
+_BOTH = frozenset({"openai", "azure"})
+"""Providers that take a schema and tools in one request; of others litellm makes the schema a tool itself."""
+_REASONS = (
+    ("ContextWindowExceededError", "PromptTooLong"),
+    ("ContentPolicyViolationError", "ModelRefused"),
+    ("AuthenticationError", "BadKey"),
+    ("PermissionDeniedError", "BadKey"),
+    ("NotFoundError", "NoSuchModel"),
+    ("BadRequestError", "BadRequest"),
+    ("UnprocessableEntityError", "BadRequest"),
+    ("RateLimitError", "RateLimited"),
+    ("Timeout", "Timeout"),
+    ("APIConnectionError", "Unavailable"),
+    ("ServiceUnavailableError", "Unavailable"),
+    ("BadGatewayError", "Unavailable"),
+    ("InternalServerError", "Unavailable"),
+    ("APIError", "Unavailable"),
+)
+"""litellm's exceptions, the special before the general."""
+
+
+def connect(settings: Settings, prices: Prices) -> Fallback | None:
+    """Return what asks the models of the settings; None where there are none. Raises `Broken` for one nobody knows."""
+    if not settings.models:
+        return None
+    return Fallback(settings.models, LiteLLM(settings.models, prices), time, time.sleep, random.random)
+
+
+class LiteLLM:
+    """Asks models by their names in litellm; keys and addresses are in the environment variables that it reads."""
+
+    def __init__(self, models: Sequence[str], prices: Prices) -> None:
+        self._litellm = _load()
+        self._prices = prices
+        self._known = {model: self._resolve(model) for model in models}
+        self._without_schema: set[str] = set()
+        self._free = threading.Semaphore(MAX_ASKED)
+
+    def provider_of(self, model: str) -> str:
+        """Return litellm's name of the provider."""
+        return self._known[model][1]
+
+    def complete(
+        self, model: str, messages: Sequence[Message], schema: Mapping[str, Any], tools: Sequence[Offer], seconds: float
+    ) -> Answer:
+        """Ask once. Raises `ProviderError`. A model that takes no schema is asked again without, and from then on."""
+        ends = time.monotonic() + seconds
+        try:
+            return self._ask(model, messages, self._format(model, schema, tools), tools, seconds)
+        except ProviderError as error:
+            if error.reason != "BadRequest" or model in self._without_schema:
+                raise
+            answer = self._ask(model, messages, {}, tools, ends - time.monotonic())
+            self._without_schema.add(model)
+            return answer
+
+    def _ask(
+        self, model: str, messages: Sequence[Message], wanted: Mapping[str, Any], tools: Sequence[Offer], seconds: float
+    ) -> Answer:
+        # tools make litellm import its proxy's MCP client, which is not installed and has no part in this
+        offered: dict[str, Any] = {"tools": [_tool(o) for o in tools], "_skip_mcp_handler": True} if tools else {}
+
+        def ask() -> Any:
+            return self._litellm.completion(
+                model=model,
+                messages=[dict(message) for message in messages],
+                max_tokens=MAX_TOKENS,
+                temperature=0,
+                timeout=seconds,
+                max_retries=0,
+                num_retries=0,
+                **wanted,
+                **offered,
+            )
+
+        response = self._in_time(model, ask, seconds)
+        return self._answer(model, messages, response)
+
+    def _in_time(self, model: str, ask: Callable[[], Any], seconds: float) -> Any:
+        """Ask with a deadline for the whole answer: litellm's begins anew with every byte."""
+        ends = time.monotonic() + seconds
+        if seconds <= 0 or not self._free.acquire(timeout=seconds):
+            raise ProviderError("Timeout", f"{model}: {MAX_ASKED} earlier requests are still being answered")
+        answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                answers.put((ask(), None))
+            except Exception as error:  # noqa: BLE001 - told where it was asked
+                answers.put((None, error))
+            finally:
+                self._free.release()
+
+        threading.Thread(target=work, name="model", daemon=True).start()
+        try:
+            response, error = answers.get(timeout=max(0.0, ends - time.monotonic()))
+        except queue.Empty:
+            raise ProviderError("Timeout", f"{model}: no whole answer within {seconds:.0f} s") from None
+        if error is not None:
+            # without its cause: that has the request with its headers, and the prompt
+            raise self._in_words(model, error) from None
+        return response
+
+    def _in_words(self, model: str, error: Exception) -> ProviderError:
+        """Turn an error into what a person can act on, in our own words: the provider's may repeat key or prompt."""
+        from hemostat.diagnosis.transport import TooLong
+
+        status = getattr(error, "status_code", None)
+        told = f"{model}: {type(error).__name__}" + (f" (HTTP {status})" if status else "")
+        if _because(error, TooLong):
+            return ProviderError("AnswerTooLong", f"{told}: the answer was too large")
+        reason = next((r for name, r in _REASONS if isinstance(error, getattr(self._litellm, name))), FAILED)
+        if status == 403 or (reason == "Unavailable" and "issing credentials" in str(error)):
+            reason = "BadKey"
+        hint = {
+            "BadKey": ": is the provider's key set, and valid? litellm's documentation names its variable",
+            "NoSuchModel": ": the provider does not know this model",
+            "PromptTooLong": ": the prompt does not fit in the model's context",
+        }.get(reason, "")
+        return ProviderError(reason, told + hint, _retry_after(error))
+
+    def _answer(self, model: str, messages: Sequence[Message], response: Any) -> Answer:
+        """Read a response. Raises `ProviderError` for one that is empty, refused or too long."""
+        if not response.choices:
+            raise ProviderError("EmptyAnswer", f"{model}: the answer has no choice")
+        choice = response.choices[0]
+        text = choice.message.content or ""
+        calls = tuple(
+            Call(str(call.id), str(call.function.name), str(call.function.arguments or ""))
+            for call in choice.message.tool_calls or ()
+        )
+        if choice.finish_reason == "content_filter" or (not text and _refusal(choice.message)):
+            raise ProviderError("ModelRefused", f"{model}: the model refuses to answer")
+        if not text.strip() and not calls:
+            raise ProviderError("EmptyAnswer", f"{model}: the answer is empty")
+        size = max(len(text), sum(len(call.arguments) + len(call.name) for call in calls))
+        if size > MAX_TEXT or len(calls) > MAX_CALLS:
+            raise ProviderError("AnswerTooLong", f"{model}: {size:,} characters and {len(calls)} calls are too many")
+        used = _usage(response, messages, text)
+        name, provider = self._known[model]
+        price = self._prices.of(name, provider)
+        usd = 0.0 if price is None else price.cost(used)
+        return Answer(text, calls, used.tokens_in, used.tokens_out, used.cached, usd, model)
+
+    def _format(self, model: str, schema: Mapping[str, Any], tools: Sequence[Offer]) -> dict[str, Any]:
+        """Return the arguments that ask for JSON of a schema, where the provider can do so now."""
+        name, provider = self._known[model]
+        if model in self._without_schema or (tools and provider not in _BOTH):
+            return {}
+        if "response_format" not in (self._litellm.get_supported_openai_params(name, provider) or ()):
+            return {}
+        wanted = {"name": "reply", "schema": dict(schema), "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": wanted}}
+
+    def _resolve(self, model: str) -> tuple[str, str]:
+        """Return model and provider as litellm tells them apart."""
+        try:
+            name, provider, *_ = self._litellm.get_llm_provider(model)
+        except Exception:  # noqa: BLE001 - whatever it is, this name cannot be used
+            said = f"HEMOSTAT_MODELS: litellm knows no provider of {model!r}; write PROVIDER/MODEL"
+            raise Broken(said) from None
+        return str(name), str(provider)
+
+
+_LOADING = threading.Lock()
+
+
+def _load() -> Any:
+    """Import litellm, and have it keep quiet."""
+    with _LOADING:
+        os.environ.update(_ENVIRONMENT)
+        import httpx
+        import litellm
+
+        from hemostat.diagnosis.transport import Bounded
+
+        # litellm's own types; pydantic builds them when they are first needed
+        warnings.filterwarnings("ignore", message=r"Item .* is using the `ReadOnly` qualifier", category=UserWarning)
+        litellm.suppress_debug_info = True
+        litellm.drop_params = True
+        litellm.turn_off_message_logging = True
+        for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "httpx", "openai"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        if litellm.client_session is None:
+            litellm.sync_transport = Bounded()
+            litellm.client_session = httpx.Client(transport=Bounded())
+        return litellm
+
+
+def _tool(offer: Offer) -> dict[str, Any]:
+    function = {"name": offer.name, "description": offer.description, "parameters": dict(offer.arguments)}
+    return {"type": "function", "function": function}
+
+
+def _refusal(message: Any) -> bool:
+    fields = getattr(message, "provider_specific_fields", None) or {}
+    return bool(getattr(message, "refusal", None) or fields.get("refusal"))
+
+
+def _usage(response: Any, messages: Sequence[Message], text: str) -> Usage:
+    """Return the tokens; of a provider that tells none, an estimate: what is not counted has no limit."""
+    used = getattr(response, "usage", None)
+    details = getattr(used, "prompt_tokens_details", None)
+    tokens_in = int(getattr(used, "prompt_tokens", 0) or 0)
+    tokens_out = int(getattr(used, "completion_tokens", 0) or 0)
+    cached = int(getattr(details, "cached_tokens", 0) or 0)
+    if tokens_in <= 0:
+        tokens_in = sum(len(str(message)) for message in messages) // _LETTERS_PER_TOKEN
+    return Usage(tokens_in, max(tokens_out, 0) or len(text) // _LETTERS_PER_TOKEN, min(max(cached, 0), tokens_in))
+
+
+def _because(error: BaseException | None, kind: type[Exception]) -> bool:
+    seen = 0
+    while error is not None and seen < 16:
+        if isinstance(error, kind):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Return the seconds of `Retry-After`; a date, which providers do not send, counts as nothing said."""
+    headers = getattr(error, "litellm_response_headers", None) or getattr(
+        getattr(error, "response", None), "headers", {}
+    )
+    try:
+        after = float(headers.get("retry-after", ""))
+    except (TypeError, ValueError):
+        return None
+    return after if 0 <= after <= 3600 else None

@@ -1,0 +1,50 @@
+"""What one provider of models did with one request: the words that the rest has for it (pure)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from hemostat.diagnosis.answer import Answer, Message, Offer
+
+
+class ProviderError(Exception):
+    """A request that got no answer which can be used.
+
+    :param reason: BadKey, NoSuchModel, BadRequest, PromptTooLong, AnswerTooLong, ModelRefused or Failed, after which
+        the same request would fare the same; or one of TRANSIENT.
+    :param message: for a person; holds no key, and nothing of the prompt.
+    :param after: seconds that the provider asks to be left alone; None if it does not say.
+    """
+
+    def __init__(self, reason: str, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.after = after
+
+    @property
+    def transient(self) -> bool:
+        """Tell whether the same request may fare better a moment later."""
+        return self.reason in TRANSIENT
+
+
+FAILED = "Failed"
+"""Something nobody foresaw."""
+OPEN = "BreakerOpen"
+"""The provider was not asked."""
+TRANSIENT = frozenset({"RateLimited", "Unavailable", "Timeout", "EmptyAnswer"})
+
+
+class Completes(Protocol):
+    """Asks one model once."""
+
+    def complete(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        schema: Mapping[str, object],
+        tools: Sequence[Offer],
+        seconds: float,
+    ) -> Answer:
+        """Return the answer within so many seconds. Raises `ProviderError`."""
+
+    def provider_of(self, model: str) -> str:
+        """Return whose model it is."""
