@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hemostat.action.calls.base import service_of, within
+from hemostat.action.calls.base import address_of, service_of
 from hemostat.action.contract import World
 from hemostat.errors import Refused
 
@@ -25,6 +25,6 @@ def service(world: World, url: str) -> Mapping[str, Any]:
     name = service_of(url, namespace)
     for found in world.services:
         if found["metadata"]["name"] == name:
-            within(found)
+            address_of(found)  # refuses where there is none to call
             return found
     raise Refused("NoService", f"there is no Service {name} in namespace {namespace}, which the Runbook would call")

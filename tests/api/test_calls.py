@@ -5,7 +5,6 @@ import asyncio
 import base64
 import gzip
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 from tests.api.frameworks import FOLDER, environment, served
 from tests.api.programs import free_port, until
 from tests.api.support import MANAGER, RBAC, Cluster, can, eventually, refusal, rest
@@ -31,6 +29,7 @@ from hemostat.action.moves import NewIntent, next_move, wanted
 from hemostat.api.rbac import opt_in
 from hemostat.api.remediation import Call, CallProtocol, Effect, Plan
 from hemostat.errors import Refused, Retry
+from hemostat.kube import Kube
 from hemostat_chaos.cluster import spawn
 
 Json = dict[str, Any]
@@ -38,23 +37,20 @@ NAMESPACE = "shop"
 BLOCKED, FREE = {"blockedBy": "uid-r"}, {"blockedBy": ""}
 
 
-class Loopback(AbstractResolver):
-    """Leads every Service to loopback, and notes which names were asked for."""
+class Near:
+    """Shows every Service at loopback, and else what the API server says: no cluster IP may be of loopback."""
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
 
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[ResolveResult]:
-        self.names.append(host)
-        found = {"hostname": host, "host": "127.0.0.1", "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}
-        return [ResolveResult(**found)]  # type: ignore[typeddict-item]
-
-    async def close(self) -> None:
-        return
+    def get(self, path: str) -> Json:
+        found = self._kube.get(path)
+        return found | {"spec": found["spec"] | {"clusterIP": "127.0.0.1"}} if "/services/" in path else found
 
 
-def service(name: str, namespace: str = NAMESPACE) -> Json:
+def service(name: str, namespace: str = NAMESPACE, *, near: bool = False) -> Json:
     spec = {"selector": {"app": name}, "ports": [{"port": 4000}]}
+    spec |= {"clusterIP": "127.0.0.1"} if near else {}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
@@ -68,7 +64,7 @@ def kube() -> Any:
     """Return an API server in memory with the Services and the Secret: these tests are about the other end."""
     api = ApiServer()
     for name in ("litellm", "critic"):
-        api.put(f"/api/v1/namespaces/{NAMESPACE}/services/{name}", service(name) | {"metadata": meta(name)})
+        api.put(f"/api/v1/namespaces/{NAMESPACE}/services/{name}", service(name, near=True) | {"metadata": meta(name)})
     held = secret() | {"metadata": meta(ADMIN_SECRET)}
     api.put(f"/api/v1/namespaces/{NAMESPACE}/secrets/{ADMIN_SECRET}", held)
     return api
@@ -126,7 +122,7 @@ def brought(executor: Executor, plan: Plan, namespace: str = NAMESPACE, *, which
 def test_a_key_is_blocked_and_unblocked_over_http(kube: Any) -> None:
     proxy = LiteLLM()
     with served(over_http(proxy)) as url:
-        executor = Executor(kube, Caller(kube, Loopback()))
+        executor = Executor(kube, Caller(kube))
         plan = case(key_at(url), key_at(url, **FREE))
         assert brought(executor, plan) == "Content"
         assert proxy.rows[HASH] | {"blocked": True} == proxy.rows[HASH]
@@ -138,7 +134,7 @@ def test_a_key_is_blocked_and_unblocked_over_http(kube: Any) -> None:
 def test_who_blocks_it_between_look_and_request_wins(kube: Any) -> None:
     proxy = LiteLLM()
     with served(over_http(proxy)) as url:
-        caller, effect = Caller(kube, Loopback()), key_at(url)
+        caller, effect = Caller(kube), key_at(url)
         before = caller.look(effect, NAMESPACE)
         proxy.rows[HASH]["blocked"] = True
         with pytest.raises(Retry, match="changed meanwhile"):
@@ -228,7 +224,7 @@ BOMB = gzip.compress(b" " * (200 << 20), 9)
 )
 def test_a_hostile_answer_is_bounded_and_refused(kube: Any, answer: bytes, said: str) -> None:
     with raw_server(answer) as url, pytest.raises(Refused) as caught:
-        Caller(kube, Loopback()).look(key_at(url), NAMESPACE)
+        Caller(kube).look(key_at(url), NAMESPACE)
     assert caught.value.reason == said
 
 
@@ -236,7 +232,7 @@ def test_an_answer_that_trickles_in_is_given_up_in_time(kube: Any) -> None:
     with raw_server(response(b'{"info": {}}'), pause=0.05) as url:
         begun = time.monotonic()
         with pytest.raises(Refused, match="does not answer"):
-            Caller(kube, Loopback(), deadline=0.5).look(key_at(url), NAMESPACE)
+            Caller(kube, deadline=0.5).look(key_at(url), NAMESPACE)
         assert time.monotonic() - begun < 2
 
 
@@ -254,7 +250,7 @@ def test_no_redirect_is_followed_and_no_proxy_of_the_environment_used(
         stolen.answer = lambda *a: (asked.append(a[3]), (200, {}))[1]  # type: ignore[method-assign]
         moved = response(b"", f"Location: {elsewhere}/key/info", status="307 Temporary Redirect")
         with raw_server(moved) as url, pytest.raises(Refused) as caught:
-            Caller(kube, Loopback()).look(key_at(url), NAMESPACE)
+            Caller(kube).look(key_at(url), NAMESPACE)
     assert caught.value.reason == "CallRefused"
     assert asked == []
 
@@ -265,8 +261,8 @@ def test_the_admins_key_is_in_no_message(kube: Any, caplog: pytest.LogCaptureFix
     echo.answer = lambda *a: (400, {"error": {"message": a[3]}})  # type: ignore[method-assign]
     said = []
     with served(over_http(echo)) as url:
-        said.append(refusal(lambda: Caller(kube, Loopback()).look(key_at(url), NAMESPACE)))
-    said.append(refusal(lambda: Caller(kube, Loopback()).look(key_at(url), NAMESPACE)))
+        said.append(refusal(lambda: Caller(kube).look(key_at(url), NAMESPACE)))
+    said.append(refusal(lambda: Caller(kube).look(key_at(url), NAMESPACE)))
     assert "answered 400" in said[0]
     assert "does not answer" in said[1]
     assert ADMIN not in f"{said} {caplog.text}"
@@ -283,7 +279,7 @@ def test_a_write_whose_outcome_is_not_known_is_no_refusal(kube: Any) -> None:
 
     proxy.answer = lost  # type: ignore[method-assign]
     with served(over_http(proxy)) as url:
-        caller, effect = Caller(kube, Loopback()), key_at(url)
+        caller, effect = Caller(kube), key_at(url)
         with pytest.raises(Retry, match="may have been done"):
             caller.demand(effect, NAMESPACE, BLOCKED, caller.look(effect, NAMESPACE))
         assert caller.look(effect, NAMESPACE)["blockedBy"] == "uid-r"
@@ -338,7 +334,7 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
 def test_a_hanging_task_of_the_real_sdk_is_cancelled_and_whoever_waits_gets_an_answer(
     kube: Any, agents: Agents, name: str, protocol: CallProtocol, by: int
 ) -> None:
-    executor = Executor(kube, Caller(kube, Loopback()))
+    executor = Executor(kube, Caller(kube))
     assert agents.answered(name) is None
     assert brought(executor, case(agents.cancelling(agents.task(name)[by], protocol))) == "Content"
     assert until(lambda: agents.answered(name), 10, "the caller has its answer") == "TASK_STATE_CANCELED"
@@ -348,7 +344,7 @@ def test_a_hanging_task_of_the_real_sdk_is_cancelled_and_whoever_waits_gets_an_a
 def test_what_the_real_sdk_does_not_cancel_is_refused_by_name(
     kube: Any, agents: Agents, name: str, protocol: CallProtocol
 ) -> None:
-    executor = Executor(kube, Caller(kube, Loopback()))
+    executor = Executor(kube, Caller(kube))
     for which, reason in ((agents.task("done")[0], "NotNeeded"), ("none-such", "NoTask")):
         with pytest.raises(Refused) as caught:
             executor.dry_run(agents.cancelling(which, protocol), NAMESPACE, None, "m")
@@ -378,13 +374,11 @@ def town(cluster: Cluster) -> str:
 def test_act_with_its_own_rights_blocks_and_unblocks(cluster: Cluster, town: str) -> None:
     proxy = LiteLLM()
     with served(over_http(proxy)) as url:
-        names = Loopback()
-        executor = Executor(cluster.act, Caller(cluster.act, names))
+        executor = Executor(cluster.act, Caller(Near(cluster.act)))  # type: ignore[arg-type]
         plan = case(key_at(url, town), key_at(url, town, **FREE))
         assert brought(executor, plan, town) == "Content"
         assert brought(executor, plan, town, which="Inverse") == "Content"
         assert proxy.changes == [(True, "uid-r"), (False, None)]
-        assert set(names.names) == {f"litellm.{town}.svc"}
 
 
 def test_act_reads_that_secret_alone_and_only_where_it_was_opted_in(cluster: Cluster, town: str) -> None:
@@ -406,10 +400,9 @@ def test_a_service_of_the_real_api_server_without_a_selector_is_not_called(clust
     cluster.make(outside)
     url = f"http://outside.{town}.svc:4000"
     effect = calling("outside", Call(protocol=CallProtocol.LITELLM, url=url, id=HASH), **BLOCKED)
-    names = Loopback()
     with pytest.raises(Refused) as caught:
-        Caller(cluster.act, names).look(effect, town)
-    assert (caught.value.reason, names.names) == ("NoService", [])
+        Caller(cluster.act).look(effect, town)
+    assert caught.value.reason == "NoService"
 
 
 def test_the_real_schema_knows_what_a_call_is(cluster: Cluster, town: str) -> None:

@@ -20,7 +20,7 @@ from hemostat.kube import Conflict, Json, Kube, NotFound, path_of
 class Executor:
     """Reads targets and sends guarded writes.
 
-    :param caller: of other services; one that resolves names as the system does unless given.
+    :param caller: of other services; one of its own unless given.
     """
 
     def __init__(self, kube: Kube, caller: Caller | None = None) -> None:

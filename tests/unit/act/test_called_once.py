@@ -51,7 +51,7 @@ def installed(name: str, planned: bool) -> dict[str, Any]:
     """Return all objects of a cluster with a LiteLLM proxy and an agent, and an admitted Remediation that calls one."""
     api, action, given = ApiServer(others()), CATALOGUE[name], GIVEN[name]
     for called in ("litellm", "critic"):
-        selected = {"metadata": meta(called), "spec": {"selector": {"app": called}}}
+        selected = {"metadata": meta(called), "spec": {"selector": {"app": called}, "clusterIP": "10.0.0.9"}}
         api.put(f"/api/v1/namespaces/{NAMESPACE}/services/{called}", selected)
     api.put(SECRET, {"metadata": meta(ADMIN_SECRET), "data": {ADMIN_KEY: base64.b64encode(ADMIN.encode()).decode()}})
     steps = [{"action": action.name, "parameters": given}]
@@ -77,9 +77,9 @@ class Wired(Caller):
         super().__init__(api)
         self.api, self.proxy = api, proxy
 
-    def _ask(self, request, key):
+    def _ask(self, request, way):
         def do():
-            status, body = self.proxy.answer(request.method, request.url, request.body, f"Bearer {key}")
+            status, body = self.proxy.answer(request.method, request.url, request.body, f"Bearer {way.key}")
             return Answer(status, body)
 
         try:

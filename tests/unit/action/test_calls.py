@@ -7,7 +7,7 @@ from tests.unit.action.litellm import ADMIN, HASH, LiteLLM, error
 from tests.unit.action.test_orders import plan, reason, trouble
 from tests.unit.builders import NAMESPACE, T0, at, deployment, meta
 
-from hemostat.action.calls.base import Answer, service_of, within
+from hemostat.action.calls.base import Answer, address_of, service_of
 from hemostat.action.calls.dialects import DIALECTS
 from hemostat.action.contract import World
 from hemostat.action.moves import wanted
@@ -27,7 +27,7 @@ OLD = TASK.model_copy(update={"protocol": CallProtocol.A2A_03})
 
 
 def service(name, **spec):
-    return {"metadata": meta(name), "spec": {"selector": {"app": name}} | spec}
+    return {"metadata": meta(name), "spec": {"selector": {"app": name}, "clusterIP": "10.0.0.9"} | spec}
 
 
 def world(*troubles, services=None):
@@ -91,10 +91,15 @@ def test_a_call_may_go_nowhere_else(url):
 
 @pytest.mark.parametrize("spec", [{"type": "ExternalName"}, {"selector": None}, {"selector": {}}])
 def test_a_service_that_may_lead_out_of_its_namespace_is_not_called(spec):
-    within(service("litellm"))
+    assert address_of(service("litellm")) == "10.0.0.9"
     with pytest.raises(Refused, match="anywhere"):
-        within(service("litellm", **spec))
+        address_of(service("litellm", **spec))
     assert reason(BLOCK_KEY, world(services=[service("litellm", **spec)]), **BLOCK) == "NoService"
+
+
+@pytest.mark.parametrize("address", [None, "", "None"])
+def test_a_service_without_an_address_is_not_looked_up_elsewhere(address):
+    assert reason(BLOCK_KEY, world(services=[service("litellm", clusterIP=address)]), **BLOCK) == "NoService"
 
 
 def test_the_callers_key_is_blocked_for_a_time_under_the_mark_of_the_remediation():

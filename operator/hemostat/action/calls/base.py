@@ -78,12 +78,18 @@ def service_of(url: str, namespace: str) -> str:
     return found[1]
 
 
-def within(service: Mapping[str, Any]) -> None:
-    """Refuse (NoService) a Service that may lead out of its namespace: only a selector keeps it to its own pods."""
-    spec = service.get("spec", {})
+def address_of(service: Mapping[str, Any]) -> str:
+    """Return the cluster IP of a Service: so that no DNS leads a call elsewhere, or keeps it waiting.
+
+    Raises `Refused` (NoService) where it may lead out of its namespace, which only a selector prevents, or has none.
+    """
+    name, spec = service["metadata"]["name"], service.get("spec", {})
     if spec.get("type") == "ExternalName" or not spec.get("selector"):
-        name = service["metadata"]["name"]
         raise Refused("NoService", f"Service {name} selects no pods of its own namespace: a call might go anywhere")
+    address = str(spec.get("clusterIP") or "None")
+    if address == "None":
+        raise Refused("NoService", f"Service {name} has no cluster IP: add a Service that has one for Hemostat's calls")
+    return address
 
 
 def failed(call: Call, answer: Answer) -> Refused:

@@ -1,4 +1,4 @@
-"""Carries calls out: one Service, no redirect, no proxy, a deadline, a bounded answer (shell).
+"""Carries calls out: one Service, no DNS, no redirect, no proxy, a deadline, a bounded answer (shell).
 
 The admin's key is read anew for each call, and is in nothing that is logged, written or raised.
 """
@@ -7,13 +7,15 @@ import asyncio
 import base64
 import binascii
 import json
+import socket
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 
-from hemostat.action.calls.base import Answer, Dialect, Request, Seen, service_of, within
+from hemostat.action.calls.base import Answer, Dialect, Request, Seen, address_of, service_of
 from hemostat.action.calls.dialects import DIALECTS
 from hemostat.api.remediation import Call, Effect
 from hemostat.errors import Refused, Retry
@@ -26,31 +28,35 @@ MAX_BYTES = 1 << 20
 _LONGEST_KEY = 512
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one Service is reached."""
+
+    address: str
+    """Its cluster IP."""
+    key: str = field(repr=False)
+    """Sent along as bearer token; empty: none is."""
+
+
 class Caller:
     """Looks and demands, one request at a time.
 
-    :param resolver: how names become addresses; the system's own unless given.
+    :param deadline: of one request, in seconds.
     """
 
-    def __init__(
-        self, kube: Kube, resolver: AbstractResolver | None = None, deadline: float = DEADLINE_SECONDS
-    ) -> None:
+    def __init__(self, kube: Kube, deadline: float = DEADLINE_SECONDS) -> None:
         self._kube = kube
-        self._resolver = resolver
         self._deadline = deadline
 
     def look(self, effect: Effect, namespace: str) -> Seen:
         """Return what the service shows. Raises `Refused`: Unreachable, NoAdminKey, NoService and others."""
         call, dialect = _spoken(effect)
-        name = service_of(call.url, namespace)
-        try:
-            within(self._kube.get(path_of("v1", "Service", namespace, name)))
-        except NotFound as error:
-            raise Refused("NoService", f"there is no Service {name} in namespace {namespace} any more") from error
-        key = self._key(dialect, namespace)
+        return self._look(call, dialect, self._way(call, dialect, namespace))
+
+    def _look(self, call: Call, dialect: Dialect, way: Way) -> Seen:
         answers: list[Answer] = []
         for question in dialect.questions(call):
-            answers.append(self._ask(question, key))
+            answers.append(self._ask(question, way))
             seen = dialect.seen(call, answers)
             if seen is not None:
                 return seen
@@ -61,18 +67,27 @@ class Caller:
         call, dialect = _spoken(effect)
         begun = time.monotonic()
         try:
-            key, seen = self._key(dialect, namespace), self.look(effect, namespace)
+            way = self._way(call, dialect, namespace)
+            seen = self._look(call, dialect, way)
         except Refused as error:
             raise Retry(str(error)) from error
         if seen != before or time.monotonic() - begun > self._deadline:
             raise Retry(f"what {call.url} shows has changed meanwhile, or took too long to tell")
         try:
-            answer = self._ask(dialect.demand(call, wanted, seen), key)
+            answer = self._ask(dialect.demand(call, wanted, seen), way)
         except Refused as error:
             raise Retry(f"{error}; it may have been done") from error
         if answer.passing:
             raise Retry(f"{call.url} answered {answer.status}; it may have been done")
         dialect.judge(call, answer)
+
+    def _way(self, call: Call, dialect: Dialect, namespace: str) -> Way:
+        name = service_of(call.url, namespace)
+        try:
+            service = self._kube.get(path_of("v1", "Service", namespace, name))
+        except NotFound as error:
+            raise Refused("NoService", f"there is no Service {name} in namespace {namespace} any more") from error
+        return Way(address_of(service), self._key(dialect, namespace))
 
     def _key(self, dialect: Dialect, namespace: str) -> str:
         if dialect.secret is None:
@@ -92,17 +107,17 @@ class Caller:
             raise wrong
         return key
 
-    def _ask(self, request: Request, key: str) -> Answer:
+    def _ask(self, request: Request, way: Way) -> Answer:
         try:
-            return asyncio.run(self._fetched(request, key))
+            return asyncio.run(self._fetched(request, way))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Refused("Unreachable", f"{request.url} does not answer ({type(error).__name__})") from error
 
-    async def _fetched(self, request: Request, key: str) -> Answer:
+    async def _fetched(self, request: Request, way: Way) -> Answer:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(request.headers or {})}
-        headers |= {"Authorization": f"Bearer {key}"} if key else {}
+        headers |= {"Authorization": f"Bearer {way.key}"} if way.key else {}
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=self._resolver, force_close=True),
+            connector=aiohttp.TCPConnector(resolver=_At(way.address), force_close=True),
             timeout=aiohttp.ClientTimeout(total=self._deadline),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -115,6 +130,23 @@ class Caller:
             ) as response,
         ):
             return Answer(response.status, await _body(response.content))
+
+
+class _At(AbstractResolver):
+    """Finds every name at one address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [ResolveResult(hostname=host, host=self._address, port=port, family=family, proto=0, flags=numeric)]
+
+    async def close(self) -> None:
+        return
 
 
 async def _body(content: aiohttp.StreamReader) -> Any:
