@@ -1,4 +1,5 @@
-"""A provider of models on loopback that speaks OpenAI's API and misbehaves as told; it keeps what it was sent.
+"""A provider of models on loopback that speaks OpenAI's API, or Anthropic's, and misbehaves as told; it keeps what it
+was sent.
 
     provider = Provider(limited(after=1), says('{"claims": []}'))
     with served(provider.application()) as url: ...
@@ -49,6 +50,7 @@ class Provider:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2**24)
         app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post("/v1/messages", self._answer)
         return app
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -83,6 +85,15 @@ def calls(*wanted: tuple[str, Mapping[str, Any]]) -> Reply:
     """The model asks for tools."""
     answer = Answer("", tuple(Call(name, arguments) for name, arguments in wanted))
     return Reply(json.dumps(chat.completion("n", "scripted", answer, Usage(1200, 0, 34))).encode())
+
+
+def anthropic(*content: Json) -> Reply:
+    """Anthropic's format; content is {"type": "text", "text": ..} or {"type": "tool_use", "name": .., "input": ..}."""
+    usage = {"input_tokens": 200, "cache_read_input_tokens": 1000, "output_tokens": 34}
+    parts = [{"id": f"toolu_{n}", **part} if part["type"] == "tool_use" else part for n, part in enumerate(content)]
+    reason = "tool_use" if any(part["type"] == "tool_use" for part in parts) else "end_turn"
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "stop_sequence": None}
+    return Reply(json.dumps({**head, "content": parts, "stop_reason": reason, "usage": usage}).encode())
 
 
 # --- bad ones: of the provider

@@ -5,6 +5,7 @@ No test reaches a real provider: the addresses of all that are used here are loo
 
 import json
 import logging
+import os
 import resource
 import subprocess
 import sys
@@ -284,3 +285,91 @@ def test_what_does_not_keep_to_the_schema_is_given_on_for_repair(asking, bad):
 def test_what_keeps_to_the_schema_is_given_on_to_be_judged(asking, bad):
     answer = ask(asking(Provider(bad)))
     assert isinstance(parse(Verdict, answer.text), Verdict)
+
+
+@pytest.fixture
+def anthropic(monkeypatch):
+    """Return what asks a model of another provider's API, which litellm speaks with a client of its own."""
+    with ExitStack() as stack:
+
+        def make(one):
+            monkeypatch.setenv("ANTHROPIC_API_BASE", stack.enter_context(served(one.application())))
+            monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+            made = connect(Settings(models=("anthropic/claude-sonnet-4-5",)), PRICES)
+            assert made is not None
+            return made
+
+        yield make
+
+
+def test_another_api_is_asked_alike(anthropic):
+    one = Provider(
+        provider.anthropic({"type": "tool_use", "name": "look", "input": {"what": "logs"}}),
+        provider.anthropic({"type": "text", "text": GOOD}),
+    )
+    made = anthropic(one)
+    asked = ask(made, tools=[LOOK])
+    (call,) = asked.calls
+    assert (call.name, json.loads(call.arguments)) == ("look", {"what": "logs"})
+    assert (asked.tokens_in, asked.tokens_cached, asked.tokens_out) == (1200, 1000, 34)
+    function = {"name": call.name, "arguments": call.arguments}
+    told = [
+        *USER,
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": call.id, "type": "function", "function": function}],
+        },
+        {"role": "tool", "tool_call_id": call.id, "content": "nothing but DB_PASSWORD=zebraquagga"},
+    ]
+    assert ask(made, messages=told).text == GOOD, "the last turn offers no tools, and has calls in what was said"
+    assert "zebraquagga" not in json.dumps(one.requests)
+    assert one.headers[0]["x-api-key"] == KEY
+
+
+@pytest.mark.parametrize(
+    ("bad", "kind", "reason"),
+    [
+        (provider.huge(64), Refused, "AnswerTooLong"),
+        (provider.dripping(0.05), Retry, None),
+        (provider.failed(401, KEY), Refused, "BadKey"),
+        (provider.limited(after=3600), Retry, None),
+        (provider.cut(), (Refused, Retry), None),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_another_api_has_the_same_bounds(anthropic, bad, kind, reason):
+    began = time.monotonic()
+    with pytest.raises(kind) as raised:
+        ask(anthropic(Provider(bad)), 2)
+    assert time.monotonic() - began < 2.6
+    assert reason in (None, getattr(raised.value, "reason", None))
+    assert KEY not in str(raised.value) + _chain(raised.value)
+
+
+def test_litellm_s_own_debugging_tells_nothing(asking):
+    """LITELLM_LOG=DEBUG would print prompts and keys."""
+    one = Provider(provider.says(GOOD), provider.failed(400, KEY))
+    with served(one.application()) as url:
+        code = (
+            "import time\nfrom tests.api.test_model import ask\n"
+            "from hemostat.diagnosis.model import connect\nfrom hemostat.settings import Settings\n"
+            "from hemostat.telemetry.prices import Prices\n"
+            "made = connect(Settings(models=('openai/gpt-x',)), Prices())\n"
+            "for _ in range(2):\n"
+            "    try: ask(made)\n"
+            "    except Exception as error: print(error)\n"
+        )
+        secrets = {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": KEY, "LITELLM_LOG": "DEBUG"}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+            env=os.environ | secrets,
+        )
+    assert "BadRequest" in done.stdout
+    assert len(one.requests) == 3
+    for secret in (KEY, "okapi", "You find causes"):
+        assert secret not in done.stdout + done.stderr

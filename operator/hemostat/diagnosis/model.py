@@ -12,9 +12,11 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from hemostat.diagnosis.answer import Answer, Call, Message, Offer
+from hemostat.diagnosis import completion
+from hemostat.diagnosis.answer import Answer, Message, Offer
 from hemostat.diagnosis.fallback import Fallback
 from hemostat.diagnosis.provider import FAILED, ProviderError
 from hemostat.errors import Broken
@@ -25,9 +27,6 @@ MAX_ASKED = 8
 """Requests under way at once."""
 MAX_TOKENS = 4_096
 """Tokens that an answer may have."""
-MAX_TEXT = 64_000
-"""Characters of an answer's text, or of all arguments of its calls."""
-MAX_CALLS = 16
 _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
@@ -35,7 +34,6 @@ _ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",
 }
 """No network at import, and no `.env` of whatever directory this is."""
-_LETTERS_PER_TOKEN = 3
 _BOTH = frozenset({"openai", "azure"})
 """Providers that take a schema and tools in one request; of others litellm makes the schema a tool itself."""
 _REASONS = (
@@ -83,10 +81,11 @@ class LiteLLM:
     ) -> Answer:
         """Ask once. Raises `ProviderError`. A model that takes no schema is asked again without, and from then on."""
         ends = time.monotonic() + seconds
+        wanted = self._format(model, schema, tools)
         try:
-            return self._ask(model, messages, self._format(model, schema, tools), tools, seconds)
+            return self._ask(model, messages, wanted, tools, seconds)
         except ProviderError as error:
-            if error.reason != "BadRequest" or model in self._without_schema:
+            if error.reason != "BadRequest" or not wanted:
                 raise
             answer = self._ask(model, messages, {}, tools, ends - time.monotonic())
             self._without_schema.add(model)
@@ -96,7 +95,9 @@ class LiteLLM:
         self, model: str, messages: Sequence[Message], wanted: Mapping[str, Any], tools: Sequence[Offer], seconds: float
     ) -> Answer:
         # tools make litellm import its proxy's MCP client, which is not installed and has no part in this
-        offered: dict[str, Any] = {"tools": [_tool(o) for o in tools], "_skip_mcp_handler": True} if tools else {}
+        offered: dict[str, Any] = (
+            {"tools": [completion.tool(o) for o in tools], "_skip_mcp_handler": True} if tools else {}
+        )
 
         def ask() -> Any:
             return self._litellm.completion(
@@ -111,8 +112,11 @@ class LiteLLM:
                 **offered,
             )
 
-        response = self._in_time(model, ask, seconds)
-        return self._answer(model, messages, response)
+        answer = completion.read(self._in_time(model, ask, seconds), model, messages)
+        name, provider = self._known[model]
+        price = self._prices.of(name, provider)
+        used = Usage(answer.tokens_in, answer.tokens_out, answer.tokens_cached)
+        return answer if price is None else replace(answer, usd=price.cost(used))
 
     def _in_time(self, model: str, ask: Callable[[], Any], seconds: float) -> Any:
         """Ask with a deadline for the whole answer: litellm's begins anew with every byte."""
@@ -147,7 +151,8 @@ class LiteLLM:
         told = f"{model}: {type(error).__name__}" + (f" (HTTP {status})" if status else "")
         if _because(error, TooLong):
             return ProviderError("AnswerTooLong", f"{told}: the answer was too large")
-        reason = next((r for name, r in _REASONS if isinstance(error, getattr(self._litellm, name))), FAILED)
+        classes = {kind.__name__ for kind in type(error).__mro__}
+        reason = next((r for name, r in _REASONS if name in classes), FAILED)
         if status == 403 or (reason == "Unavailable" and "issing credentials" in str(error)):
             reason = "BadKey"
         hint = {
@@ -156,29 +161,6 @@ class LiteLLM:
             "PromptTooLong": ": the prompt does not fit in the model's context",
         }.get(reason, "")
         return ProviderError(reason, told + hint, _retry_after(error))
-
-    def _answer(self, model: str, messages: Sequence[Message], response: Any) -> Answer:
-        """Read a response. Raises `ProviderError` for one that is empty, refused or too long."""
-        if not response.choices:
-            raise ProviderError("EmptyAnswer", f"{model}: the answer has no choice")
-        choice = response.choices[0]
-        text = choice.message.content or ""
-        calls = tuple(
-            Call(str(call.id), str(call.function.name), str(call.function.arguments or ""))
-            for call in choice.message.tool_calls or ()
-        )
-        if choice.finish_reason == "content_filter" or (not text and _refusal(choice.message)):
-            raise ProviderError("ModelRefused", f"{model}: the model refuses to answer")
-        if not text.strip() and not calls:
-            raise ProviderError("EmptyAnswer", f"{model}: the answer is empty")
-        size = max(len(text), sum(len(call.arguments) + len(call.name) for call in calls))
-        if size > MAX_TEXT or len(calls) > MAX_CALLS:
-            raise ProviderError("AnswerTooLong", f"{model}: {size:,} characters and {len(calls)} calls are too many")
-        used = _usage(response, messages, text)
-        name, provider = self._known[model]
-        price = self._prices.of(name, provider)
-        usd = 0.0 if price is None else price.cost(used)
-        return Answer(text, calls, used.tokens_in, used.tokens_out, used.cached, usd, model)
 
     def _format(self, model: str, schema: Mapping[str, Any], tools: Sequence[Offer]) -> dict[str, Any]:
         """Return the arguments that ask for JSON of a schema, where the provider can do so now."""
@@ -216,6 +198,7 @@ def _load() -> Any:
         warnings.filterwarnings("ignore", message=r"Item .* is using the `ReadOnly` qualifier", category=UserWarning)
         litellm.suppress_debug_info = True
         litellm.drop_params = True
+        litellm.modify_params = True  # Anthropic wants tools offered wherever the conversation has calls of them
         litellm.turn_off_message_logging = True
         for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "httpx", "openai"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -223,28 +206,6 @@ def _load() -> Any:
             litellm.sync_transport = Bounded()
             litellm.client_session = httpx.Client(transport=Bounded())
         return litellm
-
-
-def _tool(offer: Offer) -> dict[str, Any]:
-    function = {"name": offer.name, "description": offer.description, "parameters": dict(offer.arguments)}
-    return {"type": "function", "function": function}
-
-
-def _refusal(message: Any) -> bool:
-    fields = getattr(message, "provider_specific_fields", None) or {}
-    return bool(getattr(message, "refusal", None) or fields.get("refusal"))
-
-
-def _usage(response: Any, messages: Sequence[Message], text: str) -> Usage:
-    """Return the tokens; of a provider that tells none, an estimate: what is not counted has no limit."""
-    used = getattr(response, "usage", None)
-    details = getattr(used, "prompt_tokens_details", None)
-    tokens_in = int(getattr(used, "prompt_tokens", 0) or 0)
-    tokens_out = int(getattr(used, "completion_tokens", 0) or 0)
-    cached = int(getattr(details, "cached_tokens", 0) or 0)
-    if tokens_in <= 0:
-        tokens_in = sum(len(str(message)) for message in messages) // _LETTERS_PER_TOKEN
-    return Usage(tokens_in, max(tokens_out, 0) or len(text) // _LETTERS_PER_TOKEN, min(max(cached, 0), tokens_in))
 
 
 def _because(error: BaseException | None, kind: type[Exception]) -> bool:

@@ -1,0 +1,55 @@
+"""Requests and responses as OpenAI's chat API has them, which litellm gives every provider (pure)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hemostat.diagnosis.answer import Answer, Call, Message, Offer
+from hemostat.diagnosis.provider import ProviderError
+
+MAX_TEXT = 64_000
+"""Characters of an answer's text, or of all its calls."""
+MAX_CALLS = 16
+_LETTERS_PER_TOKEN = 3
+
+
+def tool(offer: Offer) -> dict[str, Any]:
+    """Return how a tool is offered."""
+    function = {"name": offer.name, "description": offer.description, "parameters": dict(offer.arguments)}
+    return {"type": "function", "function": function}
+
+
+def read(response: Any, model: str, messages: Sequence[Message]) -> Answer:
+    """Read a response; what it cost is not known here. Raises `ProviderError` if it is empty, refused or too long."""
+    if not response.choices:
+        raise ProviderError("EmptyAnswer", f"{model}: the answer has no choice")
+    choice = response.choices[0]
+    text = choice.message.content or ""
+    calls = tuple(
+        Call(str(call.id), str(call.function.name), str(call.function.arguments or ""))
+        for call in choice.message.tool_calls or ()
+    )
+    if choice.finish_reason == "content_filter" or (not text and _refusal(choice.message)):
+        raise ProviderError("ModelRefused", f"{model}: the model refuses to answer")
+    if not text.strip() and not calls:
+        raise ProviderError("EmptyAnswer", f"{model}: the answer is empty")
+    size = len(text) + sum(len(call.arguments) + len(call.name) for call in calls)
+    if size > MAX_TEXT or len(calls) > MAX_CALLS:
+        raise ProviderError("AnswerTooLong", f"{model}: {size:,} characters and {len(calls)} calls are too many")
+    tokens_in, tokens_out, cached = _tokens(response, messages, size)
+    return Answer(text, calls, tokens_in, tokens_out, cached, 0.0, model)
+
+
+def _refusal(message: Any) -> bool:
+    fields = getattr(message, "provider_specific_fields", None) or {}
+    return bool(getattr(message, "refusal", None) or fields.get("refusal"))
+
+
+def _tokens(response: Any, messages: Sequence[Message], size: int) -> tuple[int, int, int]:
+    """Return tokens in, out and cached; where none are told an estimate: what is not counted has no limit."""
+    used = getattr(response, "usage", None)
+    details = getattr(used, "prompt_tokens_details", None)
+    told_in, told_out = (int(getattr(used, name, 0) or 0) for name in ("prompt_tokens", "completion_tokens"))
+    tokens_in = told_in if told_in > 0 else sum(len(str(message)) for message in messages) // _LETTERS_PER_TOKEN
+    tokens_out = told_out if told_out > 0 else size // _LETTERS_PER_TOKEN
+    cached = int(getattr(details, "cached_tokens", 0) or 0)
+    return tokens_in, tokens_out, min(max(cached, 0), tokens_in)
