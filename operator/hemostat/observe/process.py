@@ -17,17 +17,24 @@ from hemostat.api.meta import set_condition
 from hemostat.api.resources import REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook, RunbookStatus
 from hemostat.clock import SystemClock
+from hemostat.diagnosis.answer import Asks
 from hemostat.diagnosis.matcher import expression_error
+from hemostat.diagnosis.model import connect
+from hemostat.diagnosis.panel.consult import Panel
+from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.errors import Refused
 from hemostat.events import Events
 from hemostat.handlers import follow, key_of, on_change
 from hemostat.kube import Kube
 from hemostat.observe.attend import Attendant
+from hemostat.observe.consultant import Consultant
 from hemostat.observe.desk import GRAPH_SECONDS, Desk
 from hemostat.observe.gather import Gatherer
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.kinds import KINDS
 from hemostat.observe.look import Key, Observer
+from hemostat.observe.lookup import Lookups
+from hemostat.observe.permits import Permits
 from hemostat.observe.poll import Poller
 from hemostat.observe.resync import CHECKED, Resync
 from hemostat.observe.store import Store
@@ -59,18 +66,20 @@ class Observe:
         self._catalogue = discover(settings.actions)
         self._settings = settings
         windows, lock = TraceWindows(), threading.Lock()
+        prices = load(settings.prices_file)
         talks = Talks(
             Detector(
-                settings.agent_conversations,
-                settings.agent_hold_seconds,
-                turns=settings.agent_turns,
-                prices=load(settings.prices_file),
+                settings.agent_conversations, settings.agent_hold_seconds, turns=settings.agent_turns, prices=prices
             )
         )
         backlog = Backlog(talks.take)
         self._receiver = Receiver(windows, lock, backlog, settings.otlp_max_bytes)
         user, _ = kube.user()
-        poller = Poller(Prometheus.connect(settings))
+        prometheus = Prometheus.connect(settings)
+        poller = Poller(prometheus)
+        graph = partial(call_graph, windows, lock)
+        lookups = Lookups(kube, self._store, prometheus, graph, self._clock)
+        self._consultant = self._consulting(connect(settings, prices), lookups)
         stale = timedelta(seconds=settings.alertmanager_stale_seconds)
         self.webhook = Webhook(self._clock, settings.alertmanager_token_file, stale)
         self._observer = Observer(
@@ -78,9 +87,9 @@ class Observe:
             gatherer=Gatherer(self._store, poller, windows, lock, self.webhook, talks, backlog),
             attendant=Attendant(
                 store=self._store,
-                keeper=IncidentKeeper(self._store, self._events, user),
+                keeper=IncidentKeeper(self._store, self._events, user, self._consultant),
                 events=self._events,
-                desk=Desk(self._store.incidents, partial(call_graph, windows, lock)),
+                desk=Desk(self._store.incidents, graph),
                 clock=self._clock,
             ),
             events=self._events,
@@ -89,6 +98,15 @@ class Observe:
         self.watches: WorkQueue[Key] = WorkQueue("watches", self._observer.look)
         self.objects: WorkQueue[str] = WorkQueue("objects", Resync(kube, self._world, self._clock).check)
         self._poller = poller
+
+    def _consulting(self, asks: Asks | None, lookups: Lookups) -> Consultant | None:
+        """Return who consults models; None where none is set."""
+        if asks is None:
+            return None
+        s = self._settings
+        budget = Budget(s.diagnosis_turns, s.diagnosis_tokens, s.diagnosis_usd, s.diagnosis_seconds)
+        permits = Permits(self._store.annotations, time.monotonic)
+        return Consultant(Panel(asks, Meter(budget, time), time), permits.of, lookups.of, self._clock.now)
 
     def servers(self) -> tuple[Ingest]:
         """What listens for telemetry."""

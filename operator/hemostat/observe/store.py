@@ -75,6 +75,13 @@ class Store:
                     break
         return found
 
+    def annotations(self, namespace: str) -> Mapping[str, str]:
+        """Return the annotations of a Namespace."""
+        found: Mapping[str, str] = (
+            self._kube.get(f"/api/v1/namespaces/{namespace}")["metadata"].get("annotations") or {}
+        )
+        return found
+
     def incidents(self, namespace: str) -> list[Incident]:
         """Return all Incidents of a namespace that can be read."""
         return _readable(Incident, self._kube.list(INCIDENT.path(namespace)))
