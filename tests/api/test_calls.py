@@ -24,8 +24,9 @@ from tests.unit.builders import T0, meta, remediation
 from hemostat.action.calls.caller import MAX_BYTES, Caller
 from hemostat.action.calls.keys import ADMIN_KEY, ADMIN_SECRET
 from hemostat.action.contract import calling
+from hemostat.action.effects import wanted
 from hemostat.action.execute import Executor
-from hemostat.action.moves import NewIntent, next_move, wanted
+from hemostat.action.moves import NewIntent, next_move
 from hemostat.api.rbac import opt_in
 from hemostat.api.remediation import Call, CallProtocol, Effect, Plan
 from hemostat.errors import Refused, Retry

@@ -14,8 +14,9 @@ from tests.unit.builders import T0, deployment, remediation
 from typer.testing import CliRunner
 
 from hemostat.action.contract import Rule, World
+from hemostat.action.effects import body_of, still_ours
 from hemostat.action.execute import Executor
-from hemostat.action.moves import NewIntent, body_of, manager, next_move, still_ours
+from hemostat.action.moves import NewIntent, manager, next_move
 from hemostat.action.registry import discover
 from hemostat.api import GROUP
 from hemostat.api.identity import REMEDIATION_LABEL

@@ -9,6 +9,7 @@ from hemostat.act.facts import UNATTENDED, Facts
 from hemostat.act.store import Store
 from hemostat.act.timeline import ending, entries, merged
 from hemostat.action.contract import make_plan, parse, plan_hash
+from hemostat.action.effects import still_ours
 from hemostat.action.execute import Executor
 from hemostat.action.moves import (
     IN_FLIGHT,
@@ -23,7 +24,6 @@ from hemostat.action.moves import (
     manager,
     next_move,
     planned,
-    still_ours,
     taken_back,
 )
 from hemostat.action.registry import Catalogue

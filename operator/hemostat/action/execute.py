@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hemostat.action.calls.caller import Caller
-from hemostat.action.moves import body_of, missing_parents, obstacle, wanted, wire
+from hemostat.action.effects import body_of, missing_parents, obstacle, wanted, wire
 from hemostat.action.ownership import handed_back
 from hemostat.api.remediation import Effect, Intent, Verb
 from hemostat.errors import Refused, Retry

@@ -11,20 +11,16 @@ between them. So none is sent before the last one can no longer land. A deletion
 comes back. A call of another service is sent as a creation is; what stands there is what a look at it shows.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from hemostat.action.calls.base import Seen
-from hemostat.action.calls.dialects import DIALECTS
+from hemostat.action.effects import Live, obstacle, still_ours
 from hemostat.action.ownership import owner_of
-from hemostat.api.remediation import Effect, Intent, OpKind, Plan, Remediation, Result, Verb
+from hemostat.api.remediation import Effect, Intent, Plan, Remediation, Result, Verb
 from hemostat.errors import Refused
 
 Which = Literal["Forward", "Inverse"]
-Live = Mapping[str, Any]
 IN_FLIGHT = timedelta(seconds=60)
 """A request older than the API server's own request timeout can no longer land."""
 SEND_WITHIN = timedelta(seconds=10)
@@ -155,17 +151,6 @@ def _called(which: Which, effect: Effect, seen: Live, tries: list[Intent], now: 
     return NewIntent(_intent(which, tries, now))
 
 
-def obstacle(effect: Effect, seen: Live) -> tuple[str, str] | None:
-    """Return reason and message of what stands in the way of a call."""
-    assert effect.call is not None  # as the schema demands
-    return DIALECTS[effect.call.protocol].obstacle(effect.call, wanted(effect), dict(seen))
-
-
-def wanted(effect: Effect) -> Seen:
-    """Return what a look shows once the call has taken effect."""
-    return {op.path.strip("/"): _value(op) for op in effect.ops}
-
-
 def _under_way(tries: list[Intent], now: datetime) -> float:
     """Return for how many seconds the last request may still land."""
     return (tries[-1].time + SEND_WITHIN + IN_FLIGHT - now).total_seconds() if tries else 0
@@ -217,25 +202,6 @@ def _proof(
     return "Content" if moved and still_ours(effect, live) else None
 
 
-def missing_parents(effect: Effect, live: Live) -> tuple[str, ...]:
-    """Return the maps that `add`s go into and that the live object has not: the API server stores no empty ones,
-    and a patch of such a map itself would take away what others have put there since.
-    """
-    parents = dict.fromkeys(op.path.rpartition("/")[0] for op in effect.ops if op.op is OpKind.ADD)
-    return tuple(parent for parent in parents if parent and _at(live, parent) is None)
-
-
-def still_ours(effect: Effect, live: Live | None) -> bool:
-    """Tell whether the live object (None: there is none) is as the effect leaves it: else there is nothing of ours to
-    undo. The API server fills in defaults in what was created, so that it may say more than was written.
-    """
-    if effect.verb is Verb.DELETE or live is None:
-        return effect.verb is Verb.DELETE and live is None
-    if effect.verb is Verb.CREATE:
-        return all(_covers(_at(live, op.path), _value(op)) for op in effect.ops)
-    return all(_at(live, op.path) == _value(op) for op in effect.ops)
-
-
 def taken_back(remediation: Remediation, live: Live | None) -> bool:
     """Tell whether what was meant for a time only is not there any more, without our doing."""
     plan = planned(remediation)
@@ -243,52 +209,3 @@ def taken_back(remediation: Remediation, live: Live | None) -> bool:
     if plan.hold_seconds is None or plan.inverse is None or begun:
         return False
     return still_ours(plan.inverse, live)
-
-
-def wire(effect: Effect) -> list[dict[str, Any]]:
-    """Return the effect's operations as JSON Patch has them."""
-    return [
-        {"op": op.op.value, "path": op.path} | ({} if op.op is OpKind.REMOVE else {"value": _value(op)})
-        for op in effect.ops
-    ]
-
-
-def body_of(effect: Effect, namespace: str) -> dict[str, Any]:
-    """Return the object that a creation makes."""
-    made: dict[str, Any] = {
-        "apiVersion": effect.api_version,
-        "kind": effect.kind,
-        "metadata": {"name": effect.name, "namespace": namespace},
-    }
-    for op in effect.ops:
-        *parents, last = op.path.strip("/").split("/")
-        inside = made
-        for part in parents:
-            inside = inside.setdefault(part, {})
-        inside[last] = _value(op)
-    return made
-
-
-def _covers(live: Any, wanted: Any) -> bool:
-    if isinstance(wanted, Mapping):
-        return isinstance(live, Mapping) and all(k in live and _covers(live[k], v) for k, v in wanted.items())
-    if isinstance(wanted, list):
-        same = isinstance(live, list) and len(live) == len(wanted)
-        return same and all(_covers(one, other) for one, other in zip(live, wanted, strict=True))
-    return bool(live == wanted)
-
-
-def _at(live: Any, pointer: str) -> Any:
-    for part in pointer.strip("/").split("/"):
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(live, Mapping) and key in live:
-            live = live[key]
-        elif isinstance(live, list) and key.isdigit() and int(key) < len(live):
-            live = live[int(key)]
-        else:
-            return None
-    return live
-
-
-def _value(op: Any) -> Any:
-    return json.loads(op.value) if op.value is not None else None

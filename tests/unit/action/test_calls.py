@@ -10,7 +10,7 @@ from tests.unit.builders import NAMESPACE, T0, at, deployment, meta
 from hemostat.action.calls.base import Answer, address_of, service_of
 from hemostat.action.calls.dialects import DIALECTS
 from hemostat.action.contract import World
-from hemostat.action.moves import wanted
+from hemostat.action.effects import wanted
 from hemostat.api.incident import Conversation
 from hemostat.api.remediation import Call, CallProtocol, Verb
 from hemostat.errors import Refused

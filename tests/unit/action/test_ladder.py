@@ -8,7 +8,7 @@ from tests.unit.action.test_orders import plan, reason, trouble
 from tests.unit.builders import NAMESPACE, T0, deployment, meta
 
 from hemostat.action.contract import HOLD_ANNOTATION, World
-from hemostat.action.moves import body_of, still_ours
+from hemostat.action.effects import body_of, still_ours
 from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.incident import Conversation
 from hemostat.api.remediation import Verb

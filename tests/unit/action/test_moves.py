@@ -5,7 +5,8 @@ from tests.unit.act.double import patched
 from tests.unit.builders import T0, TARGET, at, deployment, remediation
 
 from hemostat.action.contract import World, effect, make_plan, replace
-from hemostat.action.moves import MAX_ATTEMPTS, Landed, Lost, NewIntent, Send, manager, next_move, still_ours
+from hemostat.action.effects import still_ours
+from hemostat.action.moves import MAX_ATTEMPTS, Landed, Lost, NewIntent, Send, manager, next_move
 from hemostat.action.ownership import handed_back, owner_of, union
 from hemostat.action.registry import discover
 from hemostat.api.remediation import OpKind, PatchOp

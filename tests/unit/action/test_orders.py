@@ -7,7 +7,7 @@ import pytest
 from tests.unit.builders import T0, TARGET, at, deployment, meta
 
 from hemostat.action.contract import World, make_plan, parse
-from hemostat.action.moves import missing_parents, still_ours
+from hemostat.action.effects import missing_parents, still_ours
 from hemostat.api.incident import Advice, Conversation, ConversationStatus
 from hemostat.api.runbook import Parameter
 from hemostat.errors import Refused

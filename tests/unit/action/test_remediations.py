@@ -10,7 +10,7 @@ from tests.unit.act.double import patched
 from tests.unit.builders import TARGET, at, deployment, replicaset, template
 
 from hemostat.action.contract import World, make_plan
-from hemostat.action.moves import still_ours
+from hemostat.action.effects import still_ours
 from hemostat.action.registry import discover
 from hemostat.api.watch import HealthyRevision
 from hemostat.errors import Refused
