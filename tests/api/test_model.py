@@ -257,10 +257,13 @@ def test_an_endless_answer_takes_no_memory(asking, bad):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
-def test_a_redirect_takes_no_prompt_along(asking):
+def test_a_redirect_takes_no_prompt_along(asking, anthropic):
+    """Neither of litellm's two clients; one of them follows redirects."""
     other = Provider(provider.says(GOOD))
-    with served(other.application()) as url, pytest.raises(Retry):
-        ask(asking(Provider(provider.elsewhere(f"{url}/v1/chat/completions"))), 3)
+    with served(other.application()) as url:
+        for make, path in ((asking, "/v1/chat/completions"), (anthropic, "/v1/messages")):
+            with pytest.raises((Refused, Retry)):
+                ask(make(Provider(provider.elsewhere(url + path))), 3)
     assert other.requests == []
 
 
@@ -348,11 +351,11 @@ def test_another_api_has_the_same_bounds(anthropic, bad, kind, reason):
 
 
 def test_litellm_s_own_debugging_tells_nothing(asking):
-    """LITELLM_LOG=DEBUG would print prompts and keys."""
+    """Nor does it to a process that logs everything."""
     one = Provider(provider.says(GOOD), provider.failed(400, KEY))
     with served(one.application()) as url:
         code = (
-            "import time\nfrom tests.api.test_model import ask\n"
+            "import logging\nlogging.basicConfig(level=logging.DEBUG)\nfrom tests.api.test_model import ask\n"
             "from hemostat.diagnosis.model import connect\nfrom hemostat.settings import Settings\n"
             "from hemostat.telemetry.prices import Prices\n"
             "made = connect(Settings(models=('openai/gpt-x',)), Prices())\n"

@@ -139,8 +139,7 @@ class LiteLLM:
         except queue.Empty:
             raise ProviderError("Timeout", f"{model}: no whole answer within {seconds:.0f} s") from None
         if error is not None:
-            # without its cause: that has the request with its headers, and the prompt
-            raise self._in_words(model, error) from None
+            raise self._in_words(model, error)  # not "from" it: it has the request, with headers and prompt
         return response
 
     def _in_words(self, model: str, error: Exception) -> ProviderError:
@@ -198,7 +197,7 @@ def _load() -> Any:
         warnings.filterwarnings("ignore", message=r"Item .* is using the `ReadOnly` qualifier", category=UserWarning)
         litellm.suppress_debug_info = True
         litellm.drop_params = True
-        litellm.modify_params = True  # Anthropic wants tools offered wherever the conversation has calls of them
+        litellm.modify_params = True  # Bedrock wants tools offered wherever the conversation has calls of them
         litellm.turn_off_message_logging = True
         for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "httpx", "openai"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -71,6 +71,7 @@ CANARIES = [
     ("POST /login?user=bob&pwd=zebraquagga&x=1", "zebraquagga", "password"),
     ("access_token=zebraquagga&token_type=bearer", "zebraquagga", "token"),
     ("env DB_PASSWORD: zebra1 -> quagga2", "quagga2", "password"),
+    ("env DB_PASSWORD zebra -> quagga", "quagga", "password"),
     ("- name: DB_PASSWORD\n  value: zebraquagga", "zebraquagga", "password"),
     ('{"name":"API_TOKEN","value":"zebraquagga"}', "zebraquagga", "token"),
     ("helm --set x --password zebraquagga", "zebraquagga", "password"),
@@ -112,6 +113,8 @@ CANARIES = [
     ("card 4111 1111 1111 1111 declined", "1111", "card"),
     ("pan=5555555555554444", "5555555555554444", "card"),
     ("amex 3782-822463-10005", "822463", "card"),
+    ('{"cardNumber":"1234-5678-9101-1121","cvv":"737"}', "737", "personal"),
+    ("emails: ['ada@example.com']", "ada", "email"),
     ("ssn 078-05-1120", "078-05-1120", "personal"),
     ('{"first_name":"Ada","lastName": "Lovelace"}', "Lovelace", "personal"),
     ('93.184.216.34 - - "GET /"', "93.184.216.34", "ip"),
@@ -144,12 +147,16 @@ resourceVersion: "18446744073709551615" generation: 7 at 1763777079123 ns=176377
 dial tcp 10.96.0.10:53: i/o timeout; 127.0.0.1, 172.17.0.2, 192.168.1.1, 169.254.169.254, 0.0.0.0, fd00::1, fe80::1
 GET http://payment:8080/pay?to=x HTTP/1.1 200 615 1024 "Mozilla/5.0 Chrome/120.0.0.0"
 goroutine 17 [running]: main.(*Server).handle(0xc000123456, {0x7f3a4c}) /go/pkg/mod/golang.org/x/net@v0.17.0/h.go:12
+Normal  BackOff  Pod/giant-narwhal-6958c5bdd8-69gtn  StatefulSet/shop-payment-database-5d8f7c9b64-0  Back-off
     at com.shop.payment.HTTP2ServerConnectionManagerImpl.handle(HTTP2ServerConnectionManagerImpl.java:128)
   File "/usr/local/lib/python3.11/site-packages/sqlalchemy/engine/base.py", line 1967, in _exec_single_context
 systemd: getty@tty1.service: Succeeded.  std::vector<a::b::c> 12:30:45 aa:bb:cc:dd:ee:ff
 cloned git@github.com:shop/payment.git at 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b
 replicas 6 -> 8; image v1.2.3.4 -> v1.2.3.5; cpu 250m -> 500m; +12 -3 lines
 slo burn 14.4 over 1h, 6 over 6h; p99 0.250; 1,234,567 requests; order 20261122-000123-42
+env DB_PASSWORD changed; env API_TOKEN added; image shop/pay:1 -> shop/pay:2; Secret db-creds mounted
+User "system:serviceaccount:shop:pay" cannot get resource "secrets" in API group "" in the namespace "shop"
+session.id=3f2a9c gen_ai.conversation.id=conversation-17 partition key: user-17 author: nobody cache key payment/42
 kubernetes.io/service-account-token, type=kubernetes.io/service-account-token
 level=error msg="context deadline exceeded (Client.Timeout exceeded while awaiting headers)" caller=pay.go:42
 """

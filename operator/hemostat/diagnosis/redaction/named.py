@@ -140,6 +140,12 @@ SPOKEN: tuple[Rule, ...] = (
         flags=_FLAGS,
     ),
     rule(
+        "password",  # what a diff says of it
+        rf"(?:{_WORDS}|(?:{_KEYS})[_-]?key)\w*[ ](?P<v1>[^\s:=]++)[ ](?:->|=>|→)[ ](?P<v2>[^\s;,]++)",
+        lambda value: not _BENIGN.fullmatch(value),
+        _FLAGS,
+    ),
+    rule(
         "secret",
         rf"{_ANY}s?[ ](?:(?!trace|span|req|id|uid|digest|sha|commit|revision)[a-z]{{1,12}}[ ]){{0,3}}?"
         r"[\"'`(\[]?(?P<v>[\w+/.~=-]{16,}+)",

@@ -21,9 +21,10 @@ time in ten."""
 
 
 _ATTRIBUTE = (
-    r"(?=[bcdfghlmnpst])(?:(?:first|last|full|given|family|middle|maiden|customer|patient)[_-]?name|sur_?name"
+    r"(?=[abcdfghlmnpst])(?:(?:first|last|full|given|family|middle|maiden|customer|patient)[_-]?name|sur_?name"
     r"|birth[_-]?(?:day|date)|date[_-]?of[_-]?birth|(?<![a-z])dob|(?:postal|home|street)[_-]?address|(?<![a-z])street"
-    r"|(?<![a-z])ssn|passport(?:[_-]?(?:no|number))?|tax[_-]?id|national[_-]?id)"
+    r"|(?<![a-z])ssn|(?:card|account)[_-]?(?:number|no|nr)|(?<![a-z])cv[vc]2?"
+    r"|passport(?:[_-]?(?:no|number))?|tax[_-]?id|national[_-]?id)"
 )
 
 
@@ -69,7 +70,7 @@ def _phone(text: str) -> bool:
 
 
 PERSONAL: tuple[Rule, ...] = (
-    rule("email", rf"(?<![\w.+'-])(?!git@)[\w.+'-]++(?:@|%40){_HOST}(?![\w-])"),
+    rule("email", rf"(?<![\w.+-])(?!git@)[\w.+-]++(?:@|%40){_HOST}(?![\w-])"),
     rule("iban", r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?!\w)", iban),
     rule("card", r"(?<![\w.-])\d{4}(?:(?:[ -]\d{4}){3}|[ -]\d{6}[ -]\d{4,5}|\d{9,15})(?![\w-])", _card),
     rule("phone", r"(?<![\w.+/=-])\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w-])", _phone),

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 _LETTERS = str.maketrans({**{chr(c): "a" for c in range(97, 123)}, **{chr(c): "A" for c in range(65, 91)}})
 _DIGITS = str.maketrans({str(d): "0" for d in range(10)})
+_BETWEEN = re.compile(r"[^A-Za-z0-9]+")
 _HEX = re.compile(r"(?:[0-9a-f]{32,}|[0-9A-F]{32,})")
 _STEPS = 0.4
 """Share of neighbours of different classes: 0.62 is expected of random base62; identifiers in CamelCase have 0.3."""
@@ -15,7 +16,7 @@ def mixed(text: str, least: int) -> bool:
 
     Names of pods, uids, digests and trace ids have no upper case; names of classes have few changes of case.
     """
-    core = text.rstrip("=")
+    core = _BETWEEN.sub("", text)
     if len(core) < least:
         return False
     classes = core.translate(_LETTERS).translate(_DIGITS)
