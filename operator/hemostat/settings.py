@@ -54,6 +54,9 @@ class Settings:
     """HEMOSTAT_MODELS: comma-separated names of models that diagnose, as litellm writes them (PROVIDER/MODEL), the best
     first; unset asks none. Keys and addresses are in the variables that litellm reads, for example OPENAI_API_KEY."""
 
+    memory: str = ""
+    """HEMOSTAT_MEMORY: where past incidents are remembered: the path of an SQLite file, or postgresql://USER@HOST/NAME;
+    unset remembers none."""
     diagnosis_seconds: float = 60.0
     """HEMOSTAT_DIAGNOSIS_SECONDS: how long models may take over one diagnosis; then the matcher's answer stands."""
     diagnosis_turns: int = 16
@@ -84,6 +87,7 @@ class Settings:
             agent_conversations=int(_number(env, "HEMOSTAT_AGENT_CONVERSATIONS", 50_000, 100, 2_000_000)),
             agent_hold_seconds=_number(env, "HEMOSTAT_AGENT_HOLD_SECONDS", cls.agent_hold_seconds, 1, 60),
             agent_turns=int(_number(env, "HEMOSTAT_AGENT_TURNS", 50, 2, 100_000)),
+            memory=env.get("HEMOSTAT_MEMORY", ""),
             diagnosis_seconds=_number(env, "HEMOSTAT_DIAGNOSIS_SECONDS", cls.diagnosis_seconds, 1, 600),
             diagnosis_turns=int(_number(env, "HEMOSTAT_DIAGNOSIS_TURNS", cls.diagnosis_turns, 1, 1000)),
             diagnosis_tokens=int(_number(env, "HEMOSTAT_DIAGNOSIS_TOKENS", cls.diagnosis_tokens, 1000, 10_000_000)),

@@ -1,14 +1,14 @@
 """Keeps one open Incident: signals, numbered evidence, diagnosis, proposal (shell around pure functions)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from hemostat.api.incident import DIAGNOSED, PART_OF, WATCHED, Diagnosis, Incident, IncidentStatus, Storm
 from hemostat.api.meta import LocalRef, find, is_false, is_true, set_condition
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
-from hemostat.diagnosis.evidence import Facts, gather
+from hemostat.diagnosis.evidence import Facts, Item, append, gather
 from hemostat.diagnosis.matcher import NO_RUNBOOKS, Conclusion, match, unheard
 from hemostat.diagnosis.panel.case import question
 from hemostat.diagnosis.propose import NothingToPropose, may_choose_again, propose
@@ -30,13 +30,22 @@ class IncidentKeeper:
 
     :param requester: the user name that the API server sees in this process.
     :param consultant: asks models; None where none is set.
+    :param history: finds past incidents like one that has just been described for the first time.
     """
 
-    def __init__(self, store: Store, events: Events, requester: str, consultant: Consultant | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        requester: str,
+        consultant: Consultant | None = None,
+        history: Callable[[Incident], Sequence[Item]] = lambda _: (),
+    ) -> None:
         self._store = store
         self._events = events
         self._requester = requester
         self._consultant = consultant
+        self._history = history
 
     def keep(
         self,
@@ -74,6 +83,9 @@ class IncidentKeeper:
         runbooks = self._store.runbooks(namespace)
         hold = self._consultant is not None and self._consultant.pending(incident.metadata.uid)
         status = described(incident, incident.status, facts, signals, seen, now, hold=hold)
+        if status.diagnosis is None and not hold:
+            past = self._history(incident.model_copy(update={"status": status}))
+            status = status.model_copy(update={"evidence": append(status.evidence, past, now)})
         status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)
         status = self._diagnosed(incident, status, runbooks, facts, now)
         if status.part_of is None:

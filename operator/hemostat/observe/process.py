@@ -14,7 +14,7 @@ from aiohttp import web
 from hemostat.action.contract import parse
 from hemostat.action.registry import Catalogue, discover
 from hemostat.api.meta import set_condition
-from hemostat.api.resources import REMEDIATION, RUNBOOK, WATCH
+from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook, RunbookStatus
 from hemostat.clock import SystemClock
 from hemostat.diagnosis.answer import Asks
@@ -26,6 +26,7 @@ from hemostat.errors import Refused
 from hemostat.events import Events
 from hemostat.handlers import follow, key_of, on_change
 from hemostat.kube import Kube
+from hemostat.memory.opening import open_memory
 from hemostat.observe.attend import Attendant
 from hemostat.observe.consultant import Consultant
 from hemostat.observe.desk import GRAPH_SECONDS, Desk
@@ -36,6 +37,7 @@ from hemostat.observe.look import Key, Observer
 from hemostat.observe.lookup import Lookups
 from hemostat.observe.permits import Permits
 from hemostat.observe.poll import Poller
+from hemostat.observe.recollection import Recollection
 from hemostat.observe.resync import CHECKED, Resync
 from hemostat.observe.store import Store
 from hemostat.observe.talks import Talks
@@ -80,6 +82,8 @@ class Observe:
         graph = partial(call_graph, windows, lock)
         lookups = Lookups(kube, self._store, prometheus, graph, self._clock)
         self._consultant = self._consulting(connect(settings, prices), lookups)
+        self._past = Recollection(open_memory(settings.memory), self._store, self._clock) if settings.memory else None
+        history = self._past.similar if self._past is not None else (lambda _: ())
         stale = timedelta(seconds=settings.alertmanager_stale_seconds)
         self.webhook = Webhook(self._clock, settings.alertmanager_token_file, stale)
         self._observer = Observer(
@@ -87,7 +91,7 @@ class Observe:
             gatherer=Gatherer(self._store, poller, windows, lock, self.webhook, talks, backlog),
             attendant=Attendant(
                 store=self._store,
-                keeper=IncidentKeeper(self._store, self._events, user, self._consultant),
+                keeper=IncidentKeeper(self._store, self._events, user, self._consultant, history),
                 events=self._events,
                 desk=Desk(self._store.incidents, graph),
                 clock=self._clock,
@@ -114,7 +118,8 @@ class Observe:
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
-        return (self.watches, self._poller.quick, self._poller.slow, self.objects)
+        past = (self._past.queue,) if self._past is not None else ()
+        return (self.watches, self._poller.quick, self._poller.slow, self.objects, *past)
 
     def start(self) -> list[threading.Thread]:
         """Start the workers; a Watch is looked at by one of them at a time. Slow queries have half as many."""
@@ -136,6 +141,8 @@ class Observe:
             put, remove = partial(self._put, kind.name), partial(self._world.remove, kind.name)
             follow(registry, kind.group, kind.version, kind.plural, put=put, remove=remove)
         on_change(registry, REMEDIATION, self._remediation)
+        if self._past is not None:
+            on_change(registry, INCIDENT, self._past.note)
         on_change(registry, RUNBOOK, lambda body: self._check(Runbook.model_validate(body)))
 
     def serve(self, pages: web.Application) -> None:

@@ -1,0 +1,76 @@
+"""Resolved Incidents are remembered, and those that are like an open one become evidence of it (shell).
+
+What is in the cluster is remembered anew after a restart, so a memory that was lost comes back as far as Incidents do.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hemostat.api.incident import RESOLVED, EvidenceKind, Incident
+from hemostat.clock import Clock
+from hemostat.diagnosis.evidence import Item
+from hemostat.diagnosis.redact import redact
+from hemostat.errors import HemostatError
+from hemostat.handlers import key_of
+from hemostat.memory.episode import episode_of, text_of
+from hemostat.memory.store import Memory
+from hemostat.memory.telling import told
+from hemostat.observe.store import Store
+from hemostat.workqueue import WorkQueue
+
+LOG = logging.getLogger(__name__)
+Key = tuple[str, str]
+MOST = 3
+LEAST_SCORE = 0.5
+"""Likeness below which two incidents have words in common and nothing else."""
+MAX_KNOWN = 10_000
+
+
+class Recollection:
+    """Keeps episodes and finds them (thread-safe). Without the memory everything goes on."""
+
+    def __init__(self, memory: Memory, store: Store, clock: Clock) -> None:
+        self._memory, self._store, self._clock = memory, store, clock
+        self.queue: WorkQueue[Key] = WorkQueue("memory", self.keep)
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Uid and since when it is resolved, of what was remembered."""
+
+    def note(self, body: Mapping[str, Any]) -> None:
+        """Take note of an Incident that exists or was changed: one that is resolved is remembered soon."""
+        resolved = next(
+            (c for c in body.get("status", {}).get("conditions", ()) if (c["type"], c["status"]) == (RESOLVED, "True")),
+            None,
+        )
+        if resolved is not None and (body["metadata"]["uid"], resolved["lastTransitionTime"]) not in self._known:
+            self.queue.add(key_of(body))
+
+    def keep(self, key: Key) -> float | None:
+        """Remember one Incident with what was tried. Raises what the memory raises: it is tried again later."""
+        incident = self._store.incident(*key)
+        if incident is None:
+            return None
+        episode = episode_of(incident, self._store.remediations(incident), redact)
+        if episode is None:
+            return None
+        self._memory.remember(episode)
+        resolved = next(c for c in incident.wire()["status"]["conditions"] if c["type"] == RESOLVED)
+        self._known[incident.metadata.uid, resolved["lastTransitionTime"]] = None
+        while len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return None
+
+    def similar(self, incident: Incident) -> Sequence[Item]:
+        """Return past incidents of the namespace that are like this one, as evidence; none if they cannot be read."""
+        try:
+            found = self._memory.similar(text_of(incident, redact), incident.metadata.namespace or "", MOST + 1)
+        except HemostatError as error:
+            LOG.warning("Incident %s is diagnosed without past ones: %s", incident.metadata.name, error)
+            return ()
+        now = self._clock.now()
+        return [
+            Item(f"episode/{m.episode.uid}", EvidenceKind.EPISODE, f"{m.episode.kind} {m.episode.target}", told(m, now))
+            for m in found
+            if m.score >= LEAST_SCORE and m.episode.uid != incident.metadata.uid
+        ][:MOST]
