@@ -155,7 +155,8 @@ def test_a_long_trace_keeps_both_ends():
         ('{"severity":"WARNING","message":"slow","time":"2026-11-22T12:00:01Z"}', "slow", "WARNING", 1),
         ('{"level":50,"time":1795348802000,"msg":"pino"}', "pino", "ERROR", 2),
         ('{"message":"boom","error":{"message":"broken pipe"}}', "boom: broken pipe", "", None),
-        ('{"a":1}', '{"a":1}', "", None),
+        ('{"path":"/pay","took":12,"error":null,"level":"info"}', "path=/pay took=12", "INFO", None),
+        ('{"a":null}', '{"a":null}', "", None),
         ('{"msg":', '{"msg":', "", None),
         (
             'time=2026-11-22T12:00:03Z level=error msg="no bank" err="i/o timeout"',

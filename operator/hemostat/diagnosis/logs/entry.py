@@ -114,11 +114,18 @@ def _json(line: str) -> Entry | None:
         return None
     message = _first(read, _MESSAGES)
     cause = _first(read, _CAUSES)
-    if not message and not cause:
-        return None
     text = message if cause in message else ": ".join(filter(None, (message, cause)))
+    text = text or _fields(read)
+    if not text:
+        return None
     stack = tuple(filter(None, _first(read, _STACKS).splitlines()))
     return Entry(" ".join(text.split()), _level(read), _when(read), stack)
+
+
+def _fields(read: Mapping[str, Any]) -> str:
+    """Return what an object without a message says: its names stay, for they are what it has in common with others."""
+    told = {key: value for key, value in read.items() if key not in (*_TIMES, *_LEVELS)}
+    return " ".join(f"{key}={value}" for key, value in told.items() if isinstance(value, str | int | float) and value)
 
 
 def _first(read: Mapping[str, Any], names: tuple[str, ...]) -> str:
