@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
+from hemostat.cli.manifest import load
 from hemostat.cli.options import Format
-from hemostat.cli.watch_file import load
 from hemostat.errors import Refused, Retry
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ def watch(
     """
     from dataclasses import replace
 
+    from hemostat.api.watch import Watch
     from hemostat.replay.watch import Span, replay
     from hemostat.settings import Settings
     from hemostat.telemetry.answer import QueryFailed
     from hemostat.telemetry.prometheus import Prometheus
 
-    wanted = load(file)
+    wanted = load(file, Watch)
     now = datetime.now(UTC).replace(microsecond=0)
     start, end = moment(since, now, "--from"), moment(until, now, "--to")
     length = (end - start).total_seconds()

@@ -7,9 +7,10 @@ import pytest
 from tests.unit.builders import T0, at, watch
 from typer.testing import CliRunner
 
+from hemostat.api.watch import Watch
 from hemostat.cli.main import app
+from hemostat.cli.manifest import load
 from hemostat.cli.replay_watch import moment, plain
-from hemostat.cli.watch_file import load
 from hemostat.errors import Refused, Retry
 from hemostat.replay.picture import picture
 from hemostat.replay.watch import Span, replay
@@ -251,12 +252,12 @@ def objective(percent):
 
 def test_an_objective_that_can_be_kept_is_taken(tmp_path):
     (tmp_path / "w.yaml").write_text(objective("99.9"))
-    assert load(tmp_path / "w.yaml").spec.signals[0].slo.objective_percent == "99.9"
+    assert load(tmp_path / "w.yaml", Watch).spec.signals[0].slo.objective_percent == "99.9"
 
 
 def test_the_one_watch_of_a_file_is_found(tmp_path):
     (tmp_path / "w.yaml").write_text(GOOD)
-    assert load(tmp_path / "w.yaml").metadata.name == "payment"
+    assert load(tmp_path / "w.yaml", Watch).metadata.name == "payment"
 
 
 @pytest.mark.parametrize(
@@ -278,7 +279,9 @@ def test_the_one_watch_of_a_file_is_found(tmp_path):
         (GOOD.replace('above: "1"', "unusual: {sense: High}"), "unusual.sense: unknown field"),
         (GOOD.replace('above: "1"', "1: 2"), "Keys should be strings"),
         (GOOD.replace("name: a, metric", "name: a, 1: a, metric"), "signals.0.1: Keys should be strings"),
-        (GOOD.replace("}}]", "}}, {name: a, trace: {}}]"), "two of them are named a"),
+        (GOOD.replace("}}]", "}}, {name: a, trace: {}}]"), "spec.signals: two of them are named a"),
+        (GOOD.replace('above: "1"', 'above: "1", forSeconds: "5"'), "forSeconds: Input should be a valid integer"),
+        (GOOD.replace("query: up", "query: !!binary dXA="), "no JSON value"),
         (GOOD.replace("v1alpha1", "v9"), "apiVersion must be hemostat.dev/v1alpha1"),
         (GOOD.replace("metadata: {name: payment", "metadata: [1"), "not YAML"),
         (GOOD.replace("metadata: {name: payment, managedFields: [{manager: kubectl}]}", "metadata: [1]"), "metadata: "),
@@ -293,14 +296,14 @@ def test_a_bad_file_is_refused_with_the_place(tmp_path, text, said):
     path = tmp_path / "w.yaml"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(Refused) as refused:
-        load(path)
+        load(path, Watch)
     assert said in str(refused.value)
     assert str(path) in str(refused.value)
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(Refused, match="No such file"):
-        load(tmp_path / "none.yaml")
+        load(tmp_path / "none.yaml", Watch)
 
 
 class Away:

@@ -1,0 +1,157 @@
+"""Reading Hemostat's objects from YAML files as strictly as the API server would take them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+
+from hemostat.api import API_VERSION
+from hemostat.errors import Refused
+
+if TYPE_CHECKING:
+    from hemostat.api.meta import Model
+
+    M = TypeVar("M", bound=Model)
+
+MAX_FILE_BYTES = 1024 * 1024
+Json = dict[str, Any]
+Place = tuple[int | str, ...]
+Wrong = tuple[Place, str]
+"""A place within an object, and what is wrong there."""
+
+
+def load(file: Path, model: "type[M]") -> "M":
+    """Read the one object of this kind in a YAML file. Raises `Refused` (BadFile) with file and place."""
+    found = documents(file, model.__name__)
+    if len(found) != 1:
+        named = [d["metadata"] for d in found if isinstance(d.get("metadata"), dict)]
+        names = ", ".join(str(metadata.get("name")) for metadata in named)
+        many = f"must hold one {model.__name__}, has {len(found)}{f': {names}' if names else ''}"
+        raise Refused("BadFile", f"{file}: {many}")
+    read, wrong = strictly(model, found[0])
+    if read is None:
+        place, said = wrong[0]
+        raise Refused("BadFile", f"{file}: {f'{dotted(place)}: ' if place else ''}{said}")
+    return read
+
+
+def documents(file: Path, kind: str) -> list[Json]:
+    """Return the documents of a kind, those in Lists too. Raises `Refused` (BadFile) for what is no YAML."""
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(MAX_FILE_BYTES + 1)
+        if len(text) > MAX_FILE_BYTES:
+            raise Refused("BadFile", f"{file}: larger than 1 MiB")
+        found = [item for document in yaml.safe_load_all(text) for item in _items(document)]
+    except OSError as error:
+        raise Refused("BadFile", f"{file}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise Refused("BadFile", f"{file}: not YAML: {' '.join(str(error).split())}") from error
+    return [d for d in found if isinstance(d, dict) and d.get("kind") == kind]
+
+
+def strictly(model: "type[M]", document: Json) -> "tuple[M | None, list[Wrong]]":
+    """Return the object, or None and everything that the API server would refuse. `status` is not read: it is not ours.
+
+    Unknown fields, numbers as text, rules in CEL and doubled keys of lists count; what is unknown in `metadata` not.
+    """
+    from hemostat.api.meta import ObjectMeta
+
+    if document.get("apiVersion") != API_VERSION:
+        return None, [((), f"apiVersion must be {API_VERSION}")]
+    plain = {key: value for key, value in document.items() if key not in {"apiVersion", "kind", "status"}}
+    known = {field.alias or name for name, field in ObjectMeta.model_fields.items()}
+    if isinstance(metadata := plain.get("metadata"), dict):  # all of it is the API server's, we know a part
+        plain["metadata"] = {key: value for key, value in metadata.items() if key in known}
+    read, wrong = _validated(model, plain)
+    if read is not None:
+        wrong = [*_broken_rules(read, ()), *_doubled(read, ())]
+    return (None, wrong) if wrong else (read, [])
+
+
+def dotted(place: Place) -> str:
+    """Return a place as people write it."""
+    return ".".join(str(part) for part in place)
+
+
+def _items(document: Any) -> list[Any]:
+    if isinstance(document, dict) and document.get("kind") == "List" and isinstance(document.get("items"), list):
+        return list(document["items"])
+    return [document]
+
+
+def _validated(model: "type[M]", plain: Json) -> "tuple[M | None, list[Wrong]]":
+    from pydantic import ValidationError
+
+    try:
+        model.model_validate(plain, extra="forbid", by_alias=True, by_name=False)
+        # only what passed once is bounded enough to be written as JSON, of which alone pydantic takes types strictly
+        text = json.dumps(plain, default=_moment)
+        return model.model_validate_json(text, strict=True, extra="forbid", by_alias=True, by_name=False), []
+    except ValidationError as error:
+        return None, [
+            (e["loc"], "unknown field" if e["type"] == "extra_forbidden" else e["msg"]) for e in error.errors()
+        ]
+    except RecursionError:
+        return None, [((), "nested too deeply")]
+    except TypeError as error:  # YAML has types that JSON lacks: !!binary, !!set
+        return None, [((), str(error))]
+
+
+def _moment(value: Any) -> str:
+    """YAML knows times, JSON does not."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"no JSON value: {value!r}")
+
+
+def _children(model: "Model", place: Place) -> Iterator[tuple[Place, "Model"]]:
+    from hemostat.api.meta import Model
+
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        for index, item in enumerate(value if isinstance(value, tuple) else (value,)):
+            if isinstance(item, Model):
+                here = (*place, field.alias or name)
+                yield ((*here, index) if isinstance(value, tuple) else here), item
+
+
+def _broken_rules(model: "Model", place: Place) -> Iterator[Wrong]:
+    """Yield what breaks the CEL rules that the CRD has for this object."""
+    import cel
+
+    extra = type(model).model_config.get("json_schema_extra")
+    if isinstance(extra, dict):
+        value = model.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+        rules: Any = extra.get("x-kubernetes-validations", ())
+        for rule in rules:
+            if not cel.evaluate(rule["rule"], {"self": value}):
+                yield place, rule["message"]
+    for here, item in _children(model, place):
+        yield from _broken_rules(item, here)
+
+
+def _doubled(model: "Model", place: Place) -> Iterator[Wrong]:
+    """Yield lists with two items of one key, and sets with one item twice."""
+    for name, field in type(model).model_fields.items():
+        extra = field.json_schema_extra
+        value = getattr(model, name)
+        if not isinstance(extra, Mapping) or not isinstance(value, tuple):
+            continue
+        here = (*place, field.alias or name)
+        if extra.get("x-kubernetes-list-type") == "set":
+            yield from ((here, f"{text} is listed twice") for text in _twice(str(v) for v in value))
+        elif keys := extra.get("x-kubernetes-list-map-keys"):
+            items = (item.wire() for item in value)
+            named = _twice(" ".join(str(item.get(key)) for key in keys) for item in items)  # type: ignore[union-attr]
+            yield from ((here, f"two of them are named {text}") for text in named)
+    for here, item in _children(model, place):
+        yield from _doubled(item, here)
+
+
+def _twice(names: Iterator[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
