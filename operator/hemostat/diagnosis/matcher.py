@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import cel
 
 from hemostat.api.incident import Diagnosis, Evidence, EvidenceKind, Hypothesis
 from hemostat.api.meta import LocalRef
 from hemostat.api.runbook import Runbook, RunbookState, Symptom
-from hemostat.diagnosis.evidence import CEL_VARIABLES, Facts
+from hemostat.diagnosis.evidence import CEL_VARIABLES
 
 BY = "Matcher"
 NO_RUNBOOKS, NO_MATCH = "NoRunbooks", "NoRunbookMatches"
@@ -28,8 +28,8 @@ _ITEMS = 32
 """The most signals, changes or troubles there are."""
 MAX_STEPS = 100_000
 """How often the body of a macro may run in one expression: CEL holds the interpreter while it counts."""
-_BOUND = re.compile(r"\.(?:all|exists|exists_one|filter|map)\(\s*([A-Za-z_]\w*)\s*,")
-"""Variables that CEL's macros bind: `s` in `signals.exists(s, ...)`."""
+BOUND = re.compile(r"(?<!\w)(\w*)\.(?:all|exists|exists_one|filter|map)\(\s*([A-Za-z_]\w*)\s*,")
+"""What is looped over, if it has a name, and variables that CEL's macros bind: `s` in `signals.exists(s, ...)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +64,30 @@ class _Score:
 def expression_error(symptom: Symptom) -> str | None:
     """Return why the expression cannot be used, or None. Unknown variables are errors."""
     if _steps(symptom.expression) > MAX_STEPS:
-        return f"symptom {symptom.name}: it could take more than {MAX_STEPS} steps; nest and add up fewer lists"
+        return f"it could take more than {MAX_STEPS} steps; nest and add up fewer lists"
     try:
         program = _compile(symptom.expression)
     except ValueError as error:
-        return f"symptom {symptom.name}: {str(error).splitlines()[0]}"
-    unknown = sorted(set(program.variables()) - set(_BOUND.findall(symptom.expression)) - CEL_VARIABLES)
+        return str(error).splitlines()[0]
+    unknown = sorted(set(program.variables()) - {name for _, name in BOUND.findall(symptom.expression)} - CEL_VARIABLES)
     if unknown:
         known = ", ".join(sorted(CEL_VARIABLES))
-        return f"symptom {symptom.name}: unknown variable {', '.join(unknown)}; there are {known}"
+        return f"unknown variable {', '.join(unknown)}; there are {known}"
     foreign = sorted(f for f in program.functions() if f.isidentifier() and f not in CEL_FUNCTIONS)
     if foreign:
         known = ", ".join(sorted(CEL_FUNCTIONS))
-        return f"symptom {symptom.name}: unknown function {', '.join(foreign)}; there are {known}"
+        return f"unknown function {', '.join(foreign)}; there are {known}"
     return None
 
 
-def match(runbooks: Sequence[Runbook], kind: str, facts: Facts, evidence: Sequence[Evidence]) -> Conclusion:
+class Known(Protocol):
+    """What a Runbook's symptoms may ask about."""
+
+    def cel(self) -> dict[str, Any]:
+        """Return the CEL variables."""
+
+
+def match(runbooks: Sequence[Runbook], kind: str, facts: Known, evidence: Sequence[Evidence]) -> Conclusion:
     """Return the one runbook whose symptoms weigh most, with every alternative and why it was ruled out."""
     variables = facts.cel()
     candidates = [r for r in runbooks if r.spec.state is RunbookState.ACTIVE and kind in r.spec.kinds]
@@ -154,7 +161,7 @@ def _score(runbook: Runbook, variables: Mapping[str, Any]) -> _Score:
     found, missing, required = [], [], []
     weight = 0
     for symptom in runbook.spec.symptoms:
-        if _holds(symptom, variables):
+        if holds(symptom, variables):  # a question that is not answered is not a symptom that was found
             found.append(symptom.name)
             weight += symptom.weight
         else:
@@ -165,13 +172,15 @@ def _score(runbook: Runbook, variables: Mapping[str, Any]) -> _Score:
     return _Score(runbook, 100 * weight // total, weight, tuple(found), tuple(missing), tuple(required))
 
 
-def _holds(symptom: Symptom, variables: Mapping[str, Any]) -> bool:
+def holds(symptom: Symptom, variables: Mapping[str, Any]) -> bool | None:
+    """Tell whether the evidence shows a symptom; None where it does not answer the question."""
     if expression_error(symptom) is not None:
-        return False
+        return None
     try:
-        return _compile(symptom.expression).execute(dict(variables)) is True
+        answer = _compile(symptom.expression).execute(dict(variables))
     except (ValueError, RuntimeError, TypeError, ArithmeticError, LookupError):
-        return False  # a question the evidence cannot answer is not a symptom that was found
+        return None
+    return answer if isinstance(answer, bool) else None
 
 
 def _steps(expression: str) -> int:

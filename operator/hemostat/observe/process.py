@@ -11,18 +11,16 @@ from typing import Any
 import kopf
 from aiohttp import web
 
-from hemostat.action.contract import parse
-from hemostat.action.registry import Catalogue, discover
+from hemostat.action.registry import discover
 from hemostat.api.meta import set_condition
 from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook, RunbookStatus
 from hemostat.clock import SystemClock
 from hemostat.diagnosis.answer import Asks
-from hemostat.diagnosis.matcher import expression_error
+from hemostat.diagnosis.lint import problems
 from hemostat.diagnosis.model import connect
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
-from hemostat.errors import Refused
 from hemostat.events import Events
 from hemostat.handlers import follow, key_of, on_change
 from hemostat.kube import Kube
@@ -161,14 +159,14 @@ class Observe:
 
     def _check(self, runbook: Runbook) -> None:
         """Say in the Runbook's status whether it can be used."""
-        problems = runbook_problems(runbook, self._catalogue)
-        reason, message = ("Invalid", "; ".join(problems)) if problems else ("Valid", "")
+        wrong = "; ".join(str(p) for p in problems(runbook, self._catalogue))
+        reason, message = ("Invalid", wrong) if wrong else ("Valid", "")
         status = RunbookStatus(
             observed_generation=runbook.metadata.generation,
             conditions=set_condition(
                 runbook.status.conditions,
                 "Ready",
-                not problems,
+                not wrong,
                 reason,
                 message,
                 self._clock.now(),
@@ -177,7 +175,7 @@ class Observe:
         )
         if status != runbook.status:
             self._store.write_runbook(runbook, status)
-            if problems:
+            if wrong:
                 self._events.emit("Runbook", runbook.metadata, reason, message, "Warning")
 
 
@@ -186,18 +184,3 @@ def call_graph(windows: TraceWindows, lock: threading.Lock) -> CallGraph:
     with lock:
         reading = windows.read(time.monotonic())
     return reading.graph(GRAPH_SECONDS)
-
-
-def runbook_problems(runbook: Runbook, catalogue: Catalogue) -> list[str]:
-    """Return what keeps a runbook from being used (pure): expressions, unknown actions, bad parameters."""
-    problems = [e for s in runbook.spec.symptoms if (e := expression_error(s)) is not None]
-    for step, wanted in enumerate(runbook.spec.remediations):
-        action = catalogue.get(wanted.action)
-        if action is None:
-            problems.append(f"step {step}: no action {wanted.action}; there are {', '.join(sorted(catalogue))}")
-            continue
-        try:
-            parse(action, wanted.parameters)
-        except Refused as error:
-            problems.append(f"step {step}: {error}")
-    return problems

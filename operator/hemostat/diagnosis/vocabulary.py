@@ -1,0 +1,142 @@
+"""The words that evidence uses, and symptoms that ask for others, or for nothing (pure).
+
+CEL here is untyped: a misspelt kind compiles and is never found. What is compared with what is read from the text of
+the expression, so only comparisons with literals are judged; whatever else is asked is left to a rehearsal.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any
+
+from hemostat.api.incident import Advice, SignalSource, SignalState
+from hemostat.api.meta import API_VERSIONS
+from hemostat.api.runbook import Symptom
+from hemostat.api.watch import SignalKind
+from hemostat.diagnosis.evidence import Facts
+from hemostat.diagnosis.matcher import BOUND, holds
+from hemostat.signals.changes import ChangeKind
+from hemostat.signals.workload import Aspect
+
+
+def _words(kinds: Iterable[StrEnum]) -> tuple[str, ...]:
+    return tuple(k.value for k in kinds)
+
+
+_CHANGE = {"kind": _words(ChangeKind), "subject": None, "ageSeconds": None, "detail": None}
+_FIELDS: Mapping[str, Mapping[str, Collection[str] | None]] = {
+    "signals": {
+        "kind": _words(SignalKind),
+        "source": _words(SignalSource),
+        "state": _words(SignalState),
+        "advice": (*_words(Advice), ""),
+        **dict.fromkeys(("name", "subject", "value", "threshold")),
+    },
+    "changes": _CHANGE,
+    "calleeChanges": _CHANGE,
+    "target": {"kind": tuple(API_VERSIONS), "name": None},
+    "workload": dict.fromkeys(("desired", "ready", "complete", "stuck", "troubles", "aspects")),
+}
+"""What a variable, or an item of it, has, and which words may stand there; None: anything."""
+
+_TEXT = r"""(?:"[^"\\]*"|'[^'\\]*')"""
+_LITERAL = re.compile(_TEXT)
+_NUMBER = re.compile(r"\b\d+(?:\.\d+)?\b")
+_FIELD = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(?:\[\d+\])?\.(\w+)\b(?!\s*\()")
+_COMPARED = re.compile(rf"(?<![\w.])([A-Za-z_]\w*)(?:\[\d+\])?\.(\w+)\s*(?:[!=]=\s*({_TEXT})|in\s*\[([^\]]*)\])")
+_REVERSED = re.compile(rf"({_TEXT})\s*[!=]=\s*([A-Za-z_]\w*)(?:\[\d+\])?\.(\w+)\b")
+_ASPECT = re.compile(rf"({_TEXT})\s*in\s*workload\.aspects\b")
+_ASPECT_BOUND = re.compile(r"workload\.aspects\.(?:all|exists|exists_one|filter|map)\(\s*([A-Za-z_]\w*)\s*,")
+
+
+def unknown_words(expression: str) -> list[str]:
+    """Return a sentence for each field that no evidence has, and each word that evidence never says there."""
+    return list(dict.fromkeys((*_unknown_fields(expression), *_never_said(expression))))
+
+
+def always(symptom: Symptom) -> bool:
+    """Tell whether a symptom holds for no evidence, all sorts of evidence, and the texts and numbers it asks for."""
+    return all(holds(symptom, world) is True for world in _worlds(symptom.expression))
+
+
+def _sources(expression: str) -> dict[str, str]:
+    """Return what each variable is an item of: `s` of `signals`. What is looped over two lists is of neither."""
+    items: dict[str, set[str]] = {}
+    for looped, name in BOUND.findall(expression):
+        items.setdefault(name, set()).add(looped)
+    bound = {name: next(iter(of)) for name, of in items.items() if len(of) == 1}
+    whole = {name: name for name in _FIELDS if name not in items}
+    return whole | {name: of for name, of in bound.items() if of in _FIELDS}
+
+
+def _unknown_fields(expression: str) -> Iterator[str]:
+    sources = _sources(expression)
+    for name, field in _FIELD.findall(_LITERAL.sub('""', expression)):
+        of = sources.get(name)
+        if of is not None and field not in _FIELDS[of]:
+            yield f"{name}.{field} does not exist{_instead(field, _FIELDS[of])}"
+
+
+def _never_said(expression: str) -> Iterator[str]:
+    sources = _sources(expression)
+    compared = [(n, f, one or many) for n, f, one, many in _COMPARED.findall(expression)]
+    compared += [(n, f, text) for text, n, f in _REVERSED.findall(expression)]
+    for name, field, texts in compared:
+        words = _FIELDS.get(sources.get(name, ""), {}).get(field)
+        if words is not None:
+            yield from _foreign(f"{name}.{field}", texts, words)
+    aspects = _ASPECT.findall(expression)
+    for name in _ASPECT_BOUND.findall(expression):
+        aspects += re.findall(rf"\b{name}\s*[!=]=\s*({_TEXT})", expression)
+    for text in aspects:
+        yield from _foreign("workload.aspects", text, _words(Aspect))
+
+
+def _foreign(where: str, texts: str, words: Collection[str]) -> Iterator[str]:
+    for literal in _LITERAL.findall(texts):
+        word = literal[1:-1]
+        if word not in words:
+            yield f'{where} is never "{word}"{_instead(word, words)}'
+
+
+def _instead(word: str, known: Iterable[str]) -> str:
+    among = [k for k in known if k]
+    near = get_close_matches(word, among, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(among)}"
+
+
+def _worlds(expression: str) -> Iterator[dict[str, Any]]:
+    for kind in API_VERSIONS:
+        yield Facts({"kind": kind, "name": "no-such-name"}, (), (), None, ()).cel()
+    texts = [t[1:-1] for t in _LITERAL.findall(expression)][:4] or [""]
+    numbers = [float(n) for n in _NUMBER.findall(_LITERAL.sub('""', expression))][:2]
+    for text in dict.fromkeys((" ".join(texts), *texts)):
+        for number in dict.fromkeys((0.0, *(n + d for n in numbers for d in (-1.0, 1.0)))):
+            for state in SignalState:
+                yield _world(text, number, state)
+
+
+def _world(text: str, number: float, state: SignalState) -> dict[str, Any]:
+    """Return evidence of every kind at once, with this text and this number wherever one stands."""
+    signal = {"name": text, "subject": text, "state": state.value, "value": number, "threshold": number}
+    change = {"subject": text, "ageSeconds": max(0.0, number), "detail": text}
+    changes = [{**change, "kind": kind.value} for kind in ChangeKind]
+    sources, advice = list(SignalSource), list(Advice)
+    return {
+        "target": {"kind": "Deployment", "name": text or "payment"},
+        "signals": [
+            {**signal, "kind": k.value, "source": sources[i % len(sources)].value, "advice": advice[i % 2].value}
+            for i, k in enumerate(SignalKind)
+        ],
+        "changes": changes,
+        "calleeChanges": changes,
+        "workload": {
+            "desired": max(1, int(number)),
+            "ready": 0,
+            "complete": False,
+            "stuck": True,
+            "troubles": [text],
+            "aspects": [a.value for a in Aspect],
+        },
+    }
