@@ -30,7 +30,7 @@ DELETE FROM hemostat_episodes WHERE uid IN (
 _SIMILAR = """
 SELECT uid, episode, -(vector <#> %(vector)s::halfvec) FROM hemostat_episodes
 WHERE embedding = %(embedding)s AND (%(namespace)s::text IS NULL OR namespace = %(namespace)s)
-ORDER BY vector <#> %(vector)s::halfvec LIMIT %(most)s
+ORDER BY vector <#> %(vector)s::halfvec, uid LIMIT %(most)s
 """
 _OUTCOMES = """
 SELECT outcome, count(*) FROM hemostat_tries

@@ -83,7 +83,6 @@ class Link:
         try:
             with psycopg.connect(self._address) as connection, _in_time(connection):
                 connection.prepare_threshold = None  # a pooler may give each transaction another server process
-                connection.execute(f"SET LOCAL statement_timeout = {DEADLINE_SECONDS * 1000:.0f}")
                 self._prepare(connection)
                 found = ask(connection)
                 connection.commit()
@@ -97,15 +96,15 @@ class Link:
             raise Refused("MemoryUnusable", f"{said}; {more}") from error
 
     def _prepare(self, connection: Connection) -> None:
-        if self._ready:
-            return
-        there = "SELECT count(to_regclass('hemostat_tries'))"
-        if not number(connection, there):
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            if not number(connection, there):  # another replica may just have made them
+        """Make the tables, if need be, and begin a transaction with its deadline."""
+        deadline = f"SET LOCAL statement_timeout = {DEADLINE_SECONDS * 1000:.0f}"
+        connection.execute(deadline)
+        if not self._ready:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # replicas start at once
+            if not number(connection, "SELECT count(to_regclass('hemostat_tries'))"):
                 connection.execute(_SCHEMA)
-                connection.commit()
-                connection.execute(f"SET LOCAL statement_timeout = {DEADLINE_SECONDS * 1000:.0f}")
+            connection.commit()
+            connection.execute(deadline)
         self._ready = True
 
 
