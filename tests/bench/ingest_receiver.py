@@ -1,7 +1,8 @@
 """The product's own trace ingest as a process: `python ingest_receiver.py HTTP_PORT GRPC_PORT`, until SIGTERM.
 
-Windows, lock, receiver and servers are those that `hemostat observe` makes; only the API server is not there, and nobody
-reads what agents do (one span in eight): that costs `steps_per_second_otlp` of agents.json on top. At the end it writes what was counted as JSON to stdout.
+Windows, lock, receiver and servers are those that `hemostat observe` makes; only the API server is not there, and
+nobody reads what agents do (one span in eight): that costs `steps_per_second_otlp` of agents.json on top. At the end
+it writes what was counted as JSON to stdout.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from hemostat.telemetry.window import KEEP_SECONDS, TraceWindows
 
 
 class Unread(Backlog):
-    """Agents' steps are found and not read: the Collector does nothing like it. What reading costs is in agents.json."""
+    """Agents' steps are found and not read: the Collector does nothing like it."""
 
     def put(self, kind: Kind, body: bytes) -> None:
         """Leave it."""
