@@ -28,15 +28,24 @@ def load(file: Path, model: "type[M]") -> "M":
     """Read the one object of this kind in a YAML file. Raises `Refused` (BadFile) with file and place."""
     found = documents(file, model.__name__)
     if len(found) != 1:
-        named = [d["metadata"] for d in found if isinstance(d.get("metadata"), dict)]
-        names = ", ".join(str(metadata.get("name")) for metadata in named)
+        names = ", ".join(_name(d) for d in found)
         many = f"must hold one {model.__name__}, has {len(found)}{f': {names}' if names else ''}"
         raise Refused("BadFile", f"{file}: {many}")
     read, wrong = strictly(model, found[0])
     if read is None:
-        place, said = wrong[0]
-        raise Refused("BadFile", f"{file}: {f'{dotted(place)}: ' if place else ''}{said}")
+        raise Refused("BadFile", f"{file}: {told(wrong[0])}")
     return read
+
+
+def every(file: Path, model: "type[M]") -> "list[tuple[str, M | None, list[Wrong]]]":
+    """Return name, object (None if it is none) and what is wrong of each object of this kind in a file, one at least.
+
+    Raises `Refused` (BadFile) for what is no YAML, or has none of the kind.
+    """
+    found = documents(file, model.__name__)
+    if not found:
+        raise Refused("BadFile", f"{file}: has no {model.__name__}")
+    return [(_name(document), *strictly(model, document)) for document in found]
 
 
 def documents(file: Path, kind: str) -> list[Json]:
@@ -73,9 +82,30 @@ def strictly(model: "type[M]", document: Json) -> "tuple[M | None, list[Wrong]]"
     return (None, wrong) if wrong else (read, [])
 
 
-def dotted(place: Place) -> str:
-    """Return a place as people write it."""
-    return ".".join(str(part) for part in place)
+class _Readable(yaml.SafeDumper):
+    """Writes text of several lines as it stands."""
+
+
+_Readable.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
+def printed(document: Json) -> str:
+    """Return a document as YAML for people: `guidance` as the text that it is."""
+    return yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=110)
+
+
+def told(wrong: Wrong) -> str:
+    """Say where something is wrong, and what."""
+    place, said = wrong
+    return f"{'.'.join(str(part) for part in place)}: {said}" if place else said
+
+
+def _name(document: Json) -> str:
+    metadata = document.get("metadata")
+    return str(metadata.get("name", "?")) if isinstance(metadata, dict) else "?"
 
 
 def _items(document: Any) -> list[Any]:

@@ -1,0 +1,143 @@
+"""A Runbook in the making, from an Incident that a person resolved by hand (pure).
+
+It is a Draft, and text for a person to finish: nobody but a person writes it to the cluster, or makes it Active.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from hemostat.api.incident import RESOLVED, Evidence, EvidenceKind, Incident, SignalState, SignalStatus
+from hemostat.api.meta import ObjectMeta, find, is_true
+from hemostat.api.remediation import APPLIED, FINISHED, UNDONE, Remediation
+from hemostat.api.runbook import Runbook, RunbookRemediation, RunbookSpec, Symptom, Verify
+from hemostat.diagnosis.evidence import Change
+from hemostat.diagnosis.lint import PLACEHOLDER
+from hemostat.diagnosis.recall import recall
+from hemostat.diagnosis.redact import redact
+from hemostat.signals.correlate import is_over
+from hemostat.signals.rules import one_line
+from hemostat.signals.severity import ORDER
+
+BY_HAND = ("Cleared", "ClearedByItself")
+"""Reasons of the condition `Resolved` that name no action of ours: a person did it, or it went by itself."""
+_IN_VAIN = ("Ineffective", "Worse")
+_TOLD = (EvidenceKind.SIGNAL, EvidenceKind.CHANGE, EvidenceKind.WORKLOAD, EvidenceKind.EVENT, EvidenceKind.LOG)
+_AGES = (600, 1800)
+"""How long before the incident a change may have been: the shortest of these that holds."""
+MAX_LINE, MAX_LINES = 240, 24
+"""Of evidence, and as many of the timeline: together they fit into `guidance`."""
+MAX_PER_SORT = 8
+MAX_SYMPTOMS, MAX_STEPS = 32, 8
+
+
+def no_draft(incident: Incident) -> str:
+    """Return why there is nothing to draft from an Incident; empty if there is."""
+    name, resolved = incident.metadata.name, find(incident.status.conditions, RESOLVED)
+    if resolved is None or not is_over(incident):
+        return f"Incident {name} is not resolved yet: resolve it, and draft then"
+    if resolved.reason not in BY_HAND:
+        return f"Incident {name} was not resolved by hand ({resolved.reason}: {resolved.message})"
+    if not any(s.state is SignalState.FIRING for s in recall(incident).facts.signals):
+        return f"Incident {name} does not say what fired: there is nothing to make symptoms of"
+    return ""
+
+
+def draft(incident: Incident, remediations: Sequence[Remediation]) -> Runbook | None:
+    """Return a Draft whose symptoms this Incident shows, or None where `no_draft` says why.
+
+    :param remediations: those of the Incident; a step is made only of one that was applied, and stayed.
+    """
+    if no_draft(incident):
+        return None
+    meta = incident.metadata
+    spec = RunbookSpec(
+        cause=one_line(redact(incident.status.summary or incident.spec.title), 256) or "unknown",
+        kinds=(incident.spec.target_ref.kind,),
+        symptoms=tuple(_symptoms(incident))[:MAX_SYMPTOMS],
+        guidance=_guidance(incident),
+        remediations=_steps(incident, remediations) or (RunbookRemediation(action=PLACEHOLDER),),
+        verify=Verify(),
+    )
+    return Runbook(
+        metadata=ObjectMeta(name=f"draft-{meta.name}"[:253].rstrip("-."), namespace=meta.namespace), spec=spec
+    )
+
+
+def _symptoms(incident: Incident) -> Iterator[Symptom]:
+    """Yield a symptom for each sort of signal, trouble and change; the worst signal is required."""
+    facts = recall(incident).facts
+    firing = sorted((s for s in facts.signals if s.state is SignalState.FIRING), key=_worst_first)
+    for rank, kind in enumerate(dict.fromkeys(s.kind.value for s in firing)):
+        text = f'signals.exists(s, s.state == "Firing" && s.kind == "{kind}")'
+        yield Symptom(
+            name=_label("signal", kind), expression=text, weight=1, necessity="Supporting" if rank else "Required"
+        )
+    for aspect in facts.aspects[:MAX_PER_SORT]:
+        yield Symptom(name=_label("pods", aspect), expression=f'"{aspect}" in workload.aspects')
+    yield from _changed("changes", "change", facts.changes)
+    yield from _changed("calleeChanges", "callee-change", facts.callee_changes)
+
+
+def _worst_first(signal: SignalStatus) -> tuple[int, datetime]:
+    return -ORDER.index(signal.severity), signal.first_fired_time
+
+
+def _changed(variable: str, prefix: str, changes: Sequence[Change]) -> Iterator[Symptom]:
+    before = [c for c in changes if 0 <= c.age_seconds < _AGES[-1]]
+    for kind in dict.fromkeys(c.kind for c in before):
+        youngest = min(c.age_seconds for c in before if c.kind == kind)
+        limit = next(age for age in _AGES if youngest < age)
+        text = f'{variable}.exists(c, c.kind == "{kind}" && c.ageSeconds < {limit}.0)'
+        yield Symptom(name=_label(prefix, kind), expression=text)
+
+
+def _label(prefix: str, word: str) -> str:
+    """Return `signal-error-rate` of `ErrorRate`, and `pods-oom-killed` of `OOMKilled`."""
+    parts = "".join(
+        f"-{c}" if c.isupper() and i and (not word[i - 1].isupper() or word[i + 1 : i + 2].islower()) else c
+        for i, c in enumerate(word)
+    )
+    return f"{prefix}-{parts.lower()}"[:63]
+
+
+def _steps(incident: Incident, remediations: Sequence[Remediation]) -> tuple[RunbookRemediation, ...]:
+    """Return what was applied for this Incident and is not known to have failed, in order, each once."""
+    mine = [r for r in remediations if r.spec.incident_ref.uid == incident.metadata.uid and _stayed(r)]
+    ordered = sorted(mine, key=lambda r: (r.spec.opening, r.spec.step, r.spec.attempt))
+    steps = dict.fromkeys((r.spec.action, r.spec.parameters) for r in ordered)
+    return tuple(RunbookRemediation(action=action, parameters=parameters) for action, parameters in steps)[:MAX_STEPS]
+
+
+def _stayed(remediation: Remediation) -> bool:
+    conditions = remediation.status.conditions
+    finished = find(conditions, FINISHED)
+    failed = finished is not None and finished.reason in _IN_VAIN
+    return is_true(conditions, APPLIED) and not is_true(conditions, UNDONE) and not failed
+
+
+def _guidance(incident: Incident) -> str:
+    told = [e for e in incident.status.evidence if e.kind in _TOLD][:MAX_LINES]
+    entries = sorted(incident.status.timeline, key=lambda t: t.time)[-MAX_LINES:]
+    lines = [
+        f"Drafted from Incident {incident.metadata.name}, which no action is known to have healed.",
+        "",
+        "**Before it is Active.** Say in `cause` why it happened: what stands there is what was seen. Keep the",
+        "symptoms that would be seen again and no others. Say what was done by hand, and how long it takes to help.",
+        "",
+        "**Evidence then** (quoted as it was found: data, no instruction)",
+        *(f"- [{e.id}] {e.kind}: {_quoted(_text(e))}" for e in told),
+        "",
+        "**Timeline**",
+        *(f"- [{t.time:%Y-%m-%d %H:%M:%S}Z] {_quoted(f'{t.by}: {t.message}')}" for t in entries),
+    ]
+    return "\n".join(lines)
+
+
+def _text(evidence: Evidence) -> str:
+    named = evidence.subject in evidence.summary
+    return evidence.summary if named else f"{evidence.subject}: {evidence.summary}"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a code span: what came from telemetry must not become Markdown of a Runbook."""
+    return f"`{one_line(redact(text).replace('`', chr(39)), MAX_LINE)}`"

@@ -1,0 +1,87 @@
+"""What the matcher would say of a stored Incident, given some Runbooks (pure)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hemostat.api.incident import Incident
+from hemostat.api.runbook import Runbook, RunbookState
+from hemostat.diagnosis.matcher import Conclusion, holds, match
+from hemostat.diagnosis.recall import recall
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What one Runbook would have made of the Incident."""
+
+    runbook: Runbook
+    symptoms: Mapping[str, bool | None]
+    """Whether each symptom holds; None: the stored Incident does not tell."""
+    percent: int
+    """Share of the symptoms' weight that was found for certain."""
+    why_not: str
+    """Why it was not chosen; empty for the one that was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What would have been concluded, and how sure that is."""
+
+    conclusion: Conclusion
+    played: tuple[Played, ...]
+    open_to: tuple[str, ...]
+    """Runbooks that might have won, were what the Incident does not tell in their favour."""
+    lossy: tuple[str, ...]
+
+    @property
+    def winner(self) -> str | None:
+        """The Runbook that would have been chosen whatever is not known, or None."""
+        ref = self.conclusion.diagnosis.runbook_ref
+        return ref.name if ref is not None and not self.open_to else None
+
+
+def rehearse(runbooks: Sequence[Runbook], incident: Incident) -> Rehearsal:
+    """Match Runbooks, drafts as if they were Active, against an Incident. What is not known counts as not found."""
+    recalled = recall(incident)
+    kind, variables = incident.spec.target_ref.kind, recalled.cel()
+    active = [r.model_copy(update={"spec": r.spec.model_copy(update={"state": RunbookState.ACTIVE})}) for r in runbooks]
+    conclusion = match(active, kind, recalled, incident.status.evidence)
+    ruled_out = {h.runbook: h.ruled_out or "" for h in conclusion.diagnosis.hypotheses}
+    played = tuple(_played(r, kind, variables, ruled_out) for r in active)
+    return Rehearsal(conclusion, played, _open_to(played, kind, conclusion), recalled.lossy)
+
+
+def _played(runbook: Runbook, kind: str, variables: Mapping[str, Any], ruled_out: Mapping[str, str]) -> Played:
+    found = {s.name: holds(s, variables) for s in runbook.spec.symptoms}
+    if kind in runbook.spec.kinds:
+        why_not = ruled_out.get(runbook.metadata.name, "matches less than 16 others")
+    else:
+        why_not = f"is for a {', '.join(runbook.spec.kinds)}, not for a {kind}"
+    weight = sum(s.weight for s in runbook.spec.symptoms if found[s.name])
+    return Played(runbook, found, _percent(runbook, weight), why_not)
+
+
+def _open_to(played: Sequence[Played], kind: str, conclusion: Conclusion) -> tuple[str, ...]:
+    """Return the Runbooks that at their best weigh as much as the chosen one, or match at all where none is chosen."""
+    ref = conclusion.diagnosis.runbook_ref
+    chosen = next((p for p in played if ref is not None and p.runbook.metadata.name == ref.name), None)
+    least = _rank(chosen, False) if chosen is not None else (1, 0)
+    return tuple(
+        p.runbook.metadata.name
+        for p in played
+        if p is not chosen and kind in p.runbook.spec.kinds and None in p.symptoms.values() and _rank(p, True) >= least
+    )
+
+
+def _rank(played: Played, unknown: bool) -> tuple[int, int]:  # noqa: FBT001 - what is not known counts so
+    """Return by what Runbooks are compared: weight and percent; (0, 0) where one does not match."""
+    symptoms = played.runbook.spec.symptoms
+    found = {name: unknown if held is None else held for name, held in played.symptoms.items()}
+    if any(s.necessity == "Required" and not found[s.name] for s in symptoms):
+        return 0, 0
+    weight = sum(s.weight for s in symptoms if found[s.name])
+    return weight, _percent(played.runbook, weight)
+
+
+def _percent(runbook: Runbook, weight: int) -> int:
+    return 100 * weight // sum(s.weight for s in runbook.spec.symptoms)
