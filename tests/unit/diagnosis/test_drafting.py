@@ -6,10 +6,12 @@ from tests.unit.builders import T0, at, condition, incident, remediation, signal
 from hemostat.action.registry import discover
 from hemostat.api.incident import SignalState
 from hemostat.api.runbook import RunbookState
+from hemostat.api.watch import SignalKind
 from hemostat.diagnosis.drafting import draft, no_draft
 from hemostat.diagnosis.evidence import Change, Facts, number
 from hemostat.diagnosis.lint import Level, lint
 from hemostat.diagnosis.rehearsal import rehearse
+from hemostat.signals.changes import ChangeKind
 
 CLEARED = condition("Resolved", reason="ClearedByItself", when=300)
 KILLED = signal(
@@ -29,11 +31,14 @@ CHANGES = (
 CALLEES = (Change("ConfigMap", "ConfigMap ledger", at(-5), 5.0, "data.url changed"),)
 
 
-def resolved(*conditions, timeline=(), changes=CHANGES, **status):
-    facts = Facts({"kind": "Deployment", "name": "payment"}, (KILLED, ERRORS), changes, None, (), (), CALLEES)
+def resolved(*conditions, timeline=(), changes=CHANGES, more=(), **status):
+    facts = Facts({"kind": "Deployment", "name": "payment"}, (KILLED, ERRORS, *more), changes, None, (), (), CALLEES)
     evidence = [e.wire() for e in number((), facts, {}, T0)]
     over = tuple(s.model_copy(update={"state": SignalState.CLEAR, "state_time": at(200)}) for s in facts.signals)
-    lines = [{"id": str(i), "time": at(i).isoformat(), "by": "jane", "message": m} for i, m in enumerate(timeline)]
+    lines = [
+        {"id": str(i), "time": at(len(timeline) - i).isoformat(), "by": "jane", "message": m}
+        for i, m in enumerate(timeline)
+    ]
     return incident(
         signals=over,
         conditions=conditions or (CLEARED,),
@@ -119,10 +124,12 @@ def test_of_what_no_person_resolved_there_is_no_draft(past, said):
 
 
 def test_guidance_cites_evidence_and_the_timeline_in_order():
-    text = draft(resolved(timeline=("opened", "restarted by hand")), ()).spec.guidance
+    text = draft(resolved(timeline=("restarted by hand", "opened")), ()).spec.guidance
     assert "- [E1] Signal: `" in text
     assert "- [E4] Change: `Rollout of revision 2 9 s before the incident opened: env FAIL added`" in text
-    assert text.index("jane: opened") < text.index("[2026-03-01 12:00:01Z] `jane: restarted by hand`")
+    assert text.index("[2026-03-01 12:00:01Z] `jane: opened`") < text.index(
+        "[2026-03-01 12:00:02Z] `jane: restarted by"
+    )
 
 
 def test_text_from_telemetry_cannot_become_markdown_and_secrets_stay_out():
@@ -135,8 +142,11 @@ def test_text_from_telemetry_cannot_become_markdown_and_secrets_stay_out():
 
 
 def test_an_incident_that_is_full_makes_a_draft_within_bounds():
+    one_of_each = tuple(Change(k, f"{k} x", at(-1), 1.0, "z") for k in ChangeKind)
+    every = tuple(signal(f"s/{k}/x", kind=k) for k in SignalKind)
     many = tuple(Change("ConfigMap", f"ConfigMap {'c' * 200}{i}", at(-i), float(i), "y" * 2000) for i in range(1, 70))
-    past = resolved(timeline=["z" * 1000] * 100, changes=many)
+    past = resolved(timeline=["z" * 1000] * 100, changes=(*one_of_each, *many), more=every)
     made = draft(past, [applied(f"r{i}", "NoData", action=f"act-{i}") for i in range(20)])
     assert len(made.spec.remediations) == 8
+    assert len(made.spec.symptoms) == 32
     assert type(made).model_validate({"metadata": made.metadata.wire(), "spec": made.spec.wire()}) == made

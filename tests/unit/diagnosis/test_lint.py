@@ -94,6 +94,7 @@ def test_a_word_that_evidence_never_says_is_named_with_the_one_that_was_meant(ex
         "workload.complete && workload.troubles.size() == 0",
         "signals.filter(s, s.kind == 'Latency').map(x, x.value).all(v, v > 1.0)",
         'target.name == "payment"',
+        'target.kind == "Deployment"',
     ],
 )
 def test_what_can_be_asked_is_left_alone(expression):
@@ -142,6 +143,5 @@ def test_verify_must_be_thought_about():
 
 
 def test_errors_come_first():
-    levels = [f.level for f in found(guidance="", symptoms=[symptom("a", "("), symptom("b", "true")])]
-    assert levels == sorted(levels, key=lambda level: level is Level.WARNING)
-    assert set(levels) == set(Level)
+    told = found(kinds=["Job", "Deployment"], verify={"timeoutSeconds": 60, "stableSeconds": 60})
+    assert [(f.level, f.place) for f in told] == [(Level.ERROR, "spec.verify"), (Level.WARNING, "step 0")]

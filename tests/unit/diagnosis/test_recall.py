@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from tests.unit.builders import T0, at, incident, signal
 
+from hemostat.api.incident import Advice
 from hemostat.diagnosis.evidence import Change, Facts, number
 from hemostat.diagnosis.recall import recall
 from hemostat.signals.workload import WorkloadState
@@ -49,6 +50,13 @@ def test_a_signal_that_is_over_fires_as_its_evidence_says_and_that_is_told():
     again = recall(stored(seen(signal()), signals=(over, signal("calls/p95/a->b", kind="Latency", state="Clear"))))
     assert [(s.kind, s.state) for s in again.facts.signals] == [("ErrorRate", "Firing"), ("Latency", "Clear")]
     assert any("Clear by now, taken as Firing, as E1 says" in line for line in again.lossy)
+
+
+def test_a_loop_that_may_be_cut_is_still_one_that_may():
+    talk = {"kind": "Cycle", "confidencePercent": 90, "visibility": "Full", "advice": "Cut"}
+    loop = signal("talk/Cycle/a->b", kind="Cycle", conversation=talk)
+    over = loop.model_copy(update={"conversation": loop.conversation.model_copy(update={"advice": Advice.NOTIFY})})
+    assert recall(stored(seen(loop), signals=(over,))).cel()["signals"][0]["advice"] == "Cut"
 
 
 def test_symptoms_of_other_targets_are_not_the_targets_own():

@@ -80,4 +80,4 @@ def test_one_for_another_kind_of_target_says_so():
 
 def test_a_tie_has_no_winner():
     played = rehearse([book("a", ERRORS), book("b", ERRORS)], PAST)
-    assert (played.winner, played.conclusion.reason) == (None, "RunbooksTie")
+    assert (played.winner, played.conclusion.reason, played.open_to) == (None, "RunbooksTie", ())
