@@ -125,7 +125,9 @@ def _json(line: str) -> Entry | None:
 def _fields(read: Mapping[str, Any]) -> str:
     """Return what an object without a message says: its names stay, for they are what it has in common with others."""
     told = {key: value for key, value in read.items() if key not in (*_TIMES, *_LEVELS)}
-    return " ".join(f"{key}={value}" for key, value in told.items() if isinstance(value, str | int | float) and value != "")
+    return " ".join(
+        f"{key}={value}" for key, value in told.items() if isinstance(value, str | int | float) and value != ""
+    )
 
 
 def _first(read: Mapping[str, Any], names: tuple[str, ...]) -> str:
