@@ -144,7 +144,7 @@ def test_text_from_telemetry_cannot_become_markdown_and_secrets_stay_out():
 def test_an_incident_that_is_full_makes_a_draft_within_bounds():
     one_of_each = tuple(Change(k, f"{k} x", at(-1), 1.0, "z") for k in ChangeKind)
     every = tuple(signal(f"s/{k}/x", kind=k) for k in SignalKind)
-    many = tuple(Change("ConfigMap", f"ConfigMap {'c' * 200}{i}", at(-i), float(i), "y" * 2000) for i in range(1, 70))
+    many = tuple(Change("ConfigMap", f"ConfigMap {'c' * 200}{i}", at(-i), float(i), "y" * 2000) for i in range(1, 30))
     past = resolved(timeline=["z" * 1000] * 100, changes=(*one_of_each, *many), more=every)
     made = draft(past, [applied(f"r{i}", "NoData", action=f"act-{i}") for i in range(20)])
     assert len(made.spec.remediations) == 8
