@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hemostat.memory.index import Index
 from hemostat.signals.detectors import ChangePoint, Forecast, Unusual
 from hemostat.signals.loops.bank import Bank
 from hemostat.telemetry.otlp import check_logs, from_json
@@ -14,6 +15,7 @@ def main() -> None:
     from_json(b"{}")
     check_logs(b"")
     Bank(1).warm()
+    Index(1).search(np.zeros(1, np.float32), None, 1)
     rows, values = np.zeros(1, np.int64), np.zeros(1)
     Unusual(1).step(rows, values, 0.0)
     ChangePoint(1).step(rows, values, 0.0)

@@ -1,7 +1,7 @@
 """Vectors in memory, searched whole (pure).
 
-A vector is kept as bytes, a number each from -127 to 127: 38 MB for 100,000 of 384 numbers, and a quarter of the time
-of float32 to read from memory makes up for making float32 of them, block by block, in the processor's cache.
+A vector is kept as bytes, a number each from -127 to 127: 38 MB for 100,000 of 384 numbers, a quarter of float32's to
+read, and compared in whole numbers by machine code (numba), twice as fast as numpy can.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hemostat.compiled import compiled
 from hemostat.memory.embed import Vector
 
 Bytes = NDArray[np.int8]
-_BLOCK = 512
 _FIRST_ROOM = 256
 
 
@@ -46,9 +46,8 @@ class Index:
         if row == len(self._keys):
             self._keys.append(key)
             self._make_room(row + 1)
-        length = float(np.linalg.norm(vector.astype(np.float32)))
         self._vectors[row] = vector
-        self._scale[row] = 1 / length if length else 0.0
+        self._scale[row] = _inverse(vector)
         if group not in self._groups:
             self._groups[group] = self._next_group
             self._next_group += 1
@@ -72,28 +71,20 @@ class Index:
     def search(self, vector: Vector, group: str | None, most: int) -> list[tuple[str, float]]:
         """Return the nearest keys with their cosines, the nearest first; none whose cosine is not positive.
 
-        :param vector: of length one.
+        :param vector: of any length.
         :param group: only of this group; None for all.
         """
         count = len(self._keys)
-        scores = self._dots(vector)
-        scores *= self._scale[:count]
+        asked = squeeze(vector)
+        scores = np.empty(count, np.float32)
+        _dots(self._vectors, asked, scores)
+        scores *= self._scale[:count] * _inverse(asked)
         if group is not None:
             scores[self._group[:count] != self._groups.get(group, -1)] = 0.0
         most = min(most, count)
         best = np.argpartition(scores, count - most)[count - most :] if most > 0 else np.zeros(0, np.int64)
         found = [(self._keys[i], min(1.0, float(scores[i]))) for i in best if scores[i] > 0]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
-
-    def _dots(self, vector: Vector) -> NDArray[np.float32]:
-        count = len(self._keys)
-        out = np.empty(count, np.float32)
-        block = np.empty((min(_BLOCK, count), self._vectors.shape[1]), np.float32)
-        for start in range(0, count, _BLOCK):
-            end = min(start + _BLOCK, count)
-            np.copyto(block[: end - start], self._vectors[start:end])
-            np.dot(block[: end - start], vector, out=out[start:end])
-        return out
 
     def _make_room(self, count: int) -> None:
         room = len(self._scale)
@@ -103,3 +94,19 @@ class Index:
         self._vectors = np.concatenate((self._vectors, np.zeros((more, self._vectors.shape[1]), np.int8)))
         self._scale = np.concatenate((self._scale, np.zeros(more, np.float32)))
         self._group = np.concatenate((self._group, np.zeros(more, np.int32)))
+
+
+def _inverse(vector: Bytes) -> np.float32:
+    """Return one divided by the length, or 0 for a vector of zeros."""
+    length = float(np.linalg.norm(vector.astype(np.float32)))
+    return np.float32(1 / length if length else 0.0)
+
+
+@compiled
+def _dots(vectors: NDArray[np.int8], asked: Bytes, out: NDArray[np.float32]) -> None:
+    """Write the products of the first rows with the vector, as many as there is room for."""
+    for row in range(len(out)):
+        line, total = vectors[row], np.int32(0)
+        for i in range(len(line)):  # in narrow numbers, of which the processor takes many at once
+            total = np.int32(total + np.int32(np.int16(line[i]) * np.int16(asked[i])))
+        out[row] = total
