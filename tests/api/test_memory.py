@@ -54,8 +54,9 @@ def test_it_finds_the_same_as_the_file(server, tmp_path):
         there, here = (
             {m.episode.uid: m.score for m in memory.similar(incident["told"], EVERYWHERE, 50)} for memory in both
         )
-        assert len(there.keys() ^ here.keys()) <= 2  # those whose cosine is next to nothing
-        assert all(there[uid] == pytest.approx(here[uid], abs=0.01) for uid in there.keys() & here.keys())
+        assert len(there) > 20
+        for uid in there.keys() | here.keys():  # a cosine next to nothing may be nothing in the other
+            assert there.get(uid, 0.0) == pytest.approx(here.get(uid, 0.0), abs=0.01)
 
 
 def test_replicas_that_start_at_once_make_the_tables_once(server):
