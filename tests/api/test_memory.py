@@ -54,7 +54,7 @@ def test_it_finds_the_same_as_the_file(server, tmp_path):
         there, here = (
             {m.episode.uid: m.score for m in memory.similar(incident["told"], EVERYWHERE, 50)} for memory in both
         )
-        assert len(there) > 20
+        assert len(there) >= 5
         for uid in there.keys() | here.keys():  # a cosine next to nothing may be nothing in the other
             assert there.get(uid, 0.0) == pytest.approx(here.get(uid, 0.0), abs=0.01)
 
