@@ -75,15 +75,19 @@ class Index:
         :param group: only of this group; None for all.
         """
         count = len(self._keys)
+        if most < 1:
+            return []
         asked = squeeze(vector)
         scores = np.empty(count, np.float32)
         _dots(self._vectors, asked, scores)
         scores *= self._scale[:count] * _inverse(asked)
+        wanted = scores > 0
         if group is not None:
-            scores[self._group[:count] != self._groups.get(group, -1)] = 0.0
-        most = min(most, count)
-        best = np.argpartition(scores, count - most)[count - most :] if most > 0 else np.zeros(0, np.int64)
-        found = [(self._keys[i], min(1.0, float(scores[i]))) for i in best if scores[i] > 0]
+            wanted &= self._group[:count] == self._groups.get(group, -1)
+        rows = np.flatnonzero(wanted)
+        if len(rows) > most:
+            rows = rows[np.argpartition(scores[rows], -most)[-most:]]
+        found = [(self._keys[i], min(1.0, float(scores[i]))) for i in rows]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
     def _make_room(self, count: int) -> None:
