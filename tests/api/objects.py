@@ -372,6 +372,11 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "diagnosis": {
             "by": "Matcher",
             "runbookRef": _REF,
+            "cause": "the newest revision is bad",
+            "statements": [{"text": "payment fails", "about": "payment", "cites": ["E1"]}],
+            "dropped": 2,
+            "usage": {"models": ["openai/gpt"], "turns": 4, "tokensIn": 900, "tokensOut": 90, "usd": "0.012000"},
+            "question": "0123456789abcdef",
             "hypotheses": [
                 {
                     "runbook": "bad-rollout",

@@ -63,7 +63,7 @@ class EdgeBreaker:
 
     def renew(self) -> None:
         """After a fork: the parent's probe is not ours."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._probing = False
 
     @property

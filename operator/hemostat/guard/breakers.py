@@ -31,7 +31,7 @@ class Breakers:
         in_child(self._renew)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         for breaker in self._held:
             breaker.renew()
 

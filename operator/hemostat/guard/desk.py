@@ -41,7 +41,7 @@ class Desk:
         in_child(self._renew)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def deliver(self, said: Mapping[str, str]) -> None:
         """Make what is said now the whole of what is in force.

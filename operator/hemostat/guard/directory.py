@@ -6,6 +6,7 @@ the way; this one needs no right at all.
 
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from hemostat.guard.orders import MAX_ORDER_BYTES, MAX_ORDERS
@@ -25,12 +26,16 @@ class OrderDirectory:
         """
         found: dict[str, str] = {}
         try:
-            for entry in self._path.iterdir():
-                if not entry.name.startswith(".") and len(found) <= MAX_ORDERS and _is_regular(entry):
-                    with entry.open("rb") as file:
-                        found[entry.name] = file.read(MAX_ORDER_BYTES + 1).decode("utf-8", "replace")
+            entries = list(self._path.iterdir())
         except FileNotFoundError:
             return {}
+        for entry in entries:
+            if entry.name.startswith(".") or len(found) > MAX_ORDERS:
+                continue
+            with suppress(FileNotFoundError):  # taken away meanwhile: the others stand
+                if _is_regular(entry):
+                    with entry.open("rb") as file:
+                        found[entry.name] = file.read(MAX_ORDER_BYTES + 1).decode("utf-8", "replace")
         return found
 
 

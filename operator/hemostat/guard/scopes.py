@@ -49,7 +49,7 @@ class Scopes:
         in_child(self._renew)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open: set[Scope] = set()
 
     def sweep(self, verdict: Callable[[Scope], Refusal | None]) -> int:

@@ -16,7 +16,10 @@ class Tracked:
 
 
 class OpenSpans:
-    """Two bounded tables: spans that are told of, and spans that may turn out to be of that kind once their attributes
+    """The lock may be taken again by who holds it: any allocation may have the collector close a generator whose span
+    ends then, in this very thread. So nothing is iterated over that such an end could change.
+
+    Two bounded tables: spans that are told of, and spans that may turn out to be of that kind once their attributes
     are set (Google ADK and OpenInference's LangChain instrumentation set them after the start).
 
     :param interval: seconds between two heartbeats of a span.
@@ -31,7 +34,7 @@ class OpenSpans:
 
     def renew(self) -> None:
         """Forget everything: after a fork the spans are the parent's."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._told: dict[int, Tracked] = {}
         self._candidates: dict[int, Tracked] = {}
 
@@ -57,28 +60,27 @@ class OpenSpans:
     def candidates(self) -> list[tuple[int, Span]]:
         """Return the open spans that were not recognised so far."""
         with self._lock:
-            alive = [(key, span) for key, tracked in self._candidates.items() if (span := tracked.span()) is not None]
-            if len(alive) < len(self._candidates):
-                self._candidates = {key: self._candidates[key] for key, _ in alive}
-            return alive
+            found = [(key, tracked.span()) for key, tracked in self._candidates.copy().items()]
+            for key, span in found:
+                if span is None:
+                    self._candidates.pop(key, None)
+            return [(key, span) for key, span in found if span is not None]
 
     def recognise(self, key: int, span: Span, now: float) -> bool:
         """Turn a candidate into one that is told of; False when it has ended meanwhile or there is no room."""
         with self._lock:
-            if key not in self._candidates:
+            if self._candidates.pop(key, None) is None:
                 return False
-            del self._candidates[key]
         return self.begin(key, span, now, told=True)
 
     def due(self, now: float) -> list[Span]:
         """Return the spans whose heartbeat is due, and set their next one. Insertion order is the order of `due`."""
         found: list[Span] = []
         with self._lock:
-            for key, tracked in list(self._told.items()):
+            for key, tracked in self._told.copy().items():
                 if tracked.due > now:
                     break
-                del self._told[key]
-                if (span := tracked.span()) is not None:
+                if self._told.pop(key, None) is not None and (span := tracked.span()) is not None:
                     tracked.due = now + self._interval
                     self._told[key] = tracked
                     found.append(span)

@@ -28,7 +28,7 @@ class Waits:
         in_child(self._renew)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._holders: dict[str, list[Actor]] = {}
         self._waiting: dict[str, set[trace.Span]] = {}
 

@@ -90,6 +90,13 @@ def test_no_directory_orders_nothing(tmp_path):
     assert OrderDirectory(str(tmp_path / "none")).look() == {}
 
 
+def test_an_order_that_is_taken_away_while_it_is_read_lifts_no_other(tmp_path):
+    """The kubelet swaps the folder behind the links and removes the stale links afterwards."""
+    (tmp_path / "a").symlink_to(tmp_path / "..gone" / "a")
+    (tmp_path / "b").write_text("{}")
+    assert OrderDirectory(str(tmp_path)).look() == {"b": "{}"}
+
+
 def test_the_ticker_reads_the_directory_and_a_broken_one_leaves_what_holds(tmp_path):
     bench = Bench()
     (tmp_path / "one").write_text(json.dumps(json.loads(render(cut()))))

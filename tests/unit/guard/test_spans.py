@@ -111,6 +111,33 @@ def test_a_span_that_ends_while_it_is_being_recognised_is_not_told():
     assert len(table) == 0
 
 
+class Collector:
+    """A span whose weak reference, when it is asked for, has other spans end: as a collection may at any allocation."""
+
+    def __init__(self, table, *keys):
+        self.table, self.keys = table, keys
+
+    def __call__(self):
+        for key in self.keys:
+            self.table.end(key)
+        return self
+
+
+@pytest.mark.timeout(10)
+def test_spans_that_the_collector_ends_while_the_table_is_held_neither_block_nor_break_it():
+    """A generator that is dropped half-way closes its span in whatever thread allocates, and may hold the table."""
+    tracer = Bench().tracer
+    for told, ask in ((False, OpenSpans.candidates), (True, lambda table: table.due(100.0))):
+        table = OpenSpans(5, 10)
+        for key in range(4):
+            table.begin(key, tracer.start_span(str(key)), 0.0, told=told)
+        rows = table._told if told else table._candidates
+        rows[0].span = Collector(table, 0, 1, 2)
+        ask(table)
+        assert len(table._told) + len(table._candidates) <= 4
+        table.end(3)
+
+
 def test_a_span_recognised_late_is_told_late_with_its_true_start():
     bench = Bench()
     span = bench.tracer.start_span("RunnableSequence")

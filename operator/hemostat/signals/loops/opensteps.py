@@ -45,7 +45,7 @@ class OpenSteps:
     def __init__(self, most: int = MOST_OPEN) -> None:
         self._most = most
         self._open: OrderedDict[bytes, Open] = OrderedDict()
-        self._below: dict[bytes, list[bytes]] = {}
+        self._below: dict[bytes, dict[bytes, None]] = {}
         self._waits: set[bytes] = set()
         self._ended: OrderedDict[bytes, None] = OrderedDict()
         self.displaced = 0
@@ -200,15 +200,14 @@ class OpenSteps:
         known = self._open.get(step.span)
         if known is not None:
             told = (step.agent, step.arguments) != (known.step.agent, known.step.arguments)
+            self._detach(known.step)
             known.step, known.seen, known.again = step, now, True
+            self._attach(step)
             self._open.move_to_end(step.span)
             return told
         since = step.started if abs(now - step.started) <= FAR else now
         self._open[step.span] = Open(step, since, now)
-        if step.operation is _WAIT:
-            self._waits.add(step.span)
-        if step.parent:
-            self._below.setdefault(step.parent, []).append(step.span)
+        self._attach(step)
         if len(self._open) > self._most:
             self._drop(next(iter(self._open)))
             self.displaced += 1
@@ -225,9 +224,20 @@ class OpenSteps:
         one = self._open.pop(span, None)
         if one is None:
             return
-        self._waits.discard(span)
-        siblings = self._below.get(one.step.parent)
+        self._detach(one.step)
+
+    def _attach(self, step: Step) -> None:
+        """Note what is known by the step: what it is below, and that it waits."""
+        if step.operation is _WAIT:
+            self._waits.add(step.span)
+        if step.parent:
+            self._below.setdefault(step.parent, {})[step.span] = None
+
+    def _detach(self, step: Step) -> None:
+        """Take back what `_attach` noted. A span may be told of again with another parent, or as something else."""
+        self._waits.discard(step.span)
+        siblings = self._below.get(step.parent)
         if siblings is not None:
-            siblings.remove(span)
+            siblings.pop(step.span, None)
             if not siblings:
-                del self._below[one.step.parent]
+                del self._below[step.parent]

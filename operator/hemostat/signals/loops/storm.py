@@ -6,6 +6,7 @@ which is what one should do.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from math import inf
 
 from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Failure, Operation, Step
@@ -14,6 +15,8 @@ IN_A_ROW = 6
 """Failures of one conversation, with no success between, from which on it takes part in a storm."""
 WITHIN_SECONDS = 120.0
 BACK_OFF = 1.5
+AGAIN_SECONDS = 1.0
+"""By the steps' own time."""
 MOST_TRYING, MOST_TOLD = 50_000, 64
 TRANSIENT = frozenset({Failure.RATE_LIMITED, Failure.UNAVAILABLE, Failure.TIMEOUT})
 Provider = tuple[str, str]
@@ -26,6 +29,8 @@ class Trying:
     provider: Provider
     agent: str
     times: list[float] = field(default_factory=list)
+    joined: bool = False
+    """Whether it takes part in a storm that was looked at."""
 
 
 class Storms:
@@ -34,6 +39,8 @@ class Storms:
     def __init__(self, most: int = MOST_TRYING) -> None:
         self._most = most
         self._trying: OrderedDict[tuple[str, str, Provider], Trying] = OrderedDict()
+        self._told: OrderedDict[Provider, float] = OrderedDict()
+        """When it was last looked who else takes part: all who try are gone through."""
 
     def take(self, step: Step) -> Verdict | None:
         """Take an ended inference in; return the storm that it makes, or takes part in."""
@@ -48,7 +55,16 @@ class Storms:
         if len(self._trying) > self._most:
             self._trying.popitem(last=False)
         trying.times = [*trying.times[-IN_A_ROW + 1 :], step.ended]
-        return self._storm(key[2], step) if _storms(trying) else None
+        if not _storms(trying):
+            trying.joined = False
+            return None
+        if trying.joined and abs(step.ended - self._told.get(key[2], -inf)) < AGAIN_SECONDS:
+            return None
+        trying.joined = True
+        self._told[key[2]] = step.ended
+        if len(self._told) > self._most:
+            self._told.popitem(last=False)
+        return self._storm(key[2], step)
 
     def _storm(self, provider: Provider, step: Step) -> Verdict:
         since = (step.ended or 0.0) - WITHIN_SECONDS

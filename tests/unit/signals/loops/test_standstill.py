@@ -218,3 +218,23 @@ def test_a_task_that_comes_back_to_who_has_it_is_told_whoever_passed_it_on(unnam
     assert (depth, found.kind, set(found.agents)) == (1 + SAME, Kind.RECURSION, {"a", "b"})
     assert circle("pababab", lambda i: i + 5) == (None, None), "parts get smaller"
     assert circle("pabcdef", lambda i: 9) == (None, None), "passed on, and never back"
+
+
+@pytest.mark.parametrize("parent", [b"", b"other"])
+def test_a_span_that_is_told_of_with_another_parent_and_ends_leaves_nothing_behind(parent):
+    """Heartbeats tell attributes anew, and hostile ones anything: what ended must not be looked for."""
+    steps = OpenSteps()
+    waits = tool(operation=Operation.WAIT, peer="lock:a").but(span=b"wait", ended=None, awaited="agent")
+    steps.add(waits, 1.0)
+    child = tool().but(span=b"child", parent=b"wait", ended=None)
+    steps.add(child, 1.0)
+    steps.add(child.but(parent=parent), 2.0)
+    steps.close(b"child")
+    steps.waiting()
+    steps.add(child.but(span=b"late", parent=b"wait"), 3.0)
+    steps.add(child.but(span=b"late", parent=b"wait", operation=Operation.WAIT, awaited="agent"), 4.0)
+    assert {s.span for s, _ in steps.waits()} == {b"wait", b"late"}
+    steps.waiting()
+    steps.close(b"late")
+    steps.close(b"wait")
+    assert (steps.waiting(), steps._below, steps._waits) == ({}, {}, set())
