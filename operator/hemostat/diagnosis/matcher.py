@@ -23,6 +23,8 @@ CEL_FUNCTIONS = frozenset(
     {"size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bool", "type"}
 )
 """Named functions of the CEL standard that make sense over evidence; operators and macros are always there."""
+World = Any
+"""CEL's own copy of the variables; `world` makes it."""
 _LOOPS = re.compile(r"\b(?:all|exists|exists_one|existsOne|filter|map|bind|transform\w*)\b")
 _ITEMS = 32
 """The most signals, changes or troubles there are."""
@@ -89,7 +91,7 @@ class Known(Protocol):
 
 def match(runbooks: Sequence[Runbook], kind: str, facts: Known, evidence: Sequence[Evidence]) -> Conclusion:
     """Return the one runbook whose symptoms weigh most, with every alternative and why it was ruled out."""
-    variables = facts.cel()
+    variables = world(facts.cel())
     candidates = [r for r in runbooks if r.spec.state is RunbookState.ACTIVE and kind in r.spec.kinds]
     by_name = sorted(candidates, key=lambda r: r.metadata.name)
     scores = sorted(
@@ -157,7 +159,7 @@ def _why_not(score: _Score, best: _Score | None) -> str:
     return "matches equally with another Runbook" if score.matches else "no symptom found"
 
 
-def _score(runbook: Runbook, variables: Mapping[str, Any]) -> _Score:
+def _score(runbook: Runbook, variables: World) -> _Score:
     found, missing, required = [], [], []
     weight = 0
     for symptom in runbook.spec.symptoms:
@@ -172,12 +174,17 @@ def _score(runbook: Runbook, variables: Mapping[str, Any]) -> _Score:
     return _Score(runbook, 100 * weight // total, weight, tuple(found), tuple(missing), tuple(required))
 
 
-def holds(symptom: Symptom, variables: Mapping[str, Any]) -> bool | None:
+def world(variables: Mapping[str, Any]) -> World:
+    """Return the variables as CEL has them: made once, for it takes far longer than to answer a symptom."""
+    return cel.Context(variables=dict(variables))
+
+
+def holds(symptom: Symptom, variables: World) -> bool | None:
     """Tell whether the evidence shows a symptom; None where it does not answer the question."""
     if expression_error(symptom) is not None:
         return None
     try:
-        answer = _compile(symptom.expression).execute(dict(variables))
+        answer = _compile(symptom.expression).execute(variables)
     except (ValueError, RuntimeError, TypeError, ArithmeticError, LookupError):
         return None
     return answer if isinstance(answer, bool) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from hemostat.api.incident import Incident
 from hemostat.api.runbook import Runbook, RunbookState
-from hemostat.diagnosis.matcher import Conclusion, holds, match
+from hemostat.diagnosis.matcher import Conclusion, World, holds, match, world
 from hemostat.diagnosis.recall import recall
 
 
@@ -43,7 +43,7 @@ class Rehearsal:
 def rehearse(runbooks: Sequence[Runbook], incident: Incident) -> Rehearsal:
     """Match Runbooks, drafts as if they were Active, against an Incident. What is not known counts as not found."""
     recalled = recall(incident)
-    kind, variables = incident.spec.target_ref.kind, recalled.cel()
+    kind, variables = incident.spec.target_ref.kind, world(recalled.cel())
     active = [r.model_copy(update={"spec": r.spec.model_copy(update={"state": RunbookState.ACTIVE})}) for r in runbooks]
     conclusion = match(active, kind, recalled, incident.status.evidence)
     ruled_out = {h.runbook: h.ruled_out or "" for h in conclusion.diagnosis.hypotheses}
@@ -51,7 +51,7 @@ def rehearse(runbooks: Sequence[Runbook], incident: Incident) -> Rehearsal:
     return Rehearsal(conclusion, played, _open_to(played, kind, conclusion), recalled.lossy)
 
 
-def _played(runbook: Runbook, kind: str, variables: Mapping[str, Any], ruled_out: Mapping[str, str]) -> Played:
+def _played(runbook: Runbook, kind: str, variables: World, ruled_out: Mapping[str, str]) -> Played:
     found = {s.name: holds(s, variables) for s in runbook.spec.symptoms}
     if kind in runbook.spec.kinds:
         why_not = ruled_out.get(runbook.metadata.name, "matches less than 16 others")

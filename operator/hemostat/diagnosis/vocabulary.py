@@ -15,7 +15,7 @@ from hemostat.api.meta import API_VERSIONS
 from hemostat.api.runbook import Symptom
 from hemostat.api.watch import SignalKind
 from hemostat.diagnosis.evidence import Facts
-from hemostat.diagnosis.matcher import BOUND, holds
+from hemostat.diagnosis.matcher import BOUND, holds, world
 from hemostat.signals.changes import ChangeKind
 from hemostat.signals.workload import Aspect
 
@@ -57,7 +57,7 @@ def unknown_words(expression: str) -> list[str]:
 
 def always(symptom: Symptom) -> bool:
     """Tell whether a symptom holds for no evidence, all sorts of evidence, and the texts and numbers it asks for."""
-    return all(holds(symptom, world) is True for world in _worlds(symptom.expression))
+    return all(holds(symptom, world(variables)) is True for variables in _worlds(symptom.expression))
 
 
 def _sources(expression: str) -> dict[str, str]:
