@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hemostat.api.incident import Incident
 from hemostat.api.runbook import Runbook, RunbookState
