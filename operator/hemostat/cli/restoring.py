@@ -58,6 +58,7 @@ def restore(
     from hemostat.cli.cuts import table
     from hemostat.cli.text import emit, words
     from hemostat.clock import SystemClock
+    from hemostat.errors import HemostatError
 
     session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
     chosen = _chosen(session, cut, everything)
@@ -68,10 +69,15 @@ def restore(
     if not yes and not confirmed("Take this back now?"):
         print("Nothing was changed.", file=sys.stderr)
         raise typer.Exit(1)
-    for one in chosen:
-        emit(words(f"{one.kind} {one.id}: {_lift(session, one)}", "bold green"))
+    left = 0
+    for one in chosen:  # the emergency exit: what cannot be taken back keeps nothing else
+        try:
+            emit(words(f"{one.kind} {one.id}: {_lift(session, one)}", "bold green"))
+        except HemostatError as error:
+            left += 1
+            emit(words(f"{one.kind} {one.id}: NOT taken back: {error}", "bold red"))
     emit(words("If the trouble goes on it may be cut again; see kubectl hemostat legitimate.", "dim"))
-    if any(one.by_hand for one in chosen):
+    if left or any(one.by_hand for one in chosen):
         raise typer.Exit(1)
 
 

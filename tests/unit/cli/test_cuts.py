@@ -175,7 +175,17 @@ def test_what_cannot_be_meant_says_what_could(kube, arguments, said):
 
 def test_a_missing_right_is_named(kube):
     kube.refuse = {"patch": True}
-    assert "you may not patch configmap hemostat-guard" in str(call("restore", CUT, "-y").exception)
+    done = call("restore", CUT, "-y")
+    assert "you may not patch configmap hemostat-guard" in done.stdout.replace("\n", " ")
+    assert done.exit_code == 1
+
+
+def test_what_may_not_be_taken_back_keeps_nothing_else(kube):
+    kube.refuse = {"patch": True}
+    done = call("restore", "--all", "-y")
+    assert "NOT taken back" in done.stdout
+    assert ": taken back" in done.stdout
+    assert done.exit_code == 1
 
 
 def test_nothing_to_restore_is_no_error(kube):

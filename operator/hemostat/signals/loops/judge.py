@@ -70,7 +70,7 @@ def judge(cycle: Cycle, since: float = inf) -> Verdict | None:
         advice=Advice.CUT if cut else Advice.NOTIFY,
         confidence=_confidence(cycle, evidence, needed),
         visibility=Visibility.PARTIAL if evidence in (Evidence.NAMES, Evidence.NAME) else Visibility.FULL,
-        words=_words(cycle, _DOWN if down else _KNOWN[evidence], edge),
+        words=_words(cycle, _DOWN if down else _KNOWN[evidence]),
     )
 
 
@@ -200,11 +200,9 @@ _KNOWN = {
 _DOWN = "a part of it fails each time and is tried again without waiting longer"
 
 
-def _words(cycle: Cycle, known: str, edge: Edge) -> str:
+def _words(cycle: Cycle, known: str) -> str:
+    """Say what goes on; the edge is told beside it, for of a circle the one that was told first stays."""
     steps = " -> ".join(dict.fromkeys(s.peer for s in cycle.symbols))
     who = ", ".join(_agents(cycle))
     lasted = cycle.ended - cycle.began
-    return (
-        f"{who}: {steps}, {cycle.rounds} rounds in {lasted:.0f} s, {known}; "
-        f"{cycle.tokens} tokens. Cut {edge[0]} -> {edge[1]}"
-    )
+    return f"{who}: {steps}, {cycle.rounds} rounds in {lasted:.0f} s, {known}; {cycle.tokens} tokens"

@@ -160,7 +160,7 @@ def test_words_are_for_a_person():
     found = last(*[{}] * 4)
     assert "search" in found.words
     assert "4 rounds" in found.words
-    assert "a -> search" in found.words
+    assert (found.edge, "->" in found.words) == (("a", "search"), False), "the edge is told beside it, once"
 
 
 def turn(at, result=1, agent="a"):
