@@ -189,6 +189,11 @@ def test_a_mutual_wait_has_heartbeats_and_no_end_and_a_halt_parks_it_until_it_is
     running.ends(name, "halted")
     said = running.lab.board()["conversations"][name]["said"]  # by the planner's guard, or before it by a peer's
     assert "its task is parked" in said or json.loads(said)["task"]["kind"] == "locks"
+
+    def parked_by() -> set[str]:
+        return {event.service for event in running.received.events(name, "hemostat.guard.halt")}
+
+    until(lambda: "planner" in parked_by(), 10, "its owner's own guard has it, which begins it again")
     running.lab.clear(name)
     takes_back(running, "halt")
     until(lambda: running.state(name) == "done", SEEN_SECONDS, "it was begun again by itself, and came to an end")
