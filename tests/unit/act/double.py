@@ -88,7 +88,8 @@ class ApiServer:
         self.deleted: list[tuple[str, str | None]] = []
         """(uid, precondition on the version)"""
         self.calls = 0
-        self._versions = itertools.count(100 + len(self.objects))
+        newest = max((int(o["metadata"].get("resourceVersion", 0)) for o in self.objects.values()), default=0)
+        self._versions = itertools.count(max(100, newest + 1))  # none is ever given twice
         self._scripted = True
 
     # --- what the world does ---------------------------------------------------------------------------------
