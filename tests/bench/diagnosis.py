@@ -101,9 +101,9 @@ def pipeline() -> dict[str, Any]:
         panel = Panel(asks, Meter(Budget(turns=10_000, tokens=10**9, usd=1e9), time), time)
         for number in range(-1, RUNS):
             case = a_case(number)
-            pad = Pad(case.evidence, len(case.evidence), lambda: NOW)
+            pad = Pad(case.evidence, frozenset(K), lambda: NOW)
             before, spent[0], begun = len(provider.requests), 0.0, time.perf_counter()
-            heard = panel.consult(case, pad, frozenset(K), {})
+            heard = panel.consult(case, pad, {})
             took = time.perf_counter() - begun - spent[0]
             assert heard.verdict is not None, heard.failure
             if number >= 0:  # the first loads litellm

@@ -148,11 +148,16 @@ class Item:
     time: datetime | None = None
     """When it was observed; None: now."""
 
+    @property
+    def identity(self) -> str:
+        """Its key as evidence has it: bounded, and without secrets and personal data."""
+        return _redacted(self.key[:MAX_TEXT])[:MAX_KEY]
+
     def numbered(self, number: int, now: datetime) -> Evidence:
         """Return it as evidence, bounded, and without secrets and personal data."""
         return Evidence(
             id=f"E{number}",
-            key=_redacted(self.key[:MAX_TEXT])[:MAX_KEY],
+            key=self.identity,
             kind=self.kind,
             subject=_redacted(self.subject[:MAX_TEXT])[:256],
             summary=_redacted(self.summary[:MAX_TEXT])[:1024],
@@ -181,10 +186,9 @@ def append(known: Sequence[Evidence], items: Iterable[Item], now: datetime) -> t
     for item in items:
         if len(found) >= MAX_EVIDENCE:
             break
-        fresh = item.numbered(len(found) + 1, now)
-        if fresh.key not in listed:
-            listed.add(fresh.key)
-            found.append(fresh)
+        if item.identity not in listed:
+            listed.add(item.identity)
+            found.append(item.numbered(len(found) + 1, now))
     return tuple(found)
 
 

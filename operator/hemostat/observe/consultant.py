@@ -111,8 +111,8 @@ class Consultant:
         if len(self._jobs) >= MAX_WAITING:
             message = f"{MAX_WAITING} consultations are under way already; the matcher's answer stands"
             return Opinion(Concluded(matched, False, "Busy", message))
-        pad = Pad(case.evidence, len(evidence), self._now)
-        coming = self._pool.submit(self._panel.consult, case, pad, allowed, self._tools(incident))
+        pad = Pad(evidence, allowed, self._now)
+        coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident))
         self._jobs[case.incident] = Job(case, matched, refs, coming)
         return None
 
@@ -131,7 +131,7 @@ class Consultant:
 
 
 def _opinion(job: Job, heard: Consultation) -> Opinion:
-    return Opinion(conclude(job.matched, heard, job.refs), heard.evidence[len(job.case.evidence) :])
+    return Opinion(conclude(job.matched, heard, job.refs), heard.looked_up)
 
 
 def decided(matched: Conclusion) -> bool:

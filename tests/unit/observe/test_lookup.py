@@ -50,7 +50,7 @@ def looked_up():
     graph = CallGraph(60.0, (edge("web", "payment"), edge("payment", "db"), edge("db", "disk"), edge("disk", "far")))
     api = Api()
     tools = Lookups(api, Store(), Prometheus(), lambda: graph, FakeClock(T0)).of(incident())
-    pad = Pad([], 0, lambda: at(0))
+    pad = Pad([], frozenset(EvidenceKind), lambda: at(0))
 
     def ask(name, arguments):
         return use(tools, name, arguments, pad, 5.0)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from hemostat.api.incident import EvidenceKind
 from hemostat.diagnosis.answer import Asks
 from hemostat.diagnosis.panel import prompt
 from hemostat.diagnosis.panel.case import Case
@@ -28,28 +27,26 @@ class Panel:
     def __init__(self, asks: Asks, meter: Meter, clock: Clock) -> None:
         self._asks, self._meter, self._clock = asks, meter, clock
 
-    def consult(
-        self, case: Case, pad: Pad, allowed: frozenset[EvidenceKind], tools: Mapping[str, Tool]
-    ) -> Consultation:
+    def consult(self, case: Case, pad: Pad, tools: Mapping[str, Tool]) -> Consultation:
         """Ask specialists and aggregator. What models and providers do wrong is in the result, not raised.
 
-        :param pad: holds the evidence of the case, and what is looked up.
+        :param pad: holds the Incident's evidence, and takes what is looked up.
         :param tools: what may be looked up about this case; a specialist gets its own, of kinds that may leave.
         """
         session = Session(self._asks, self._meter, self._clock, case.incident)
-        may = {name: tool for name, tool in tools.items() if tool.kind in allowed}
+        may = {name: tool for name, tool in tools.items() if tool.kind in pad.allowed}
         found, silent, dropped = self._findings(session, case, pad, may)
         verdict, failure = None, None
         claims: tuple[Claim, ...] = ()
         try:
-            asked = prompt.aggregator(replace(case, evidence=pad.evidence), found)
+            asked = prompt.aggregator(replace(case, evidence=pad.shown), found)
             verdict = session.reply(Verdict, asked, {}, pad)
-            grounded = ground(verdict.claims, pad.evidence)
+            grounded = ground(verdict.claims, pad.shown)
             claims, dropped = grounded.claims, dropped + grounded.dropped
         except Failed as failed:
             failure = (failed.reason, str(failed))
         return Consultation(
-            verdict, claims, dropped, pad.evidence, silent, session.usage, tuple(session.models), failure
+            verdict, claims, dropped, pad.looked_up, silent, session.usage, tuple(session.models), failure
         )
 
     def _findings(
@@ -71,7 +68,7 @@ class Panel:
             works = [(of, pool.submit(work, of)) for of in members]
         for of, future in works:
             try:
-                grounded = ground(future.result().claims, of.sees(pad.evidence))
+                grounded = ground(future.result().claims, of.sees(pad.shown))
             except Failed as failed:
                 silent[of.name] = f"{failed.reason}: {failed}"
                 LOG.info("specialist %s of %s is silent: %s", of.name, case.incident, silent[of.name])

@@ -32,8 +32,8 @@ class Consultation:
     """Of the conclusion: the statements that the evidence bears."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Statements of all members that it does not bear, by reason."""
-    evidence: tuple[Evidence, ...] = ()
-    """All that was shown, with what was looked up."""
+    looked_up: tuple[Evidence, ...] = ()
+    """What the panel's tools found."""
     silent: Mapping[str, str] = field(default_factory=dict)
     """Specialists that came to no finding, and why: the others go on without them."""
     usage: Usage = Usage()

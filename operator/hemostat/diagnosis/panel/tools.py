@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind
-from hemostat.diagnosis.evidence import Item
+from hemostat.api.incident import Evidence, EvidenceKind
+from hemostat.diagnosis.evidence import Item, append
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.errors import HemostatError
 
@@ -34,39 +34,37 @@ class Tool:
 
 
 class Pad:
-    """The evidence of a consultation, to which tools add (thread-safe). Numbers go on from those of the Incident."""
+    """The evidence of an Incident while a panel is at work, to which tools add (thread-safe).
 
-    def __init__(self, evidence: Sequence[Evidence], taken: int, now: Callable[[], datetime]) -> None:
-        """Begin with what is known.
+    :param evidence: all of it: numbers go on from there.
+    :param allowed: the kinds that a model may see.
+    """
 
-        :param taken: how many numbers are given away already, those of evidence that may not be shown included.
-        """
-        self._evidence = list(evidence)
-        self._taken = taken
+    def __init__(
+        self, evidence: Sequence[Evidence], allowed: frozenset[EvidenceKind], now: Callable[[], datetime]
+    ) -> None:
+        self.allowed = allowed
+        self._known, self._all = len(evidence), tuple(evidence)
         self._now = now
         self._lock = Lock()
 
     @property
-    def evidence(self) -> tuple[Evidence, ...]:
-        """All of it, at present."""
-        with self._lock:
-            return tuple(self._evidence)
+    def shown(self) -> tuple[Evidence, ...]:
+        """What a model may see of it, at present."""
+        return tuple(e for e in self._all if e.kind in self.allowed)
+
+    @property
+    def looked_up(self) -> tuple[Evidence, ...]:
+        """What was added."""
+        return self._all[self._known :]
 
     def add(self, found: Iterable[Item]) -> tuple[Evidence, ...]:
         """Number what was found; what is known already keeps its number, what has no room is left out."""
-        shown: list[Evidence] = []
+        items = list(found)[:MAX_ITEMS]
         with self._lock:
-            known = {e.key: e for e in self._evidence}
-            for item in list(found)[:MAX_ITEMS]:
-                fresh = item.numbered(self._taken + 1, self._now())
-                if fresh.key not in known:
-                    if self._taken >= MAX_EVIDENCE:
-                        break
-                    self._taken += 1
-                    known[fresh.key] = fresh
-                    self._evidence.append(fresh)
-                shown.append(known[fresh.key])
-        return tuple(shown)
+            self._all = append(self._all, items, self._now())
+            keys = {item.identity for item in items}
+            return tuple(e for e in self.shown if e.key in keys)
 
 
 def use(tools: Mapping[str, Tool], name: str, arguments: str, pad: Pad, seconds: float) -> tuple[Evidence, ...] | str:

@@ -35,8 +35,8 @@ class Which(Reply):
 def consult(model, of, *, tools=None, budget=None, clock=None, allowed=ALL, meter=None):
     clock = clock or Clock()
     meter = meter or Meter(budget or Budget(), clock)
-    pad = Pad(of.evidence, len(of.evidence), lambda: NOW)
-    return Panel(model, meter, clock).consult(of, pad, allowed, tools or {})
+    pad = Pad(of.evidence, allowed, lambda: NOW)
+    return Panel(model, meter, clock).consult(of, pad, tools or {})
 
 
 def logs(found, kind=K.LOG):
@@ -94,7 +94,7 @@ def test_what_is_looked_up_is_redacted_numbered_and_may_be_cited():
         case(evidence(1), evidence(2, K.WORKLOAD)),
         tools=found,
     )
-    assert [(e.id, e.kind, e.summary) for e in heard.evidence[2:]] == [
+    assert [(e.id, e.kind, e.summary) for e in heard.looked_up] == [
         ("E3", K.LOG, "payment-1: out of memory, password=[REDACTED:password]")
     ]
     assert [c.cites for c in heard.claims] == [("E3",)]
@@ -245,7 +245,7 @@ def test_kinds_that_stay_in_the_cluster_are_counted_and_not_shown():
 
 
 def test_evidence_has_a_bound():
-    pad = Pad([evidence(1)], 62, lambda: NOW)
+    pad = Pad([evidence(n) for n in range(1, 63)], ALL, lambda: NOW)
     found = pad.add([Item(f"log/{n}", K.LOG, "p", "s") for n in range(20)])
     assert [e.id for e in found] == ["E63", "E64"]
     assert pad.add([Item("log/0", K.LOG, "p", "again")]) == found[:1], "what is known keeps its number"
