@@ -10,22 +10,28 @@ from hemostat.diagnosis.answer import Asks
 from hemostat.diagnosis.panel import prompt
 from hemostat.diagnosis.panel.case import Case
 from hemostat.diagnosis.panel.consultation import Consultation
-from hemostat.diagnosis.panel.grounding import ground
+from hemostat.diagnosis.panel.grounding import Grounded, ground
 from hemostat.diagnosis.panel.meter import Meter
 from hemostat.diagnosis.panel.reply import Claim, Finding, Verdict
 from hemostat.diagnosis.panel.roster import Specialist, assign
 from hemostat.diagnosis.panel.session import Failed, Session
 from hemostat.diagnosis.panel.tools import Pad, Tool
 from hemostat.guard.clock import Clock
+from hemostat.progress.step import Listener, nobody
 
 LOG = logging.getLogger(__name__)
+AGGREGATOR = "aggregator"
 
 
 class Panel:
-    """Consults. One is made per process; several threads may use it."""
+    """Consults. One is made per process; several threads may use it.
 
-    def __init__(self, asks: Asks, meter: Meter, clock: Clock) -> None:
+    :param listener: is told of every step, as it is taken.
+    """
+
+    def __init__(self, asks: Asks, meter: Meter, clock: Clock, listener: Listener = nobody) -> None:
         self._asks, self._meter, self._clock = asks, meter, clock
+        self._listener = listener
 
     def consult(self, case: Case, pad: Pad, tools: Mapping[str, Tool]) -> Consultation:
         """Ask specialists and aggregator. What models and providers do wrong is in the result, not raised.
@@ -33,18 +39,20 @@ class Panel:
         :param pad: holds the Incident's evidence, and takes what is looked up.
         :param tools: what may be looked up about this case; a specialist gets its own, of kinds that may leave.
         """
-        session = Session(self._asks, self._meter, self._clock, case.incident)
+        session = Session(self._asks, self._meter, self._clock, case.incident, self._listener)
         may = {name: tool for name, tool in tools.items() if tool.kind in pad.allowed}
         found, silent, dropped = self._findings(session, case, pad, may)
         verdict, failure = None, None
         claims: tuple[Claim, ...] = ()
         try:
             asked = prompt.aggregator(replace(case, evidence=pad.shown), found)
-            verdict = session.reply(Verdict, asked, {}, pad)
+            verdict = session.reply(AGGREGATOR, Verdict, asked, {}, pad)
             grounded = ground(verdict.claims, pad.shown)
             claims, dropped = grounded.claims, dropped + grounded.dropped
+            session.tell(AGGREGATOR, "Concluded", _stated(grounded))
         except Failed as failed:
             failure = (failed.reason, str(failed))
+            session.tell(AGGREGATOR, "Failed", failed.reason)
         return Consultation(
             verdict, claims, dropped, pad.looked_up, silent, session.usage, tuple(session.models), failure
         )
@@ -57,18 +65,28 @@ class Panel:
         silent: dict[str, str] = {}
         dropped: Counter[str] = Counter()
         members = assign(case)
+        names = ", ".join(of.name for of in members) or "no specialist, only the aggregator"
+        told = f"{names}: {len(case.evidence)} items of evidence, {len(case.candidates)} Runbooks match"
+        session.tell("router", "Routed", told)
         if not members:
             return found, silent, dropped
 
-        def work(of: Specialist) -> Finding:
+        def work(of: Specialist) -> Grounded:
             tools = {n: t for n, t in may.items() if n in of.tools}
-            return session.reply(Finding, prompt.specialist(of, case), tools, pad)
+            try:
+                reply = session.reply(of.name, Finding, prompt.specialist(of, case), tools, pad)
+            except Failed as failed:
+                session.tell(of.name, "Silent", failed.reason)
+                raise
+            grounded = ground(reply.claims, of.sees(pad.shown))
+            session.tell(of.name, "Replied", _stated(grounded))
+            return grounded
 
         with ThreadPoolExecutor(len(members), "panel") as pool:
             works = [(of, pool.submit(work, of)) for of in members]
         for of, future in works:
             try:
-                grounded = ground(future.result().claims, of.sees(pad.shown))
+                grounded = future.result()
             except Failed as failed:
                 silent[of.name] = f"{failed.reason}: {failed}"
                 LOG.info("specialist %s of %s is silent: %s", of.name, case.incident, silent[of.name])
@@ -76,3 +94,9 @@ class Panel:
             found[of.name] = grounded.claims
             dropped += grounded.dropped
         return found, silent, dropped
+
+
+def _stated(grounded: Grounded) -> str:
+    why = ", ".join(f"{reason} {count}" for reason, count in sorted(grounded.dropped.items()))
+    dropped = grounded.dropped.total()
+    return f"{len(grounded.claims)} statements, {dropped} dropped" + (f" ({why})" if why else "")

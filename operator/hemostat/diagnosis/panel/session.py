@@ -13,6 +13,7 @@ from hemostat.diagnosis.panel.tools import Pad, Tool, use
 from hemostat.errors import HemostatError, Refused
 from hemostat.guard.budget import Standing
 from hemostat.guard.clock import Clock
+from hemostat.progress.step import Listener, Stage, Step, nobody
 
 MAX_TURNS = 5
 """Turns of one member of the panel: those with tools, the reply, and its repair."""
@@ -37,9 +38,9 @@ class Failed(Exception):
 class Session:
     """Talks with models about one incident (thread-safe)."""
 
-    def __init__(self, asks: Asks, meter: Meter, clock: Clock, incident: str) -> None:
+    def __init__(self, asks: Asks, meter: Meter, clock: Clock, incident: str, listener: Listener = nobody) -> None:
         self._asks, self._meter, self._clock = asks, meter, clock
-        self._incident = incident
+        self._incident, self._listener = incident, listener
         self._deadline = clock.monotonic() + meter.budget.seconds
         self._lock = Lock()
         self.usage = Usage()
@@ -50,15 +51,25 @@ class Session:
         """Seconds that are left."""
         return max(0.0, self._deadline - self._clock.monotonic())
 
-    def reply(self, wanted: type[R], messages: Sequence[Message], tools: Mapping[str, Tool], pad: Pad) -> R:
-        """Return what the model concludes, after as many look-ups as it wants and may. Raises `Failed`."""
+    def tell(self, member: str, what: str, message: str) -> None:
+        """Tell who listens what a member of the panel did."""
+        self._listener(self._incident, Step(Stage.DIAGNOSIS, what, message, member))
+
+    def reply(
+        self, member: str, wanted: type[R], messages: Sequence[Message], tools: Mapping[str, Tool], pad: Pad
+    ) -> R:
+        """Return what the model concludes, after as many look-ups as it wants and may. Raises `Failed`.
+
+        :param member: who of the panel asks.
+        """
         told: list[Message] = list(messages)
         wrong, repaired = "", False
         for turn in range(1, MAX_TURNS + 1):
             hurry = turn >= MAX_TURNS - 1
+            self.tell(member, "Asked", f"turn {turn}" if not repaired else f"turn {turn}: the reply is repaired")
             answer = self._turn(wanted, told, {} if hurry or repaired else tools)
             if answer.calls and not (hurry or repaired):
-                told += self._looked_up(answer, tools, pad)
+                told += self._looked_up(member, answer, tools, pad)
                 continue
             found = parse(wanted, answer.text)
             if isinstance(found, wanted):
@@ -92,7 +103,7 @@ class Session:
             self.models[answer.model] = None
         return answer
 
-    def _looked_up(self, answer: Answer, tools: Mapping[str, Tool], pad: Pad) -> list[Message]:
+    def _looked_up(self, member: str, answer: Answer, tools: Mapping[str, Tool], pad: Pad) -> list[Message]:
         """Carry out what was asked for; return the messages that say so and what was found."""
         calls = [
             {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
@@ -103,6 +114,9 @@ class Session:
             if n < MAX_CALLS:
                 found = use(tools, call.name, call.arguments, pad, min(MAX_TOOL_SECONDS, self.left))
                 text = found if isinstance(found, str) else prompt.items(found)
+                named = call.name if call.name in tools else "a tool that it does not have"
+                many = 0 if isinstance(found, str) else len(found)
+                self.tell(member, "LookedUp", f"{named}: {many} items of evidence")
             else:
                 text = f"not looked up: at most {MAX_CALLS} calls at a time"
             told.append({"role": "tool", "tool_call_id": call.id, "content": text})

@@ -1,0 +1,53 @@
+"""One step of the loop, and the interface by which a part of it tells of one (pure)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+MAX_MESSAGE = 256
+
+
+class Stage(StrEnum):
+    """Where in the loop a step belongs."""
+
+    DETECTION = "Detection"
+    DIAGNOSIS = "Diagnosis"
+    GATE = "Gate"
+    ACTION = "Action"
+    VERIFICATION = "Verification"
+    RESOLUTION = "Resolution"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that the loop did or began to do.
+
+    :param what: a CamelCase word for programs: Asked, LookedUp, Replied, Applied, ...
+    :param message: the same for people, with its numbers. No text of a model: it may be anybody's.
+    :param by: who did it: a specialist, aggregator, matcher, observe, act, or the action's name.
+    :param time: when, where that is known; else it is stamped when it is told.
+    :param key: stable identity of what may be told twice; empty where each telling is a step of its own.
+    """
+
+    stage: Stage
+    what: str
+    message: str
+    by: str = ""
+    time: datetime | None = None
+    key: str = ""
+
+
+class Listener(Protocol):
+    """Who wants to know. Called by threads at work: it returns at once and never raises."""
+
+    def __call__(self, incident: str, step: Step) -> None:
+        """Take note of a step.
+
+        :param incident: uid of the Incident it is about.
+        """
+        ...
+
+
+def nobody(incident: str, step: Step) -> None:
+    """Listen to nothing: where no one wants to know."""
