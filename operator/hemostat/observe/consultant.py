@@ -107,7 +107,7 @@ class Consultant:
         refs = {r.metadata.name: LocalRef(name=r.metadata.name, uid=r.metadata.uid or None) for r in runbooks}
         known = self._answers.get(case.key)
         if known is not None:
-            return _opinion(Job(case, matched, refs, Future()), known)
+            return _opinion(matched, refs, known)
         if len(self._jobs) >= MAX_WAITING:
             message = f"{MAX_WAITING} consultations are under way already; the matcher's answer stands"
             return Opinion(Concluded(matched, False, "Busy", message))
@@ -127,11 +127,11 @@ class Consultant:
         self._answers[job.case.key] = heard
         if len(self._answers) > MAX_KEPT:
             self._answers.popitem(last=False)
-        return _opinion(job, heard)
+        return _opinion(job.matched, job.refs, heard)
 
 
-def _opinion(job: Job, heard: Consultation) -> Opinion:
-    return Opinion(conclude(job.matched, heard, job.refs), heard.looked_up)
+def _opinion(matched: Conclusion, refs: dict[str, LocalRef], heard: Consultation) -> Opinion:
+    return Opinion(conclude(matched, heard, refs), heard.looked_up)
 
 
 def decided(matched: Conclusion) -> bool:
