@@ -7,16 +7,17 @@ from hemostat.guard.budget import Limits, Standing
 from hemostat.guard.clock import Clock
 from hemostat.guard.governor import Governor
 from hemostat.guard.refusal import Halted
+from hemostat.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Limits for one incident, all its rounds together."""
 
-    turns: int = 16
-    tokens: int = 60_000
-    usd: float = 0.5
-    seconds: float = 60.0
+    turns: int = Settings.diagnosis_turns
+    tokens: int = Settings.diagnosis_tokens
+    usd: float = Settings.diagnosis_usd
+    seconds: float = Settings.diagnosis_seconds
     """For one consultation."""
 
 
