@@ -30,7 +30,7 @@ class IncidentKeeper:
 
     :param requester: the user name that the API server sees in this process.
     :param consultant: asks models; None where none is set.
-    :param history: finds past incidents like one that has just been described for the first time.
+    :param history: finds past incidents like one that has just been described for the first time; None without memory.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class IncidentKeeper:
         events: Events,
         requester: str,
         consultant: Consultant | None = None,
-        history: Callable[[Incident], Sequence[Item]] = lambda _: (),
+        history: Callable[[Incident], Sequence[Item]] | None = None,
     ) -> None:
         self._store = store
         self._events = events
@@ -83,7 +83,7 @@ class IncidentKeeper:
         runbooks = self._store.runbooks(namespace)
         hold = self._consultant is not None and self._consultant.pending(incident.metadata.uid)
         status = described(incident, incident.status, facts, signals, seen, now, hold=hold)
-        if status.diagnosis is None and not hold:
+        if self._history is not None and status.diagnosis is None and not hold:
             past = self._history(incident.model_copy(update={"status": status}))
             status = status.model_copy(update={"evidence": append(status.evidence, past, now)})
         status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)

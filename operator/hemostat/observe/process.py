@@ -81,7 +81,7 @@ class Observe:
         lookups = Lookups(kube, self._store, prometheus, graph, self._clock)
         self._consultant = self._consulting(connect(settings, prices), lookups)
         self._past = Recollection(open_memory(settings.memory), self._store, self._clock) if settings.memory else None
-        history = self._past.similar if self._past is not None else (lambda _: ())
+        history = self._past.similar if self._past is not None else None
         stale = timedelta(seconds=settings.alertmanager_stale_seconds)
         self.webhook = Webhook(self._clock, settings.alertmanager_token_file, stale)
         self._observer = Observer(
