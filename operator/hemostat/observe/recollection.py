@@ -5,10 +5,12 @@ What is in the cluster is remembered anew after a restart, so a memory that was 
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from hemostat.api.incident import RESOLVED, EvidenceKind, Incident
+from hemostat.api.meta import Condition, ConditionStatus, find
 from hemostat.clock import Clock
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.redact import redact
@@ -34,16 +36,13 @@ class Recollection:
     def __init__(self, memory: Memory, store: Store, clock: Clock) -> None:
         self._memory, self._store, self._clock = memory, store, clock
         self.queue: WorkQueue[Key] = WorkQueue("memory", self.keep)
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, datetime], None] = OrderedDict()
         """Uid and since when it is resolved, of what was remembered."""
 
     def note(self, body: Mapping[str, Any]) -> None:
         """Take note of an Incident that exists or was changed: one that is resolved is remembered soon."""
-        resolved = next(
-            (c for c in body.get("status", {}).get("conditions", ()) if (c["type"], c["status"]) == (RESOLVED, "True")),
-            None,
-        )
-        if resolved is not None and (body["metadata"]["uid"], resolved["lastTransitionTime"]) not in self._known:
+        since = _resolved(Condition.model_validate(c) for c in body.get("status", {}).get("conditions", ()))
+        if since is not None and (body["metadata"]["uid"], since) not in self._known:
             self.queue.add(key_of(body))
 
     def keep(self, key: Key) -> float | None:
@@ -55,8 +54,7 @@ class Recollection:
         if episode is None:
             return None
         self._memory.remember(episode)
-        resolved = next(c for c in incident.wire()["status"]["conditions"] if c["type"] == RESOLVED)
-        self._known[incident.metadata.uid, resolved["lastTransitionTime"]] = None
+        self._known[incident.metadata.uid, episode.resolved_time] = None
         while len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
         return None
@@ -74,3 +72,9 @@ class Recollection:
             for m in found
             if m.score >= LEAST_SCORE and m.episode.uid != incident.metadata.uid
         ][:MOST]
+
+
+def _resolved(conditions: Iterable[Condition]) -> datetime | None:
+    """Return since when an Incident is resolved, if it is."""
+    found = find(conditions, RESOLVED)
+    return found.last_transition_time if found is not None and found.status is ConditionStatus.TRUE else None
