@@ -28,7 +28,7 @@ class CapParams(HoldParams):
 
 def plan_halt(world: World, params: HoldParams) -> Draft:
     """Plan to halt the conversations in trouble."""
-    orders = _orders(world, Halt)
+    orders = _orders(world, partial(Halt, hold_seconds=params.hold_seconds))
     return drafted(world, f"Halt {_named(orders)} for {params.hold_seconds} s", orders, params.hold_seconds)
 
 
@@ -36,7 +36,7 @@ def plan_cap(world: World, params: CapParams) -> Draft:
     """Plan to cap the conversations in trouble."""
     if not params.turns and not params.tokens:
         raise Refused("BadParameters", "action cap-conversation: give turns, tokens or both")
-    orders = _orders(world, partial(Cap, turns=params.turns, tokens=params.tokens))
+    orders = _orders(world, partial(Cap, turns=params.turns, tokens=params.tokens, hold_seconds=params.hold_seconds))
     bounds = [f"{n} {unit}" for n, unit in ((params.turns, "turns"), (params.tokens, "tokens")) if n]
     summary = f"Cap {_named(orders)} at {' and '.join(bounds)} for {params.hold_seconds} s"
     return drafted(world, summary, orders, params.hold_seconds)

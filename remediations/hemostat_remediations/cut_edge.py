@@ -23,7 +23,8 @@ class CutEdgeParams(HoldParams):
     scope: Literal["Conversation", "Edge"] = "Conversation"
     """Only in the conversations in trouble (up to 8, beyond it the edge), or the edge in all of them."""
     probe_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
-    """After so long one call is let through; 0: not before the time is over."""
+    """After so long one call is let through (half-open): if it succeeds the edge is closed, else it stays open for as
+    long again, and never longer than `holdSeconds`; 0: no call before that."""
 
 
 def plan(world: World, params: CutEdgeParams) -> Draft:
@@ -48,6 +49,7 @@ def _cuts(world: World, params: CutEdgeParams, trouble: ConversationStatus, firs
             yield Cut(
                 id=key(world, number),
                 until=until(world),
+                hold_seconds=params.hold_seconds,
                 reason=why(trouble),
                 caller="" if trouble.caller == "*" else trouble.caller,
                 callee=trouble.callee,

@@ -17,7 +17,8 @@ from hemostat.errors import Refused
 from hemostat.guard.orders import CONFIG_MAP, AnyOrder, render
 
 LONGEST = timedelta(hours=6)
-"""Orders end by themselves so long after they were proposed, though nobody be there to take them back."""
+"""No guard obeys an order that it sees for the first time so long after it was proposed: a person has till then to
+approve it. One that it has seen ends by itself after its `holdSeconds`, though nobody be there to take it back."""
 WHOLE_SECOND = timedelta(seconds=1)
 """The API server cuts off the rest of the second in which something was created."""
 MAX_ORDERS = 8
@@ -29,7 +30,7 @@ class HoldParams(Params):
     """How long it holds."""
 
     hold_seconds: Annotated[int, Field(ge=10, le=14400)] = 120
-    """After so long what was ordered is taken back."""
+    """After so long it is taken back; an order also ends by itself, so long after a guard has first seen it."""
 
 
 def affected(world: World) -> Sequence[ConversationStatus]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pybreaker
 
-from hemostat.guard.clock import Clock
+from hemostat.guard.clock import Clock, unix_of
 from hemostat.guard.orders import Cut, State
 from hemostat.guard.refusal import EdgeCut
 
@@ -72,6 +72,11 @@ class EdgeBreaker:
         with self._lock:
             return self._now()
 
+    @property
+    def until(self) -> float:
+        """When it ends, in Unix seconds: a probe that succeeds closes the edge before that."""
+        return unix_of(self._clock, self.deadline)
+
     def matches(self, call: Call) -> bool:
         """Return whether this order speaks of that call."""
         cut = self.cut
@@ -84,7 +89,7 @@ class EdgeBreaker:
     def refusal(self, call: Call) -> EdgeCut:
         """Return what a call that is not let through gets."""
         return EdgeCut(
-            call.caller, call.callee, conversation=call.conversation, reason=self.cut.reason, until=self.cut.until
+            call.caller, call.callee, conversation=call.conversation, reason=self.cut.reason, until=self.until
         )
 
     def first_in(self, conversation: str) -> bool:
@@ -97,7 +102,10 @@ class EdgeBreaker:
 
     @contextmanager
     def passing(self, call: Call) -> Iterator[None]:
-        """Let the call through, as the probe if it is one. Raises EdgeCut."""
+        """Let the call through, as the probe if it is one. Raises EdgeCut.
+
+        The same edge inside the probe is refused, and with it the probe has failed: it is the loop that was cut.
+        """
         with self._lock:
             state = self._now()
             if state is State.OPEN or (state is State.HALF_OPEN and self._probing):

@@ -18,3 +18,8 @@ class Clock(Protocol):
 def unix(clock: Clock) -> float:
     """Return Unix seconds."""
     return clock.time_ns() / 1e9
+
+
+def unix_of(clock: Clock, moment: float) -> float:
+    """Return Unix seconds of a moment of the monotonic clock."""
+    return unix(clock) + moment - clock.monotonic()

@@ -11,6 +11,7 @@ import os
 import random
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ WATCH_SECONDS = 30
 """A watch ends after this, so that a connection that died in silence is noticed soon after."""
 MAX_BYTES = 3 << 20
 """A ConfigMap holds at most 1 MiB; escaped as JSON, with its metadata, not three times that."""
-MAX_WAIT = 30.0
+MIN_WAIT, MAX_WAIT = 1.0, 30.0
+"""Seconds before the next try."""
+QUICK_SECONDS = 1.0
+"""A server or proxy that ends a watch sooner is not to be asked again at once: it would go on for ever."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -83,19 +87,24 @@ class OrderConfigMap:
             thread.join(timeout)
 
     def _follow(self) -> None:
-        stopped, wait = self._stopped, 1.0
+        """Begin a session after the other: at once after one that lasted, else after growing pauses."""
+        stopped, wait = self._stopped, MIN_WAIT
         while not stopped.is_set():
+            began, told = time.monotonic(), ""
             try:
                 self._session()
-                wait = 1.0
             except Exception as error:  # noqa: BLE001 - the thread must live, whatever it is answered
                 if stopped.is_set():
                     return
                 self.failures += 1
-                if wait == 1.0:
-                    _LOG.warning("orders cannot be read (%s); what is in force ends by itself", error)
-                stopped.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, keeps no secret
-                wait = min(2 * wait, MAX_WAIT)
+                told = f"orders cannot be read ({error})"
+            if not told and time.monotonic() - began >= QUICK_SECONDS:
+                wait = MIN_WAIT
+                continue
+            if wait == MIN_WAIT:
+                _LOG.warning("%s; what is in force ends by itself", told or "the watch of orders ended at once")
+            stopped.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, keeps no secret
+            wait = min(2 * wait, MAX_WAIT)
 
     def _session(self) -> None:
         """Read once, then watch until the server ends it."""

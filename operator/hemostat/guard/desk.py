@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from hemostat.guard import names
 from hemostat.guard.breaker import Call
 from hemostat.guard.breakers import Breakers
-from hemostat.guard.clock import Clock, unix
+from hemostat.guard.clock import Clock, unix, unix_of
 from hemostat.guard.forks import in_child
 from hemostat.guard.governor import Governor
 from hemostat.guard.orders import MAX_ORDERS, AnyOrder, BadOrder, Cap, Cut, Halt, State, parse
@@ -65,14 +65,14 @@ class Desk:
         with self._lock:
             before = self._deadlines
             mine = [order for order in orders if order.service in ("", self._service)]
-            self._deadlines = {order: before.get(order, then + order.until - now) for order in mine}
+            self._deadlines = {order: before.get(order, then + _lasts(order, now)) for order in mine}
         self.tick()
 
     def tick(self) -> None:
         """Let go of what is over, and end calls under way that may not go on.
 
-        A deadline is in monotonic seconds from when the order was first seen: though the wall clock is set back, a
-        cut ends.
+        A deadline is in monotonic seconds from when the order was first seen: though the wall clock is set back, or
+        nobody takes the order back, a cut ends.
         """
         now = self._clock.monotonic()
         with self._lock:
@@ -84,9 +84,9 @@ class Desk:
                 self._breakers.obey(_of(Cut, running))
                 self._governor.obey(_of(Halt, running), _of(Cap, running))
         for order in new:
-            self._tell("accepted", order)
+            self._tell("accepted", order, running[order])
         for order in over:
-            self._tell("expired" if order in known else "withdrawn", order)
+            self._tell("expired" if order in known else "withdrawn", order, now)
         self._governor.release()
         self._scopes.sweep(self._verdict)
 
@@ -111,21 +111,27 @@ class Desk:
                 self._report(names.ORDER, said)
         self._bad = set(bad)
 
-    def _tell(self, state: str, order: AnyOrder) -> None:
-        self._report(names.ORDER, about(order) | {names.ORDER_STATE: state})
+    def _tell(self, state: str, order: AnyOrder, end: float) -> None:
+        self._report(names.ORDER, about(order, unix_of(self._clock, end)) | {names.ORDER_STATE: state})
 
 
-def about(order: AnyOrder) -> dict[str, Any]:
-    """Return the attributes that say which order an event is about."""
+def about(order: AnyOrder, until: float) -> dict[str, Any]:
+    """Return the attributes that say which order an event is about, and when it ends (Unix seconds)."""
     said: dict[str, Any] = {
         names.ORDER_ID: order.id,
         names.ORDER_KIND: type(order).__name__,
         names.REASON: order.reason,
     }
-    said |= {names.UNTIL: int(order.until), names.CONVERSATION: order.conversation}
+    said |= {names.UNTIL: round(until), names.CONVERSATION: order.conversation}
     if isinstance(order, Cut):
         said |= {names.CALLER: order.caller, names.CALLEE: order.callee}
     return said
+
+
+def _lasts(order: AnyOrder, now: float) -> float:
+    """Return for how many seconds an order holds that is first seen now (Unix seconds)."""
+    left = order.until - now
+    return min(left, order.hold_seconds) if order.hold_seconds else left
 
 
 def _of(kind: type[_Kind], orders: Mapping[AnyOrder, float]) -> list[tuple[_Kind, float]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hemostat.guard.budget import Limits, Parked, Standing
-from hemostat.guard.clock import Clock, unix
+from hemostat.guard.clock import Clock, unix, unix_of
 from hemostat.guard.forks import in_child
 from hemostat.guard.orders import Cap, Halt
 from hemostat.guard.refusal import Halted
@@ -143,11 +143,11 @@ class Governor:
         with self._lock:
             self._ordered = {}
             for halt, end in sorted(halts, key=lambda pair: pair[1]):
-                self._ordered[halt.conversation] = _Stop(halt.reason, halt.until, end)
+                self._ordered[halt.conversation] = _Stop(halt.reason, unix_of(self._clock, end), end)
             self._caps = {}
             for cap, end in caps:
                 turns, tokens, _ = self._caps.get(cap.conversation, (0, 0, None))
-                stop = _Stop(cap.reason, cap.until, end)
+                stop = _Stop(cap.reason, unix_of(self._clock, end), end)
                 self._caps[cap.conversation] = (_least(turns, cap.turns), _least(tokens, cap.tokens), stop)
             news = [self._park(name, stop) for name, stop in self._ordered.items() if name in self._ledgers]
         for parked in filter(None, news):

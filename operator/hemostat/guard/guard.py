@@ -152,12 +152,12 @@ class Guard:
             self.governor.spent(names.conversation(attributes) or current().conversation, tokens)
 
     def _changed(self, breaker: EdgeBreaker) -> None:
-        said = about(breaker.cut) | {names.ORDER_STATE: str(breaker.state), names.REFUSED: breaker.refused}
-        self._report.guard(names.ORDER, said)
+        said = {names.ORDER_STATE: str(breaker.state), names.REFUSED: breaker.refused}
+        self._report.guard(names.ORDER, about(breaker.cut, breaker.until) | said)
 
     def _refused(self, breaker: EdgeBreaker, refusal: EdgeCut) -> None:
-        said = about(breaker.cut) | {names.CONVERSATION: refusal.conversation, names.CALLER: refusal.caller}
-        self._report.guard(names.CUT, said)
+        said = {names.CONVERSATION: refusal.conversation, names.CALLER: refusal.caller}
+        self._report.guard(names.CUT, about(breaker.cut, breaker.until) | said)
         _tell(self._on_cut, refusal)
 
     def _parked(self, parked: Parked) -> None:

@@ -3,7 +3,7 @@
 One ConfigMap `hemostat-guard` per namespace, one key per order. The key is the order's id, the value one JSON object:
 
     {"order": "Cut", "caller": "planner", "callee": "critic", "conversation": "c-7", "state": "Open",
-     "until": 1795290000, "probe_seconds": 20, "abort": true, "service": "", "reason": "ping-pong, 6 rounds"}
+     "hold_seconds": 60, "until": 1795290000, "probe_seconds": 20, "abort": true, "service": "", "reason": "6 rounds"}
     {"order": "Halt", "conversation": "c-7", "until": 1795290000, "reason": "..."}
     {"order": "Cap", "conversation": "c-7", "turns": 5, "tokens": 20000, "until": 1795290000, "reason": "..."}
 
@@ -52,11 +52,13 @@ class Order:
 
     id: str
     until: float
-    """Unix seconds when it ends by itself, though the operator be gone."""
+    """Unix seconds when it ends at the latest, though the operator be gone."""
     reason: str
     """For the caller, the conversation's owner and the log."""
     service: str = ""
     """Only guards of this `service.name` obey; empty: all that read the ConfigMap."""
+    hold_seconds: int = 0
+    """It ends by itself so long after a guard has first seen it, if that is before `until`; 0: at `until`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ class Cut(Order):
     """Only in this conversation; empty: in all."""
     state: State = State.OPEN
     probe_seconds: int = 0
-    """Open: half-open after so many seconds, and again after each failed probe; 0: not before `until`."""
+    """Open: half-open after so many seconds, and again after each failed probe; 0: not before the order ends."""
     abort: bool = False
     """Calls under way end with EdgeCut too, where they can be (`async with`); a mutual wait needs that."""
 
@@ -100,7 +102,12 @@ class Field:
     """How each field is checked; unknown fields and wrong types are refused, nothing is converted."""
 
     MAY_BE_EMPTY: ClassVar = frozenset({"service", "caller", "conversation"})
-    MOST: ClassVar = {"probe_seconds": MAX_PROBE_SECONDS, "turns": 1_000_000, "tokens": 10**12}
+    MOST: ClassVar = {
+        "hold_seconds": MAX_HOLD_SECONDS,
+        "probe_seconds": MAX_PROBE_SECONDS,
+        "turns": 1_000_000,
+        "tokens": 10**12,
+    }
 
     @staticmethod
     def check(name: str, value: Any, *, required: bool) -> Any:

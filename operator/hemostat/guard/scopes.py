@@ -5,10 +5,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from types import TracebackType
+from types import FrameType, TracebackType
+from typing import Any
 
 from hemostat.guard.forks import in_child
 from hemostat.guard.refusal import Refusal
+from hemostat.guard.streams import around, awaits
 
 MAX_SCOPES = 10_000
 
@@ -21,27 +23,38 @@ class Scope:
     caller: str
     callee: str
     """Empty for a wait."""
-    loop: asyncio.AbstractEventLoop
+    task: asyncio.Task[Any]
     timeout: asyncio.Timeout
+    streams: tuple[FrameType, ...]
+    """Async generators in which it was begun."""
     refusal: Refusal | None = None
     left: bool = False
 
     def end(self, refusal: Refusal) -> None:
-        """Make the task leave the scope with this error; from any thread, at most once."""
+        """Make the task leave the scope with this error; from any thread, at most once.
+
+        Inside an async generator that stands at its `yield` nothing is done: it is to be said again later.
+        """
         if self.refusal is None:
             self.refusal = refusal
             try:
-                self.loop.call_soon_threadsafe(self._expire)
+                self.task.get_loop().call_soon_threadsafe(self._expire)
             except RuntimeError:  # the loop is closed: nothing is under way in it
                 return
 
     def _expire(self) -> None:
-        if not (self.left or self.timeout.expired()):
-            self.timeout.reschedule(self.loop.time())
+        if self.left or self.timeout.expired():
+            return
+        if self.streams and not awaits(self.task, self.streams):
+            self.refusal = None
+            return
+        self.timeout.reschedule(self.task.get_loop().time())
 
 
 class Scopes:
-    """The scopes under way in this process, at most MAX_SCOPES; `unbreakable` counts what was beyond."""
+    """The scopes under way in this process, at most MAX_SCOPES. `unbreakable` counts what was beyond, and what was
+    begun outside of asyncio (trio): calls are refused there, but none under way is ended.
+    """
 
     def __init__(self) -> None:
         self.unbreakable = 0
@@ -64,10 +77,15 @@ class Scopes:
     @asynccontextmanager
     async def breakable(self, conversation: str, caller: str, callee: str) -> AsyncIterator[None]:
         """Run the body so that `sweep` can stop it: it is cancelled, and the Refusal is raised in its place."""
+        task = _task()
+        if task is None:
+            self.unbreakable += 1
+            yield
+            return
         scope: Scope | None = None
         try:
             async with asyncio.timeout(None) as timeout:
-                scope = Scope(conversation, caller, callee, asyncio.get_running_loop(), timeout)
+                scope = Scope(conversation, caller, callee, task, timeout, around())
                 with self._held(scope):
                     yield
         except TimeoutError:
@@ -88,6 +106,13 @@ class Scopes:
             scope.left = True
             with self._lock:
                 self._open.discard(scope)
+
+
+def _task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop of asyncio runs here
+        return None
 
 
 class Passage:

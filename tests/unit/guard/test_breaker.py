@@ -98,6 +98,54 @@ def test_a_cut_ends_though_the_wall_clock_is_set_back():
     assert passes(bench)
 
 
+def test_a_hold_is_counted_from_when_it_was_first_seen_though_nobody_takes_it_back():
+    """`act` is down, or still verifies: what was said to hold for 60 s holds for 60 s, and its owner is told so."""
+    bench = Bench()
+    bench.later(30)
+    bench.order(cut(until=6 * 3600, hold_seconds=60))
+    with acting("planner", "c"), pytest.raises(EdgeCut) as caught, bench.guard.call("critic"):
+        pytest.fail("the call went through")
+    assert caught.value.until == pytest.approx(WALL + 90, abs=1e-3)
+    bench.later(59)
+    bench.order(cut(until=6 * 3600, hold_seconds=60))  # read again, as at the end of every watch
+    assert not passes(bench)
+    bench.later(1)
+    assert passes(bench)
+    bench.order(cut(until=6 * 3600, hold_seconds=60))
+    assert passes(bench), "the key is still there, and is no new order"
+    assert [event["hemostat.guard.until"] for event in bench.kept.named("hemostat.guard.order")] == [WALL + 90] * 2
+    assert bench.states == ["accepted", "expired"]
+
+
+def test_a_hold_never_outlasts_its_order():
+    """Who sees it for the first time shortly before its end has little of it left: a pod that was restarted."""
+    bench = Bench()
+    bench.order(cut(until=10, hold_seconds=60))
+    bench.later(10)
+    assert passes(bench)
+
+
+def test_probes_end_with_the_hold_and_one_that_succeeds_ends_it_before():
+    bench = Bench()
+    bench.order(cut(until=3600, hold_seconds=60, probe_seconds=25))
+    bench.later(25)
+    with pytest.raises(ZeroDivisionError), acting("planner", "c"), bench.guard.call("critic"):
+        raise ZeroDivisionError
+    bench.later(24)
+    assert not passes(bench)
+    bench.later(10)
+    with pytest.raises(ZeroDivisionError), acting("planner", "c"), bench.guard.call("critic"):
+        raise ZeroDivisionError
+    assert not passes(bench), "until 84 s, were it not for the hold"
+    bench.later(1)
+    assert passes(bench)
+    assert bench.guard.breakers.held == ()
+    bench.order(cut("two", until=3600, hold_seconds=60, probe_seconds=25))
+    bench.later(25)
+    assert passes(bench)
+    assert passes(bench), "closed: the first one was the probe"
+
+
 def test_an_order_that_is_taken_back_ends_at_once():
     bench = Bench()
     bench.order(cut())
@@ -133,6 +181,20 @@ def test_a_failed_probe_opens_the_edge_again_and_its_error_is_the_callers():
     assert not passes(bench)
     bench.later(1)
     assert passes(bench)
+
+
+def test_a_probe_that_comes_round_to_the_same_edge_has_failed():
+    bench = Bench()
+    bench.order(cut(state=State.HALF_OPEN))
+
+    def round_and_round():
+        with acting("planner", "c"), bench.guard.call("critic"), bench.guard.call("critic"):
+            pytest.fail("the loop goes on inside of its probe")
+
+    with pytest.raises(EdgeCut):
+        round_and_round()
+    assert not passes(bench)
+    assert bench.states == ["accepted", "HalfOpen", "Open"]
 
 
 def test_an_open_edge_probes_by_itself_and_again_after_each_failure():

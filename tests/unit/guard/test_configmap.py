@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hemostat.guard import OrderConfigMap
+from hemostat.guard import OrderConfigMap, configmap
 from hemostat.guard.configmap import MAX_BYTES, Unreadable
 
 
@@ -121,3 +121,31 @@ def test_the_thread_outlives_whatever_happens_and_ends_when_told(made, monkeypat
     orders.stop(5)
     assert orders.failures == 1
     assert not thread.is_alive()
+
+
+def test_a_watch_that_ends_at_once_is_begun_again_after_growing_pauses(made, monkeypatch):
+    """A proxy that cuts it off, or a version that is too old for ever: without pauses it is asked all the time."""
+    orders, delivered = made
+    orders._deliver = delivered.append
+    pauses = []
+
+    class Stopped:
+        def is_set(self):
+            return len(pauses) >= 7
+
+        def wait(self, seconds):
+            pauses.append(seconds)
+
+    lasted = iter([0, 0, 0, 30, 0, 0, 0, 0, 0, 0])
+    now = [0.0]
+
+    def session():
+        now[0] += next(lasted)
+
+    monkeypatch.setattr(orders, "_session", session)
+    monkeypatch.setattr(orders, "_stopped", Stopped())
+    monkeypatch.setattr(configmap.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(configmap.random, "uniform", lambda *_: 1.0)
+    orders._follow()
+    assert pauses == [1, 2, 4, 1, 2, 4, 8], "it begins anew after a session that lasted"
+    assert orders.failures == 0

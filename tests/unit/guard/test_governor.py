@@ -143,6 +143,21 @@ def test_a_halt_ends_by_itself_and_the_owner_is_told():
     assert governor.turn("c") is Standing.GO
 
 
+def test_halts_and_caps_end_by_themselves_after_their_hold_though_nobody_takes_them_back():
+    bench, governor, parked, resumed = made()
+    governor.turn("c")
+    long = {"conversation": "c", "until": WALL + 6 * 3600, "reason": "burns tokens"}
+    bench.order(Halt(id="h", hold_seconds=60, **long), Cap(id="cap", turns=1, hold_seconds=90, **long))
+    assert parked[0].until == pytest.approx(WALL + 60, abs=1e-3)
+    bench.later(60)
+    with pytest.raises(Halted) as caught:
+        governor.turn("c")
+    assert caught.value.until == pytest.approx(WALL + 90, abs=1e-3)
+    bench.later(30)
+    assert governor.turn("c") is Standing.GO
+    assert len(resumed) == 1
+
+
 def test_of_two_halts_the_longer_counts():
     bench, governor, _, resumed = made()
     governor.turn("c")

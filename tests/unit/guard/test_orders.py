@@ -19,6 +19,7 @@ COMMON = {
     "until": st.floats(0, NOW),
     "reason": NAMES,
     "service": st.just("") | NAMES,
+    "hold_seconds": st.integers(0, MAX_HOLD_SECONDS),
 }
 CUTS = st.builds(
     Cut,
@@ -68,6 +69,8 @@ def test_the_least_that_can_be_said():
         (CUT | {"probe_seconds": 1.5}, "whole number"),
         (CUT | {"probe_seconds": True}, "whole number"),
         (CUT | {"probe_seconds": -1}, "whole number"),
+        (CUT | {"hold_seconds": MAX_HOLD_SECONDS + 1}, "whole number"),
+        (HALT | {"hold_seconds": "60"}, "whole number"),
         (CUT | {"id": "two"}, "unknown field 'id'"),
         (CUT | {"exec": "rm"}, "unknown field 'exec'"),
         ({k: v for k, v in CUT.items() if k != "until"}, "'until' is missing"),

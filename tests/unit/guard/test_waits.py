@@ -7,7 +7,7 @@ import threading
 import pytest
 from tests.unit.guard.support import WALL, Bench
 
-from hemostat.guard import EdgeCut, Halted, acting
+from hemostat.guard import Actor, EdgeCut, Halted, acting, current
 from hemostat.guard.orders import Cut, Halt
 
 START, HEARTBEAT, END = "hemostat.span.start", "hemostat.span.heartbeat", "hemostat.span.end"
@@ -233,3 +233,162 @@ def test_what_has_been_left_cannot_be_ended_any_more():
         return asyncio.current_task().cancelling(), failed
 
     assert asyncio.run(scenario()) == (0, [])
+
+
+def test_a_cut_leaves_the_consumer_of_a_stream_alone_and_ends_the_stream_once_it_is_waited_for():
+    """Cancelling the task while the generator stands at its `yield` would break off the consumer's own work."""
+    bench = Bench()
+    order = Cut(id="x", caller="a", callee="b", until=WALL + 60, reason="ring", abort=True)
+
+    async def stream():
+        async with bench.guard.call("b", caller="a", conversation="c"):
+            yield 1
+            await asyncio.Event().wait()
+
+    async def scenario():
+        chunks = stream()
+        assert await anext(chunks) == 1
+        bench.order(order)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the consumer's own work: not cancelled
+        rest = asyncio.get_running_loop().create_task(ticks())
+        with pytest.raises(EdgeCut):
+            async with asyncio.timeout(5):
+                await anext(chunks)
+        rest.cancel()
+
+    async def ticks():
+        while True:
+            await asyncio.sleep(0)
+            bench.guard.ticker.tick()
+
+    asyncio.run(scenario())
+    assert bench.guard.scopes._open == set()
+
+
+def test_a_cut_ends_a_stream_that_hangs_with_its_consumer_and_one_behind_a_context_manager():
+    bench = Bench()
+    order = Cut(id="x", caller="a", callee="b", until=WALL + 60, reason="ring", abort=True)
+
+    async def stream():
+        async with bench.guard.call("b", caller="a", conversation="c"):
+            await asyncio.Event().wait()
+            yield 1
+
+    async def consume():
+        async for _ in stream():
+            pytest.fail("it hangs")
+
+    @contextlib.asynccontextmanager
+    async def wrapped():
+        async with bench.guard.call("b", caller="a", conversation="c"):
+            yield
+
+    async def behind():
+        async with wrapped():
+            await asyncio.Event().wait()
+
+    async def scenario():
+        tasks = [asyncio.create_task(work()) for work in (consume, behind)]
+        await asyncio.sleep(0)
+        bench.order(order)
+        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+
+    assert [type(end) for end in asyncio.run(scenario())] == [EdgeCut, EdgeCut]
+
+
+def test_a_stream_that_goes_on_in_another_task_is_left_alone():
+    """The task that began it does something else by now, or is gone."""
+    bench = Bench()
+
+    async def stream():
+        async with bench.guard.call("b", caller="a", conversation="c"):
+            for chunk in range(3):
+                yield chunk
+                await asyncio.sleep(0)
+
+    async def scenario():
+        chunks, other = stream(), asyncio.Event()
+
+        async def begins():
+            await anext(chunks)
+            await other.wait()
+            return "undisturbed"
+
+        first = asyncio.create_task(begins())
+        await asyncio.sleep(0)
+        bench.order(Cut(id="x", caller="a", callee="b", until=WALL + 60, reason="ring", abort=True))
+        rest = [chunk async for chunk in chunks]
+        other.set()
+        return rest, await first
+
+    assert asyncio.run(scenario()) == ([1, 2], "undisturbed")
+
+
+def test_outside_of_asyncio_calls_are_refused_and_none_under_way_is_ended():
+    """trio drives coroutines by itself, as is done here."""
+    bench = Bench()
+
+    async def work():
+        async with bench.guard.call("b", caller="a", conversation="c"):
+            return "done"
+
+    def drive():
+        with pytest.raises(StopIteration) as ended:
+            work().send(None)
+        return ended.value.value
+
+    assert drive() == "done"
+    assert bench.guard.scopes.unbreakable == 1
+    bench.order(Cut(id="x", caller="a", callee="b", until=WALL + 60, reason="ring"))
+    with pytest.raises(EdgeCut):
+        work().send(None)
+
+
+# --- who acts ----------------------------------------------------------------------------------------------------
+
+
+async def turns():
+    with acting("planner", "c"):
+        yield 1
+        yield 2
+
+
+def test_a_generator_that_another_task_closes_leaves_nobody_acting():
+    async def scenario():
+        chunks = turns()
+        await anext(chunks)
+        await asyncio.create_task(closing(chunks))
+        return current()
+
+    async def closing(chunks):
+        await chunks.aclose()
+
+    assert asyncio.run(scenario()) == Actor()
+
+
+def test_generators_that_end_in_any_order_leave_nobody_acting():
+    def turn(agent):
+        with acting(agent, "c"):
+            yield
+
+    first, second = turn("a"), turn("b")
+    next(first)
+    next(second)
+    first.close()
+    assert current().agent == "b"
+    second.close()
+    assert current() == Actor()
+
+
+def test_work_begun_in_a_turn_stays_its_own_after_the_turn():
+    async def scenario():
+        async def later():
+            await asyncio.sleep(0)
+            return current().agent
+
+        with acting("planner", "c"):
+            task = asyncio.create_task(later())
+        return await task
+
+    assert asyncio.run(scenario()) == "planner"
