@@ -8,7 +8,6 @@ only around faults, so they would give it away); a fault not noticed within five
 
 import itertools
 import json
-import math
 import os
 import random
 import statistics
@@ -21,6 +20,7 @@ from pathlib import Path
 from unittest import mock
 
 import rca_nezha as nezha
+from bounds import wilson
 
 from hemostat.cli.replay_rca import LEAST_SCORE
 from hemostat.replay.rca import analyse, load, read
@@ -236,14 +236,6 @@ def by(places: dict[nezha.Fault, int], group: Callable[[nezha.Fault], str]) -> d
             **{f"as{k}": wilson(sum(1 <= p <= k for p in mine), len(mine)) for k in (1, 3, 5)},
         }
     return found
-
-
-def wilson(hits: int, n: int) -> dict[str, float]:
-    """Share with Wilson's 95 % interval (Wilson 1927)."""
-    z, p = 1.959964, hits / n
-    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low, high = ((middle + s * half) / (1 + z * z / n) for s in (-1, 1))
-    return {"share": round(p, 4), "low": round(max(0.0, low), 4), "high": round(min(1.0, high), 4)}
 
 
 def say(*words: object) -> None:
