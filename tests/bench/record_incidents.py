@@ -60,13 +60,15 @@ def prepare(with_: Tools) -> None:
     kubectl = with_.kubectl
     stage = play.Stage(ROOT, with_.kube, kubectl, with_.waiter, Options(), steps=3)
     play.install(stage, restart=True)
-    kubectl("delete", "--ignore-not-found", "-f", "chaos/demo/policies.yaml", "-f", "chaos/demo/opt-in.yaml")
     kubectl("apply", "--server-side", "-k", "chaos/metrics-server")
     kubectl("apply", "--server-side", "--force-conflicts", "-k", "chaos/agents")
     for name in ("runbooks", "watches"):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", f"chaos/agents/hemostat/{name}.yaml")
     play.wait_ready(stage)
     play.wait_baseline(stage)
+    kubectl("delete", "--ignore-not-found", "-f", "chaos/demo/policies.yaml", "-f", "chaos/demo/opt-in.yaml")
+    for namespace in (play.SHOP, sample.NAMESPACE):
+        with_.runbooks(namespace)
     for service in shop.SHOP_WATCHED:
         spec = {"target": {"kind": "Deployment", "name": service}, "intervalSeconds": 1}
         meta = {"name": service, "namespace": play.SHOP}

@@ -71,7 +71,7 @@ class Tools:
                 continue
             try:
                 record(run)
-            except HemostatError as error:
+            except (HemostatError, OSError, ValueError, KeyError) as error:
                 self.missed.append(f"{run.kind}/{run.number}: {error}")
                 self.waiter.say(f"{run.kind:24} {run.number} MISSED: {error}")
 
