@@ -1,0 +1,128 @@
+"""Writes the log: one record after the other, each under a signed head before anybody acts on it (shell).
+
+Whoever comes while another's records are written waits, and is then written with all who wait: one signature and one
+flush of the disk for all of them.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hemostat.audit.checkpoint import Checkpoint
+from hemostat.audit.keys import Signer, Verifier
+from hemostat.audit.record import Entry, Record, digest
+from hemostat.audit.store import Row, Store
+from hemostat.audit.tree import Tree, leaf_hash
+from hemostat.clock import Clock
+from hemostat.errors import HemostatError, Refused
+
+MOST_AT_ONCE = 512
+WAIT_SECONDS = 30.0
+"""How long a writer waits for the one before it: a store that hangs must not hold up the process."""
+
+
+@dataclass(eq=False)
+class _Waiting:
+    entry: Entry
+    kept: Mapping[str, bytes]
+    record: Record | None = None
+    failed: HemostatError | None = None
+
+
+class Log:
+    """An open log. Several threads may append; one process alone does."""
+
+    def __init__(self, store: Store, signer: Signer, verifiers: Sequence[Verifier], by: str, clock: Clock) -> None:
+        """Open it. Raises `Refused` (AuditDamaged) when what is there is not what was signed last.
+
+        :param verifiers: whose heads are believed: the keys that signed before.
+        :param by: name and version of this process, for the records.
+        """
+        self._store, self._signer, self._by, self._clock = store, signer, by, clock
+        self._lock, self._pending = threading.Lock(), list[_Waiting]()
+        self._tree = Tree()
+        for leaf in store.leaves():
+            self._tree.add(leaf)
+        self._check((*verifiers, signer.verifier))
+
+    @property
+    def origin(self) -> str:
+        """The name of the log: that of its key."""
+        return self._signer.verifier.name
+
+    def append(self, entry: Entry, kept: Mapping[str, bytes] | None = None) -> Record:
+        """Record it; on disk and signed when this returns.
+
+        :param kept: what the entry is to have the digests of, by name; kept beside the log.
+        Raises `Retry` or `Refused`: then nothing was recorded, and nothing may be done.
+        """
+        kept = kept or {}
+        own = _Waiting(_with(entry, kept), kept)
+        self._pending.append(own)
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
+            own.failed = Refused("AuditStuck", f"the audit log did not answer within {WAIT_SECONDS:.0f} s")
+            raise own.failed
+        try:
+            while own.record is None and own.failed is None:
+                self._write()
+        finally:
+            self._lock.release()
+        if own.record is None:
+            raise own.failed or Refused("AuditStuck", "the record was given up")
+        return own.record
+
+    def checkpoint(self) -> str | None:
+        """Return the newest signed head, to be published."""
+        return next(self._store.checkpoints(newest_first=True), None)
+
+    def _write(self) -> None:
+        """Write those who wait, the first of them first."""
+        batch = [w for w in self._pending[:MOST_AT_ONCE] if w.failed is None]
+        del self._pending[:MOST_AT_ONCE]
+        try:
+            self._commit(batch)
+        except BaseException as error:
+            told = error if isinstance(error, HemostatError) else Refused("AuditBroken", f"not recorded: {error!r}")
+            for one in batch:
+                one.failed = one.failed or told
+            if told is not error:
+                raise
+
+    def _commit(self, batch: Sequence[_Waiting]) -> None:
+        tree, now, rows, records = self._tree.copy(), self._clock.now(), [], []
+        for one in batch:
+            record = Record(len(tree), now, self._by, one.entry)
+            try:
+                body = record.encode()
+            except ValueError as error:
+                one.failed = Refused("AuditRecord", str(error))
+                continue
+            rows.append(Row(len(tree), leaf_hash(body), body))
+            records.append((one, record))
+            tree.add(rows[-1].leaf)
+        if not rows:
+            return
+        head = Checkpoint(self.origin, len(tree), tree.root()).signed(self._signer)
+        kept = {digest(data): data for one, _ in records for data in one.kept.values()}
+        self._store.commit(rows, head, kept)
+        self._tree = tree
+        for one, record in records:
+            one.record = record
+
+    def _check(self, verifiers: Sequence[Verifier]) -> None:
+        note = self.checkpoint()
+        if note is None and not len(self._tree):
+            return
+        try:
+            if note is None:
+                raise ValueError("its signed heads are gone")
+            head, _ = Checkpoint.open(note, verifiers)
+            if (head.origin, head.size, head.root) != (self.origin, len(self._tree), self._tree.root()):
+                raise ValueError(f"its records are not those that were signed: {head.origin} had {head.size}")
+        except ValueError as error:
+            said = f"the audit log cannot be gone on with: {error}; see hemostat audit verify"
+            raise Refused("AuditDamaged", said) from error
+
+
+def _with(entry: Entry, kept: Mapping[str, bytes]) -> Entry:
+    return replace(entry, digests={**entry.digests, **{name: digest(data) for name, data in kept.items()}})
