@@ -46,6 +46,9 @@ OBSERVED = (DETECTED, DIAGNOSED, CONSULTED, PART_OF, WATCHED)
 """Condition types that `observe` writes and nobody else may."""
 
 MAX_EVIDENCE = 64
+MAX_EVIDENCE_BYTES = 256 * 1024
+"""Of all items as JSON: etcd takes objects of 1.5 MiB, and there is more in an Incident than evidence."""
+MAX_POINTS = 60
 MAX_TIMELINE = 100
 MAX_TOLD = MAX_TIMELINE // 2
 """Entries of one process: server-side apply adds up what both tell, and refuses more than `MAX_TIMELINE`."""
@@ -191,6 +194,31 @@ class EvidenceKind(StrEnum):
     """A past incident that is alike."""
 
 
+class Plot(Model):
+    """A measurement over time, ready to be drawn: `values[i]` is what it was `seconds[i]` after `startTime`."""
+
+    model_config = {
+        "json_schema_extra": rules(("size(self.seconds) == size(self.values)", "must have a value for each second"))
+    }
+
+    unit: Annotated[str, Field(max_length=16)] = ""
+    """Unit of the values and of the band."""
+    start_time: Time
+    """When it was measured first."""
+    seconds: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=86400)], ...], Field(max_length=MAX_POINTS, json_schema_extra=ATOMIC)
+    ]
+    """Whole seconds since then, ascending. Where there were more points, the lowest and the highest of each few."""
+    values: Annotated[tuple[Decimal, ...], Field(max_length=MAX_POINTS, json_schema_extra=ATOMIC)]
+    """What it was."""
+    low: Decimal | None = None
+    """Lower end of the band in which it is right, where there is one."""
+    high: Decimal | None = None
+    """Upper end."""
+    fired_time: Time | None = None
+    """When the signal fired that it is about."""
+
+
 class Evidence(Model):
     """One numbered fact. Hypotheses cite these ids and nothing else."""
 
@@ -208,6 +236,8 @@ class Evidence(Model):
     """When it was observed."""
 
 
+    plot: Plot | None = None
+    """Of measurements: how they went, for people to look at."""
 class Hypothesis(Model):
     """A possible cause, the runbook that answers it, and the evidence for it."""
 

@@ -6,16 +6,30 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from hemostat.api.incident import MAX_EVIDENCE, Advice, Evidence, EvidenceKind, SignalState, SignalStatus
+from hemostat.api.incident import (
+    MAX_EVIDENCE,
+    MAX_EVIDENCE_BYTES,
+    Advice,
+    Evidence,
+    EvidenceKind,
+    Plot,
+    SignalState,
+    SignalStatus,
+)
 from hemostat.api.watch import PresentRevision
+from hemostat.diagnosis.plots import plot, said, span
 from hemostat.diagnosis.redact import redact
 from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
-from hemostat.signals.sentence import sentence
+from hemostat.signals.course import Course, Point
+from hemostat.signals.sentence import named, sentence
 from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, troubles
 
 MAX_NOTED = 12
 """Changes around the target, and as many at its callees, that become evidence: the newest."""
 MAX_TROUBLES = 16
+MAX_COURSES = 6
+"""Signals whose course becomes evidence, the worst first."""
+_LEAST_POINTS = 3
 MAX_KEY = 512
 MAX_TEXT = 8192
 """Characters that are looked through for secrets: more than are kept, for placeholders are shorter than secrets."""
@@ -147,6 +161,7 @@ class Item:
     summary: str
     time: datetime | None = None
     """When it was observed; None: now."""
+    plot: Plot | None = None
 
     @property
     def identity(self) -> str:
@@ -162,39 +177,56 @@ class Item:
             subject=_redacted(self.subject[:MAX_TEXT])[:256],
             summary=_redacted(self.summary[:MAX_TEXT])[:1024],
             observed_time=self.time or now,
+            plot=self.plot,
         )
 
 
-_redacted = lru_cache(maxsize=4096)(redact)
-"""The same facts are seen again at every look."""
+@lru_cache(maxsize=4096)
+def _redacted(text: str) -> str:
+    """Redact, and put a question mark for what no UTF-8 can say. The same facts are seen again at every look."""
+    return redact(text.encode(errors="replace").decode())
 
 
 def number(
-    known: Sequence[Evidence], facts: Facts, traces: Mapping[str, Sequence[str]], now: datetime
+    known: Sequence[Evidence],
+    facts: Facts,
+    traces: Mapping[str, Sequence[str]],
+    now: datetime,
+    courses: Mapping[str, Course] | None = None,
 ) -> tuple[Evidence, ...]:
-    """Append facts that are not listed yet, with the next free numbers. At most 64 in all.
+    """Append facts that are not listed yet, with the next free numbers, within the bounds of `append`.
 
     :param traces: ids of traces that show a signal, by its key.
+    :param courses: how the values of signals went until they fired, by their keys.
     """
-    return append(known, _items(facts, traces), now)
+    return append(known, _items(facts, traces, courses or {}), now)
 
 
 def append(known: Sequence[Evidence], items: Iterable[Item], now: datetime) -> tuple[Evidence, ...]:
-    """Append what is not listed yet, with the next free numbers. At most 64 in all."""
+    """Append what is not listed yet, with the next free numbers. At most 64 in all, and 256 KiB of JSON."""
     listed = {e.key for e in known}
+    fresh = {i.identity: i for i in items if i.identity not in listed}
     found = list(known)
-    for item in items:
+    room = MAX_EVIDENCE_BYTES - sum(map(_bytes, known)) if fresh else 0
+    for item in fresh.values():
         if len(found) >= MAX_EVIDENCE:
             break
-        if item.identity not in listed:
-            listed.add(item.identity)
-            found.append(item.numbered(len(found) + 1, now))
+        made = item.numbered(len(found) + 1, now)
+        room -= _bytes(made)
+        if room < 0:
+            break
+        found.append(made)
     return tuple(found)
 
 
-def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
+def _bytes(evidence: Evidence) -> int:
+    return len(evidence.model_dump_json(by_alias=True, exclude_none=True).encode()) + 1
+
+
+def _items(facts: Facts, traces: Mapping[str, Sequence[str]], courses: Mapping[str, Course]) -> list[Item]:
     items: list[Item] = []
-    for s in (s for s in facts.signals if s.state is SignalState.FIRING):  # witnesses that are well prove no trouble
+    firing = [s for s in facts.signals if s.state is SignalState.FIRING]  # witnesses that are well prove no trouble
+    for s in firing:
         text = f"{sentence(s)} (from {s.source})"
         items.append(Item(f"signal/{s.key}{_raised(s)}", EvidenceKind.SIGNAL, s.subject, text, s.first_fired_time))
         if shown := traces.get(s.key):
@@ -209,7 +241,18 @@ def _items(facts: Facts, traces: Mapping[str, Sequence[str]]) -> list[Item]:
         w = facts.workload
         text = f"{w.readiness()}, {w.updated} of the newest template"
         items.append(Item("workload", EvidenceKind.WORKLOAD, facts.target["name"], text))
-    return items
+    return items + [_went(s, courses[s.key]) for s in firing[:MAX_COURSES] if len(_points(courses, s)) >= _LEAST_POINTS]
+
+
+def _points(courses: Mapping[str, Course], signal: SignalStatus) -> Sequence[Point]:
+    course = courses.get(signal.key)
+    return course.points if course is not None else ()
+
+
+def _went(signal: SignalStatus, course: Course) -> Item:
+    fired = signal.first_fired_time
+    text = f"{named(signal)}, the {span(course.points)} until it fired: {said(course, fired.timestamp())}"
+    return Item(f"course/{signal.key}", EvidenceKind.SERIES, signal.subject, text, None, plot(course, fired))
 
 
 def _raised(signal: SignalStatus) -> str:

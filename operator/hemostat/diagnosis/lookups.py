@@ -6,13 +6,15 @@ from typing import Any
 
 from hemostat.api.incident import EvidenceKind
 from hemostat.diagnosis.evidence import Item
+from hemostat.diagnosis.plots import plot, said
+from hemostat.signals.course import Course
 from hemostat.signals.words import amount, counted, duration
 from hemostat.signals.workload.scene import event_age, event_count
 from hemostat.telemetry.graph import CallGraph, EdgeStats
 from hemostat.telemetry.sample import History
 
 MAX_EDGES = 8
-MAX_HISTORIES, MAX_POINTS = 4, 24
+MAX_HISTORIES = 4
 MAX_EVENTS = 8
 
 
@@ -24,17 +26,17 @@ def edges(graph: CallGraph, service: str) -> list[Item]:
 
 
 def _edge(e: EdgeStats, seconds: float) -> Item:
-    said = (
+    text = (
         f"{e.caller} -> {e.callee}: {amount(e.calls / seconds, '')} calls/s, {100 * e.failures / e.calls:.0f} % fail, "
         f"median {amount(1000 * e.p50_seconds, 'ms')}, 95th percentile {amount(1000 * e.p95_seconds, 'ms')}"
     )
     if e.served.calls:
-        said += f"; the callee itself took {amount(1000 * e.served.p95_seconds, 'ms')} (95th percentile)"
-    return Item(f"edge/{e.caller}->{e.callee}", EvidenceKind.EDGE, f"{e.caller} -> {e.callee}", said)
+        text += f"; the callee itself took {amount(1000 * e.served.p95_seconds, 'ms')} (95th percentile)"
+    return Item(f"edge/{e.caller}->{e.callee}", EvidenceKind.EDGE, f"{e.caller} -> {e.callee}", text)
 
 
 def series(name: str, query: str, histories: Sequence[History]) -> list[Item]:
-    """Return how measurements went: those that moved most first, at most 4, each thinned to 24 points."""
+    """Return how measurements went: those that moved most first, at most 4."""
     moved = sorted((h for h in histories if h.points), key=_moved, reverse=True)
     return [_series(name, query, h) for h in moved[:MAX_HISTORIES]]
 
@@ -46,18 +48,10 @@ def _moved(history: History) -> float:
 
 def _series(name: str, query: str, history: History) -> Item:
     labels = ", ".join(f"{k}={v}" for k, v in history.labels if k != "__name__")
-    points = history.points
-    thinned = [points[i * (len(points) - 1) // max(1, MAX_POINTS - 1)] for i in range(min(MAX_POINTS, len(points)))]
-    if len(points) <= MAX_POINTS:
-        thinned = list(points)
-    end = points[-1][0]
-    values = " ".join(f"{t - end:+.0f}s:{amount(v, '')}" for t, v in thinned)
-    low, high = min(points, key=lambda p: p[1]), max(points, key=lambda p: p[1])
-    said = (
-        f"{query[:160]}: {values}; lowest {amount(low[1], '')} at {low[0] - end:+.0f}s, "
-        f"highest {amount(high[1], '')} at {high[0] - end:+.0f}s"
-    )
-    return Item(f"series/{name}/{labels}", EvidenceKind.SERIES, f"{name} {labels}".strip(), said)
+    course = Course(tuple(history.points))
+    text = f"{query[:160]}: {said(course, course.points[-1][0])}"
+    subject = f"{name} {labels}".strip()
+    return Item(f"series/{name}/{labels}", EvidenceKind.SERIES, subject, text, None, plot(course))
 
 
 def events(found: Iterable[Mapping[str, Any]], now: datetime) -> list[Item]:
@@ -74,5 +68,5 @@ def _event(reason: str, message: str, same: Sequence[Mapping[str, Any]], now: da
     named = ", ".join(objects[:3]) + (f" and {len(objects) - 3} more" if len(objects) > 3 else "")
     times = sum(event_count(dict(e)) for e in same)
     ago = duration(min(event_age(dict(e), now) for e in same))
-    said = f"{named}: {reason}, {counted(times, 'time')}, last {ago} ago: {message}"
-    return Item(f"event/{reason}/{message[:200]}", EvidenceKind.EVENT, named, said)
+    text = f"{named}: {reason}, {counted(times, 'time')}, last {ago} ago: {message}"
+    return Item(f"event/{reason}/{message[:200]}", EvidenceKind.EVENT, named, text)

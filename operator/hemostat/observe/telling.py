@@ -98,7 +98,7 @@ def described(
         update={
             "conditions": conditions,
             "signals": tuple(signals),
-            "evidence": status.evidence if hold else number(status.evidence, facts, seen.traces, now),
+            "evidence": status.evidence if hold else number(status.evidence, facts, seen.traces, now, seen.courses),
             "summary": summary(firing) if firing else status.summary,
             "severity": severity,
             "timeline": timeline,

@@ -25,6 +25,8 @@ class Observation:
     value: float | None = None
     threshold: float | None = None
     unit: str = ""
+    usual: tuple[float | None, float | None] = (None, None)
+    """Between which values it is right, where that is a band; None: no end, or none that is known."""
     samples: int = 0
     """How many calls or series the value rests on."""
     note: str = ""

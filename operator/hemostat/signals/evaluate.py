@@ -9,7 +9,8 @@ from hemostat.api.incident import SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import WatchSignal, WatchSpec, effective_signals
 from hemostat.signals import agent, alert, conversation, slo, trace, workload
 from hemostat.signals.base import Debounced, Observation, Timing, publish, step
-from hemostat.signals.metric import MetricJudge, Vector, timing
+from hemostat.signals.course import Course, Courses
+from hemostat.signals.metric import MAX_SHOWN, MetricJudge, Vector, series_key, timing
 from hemostat.signals.rules import Rule
 from hemostat.signals.severity import grade
 from hemostat.signals.workload import Scene
@@ -64,6 +65,8 @@ class WatchState:
     normal: Mapping[str, trace.Normal] = field(default_factory=dict)
     judges: Mapping[Rule, MetricJudge] = field(default_factory=dict)
     """Per rule: what was learned of its series."""
+    courses: Courses = field(default_factory=Courses)
+    """How the values went until now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Look:
     """Signals and series not judged because there were too many."""
     traces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Ids of traces that show it, per signal key."""
+    courses: Mapping[str, Course] = field(default_factory=dict)
+    """How the value went until now, of each signal that fires, by its key."""
     lasts: bool = True
     """Whether any signal that fires was wrong in this very look, and not only a short while ago."""
 
@@ -118,11 +123,13 @@ def look(spec: WatchSpec, inputs: Inputs, old: WatchState, now: datetime) -> Loo
         states[observation.key] = after, observation
         shown = after.shown(observation)
         published.append(publish(shown, after, now, grade(shown)))
+    _note(old.courses, inputs, [o for o, _ in judged[:MAX_TRACKED]], now)
     return Look(
-        state=WatchState(states, _bounded(normal), judges),
+        state=WatchState(states, _bounded(normal), judges, old.courses),
         signals=tuple(published),
         notes={o.key: o.note for o, _ in judged[:MAX_TRACKED] if o.note},
         traces={o.key: o.traces for o, _ in judged[:MAX_TRACKED] if o.traces},
+        courses={k: _course(old.courses, o, now) for k, (d, o) in states.items() if d.state is SignalState.FIRING},
         dropped=max(0, len(judged) - MAX_TRACKED) + sum(judge.dropped for judge in judges.values()),
         lasts=any(d.state is SignalState.FIRING and d.right_since is None for d, _ in states.values()),
     )
@@ -157,6 +164,26 @@ def _of(signal: WatchSignal, inputs: Inputs, normal: dict[str, trace.Normal], no
     elif signal.conversation is not None:
         found = conversation.judge(signal.name, signal.conversation, inputs.talk, now)
         yield from ((observation, conversation.TIMING) for observation in found)
+
+
+def _note(courses: Courses, inputs: Inputs, seen: Sequence[Observation], now: datetime) -> None:
+    """Note the values of what was judged, and of series before they are wrong: then each has a key of its own."""
+    time = now.timestamp()
+    for observation in seen:
+        if observation.wrong is not None and observation.value is not None:
+            courses.note(observation.key, time, observation.value)
+    for rule in inputs.rules:
+        vector = inputs.vectors.get(rule.query)
+        if vector is not None and len(vector.series) <= MAX_SHOWN and courses.anew(rule.key, vector.number):
+            for one in vector.series:
+                courses.note(series_key(rule, one), time, one.value)
+
+
+def _course(courses: Courses, of: Observation, now: datetime) -> Course:
+    low, high = of.usual
+    if of.usual == (None, None) and of.threshold is not None and of.value is not None:
+        low, high = (None, of.threshold) if of.value >= of.threshold else (of.threshold, None)
+    return Course(courses.of(of.key, now.timestamp()), low, high, of.unit)
 
 
 def _vanished(tracked: Debounced, last: Observation, answered: set[str], now: datetime) -> Judged:

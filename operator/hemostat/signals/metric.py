@@ -216,10 +216,15 @@ class MetricJudge:
             value=one.value,
             threshold=threshold(rule, verdicts, at, one.value),
             unit=rule.unit,
+            usual=(_end(verdicts.low[at]), _end(verdicts.high[at])),
             samples=count,
             note=explain(rule, verdicts, at, one),
             left_seconds=left(rule, verdicts, at, one.value),
         )
+
+
+def _end(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def fixed(rule: Rule, values: Floats) -> Verdicts:

@@ -7,11 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.builders import T0, at, deployment, pod, replicaset, signal, template
 
-from hemostat.api.incident import MAX_EVIDENCE, EvidenceKind
+from hemostat.api.incident import (
+    MAX_EVIDENCE,
+    MAX_EVIDENCE_BYTES,
+    MAX_POINTS,
+    EvidenceKind,
+    IncidentStatus,
+    Plot,
+    SignalState,
+)
 from hemostat.api.watch import PresentRevision
-from hemostat.diagnosis.evidence import MAX_NOTED, Change, Facts, gather, noted_changes, number
+from hemostat.clock import rfc3339
+from hemostat.diagnosis.evidence import (
+    MAX_COURSES,
+    MAX_NOTED,
+    Change,
+    Facts,
+    Item,
+    append,
+    gather,
+    noted_changes,
+    number,
+)
 from hemostat.diagnosis.evidence import rollout_changes as changes
 from hemostat.signals.changes import ChangeKind, Noted, Ref, template_difference
+from hemostat.signals.course import Course
 from hemostat.signals.workload import Scene
 
 TARGET = {"kind": "Deployment", "name": "payment"}
@@ -311,3 +331,56 @@ def test_the_runs_of_a_cronjob_are_no_versions_of_it_and_it_has_no_replicas():
     found = gather(named, (), Scene(target, owned=runs), T0, T0)
     assert found.changes == ()
     assert number((), found, {}, T0) == ()
+
+
+def went(*values, high=5.0):
+    """A value a minute until now."""
+    points = tuple((T0.timestamp() + 60.0 * (n + 1 - len(values)), v) for n, v in enumerate(values))
+    return Course(points, None, high, "%")
+
+
+def test_how_a_signal_went_is_evidence_with_a_plot_to_be_drawn():
+    found = number((), facts([signal("a", subject="checkout -> payment")]), {}, T0, {"a": went(0, 1, 40)})[-1]
+    assert (found.key, found.kind, found.subject) == ("course/a", EvidenceKind.SERIES, "checkout -> payment")
+    assert "the 2 min until it fired: -120s:0 -60s:1 +0s:40; lowest 0% at -120s, highest 40% at +0s" in found.summary
+    assert found.summary.endswith("right is up to 5%")
+    assert found.plot.wire() == {
+        "unit": "%", "startTime": rfc3339(at(-120)), "seconds": [0, 60, 120], "values": ["0", "1", "40"], "high": "5",
+        "firedTime": rfc3339(T0),
+    }  # fmt: skip
+
+
+def test_there_is_no_line_of_two_points_and_none_of_a_signal_that_is_well():
+    well = signal("b", state=SignalState.CLEAR)
+    courses = {"a": went(0, 1), "b": went(0, 1, 2)}
+    assert [e.kind for e in number((), facts([signal("a"), well]), {}, T0, courses)] == [EvidenceKind.SIGNAL]
+
+
+def test_plots_of_the_worst_signals_only():
+    keys = [f"s{n}" for n in range(20)]
+    found = number((), facts([signal(k) for k in keys]), {}, T0, {k: went(0, 1, 9) for k in keys})
+    assert sum(e.plot is not None for e in found) == MAX_COURSES
+
+
+def test_evidence_of_the_longest_texts_and_plots_stays_within_its_bytes():
+    """etcd takes 1.5 MiB; four bytes a letter, and every point as long as a number can be."""
+    line = Plot(
+        unit="🜚" * 16,
+        start_time=T0,
+        seconds=(86400,) * MAX_POINTS,
+        values=("-" + "9" * 15 + "." + "9" * 9,) * MAX_POINTS,
+    )
+    items = [
+        Item(f"{n}{'🜚' * 512}", EvidenceKind.LOG, "🜚" * 300, "🜚" * 2000, None, line) for n in range(2 * MAX_EVIDENCE)
+    ]
+    found = append((), items, T0)
+    status = IncidentStatus(evidence=found)
+    size = len(json.dumps(status.wire(), ensure_ascii=False, separators=(",", ":")).encode())
+    assert len(found) > 20
+    assert size <= MAX_EVIDENCE_BYTES + 1024
+    assert append(found, items, T0) == found, "later looks do not fill it up"
+
+
+def test_text_that_no_utf8_can_say_is_evidence_all_the_same():
+    (found,) = append((), [Item("log/\ud800", EvidenceKind.LOG, "pod\udfff", "it said \ud83d")], T0)
+    assert (found.subject, found.summary) == ("pod?", "it said ?")

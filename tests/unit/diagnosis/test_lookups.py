@@ -2,8 +2,9 @@
 
 from tests.unit.builders import at, event
 
-from hemostat.api.incident import EvidenceKind
+from hemostat.api.incident import MAX_POINTS, EvidenceKind
 from hemostat.diagnosis import lookups
+from hemostat.diagnosis.plots import MAX_SAID
 from hemostat.telemetry.graph import CallGraph, CallStats, EdgeStats
 from hemostat.telemetry.sample import History
 
@@ -36,7 +37,10 @@ def test_measurements_are_thinned_and_keep_their_extremes():
     flat = History((("pod", "b"),), [(1000.0, 5.0), (2990.0, 5.0)])
     found = lookups.series("memory", "mem", [flat, History((("pod", "a"), ("__name__", "mem")), points)])
     assert [i.subject for i in found] == ["memory pod=a", "memory pod=b"], "what moved comes first"
-    assert found[0].summary.count("s:") == lookups.MAX_POINTS
+    assert found[0].summary.count("s:") <= MAX_SAID
+    assert "-1220s:9" in found[0].summary
+    assert "9" in found[0].plot.values
+    assert len(found[0].plot.values) <= MAX_POINTS
     assert found[0].summary.startswith("mem: -1990s:1 ")
     assert " +0s:1; lowest 1 at -1990s, highest 9 at -1220s" in found[0].summary
     assert lookups.series("memory", "mem", [History((), [])]) == []
