@@ -28,6 +28,10 @@ _NOBODY_ACTED = ("Open", "Reopened", "NotNeeded")
 """Reasons why an Incident is open that say less than that it has no data."""
 
 
+TAKEN_BACK = "TakenBack"
+"""Reason of Undone, and of Finished where nothing was verified before."""
+
+
 class Step(StrEnum):
     """What `act` does next with a Remediation."""
 
@@ -43,8 +47,12 @@ class Step(StrEnum):
     NOTHING = "Nothing"
 
 
-def next_step(remediation: Remediation) -> Step:
-    """Return the first step whose condition is not met. Safe to ask again after a kill at any instruction."""
+def next_step(remediation: Remediation, now: datetime) -> Step:
+    """Return the first step whose condition is not met. Safe to ask again after a kill at any instruction.
+
+    What is meant for a time only ends with it, verified or not; whether it helped is judged all the same, unless a
+    person took it back.
+    """
     conditions = remediation.status.conditions
     for kind, step in ((PLANNED, Step.PLAN), (ADMITTED, Step.DECIDE), (APPLIED, Step.APPLY)):
         if is_true(conditions, FINISHED):
@@ -55,17 +63,28 @@ def next_step(remediation: Remediation) -> Step:
         return Step.UNDO
     if not is_true(conditions, RELEASED):
         return Step.RELEASE
-    verified = find(conditions, VERIFIED)
-    if verified is None or verified.status == "Unknown":
-        return Step.VERIFY
-    if ends_by_itself(remediation) and not is_true(conditions, UNDONE):
+    verified, undone = find(conditions, VERIFIED), is_true(conditions, UNDONE)
+    until = held_until(remediation) if not undone else None
+    if until is not None and now >= until:
         return Step.RESTORE
-    return Step.FINISH
+    if (verified is None or verified.status == "Unknown") and not _taken_back(remediation):
+        return Step.VERIFY
+    return Step.FINISH if until is None else Step.RESTORE
 
 
-def ends_by_itself(remediation: Remediation) -> bool:
-    """Tell whether the effect is meant for a time only."""
-    return remediation.status.plan is not None and remediation.status.plan.hold_seconds is not None
+def held_until(remediation: Remediation) -> datetime | None:
+    """Return when what was done for a time only is over; None for what stays, or was not done."""
+    plan = remediation.status.plan
+    if plan is None or plan.hold_seconds is None:
+        return None
+    applied = next((r.time for r in remediation.status.results if r.effect == "Forward"), None)
+    return applied + timedelta(seconds=plan.hold_seconds) if applied is not None else None
+
+
+def _taken_back(remediation: Remediation) -> bool:
+    """Tell whether somebody else took it back before its time."""
+    undone = find(remediation.status.conditions, UNDONE)
+    return undone is not None and undone.status == "True" and undone.reason == TAKEN_BACK
 
 
 def needs_undo(remediation: Remediation) -> bool:

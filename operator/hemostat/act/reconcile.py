@@ -9,7 +9,7 @@ from hemostat.act.facts import UNATTENDED, Facts
 from hemostat.act.store import Store
 from hemostat.act.timeline import ending, entries, merged
 from hemostat.action.contract import make_plan, parse, plan_hash
-from hemostat.action.effects import still_ours
+from hemostat.action.effects import can_be_undone
 from hemostat.action.execute import Executor
 from hemostat.action.moves import (
     IN_FLIGHT,
@@ -52,7 +52,15 @@ from hemostat.events import Events
 from hemostat.gate.approvals import hear
 from hemostat.gate.checks import decide
 from hemostat.kube import Json
-from hemostat.lifecycle import SELF_HEALED_AFTER, Step, all_clear_since, incident_conditions, next_step
+from hemostat.lifecycle import (
+    SELF_HEALED_AFTER,
+    TAKEN_BACK,
+    Step,
+    all_clear_since,
+    held_until,
+    incident_conditions,
+    next_step,
+)
 from hemostat.metrics import EFFECTS, GATE
 from hemostat.metrics import FINISHED as FINISHED_METRIC
 from hemostat.signals.correlate import is_over
@@ -111,7 +119,7 @@ class Reconciler:
         found = self._store.remediation(*key)
         if found is None:
             return None
-        step = next_step(found)
+        step = next_step(found, self._clock.now())
         if step is Step.NOTHING:
             return None
         try:
@@ -217,7 +225,7 @@ class Reconciler:
         plan, namespace = planned(remediation), remediation.metadata.namespace or ""
         live = self._executor.read(effect_of(remediation, which), namespace)
         if which == "Inverse" and taken_back(remediation, live):
-            self._write(remediation, remediation.status, UNDONE, "TakenBack", f"somebody did before: {plan.summary}")
+            self._note_taken_back(remediation)
             return SOON
         move = next_move(remediation, which, live, self._clock.now())
         if isinstance(move, Landed):
@@ -243,7 +251,7 @@ class Reconciler:
         if isinstance(move, NewIntent):
             if which == "Forward":
                 self._unchanged(remediation)
-            elif not still_ours(plan.forward, live):
+            elif not can_be_undone(plan.forward, live):
                 raise Refused("UndoBlocked", "somebody changed the target since; nothing of ours is left to undo")
             self._executor.dry_run(effect, namespace, live, ours)
             intents = (*remediation.status.intents, move.intent)
@@ -280,7 +288,7 @@ class Reconciler:
         )
         done = remediation.status.conditions
         kind = VERIFIED if is_true(done, APPLIED) else APPLIED if is_true(done, ADMITTED) else ADMITTED
-        if next_step(remediation) in (Step.UNDO, Step.RESTORE):
+        if next_step(remediation, self._clock.now()) in (Step.UNDO, Step.RESTORE):
             kind = UNDONE
         if find(done, kind) is None or kind != VERIFIED:
             fresh = self._note(remediation, remediation.status, reason, message, kind)
@@ -294,7 +302,7 @@ class Reconciler:
             return SOON
         conditions = set_condition(status.conditions, RELEASED, "Unknown", "InverseApplied", "", self._clock.now())
         status = status.model_copy(update={"conditions": conditions})
-        restored = next_step(remediation) is Step.RESTORE
+        restored = next_step(remediation, self._clock.now()) is Step.RESTORE
         reason, said = ("Restored", "the time is over") if restored else ("Undone", "undid")
         self._write(remediation, status, UNDONE, reason, f"{said}: {plan.summary}")
         return SOON
@@ -313,6 +321,8 @@ class Reconciler:
         return SOON
 
     def _verify(self, remediation: Remediation) -> float:
+        if self._lifted(remediation):
+            return SOON
         namespace, spec = remediation.metadata.namespace or "", remediation.spec
         incident = self._store.incident(namespace, spec.incident_ref.name)
         runbook = self._store.runbook(namespace, spec.runbook_ref.name)
@@ -362,13 +372,32 @@ class Reconciler:
 
     def _restore(self, remediation: Remediation) -> float:
         """Undo what was meant for a time only, once that is over."""
-        applied = next(r.time for r in remediation.status.results if r.effect == "Forward")
-        until = applied + timedelta(seconds=planned(remediation).hold_seconds or 0)
-        left = (until - self._clock.now()).total_seconds()
-        return left if left > 0 else self._effect(remediation, "Inverse")
+        until = held_until(remediation)
+        left = (until - self._clock.now()).total_seconds() if until is not None else 0
+        if left <= 0:
+            return self._effect(remediation, "Inverse")
+        return SOON if self._lifted(remediation) else min(left, LISTEN)
+
+    def _lifted(self, remediation: Remediation) -> bool:
+        """Note when a person took back, before its time, what is there for a time only; calls are not asked about."""
+        plan, done = planned(remediation), remediation.status.conditions
+        inverse = plan.inverse
+        if plan.hold_seconds is None or inverse is None or inverse.verb is Verb.CALL or is_true(done, UNDONE):
+            return False
+        gone = taken_back(remediation, self._executor.read(inverse, remediation.metadata.namespace or ""))
+        if gone:
+            self._note_taken_back(remediation)
+        return gone
+
+    def _note_taken_back(self, remediation: Remediation) -> None:
+        summary = planned(remediation).summary
+        self._write(remediation, remediation.status, UNDONE, TAKEN_BACK, f"somebody did before: {summary}")
 
     def _finish(self, remediation: Remediation) -> None:
-        verified = find(remediation.status.conditions, VERIFIED)
+        conditions = remediation.status.conditions
+        verified = find(conditions, VERIFIED)
+        if verified is None or verified.status == "Unknown":
+            verified = find(conditions, UNDONE)
         if verified is None:
             raise Refused("NoVerdict", "the condition Verified is missing")
         self._end(remediation, remediation.status, verified.reason, verified.message)

@@ -30,6 +30,17 @@ def still_ours(effect: Effect, live: Live | None) -> bool:
     return all(_at(live, op.path) == _value(op) for op in effect.ops)
 
 
+def can_be_undone(effect: Effect, live: Live | None) -> bool:
+    """Tell whether nobody wrote over what the effect left; of what it added some may be gone: taken back by others."""
+    if effect.verb is not Verb.PATCH or live is None:
+        return still_ours(effect, live)
+    return all(
+        found == _value(op) or (found is None and op.op is OpKind.ADD)
+        for op in effect.ops
+        for found in (_at(live, op.path),)
+    )
+
+
 def obstacle(effect: Effect, seen: Live) -> tuple[str, str] | None:
     """Return reason and message of what stands in the way of a call."""
     assert effect.call is not None  # as the schema demands
@@ -41,11 +52,12 @@ def wanted(effect: Effect) -> Seen:
     return {op.path.strip("/"): _value(op) for op in effect.ops}
 
 
-def wire(effect: Effect) -> list[dict[str, Any]]:
-    """Return the effect's operations as JSON Patch has them."""
+def wire(effect: Effect, live: Live) -> list[dict[str, Any]]:
+    """Return the effect's operations as JSON Patch has them, without removals of what is gone: it would refuse all."""
     return [
         {"op": op.op.value, "path": op.path} | ({} if op.op is OpKind.REMOVE else {"value": _value(op)})
         for op in effect.ops
+        if op.op is not OpKind.REMOVE or _at(live, op.path) is not None
     ]
 
 

@@ -146,7 +146,7 @@ class Executor:
             {"op": "test", "path": "/metadata/uid", "value": effect.uid},
             *([{"op": "test", "path": "/metadata/resourceVersion", "value": version}] if version else []),
             *({"op": "add", "path": parent, "value": {}} for parent in missing_parents(effect, live)),
-            *wire(effect),
+            *wire(effect, live),
         ]
         try:
             self._kube.json_patch(path, ops, field_manager, dry_run=dry_run)

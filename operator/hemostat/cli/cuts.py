@@ -16,6 +16,7 @@ from hemostat.api.meta import is_true
 from hemostat.api.remediation import UNDONE, Call, Remediation, Verb
 from hemostat.cli.text import columns, words
 from hemostat.guard.orders import AnyOrder, BadOrder, Cap, Cut, Halt, parse
+from hemostat.lifecycle import held_until
 
 Json = dict[str, Any]
 
@@ -146,14 +147,6 @@ def _words(order: AnyOrder) -> str:
     assert isinstance(order, Cap)
     bounds = [f"{n} {unit}" for n, unit in ((order.turns, "turns"), (order.tokens, "tokens")) if n]
     return f"conversation {order.conversation} capped at {' and '.join(bounds)}: {order.reason}"
-
-
-def held_until(by: Remediation | None) -> datetime | None:
-    """Return when `act` takes back what a Remediation did; None for what stays, or was not done."""
-    if by is None or by.status.plan is None or by.status.plan.hold_seconds is None:
-        return None
-    applied = next((r.time for r in by.status.results if r.effect == "Forward"), None)
-    return applied + timedelta(seconds=by.status.plan.hold_seconds) if applied is not None else None
 
 
 def _until(meta: Mapping[str, Any]) -> datetime | None:

@@ -8,8 +8,8 @@ from rich.text import Text
 from hemostat.api.incident import Advice, ConversationStatus, SignalStatus
 from hemostat.api.remediation import Remediation
 from hemostat.api.watch import SignalKind
-from hemostat.cli.cuts import held_until
 from hemostat.cli.text import grid, outcome, words
+from hemostat.lifecycle import held_until
 from hemostat.signals.words import amount, counted
 
 

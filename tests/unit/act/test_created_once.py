@@ -122,7 +122,7 @@ class Cut(World):
 
     def run(self, until: set[Step]) -> None:
         for _ in range(ROUNDS):
-            if next_step(self.now()) in until:
+            if next_step(self.now(), self.clock.now()) in until:
                 return
             seconds: float | None = 1.0
             try:

@@ -133,7 +133,7 @@ class World:
     def another_process_works(self) -> None:
         """The leader that was thought to be dead, or the new one: it does steps while we are in one."""
         for _ in range(self.steps_of_others):
-            if next_step(self.now()) in DONE:
+            if next_step(self.now(), self.clock.now()) in DONE:
                 return
             with suppress(Retry):
                 self.restarted().remediation(KEY)
@@ -164,7 +164,7 @@ class World:
     def run(self, until: set[Step]) -> None:
         """Work until one of these steps is the next; processes that die are started again."""
         for _ in range(ROUNDS):
-            if next_step(self.now()) in until:
+            if next_step(self.now(), self.clock.now()) in until:
                 return
             self.clock.step(1)
             try:
@@ -372,7 +372,7 @@ def test_an_admission_that_was_not_used_is_decided_anew():
     world.process.remediation(KEY)
     admitted = find(world.now().status.conditions, ADMITTED)
     assert (admitted.status, admitted.reason) == ("Unknown", "Reconsidered")
-    assert next_step(world.now()) is Step.DECIDE
+    assert next_step(world.now(), world.clock.now()) is Step.DECIDE
     world.process.remediation(KEY)
     world.settle()
     assert not world.landed["Forward"]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from tests.unit.action.plans import PLAN
-from tests.unit.builders import a_condition, at, condition, incident, remediation, signal
+from tests.unit.builders import T0, a_condition, at, condition, incident, remediation, signal
 
 from hemostat.api.incident import SignalState
 from hemostat.api.meta import find, set_condition
@@ -77,7 +77,7 @@ def after(found, step, verdict):
 def test_from_every_combination_the_end_is_reached_and_no_applied_step_is_repeated(on_ineffective, verdict):
     for start in every_combination():
         found, taken = start, []
-        while (step := next_step(quick(found, on_ineffective))) is not Step.NOTHING:
+        while (step := next_step(quick(found, on_ineffective), T0)) is not Step.NOTHING:
             taken.append(step)
             assert len(taken) <= 9, (start, taken)
             found = after(found, step, verdict)
@@ -101,15 +101,49 @@ def test_from_every_combination_the_end_is_reached_and_no_applied_step_is_repeat
 )
 def test_the_way_from_the_beginning(verdict, on_ineffective, steps):
     found, taken = {}, []
-    while (step := next_step(quick(found, on_ineffective))) is not Step.NOTHING:
+    while (step := next_step(quick(found, on_ineffective), T0)) is not Step.NOTHING:
         taken.append(step.value)
         found = after(found, step, verdict)
     assert " ".join(taken) == steps
 
 
+def held(seconds, *conditions, hold=60):
+    """A Remediation that was applied at T0, so long ago, and what it says since."""
+    plan = PLAN.model_copy(update={"hold_seconds": hold}).wire()
+    forward = {"effect": "Forward", "time": rfc3339(T0), "resourceVersion": "2", "generation": 1, "proof": "Content"}
+    done = [condition(kind) for kind in (PLANNED, ADMITTED, APPLIED, RELEASED)]
+    status = {"conditions": [*done, *conditions], "plan": plan, "results": [forward]}
+    return next_step(remediation(status=status), at(seconds))
+
+
+@pytest.mark.parametrize("verified", [(), (condition(VERIFIED, "Unknown", "Verifying"),)])
+def test_what_is_meant_for_a_time_ends_with_it_though_it_is_not_verified_yet(verified):
+    """Seen: a cut said to hold for 60 s held for 120, as long as its verification."""
+    assert held(59, *verified) is Step.VERIFY
+    assert held(60, *verified) is Step.RESTORE
+    assert held(60, *verified, condition(UNDONE, True, "Restored")) is Step.VERIFY
+
+
+def test_what_is_verified_before_its_time_waits_for_it():
+    healed = condition(VERIFIED, True, "Healed")
+    assert held(30, healed) is Step.RESTORE
+    assert held(90, healed, condition(UNDONE, True, "Restored")) is Step.FINISH
+
+
+def test_what_a_person_took_back_is_not_verified_any_more():
+    assert held(30, condition(UNDONE, True, "TakenBack")) is Step.FINISH
+    assert held(30, condition(UNDONE, "Unknown", "TakenBack")) is Step.VERIFY
+
+
+def test_what_did_not_help_is_undone_once_and_what_is_over_already_not_again():
+    useless = condition(VERIFIED, False, "Ineffective")
+    assert held(30, useless) is Step.UNDO
+    assert held(120, useless, condition(UNDONE, True, "Restored")) is Step.FINISH
+
+
 def test_a_finished_remediation_is_left_alone_whatever_else_it_says():
     for found in every_combination():
-        assert next_step(quick(found | {FINISHED: ("True", "Denied")})) is Step.NOTHING
+        assert next_step(quick(found | {FINISHED: ("True", "Denied")}), T0) is Step.NOTHING
 
 
 @pytest.mark.parametrize("kind", [PLANNED, ADMITTED, APPLIED])
@@ -117,7 +151,7 @@ def test_a_finished_remediation_is_left_alone_whatever_else_it_says():
 def test_a_condition_that_is_not_true_is_worked_on(kind, status):
     order = {PLANNED: Step.PLAN, ADMITTED: Step.DECIDE, APPLIED: Step.APPLY}
     before = list(order)[: list(order).index(kind)]
-    assert next_step(case([*(condition(k) for k in before), condition(kind, status)])) is order[kind]
+    assert next_step(case([*(condition(k) for k in before), condition(kind, status)]), T0) is order[kind]
 
 
 def test_nothing_is_undone_without_a_plan_or_a_verdict():
