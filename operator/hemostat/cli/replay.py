@@ -2,7 +2,7 @@
 
 import typer
 
-from hemostat.cli import replay_agents, replay_metrics, replay_rca, replay_watch
+from hemostat.cli import replay_agents, replay_diagnosis, replay_metrics, replay_rca, replay_watch
 
 app = typer.Typer(
     name="replay",
@@ -12,5 +12,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (replay_metrics.metrics, replay_rca.rca, replay_watch.watch, replay_agents.agents):
+for _command in (
+    replay_metrics.metrics,
+    replay_rca.rca,
+    replay_watch.watch,
+    replay_agents.agents,
+    replay_diagnosis.diagnosis,
+):
     app.command()(_command)

@@ -61,7 +61,7 @@ def test(
     from hemostat.diagnosis.rehearsal import rehearse
 
     past = parse(Incident, _stored(incident))
-    played = rehearse(_given(files), past)
+    played = rehearse(runbooks_of(files), past)
     emit(page(past, played))
     if played.winner is None:
         raise typer.Exit(1)
@@ -112,7 +112,7 @@ def _findings(file: Path, catalogue: "Catalogue") -> Iterator[tuple[str, str]]:
             seen.add(key)
 
 
-def _given(files: list[Path]) -> "list[Runbook]":
+def runbooks_of(files: list[Path]) -> "list[Runbook]":
     """Return the Runbooks of all files. Raises `Refused` (BadFile) for one that cannot be read, or named as another."""
     from hemostat.api.runbook import Runbook
 

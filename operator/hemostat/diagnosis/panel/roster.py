@@ -16,6 +16,7 @@ class Specialist:
     name: str
     reads: frozenset[EvidenceKind]
     tools: frozenset[str]
+    """What it may use of what there is: `objects` and `changes` are there where a recording is diagnosed."""
     task: str
     """What it is to find out, in a sentence."""
 
@@ -40,13 +41,13 @@ SPECIALISTS = (
     Specialist(
         "kubernetes",
         frozenset({K.WORKLOAD, K.EVENT, K.LOG}),
-        frozenset({"logs", "events"}),
+        frozenset({"logs", "events", "objects"}),
         "Say what state the pods are in, why they do not run or are not ready, and what they log about it.",
     ),
     Specialist(
         "changes",
         frozenset({K.CHANGE}),
-        frozenset(),
+        frozenset({"changes"}),
         "Say which change came before the trouble and can explain it, and which of them cannot.",
     ),
     Specialist(
