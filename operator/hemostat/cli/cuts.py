@@ -73,8 +73,7 @@ def orders(config_map: Mapping[str, Any], known: Sequence[Remediation], now: dat
             continue
         if order.until <= now.timestamp():
             continue
-        ends = min(filter(None, (datetime.fromtimestamp(order.until, UTC), held_until(by))))
-        yield Held(key, namespace, type(order).__name__, _words(order), ends, name, text=text)
+        yield Held(key, namespace, type(order).__name__, _words(order), _ends(order, by), name, text=text)
 
 
 def policies(found: Iterable[Mapping[str, Any]], known: Sequence[Remediation]) -> Iterator[Held]:
@@ -120,6 +119,15 @@ def _by_hand(call: Call, service: str, namespace: str) -> str:
     )
 
 
+def _ends(order: AnyOrder, by: Remediation | None) -> datetime | None:
+    """Return when the last guard lets go of it; None where only the guards know since when they have held it."""
+    latest = datetime.fromtimestamp(order.until, UTC)
+    held = held_until(by) if by is not None else None
+    if held is not None:
+        return min(latest, held)
+    return None if order.hold_seconds else latest
+
+
 def table(held: Sequence[Held], now: datetime, *, everywhere: bool) -> Table:
     """Return one row for each."""
     names = ("ID", "KIND", "LEFT", "REMEDIATION", "WHAT")
@@ -135,18 +143,24 @@ def _left(one: Held, now: datetime) -> tuple[str, str]:
     if one.ends is None:
         return "?", "yellow"
     seconds = int((one.ends - now).total_seconds())
-    return (f"{seconds}s", "") if seconds >= 0 else (f"overdue {-seconds}s", "bold red")
+    if seconds >= 0:
+        return f"{seconds}s", ""
+    return ("ended", "dim") if one.is_order else (f"overdue {-seconds}s", "bold red")  # guards end orders by themselves
 
 
 def _words(order: AnyOrder) -> str:
     if isinstance(order, Cut):
         where = f" in conversation {order.conversation}" if order.conversation else ""
-        return f"{order.caller or 'anybody'} -> {order.callee} {order.state.value}{where}: {order.reason}"
+        return f"{order.caller or 'anybody'} -> {order.callee} {order.state.value}{where}{_hold(order)}: {order.reason}"
     if isinstance(order, Halt):
-        return f"conversation {order.conversation} halted: {order.reason}"
+        return f"conversation {order.conversation} halted{_hold(order)}: {order.reason}"
     assert isinstance(order, Cap)
     bounds = [f"{n} {unit}" for n, unit in ((order.turns, "turns"), (order.tokens, "tokens")) if n]
-    return f"conversation {order.conversation} capped at {' and '.join(bounds)}: {order.reason}"
+    return f"conversation {order.conversation} capped at {' and '.join(bounds)}{_hold(order)}: {order.reason}"
+
+
+def _hold(order: AnyOrder) -> str:
+    return f" for {order.hold_seconds} s" if order.hold_seconds else ""
 
 
 def _until(meta: Mapping[str, Any]) -> datetime | None:

@@ -109,6 +109,20 @@ def test_orders_and_policies_are_listed_with_the_time_left_and_whose_they_are(ku
     assert "talks-1-cut" in found[POLICY]
 
 
+def test_an_order_that_guards_have_ended_by_now_is_not_told_as_cut_for_longer(kube):
+    """`act` is down: the key is still there, and no guard obeys it any more."""
+    kube.config_map["data"] = {
+        CUT: order(Cut, CUT, caller="planner", callee="critic", hold_seconds=90),
+        "by-hand": order(Halt, "by-hand", conversation="c9", hold_seconds=60),
+    }
+    kube.collections["remediations"][0]["status"]["results"][0]["time"] = "2026-11-21T05:00:00Z"
+    found = rows(call("cuts").stdout)
+    assert " ended " in found[CUT]
+    assert "Open for 90 s" in found[CUT]
+    assert " ? " in found["by-hand"], "since when each guard has held it only that guard knows"
+    assert "halted for 60 s" in found["by-hand"]
+
+
 def test_what_should_have_been_taken_back_is_told_as_overdue(kube):
     kube.collections["authorizationpolicies"] = [policy(creationTimestamp="2026-11-21T05:00:00Z")]
     assert "overdue 3540s" in rows(call("cuts").stdout)[POLICY]
