@@ -391,6 +391,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "causes": [{"service": "payment", "watchRef": _REF, "scorePercent": 70, "reasons": ["30.5 % of calls fail"]}],
         "partOf": _REF,
         "reopened": {"count": 2, "time": TIME},
+        "progress": {"step": "Verifying", "stage": "Verification", "message": "it is looked at", "time": TIME},
         "summary": "payment fails",
         "severity": "Major",
         "storm": {"targets": 90, "signals": 400, "names": ["Deployment a"], "shared": ["node n1"]},

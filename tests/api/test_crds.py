@@ -292,7 +292,10 @@ SHOWN = {
     "Watch": ["payment", "Tested", "Tested", "1", "errors", AGO, "4", "12", "3", "5", "Tested"],
     "Runbook": ["Active", "Tested", "Low", "a bad rollout"],
     "GatePolicy": ["Auto", '["rollback","scale"]', '["shop","bank"]'],
-    "Incident": ["Major", "payment", "False", "Verifying", "payment fails", "payment", "2", "90", "payment", "payment"],
+    "Incident": [
+        *("Major", "payment", "False", "Verifying", "Verifying", "payment fails"),
+        *("it is looked at", "payment", "2", "90", "payment", "payment"),
+    ],
     "Remediation": ["scale", "payment", "NeedsApproval", "Tested", HASH_A, "payment"],
     "Approval": ["one", "Deny", "admin"],
     "ChaosExperiment": ["payment", "True", "payment-1"],

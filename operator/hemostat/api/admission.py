@@ -118,6 +118,7 @@ def _conditions_unchanged(kinds: tuple[str, ...]) -> str:
     return f"{kept('object')} == {kept('oldObject')}"
 
 
+_OBSERVED_OBJECTS = ("summary", "severity", "partOf", "reopened", "storm", "progress")
 INCIDENT_STATUS: tuple[Validation, ...] = (
     (
         f"request.userInfo.username != '{OBSERVE_USER}' || "
@@ -130,7 +131,7 @@ INCIDENT_STATUS: tuple[Validation, ...] = (
         + " && "
         + " && ".join(_list_unchanged(field) for field in ("signals", "evidence", "causes"))
         + " && "
-        + " && ".join(_object_unchanged(field) for field in ("summary", "severity", "partOf", "reopened", "storm"))
+        + " && ".join(_object_unchanged(field) for field in _OBSERVED_OBJECTS)
         + ")",
         "act must not write observe's part: summary, severity, signals, evidence, causes, relations and conditions",
     ),

@@ -345,6 +345,19 @@ class Storm(Model):
         return f"a storm: too many Incidents within a minute; this one stands for {many}: {names}{shared}"
 
 
+class Progress(Model):
+    """The step that the loop has come to; the stream of the Incident has all of them."""
+
+    step: Word
+    """What is being done or was done last: Asked, LookedUp, NeedsApproval, Applied, Verifying, Resolved, ..."""
+    stage: Word
+    """Detection, Diagnosis, Gate, Action, Verification or Resolution."""
+    message: Short = ""
+    """The same for people: who, and with what numbers."""
+    time: Time
+    """When the step was taken."""
+
+
 class TimelineEntry(Model):
     """Something that happened, told once."""
 
@@ -409,6 +422,8 @@ class IncidentStatus(Model):
     """How often the trouble came back after it was resolved."""
     storm: Storm | None = None
     """Other trouble of the same minute that this Incident stands for."""
+    progress: Progress | None = None
+    """Where it is, as last told: written at most once a second, so that steps in between may be left out."""
     timeline: Annotated[tuple[TimelineEntry, ...], Field(max_length=MAX_TIMELINE, json_schema_extra=keyed("id"))] = ()
     """What happened, oldest first, at most 100 entries."""
 

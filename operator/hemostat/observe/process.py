@@ -26,6 +26,7 @@ from hemostat.handlers import follow, key_of, on_change
 from hemostat.kube import Kube
 from hemostat.memory.opening import open_memory
 from hemostat.observe.attend import Attendant
+from hemostat.observe.bulletin import Bulletin
 from hemostat.observe.consultant import Consultant
 from hemostat.observe.desk import GRAPH_SECONDS, Desk
 from hemostat.observe.gather import Gatherer
@@ -79,6 +80,7 @@ class Observe:
         poller = Poller(prometheus)
         graph = partial(call_graph, windows, lock)
         lookups = Lookups(kube, self._store, prometheus, graph, self._clock)
+        self.bulletin = Bulletin(self._store, self._clock)
         self._consultant = self._consulting(connect(settings, prices), lookups)
         self._past = Recollection(open_memory(settings.memory), self._store, self._clock) if settings.memory else None
         history = self._past.similar if self._past is not None else None
@@ -108,7 +110,8 @@ class Observe:
         s = self._settings
         budget = Budget(s.diagnosis_turns, s.diagnosis_tokens, s.diagnosis_usd, s.diagnosis_seconds)
         permits = Permits(self._store.annotations, time.monotonic)
-        return Consultant(Panel(asks, Meter(budget, time), time), permits.of, lookups.of, self._clock.now)
+        panel = Panel(asks, Meter(budget, time), time, self.bulletin.journal)
+        return Consultant(panel, permits.of, lookups.of, self._clock.now)
 
     def servers(self) -> tuple[Ingest]:
         """What listens for telemetry."""
@@ -117,7 +120,7 @@ class Observe:
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
         past = (self._past.queue,) if self._past is not None else ()
-        return (self.watches, self._poller.quick, self._poller.slow, self.objects, *past)
+        return (self.watches, self._poller.quick, self._poller.slow, self.objects, self.bulletin.queue, *past)
 
     def start(self) -> list[threading.Thread]:
         """Start the workers; a Watch is looked at by one of them at a time. Slow queries have half as many."""
@@ -139,8 +142,7 @@ class Observe:
             put, remove = partial(self._put, kind.name), partial(self._world.remove, kind.name)
             follow(registry, kind.group, kind.version, kind.plural, put=put, remove=remove)
         on_change(registry, REMEDIATION, self._remediation)
-        if self._past is not None:
-            on_change(registry, INCIDENT, self._past.note)
+        on_change(registry, INCIDENT, self._incident)
         on_change(registry, RUNBOOK, lambda body: self._check(Runbook.model_validate(body)))
 
     def serve(self, pages: web.Application) -> None:
@@ -156,6 +158,11 @@ class Observe:
         namespace, spec = body["metadata"]["namespace"], body["spec"]
         for key in self._observer.watching(namespace, spec["targetRef"]["name"]):
             self.watches.add(key)
+
+    def _incident(self, body: Mapping[str, Any]) -> None:
+        self.bulletin.note(body)
+        if self._past is not None:
+            self._past.note(body)
 
     def _check(self, runbook: Runbook) -> None:
         """Say in the Runbook's status whether it can be used."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from hemostat.api.incident import OBSERVED, Incident, IncidentStatus
+from hemostat.api.incident import OBSERVED, Incident, IncidentStatus, Progress
 from hemostat.api.meta import Model, TargetRef
 from hemostat.api.remediation import Remediation
 from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
@@ -23,6 +23,7 @@ from hemostat.signals.workload import KINDS, Scene
 
 LOG = logging.getLogger(__name__)
 MANAGER = "hemostat-observe"
+PROGRESS_MANAGER = "hemostat-observe-progress"
 BY = "observe"
 
 
@@ -120,11 +121,21 @@ class Store:
             return  # the name says all that the spec says: it is this one
 
     def write_incident(self, incident: Incident, status: IncidentStatus) -> None:
-        """Apply `observe`'s part of the status: everything but what `act` owns."""
+        """Apply `observe`'s part of the status: everything but what `act` owns, and where it is (`write_progress`)."""
         part = status.wire()
         part["conditions"] = [c for c in part["conditions"] if c["type"] in OBSERVED]
         part["timeline"] = [t for t in part["timeline"] if t["by"] == BY]
+        part.pop("progress", None)
         self._apply("Incident", incident, INCIDENT, part)
+
+    def write_progress(self, namespace: str, name: str, uid: str, progress: Progress) -> None:
+        """Apply where the Incident of this uid is, as a manager of its own. Raises `NotFound` if it is gone."""
+        body = _object("Incident", namespace, name) | {"status": {"progress": progress.wire()}}
+        body["metadata"]["uid"] = uid
+        try:
+            self._kube.apply(INCIDENT.path(namespace, name, "status"), body, PROGRESS_MANAGER, force=True)
+        except Conflict as error:
+            raise NotFound(f"Incident {namespace}/{name} is another one by now") from error
 
     def write_watch(self, watch: Watch, status: WatchStatus) -> None:
         """Apply the whole status."""

@@ -1,0 +1,94 @@
+"""The steps that an Incident itself tells: of both processes, and again after a restart (pure).
+
+Keys are those of its timeline, or of a condition that waits, so that a step is told once however often it is read.
+"""
+
+import re
+from collections.abc import Sequence
+
+from hemostat.api.incident import DIAGNOSED, REMEDIATED, RESOLVED, VERIFIED, Incident, TimelineEntry
+from hemostat.api.meta import Condition, find
+from hemostat.progress.step import MAX_MESSAGE, Stage, Step
+from hemostat.signals.correlate import openings
+
+_OBSERVED = {
+    "detected": (Stage.DETECTION, "Opened"),
+    "signal": (Stage.DETECTION, "SignalFired"),
+    "symptom": (Stage.DETECTION, "SymptomSeen"),
+    "severity": (Stage.DETECTION, "Graded"),
+    "silent": (Stage.DETECTION, "NoData"),
+    "storm": (Stage.DETECTION, "Storm"),
+    "part-of": (Stage.DETECTION, "PartOf"),
+    "alone": (Stage.DETECTION, "StandsAlone"),
+    "unwatched": (Stage.DETECTION, "Unwatched"),
+    "reopened": (Stage.DETECTION, "Reopened"),
+    "consulted": (Stage.DIAGNOSIS, "Consulted"),
+    "diagnosed": (Stage.DIAGNOSIS, "Diagnosed"),
+    "proposed": (Stage.GATE, "Proposed"),
+    "handed-over": (Stage.GATE, "PersonNeeded"),
+}
+_ACTED = {
+    "Planned": Stage.GATE,
+    "Admitted": Stage.GATE,
+    "Applied": Stage.ACTION,
+    "Undone": Stage.ACTION,
+    "Verified": Stage.VERIFICATION,
+    "Finished": Stage.VERIFICATION,
+}
+_WAITING = {DIAGNOSED: Stage.DIAGNOSIS, REMEDIATED: Stage.GATE, VERIFIED: Stage.VERIFICATION}
+_TOLD_ELSEWHERE = ("NotYet", "Reopened", "Proposed", "NeedsApproval")
+"""Reasons of conditions that wait which say nothing new: the timeline has them, or nothing happens."""
+BEGINNINGS = ("Opened", "Reopened")
+"""Steps of detection with which everything begins anew."""
+
+
+def steps_of(incident: Incident) -> tuple[Step, ...]:
+    """Return the steps that the Incident tells, in the order of time; what waits now is last."""
+    told = [_entry(e) for e in incident.status.timeline]
+    over = find(incident.status.conditions, RESOLVED)
+    if over is not None and over.status == "True":
+        said = f"{over.reason}: {over.message}"[:MAX_MESSAGE]
+        key = f"act/resolved/{openings(incident)}"
+        told.append(Step(Stage.RESOLUTION, "Resolved", said, "act", over.last_transition_time, key))
+    ordered = sorted({s.key: s for s in told}.values(), key=_time)
+    return (*ordered, *(_waiting(c) for c in incident.status.conditions if _waits(c)))
+
+
+def present(steps: Sequence[Step]) -> Step | None:
+    """Return the step that it has come to: what is seen meanwhile does not hide that somebody is asked or at work."""
+    for step in reversed(steps):
+        if step.stage is not Stage.DETECTION or step.what in BEGINNINGS:
+            return step
+    return steps[-1] if steps else None
+
+
+def _time(step: Step) -> float:
+    assert step.time is not None, "what is stored has a time"
+    return step.time.timestamp()
+
+
+def _entry(entry: TimelineEntry) -> Step:
+    _, head, *rest = f"{entry.id}//".split("/")
+    message = entry.message[:MAX_MESSAGE]
+    if entry.by == "act" and head == "resolved":
+        return Step(Stage.RESOLUTION, "Resolved", message, entry.by, entry.time, entry.id)
+    if entry.by == "act":
+        return Step(_ACTED.get(rest[0], Stage.ACTION), _word(rest[1]), message, entry.by, entry.time, entry.id)
+    stage, what = _OBSERVED.get(head, (Stage.DIAGNOSIS, _word(head)))
+    return Step(stage, what, message, entry.by, entry.time, entry.id)
+
+
+def _waits(condition: Condition) -> bool:
+    return condition.type in _WAITING and condition.status == "Unknown" and condition.reason not in _TOLD_ELSEWHERE
+
+
+def _waiting(condition: Condition) -> Step:
+    """Return a step without a time: when the condition began to be Unknown is not when this reason came up."""
+    key = f"waits/{condition.type}/{condition.reason}/{condition.last_transition_time.isoformat()}"
+    by = "observe" if condition.type == DIAGNOSED else "act"
+    return Step(_WAITING[condition.type], condition.reason, condition.message[:MAX_MESSAGE], by, None, key)
+
+
+def _word(text: str) -> str:
+    """Return a CamelCase word of whatever stands in an id."""
+    return "".join(p[:1].upper() + p[1:] for p in re.findall(r"[A-Za-z0-9]+", text))[:63].lstrip("0123456789") or "Told"

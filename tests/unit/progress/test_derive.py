@@ -1,0 +1,83 @@
+"""What an Incident tells of itself: the same steps for whoever reads it again, in order, and the one it has come to."""
+
+import pytest
+from tests.unit.builders import T0, at, condition, incident
+
+from hemostat.clock import rfc3339
+from hemostat.progress.derive import present, steps_of
+from hemostat.progress.step import Stage, Step
+
+
+def told(id_, when=0.0, message="said"):
+    return {"id": id_, "time": rfc3339(at(when)), "by": id_.split("/", 1)[0], "message": message}
+
+
+def of(*timeline, conditions=()):
+    return steps_of(incident(timeline=list(timeline), conditions=conditions))
+
+
+@pytest.mark.parametrize(
+    ("id_", "stage", "what"),
+    [
+        ("observe/detected", Stage.DETECTION, "Opened"),
+        ("observe/signal/calls/errors/checkout->payment", Stage.DETECTION, "SignalFired"),
+        ("observe/reopened/1", Stage.DETECTION, "Reopened"),
+        ("observe/diagnosed/bad-release", Stage.DIAGNOSIS, "Diagnosed"),
+        ("observe/consulted/0/Agreed", Stage.DIAGNOSIS, "Consulted"),
+        ("observe/proposed/payment-1-rollback-0-1", Stage.GATE, "Proposed"),
+        ("observe/something-new/x", Stage.DIAGNOSIS, "SomethingNew"),
+        ("act/payment-1/Admitted/NeedsApproval", Stage.GATE, "NeedsApproval"),
+        ("act/payment-1/Applied/Applied", Stage.ACTION, "Applied"),
+        ("act/payment-1/Undone/Undone", Stage.ACTION, "Undone"),
+        ("act/payment-1/Verified/Healed", Stage.VERIFICATION, "Healed"),
+        ("act/resolved/0", Stage.RESOLUTION, "Resolved"),
+        ("act/<b>", Stage.ACTION, "Told"),
+    ],
+)
+def test_an_entry_of_the_timeline_is_a_step_of_its_stage(id_, stage, what):
+    (step,) = of(told(id_, 3))
+    assert (step.stage, step.what, step.key, step.time) == (stage, what, id_, at(3))
+
+
+def test_steps_come_in_the_order_of_time_whoever_told_them():
+    found = of(told("act/r/Applied/Applied", 9), told("observe/detected", 1), told("observe/diagnosed", 5))
+    assert [s.what for s in found] == ["Opened", "Diagnosed", "Applied"]
+
+
+def test_what_waits_is_the_last_step_and_has_no_time_of_its_own():
+    """The condition was Unknown long before this reason came up."""
+    found = of(told("act/r/Applied/Applied", 9), conditions=[condition("Verified", "Unknown", "Verifying", when=1)])
+    assert [(s.what, s.time) for s in found] == [("Applied", at(9)), ("Verifying", None)]
+
+
+def test_a_condition_that_waits_for_nothing_says_nothing():
+    waits = [condition("Remediated", "Unknown", "NotYet"), condition("Verified", "Unknown", "NotYet")]
+    assert of(conditions=waits) == ()
+
+
+def test_that_it_is_resolved_is_told_once_though_both_condition_and_timeline_say_it():
+    found = of(told("act/resolved/0", 9), conditions=[condition("Resolved", True, "ClearedByItself", when=9)])
+    assert [s.what for s in found] == ["Resolved"]
+
+
+def test_messages_are_bounded():
+    (step,) = of(told("observe/detected", message="x" * 1000))
+    assert len(step.message) == 256
+
+
+def step(stage, what):
+    return Step(stage, what, "", time=T0)
+
+
+def test_what_is_seen_meanwhile_does_not_hide_that_a_person_is_asked():
+    asked = step(Stage.GATE, "NeedsApproval")
+    assert present([step(Stage.DETECTION, "Opened"), asked, step(Stage.DETECTION, "SymptomSeen")]) is asked
+
+
+def test_trouble_that_came_back_begins_anew():
+    back = step(Stage.DETECTION, "Reopened")
+    assert present([step(Stage.RESOLUTION, "Resolved"), back, step(Stage.DETECTION, "SignalFired")]) is back
+
+
+def test_before_anything_is_told_there_is_no_present_step():
+    assert present([]) is None
