@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from hemostat.cli import deciding, processes, reading, replay, restoring, runbook
+from hemostat.cli import audit, deciding, processes, reading, replay, restoring, runbook
 from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope
 from hemostat.errors import HemostatError
@@ -44,6 +44,7 @@ for _command in (
     processes.version,
 ):
     app.command()(_command)
+app.add_typer(audit.app)
 app.add_typer(replay.app)
 app.add_typer(runbook.app)
 

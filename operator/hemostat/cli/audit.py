@@ -1,0 +1,174 @@
+"""`hemostat audit`: what was done and on whose word, and the proof of it. Reads files alone; asks no cluster."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hemostat.cli.options import Format
+from hemostat.errors import Refused
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hemostat.audit.keys import Verifier
+    from hemostat.audit.record import Record
+    from hemostat.audit.sqlite import SqliteStore
+
+app = typer.Typer(
+    name="audit",
+    help="Read the log of what Hemostat did, and prove it without a cluster.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+LogFile = Annotated[Path, typer.Argument(metavar="LOG", help="The SQLite file that act writes.")]
+Keys = Annotated[
+    list[str],
+    typer.Option("--key", help="A verifier key (NAME+ID+KEY), or a file with one in each line; repeatable."),
+]
+LARGEST_FILE = 1024 * 1024
+
+
+@app.command()
+def verify(
+    log: LogFile,
+    key: Keys,
+    head: Annotated[
+        list[Path] | None,
+        typer.Option("--head", help="A head that was published; what it counts must be there still. Repeatable."),
+    ] = None,
+    output: Annotated[Format, typer.Option("--output", "-o", help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Say whether the log is what was signed, and which record is the first that is not. Exit code 0: it is; else 1."""
+    from dataclasses import asdict
+
+    from hemostat.audit.verify import verify as verified
+    from hemostat.cli.reading import dump
+    from hemostat.cli.text import emit, words
+    from hemostat.signals.words import counted
+
+    published = [_read(path) for path in head or ()]
+    with _open(log) as store:
+        try:
+            found = verified(store, _keys(key), published)
+        except ValueError as error:
+            raise Refused("BadHead", f"the published head proves nothing: {error}") from error
+    if output is not Format.TABLE:
+        dump([{**asdict(found), "whole": found.whole}], output)
+    elif found.whole:
+        emit(words(f"whole: {counted(found.size, 'record')}, all as they were signed", "green"))
+    else:
+        emit(words(f"NOT whole: {found.why}", "bold red"))
+        emit(words(f"the first {found.proven} of {counted(found.size, 'record')} are as they were signed"))
+    if not found.whole:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def listed(
+    log: LogFile,
+    remediation: Annotated[str | None, typer.Option(help="Only what is about this Remediation.")] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only of this namespace.")] = None,
+    output: Annotated[Format, typer.Option("--output", "-o", help="How to print them.")] = Format.TABLE,
+) -> None:
+    """List the records. It does not check them: see `hemostat audit verify`."""
+    import json
+
+    from hemostat.audit.record import Record
+    from hemostat.cli.reading import dump
+    from hemostat.cli.text import emit
+
+    with _open(log) as store:
+        try:
+            chosen = [
+                record
+                for record in (Record.decode(row.body) for row in store.rows())
+                if remediation in (None, record.entry.remediation) and namespace in (None, record.entry.namespace)
+            ]
+        except ValueError as error:
+            raise Refused("AuditDamaged", f"{error}; see hemostat audit verify") from error
+    if output is Format.TABLE:
+        emit(_table(chosen))
+    else:
+        dump([json.loads(record.encode()) for record in chosen], output)
+
+
+@app.command()
+def prove(log: LogFile, index: Annotated[int, typer.Argument(metavar="INDEX", help="Of the record, from 0.")]) -> None:
+    """Print the proof that a record is in the log, for somebody who has only a key: see `hemostat audit check`."""
+    from hemostat.audit.proof import prove as proven
+
+    with _open(log) as store:
+        try:
+            print(proven(store, index), end="")
+        except ValueError as error:
+            raise Refused("NotFound", str(error)) from error
+
+
+@app.command()
+def check(proof: Annotated[Path, typer.Argument(metavar="PROOF", help="As `prove` prints it.")], key: Keys) -> None:
+    """Print the record that a proof proves. Exit code 0: it does; else 1."""
+    from hemostat.audit.proof import check as checked
+
+    try:
+        record = checked(_read(proof), _keys(key))
+    except ValueError as error:
+        raise Refused("NotProven", f"nothing is proven: {error}") from error
+    print(record.encode().decode())
+
+
+@app.command("key")
+def key_of(
+    pem: Annotated[Path, typer.Argument(metavar="PEM", help="Made by: openssl genpkey -algorithm ed25519")],
+    name: Annotated[str, typer.Option(help="The name of the log.")] = "hemostat.dev/audit",
+) -> None:
+    """Print the verifier key of a signing key: what others need to believe its log."""
+    from hemostat.audit.keys import Signer
+
+    print(Signer.load(name, _read(pem).encode()).verifier)
+
+
+def _table(records: Sequence["Record"]) -> "Table":
+    from hemostat.cli.text import columns, words
+    from hemostat.clock import rfc3339
+
+    table = columns("INDEX", "TIME", "NAMESPACE", "REMEDIATION", "STEP", "ON THE WORD OF", "SAYS")
+    for record in records:
+        entry = record.entry
+        word = f"{entry.word} {', '.join(entry.names)}".strip()
+        says = "; ".join(f"{name}: {value}" for name, value in entry.says.items())
+        cells = (str(record.index), rfc3339(record.time), entry.namespace, entry.remediation, entry.step, word, says)
+        table.add_row(*(words(cell) for cell in cells))
+    return table
+
+
+def _open(path: Path) -> "closing[SqliteStore]":
+    from hemostat.audit.sqlite import SqliteStore
+
+    if not path.is_file():
+        raise Refused("NotFound", f"there is no file {path}")
+    return closing(SqliteStore(path, read_only=True))
+
+
+def _keys(given: Sequence[str]) -> list["Verifier"]:
+    from hemostat.audit.keys import Verifier
+
+    lines = [line for one in given for line in ([one] if one.count("+") > 1 else _read(Path(one)).splitlines())]
+    try:
+        return [Verifier.parse(line) for line in lines if line.strip()]
+    except ValueError as error:
+        raise Refused("BadKey", str(error)) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+        if len(raw) > LARGEST_FILE:
+            raise Refused("TooLarge", f"{path} is larger than {LARGEST_FILE} bytes: it is another file")
+        return raw.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused("Unreadable", f"{path} cannot be read: {error}") from error
