@@ -54,7 +54,7 @@ class Desk:
     def word(self, namespace: str, watch: str, now: datetime) -> Word:
         """Say what the Watch is to do. Raises what listing Incidents raises."""
         self.incidents(namespace, now)
-        graph = self._drawing(now)
+        graph = self.drawing(now)
         with self._lock:
             board = self._board(namespace)
             elsewhere = sum(b.recent(now) for b in self._boards.values())
@@ -109,7 +109,8 @@ class Desk:
             self._boards[namespace] = Board()
         return self._boards[namespace]
 
-    def _drawing(self, now: datetime) -> CallGraph:
+    def drawing(self, now: datetime) -> CallGraph:
+        """Return the call graph as it was at most five seconds ago."""
         with self._pen:
             drawn = self._drawn
             if drawn is None or not timedelta(0) <= now - drawn[0] < GRAPH_FOR:

@@ -31,6 +31,7 @@ class IncidentKeeper:
     :param requester: the user name that the API server sees in this process.
     :param consultant: asks models; None where none is set.
     :param history: finds past incidents like one that has just been described for the first time; None without memory.
+    :param opening: gathers what can be known of one at once.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class IncidentKeeper:
         requester: str,
         consultant: Consultant | None = None,
         history: Callable[[Incident], Sequence[Item]] | None = None,
+        opening: Callable[[Incident], Sequence[Item]] = lambda _: (),
     ) -> None:
         self._store = store
         self._events = events
         self._requester = requester
         self._consultant = consultant
         self._history = history
+        self._opening = opening
 
     def keep(
         self,
@@ -83,9 +86,10 @@ class IncidentKeeper:
         runbooks = self._store.runbooks(namespace)
         hold = self._consultant is not None and self._consultant.pending(incident.metadata.uid)
         status = described(incident, incident.status, facts, signals, seen, now, hold=hold)
-        if self._history is not None and status.diagnosis is None and not hold:
-            past = self._history(incident.model_copy(update={"status": status}))
-            status = status.model_copy(update={"evidence": append(status.evidence, past, now)})
+        if status.diagnosis is None and not hold:
+            as_seen = incident.model_copy(update={"status": status})
+            more = [*self._opening(as_seen), *(self._history(as_seen) if self._history is not None else ())]
+            status = status.model_copy(update={"evidence": append(status.evidence, more, now)})
         status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)
         status = self._diagnosed(incident, status, runbooks, facts, now)
         if status.part_of is None:

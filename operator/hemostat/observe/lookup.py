@@ -1,25 +1,29 @@
-"""What specialists may look up about an Incident: its own pods, calls, Events and measurements, and nobody else's.
+"""What specialists may look up about an Incident: its own pods, calls, Events, measurements and agents' steps, past
+incidents of its namespace, and nobody else's; and what of that is gathered without being asked for.
 
 Nothing that a model writes becomes a path or a query: it picks names out of what is there (shell).
 """
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
 
-from hemostat.api.incident import EvidenceKind, Incident
+from hemostat.api.incident import EvidenceKind, Incident, SignalState
 from hemostat.api.watch import Watch
 from hemostat.clock import Clock
 from hemostat.diagnosis import lookups
 from hemostat.diagnosis.evidence import Item
+from hemostat.diagnosis.footsteps import footsteps
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.diagnosis.panel.tools import MAX_ITEMS, Tool
+from hemostat.diagnosis.redact import redact
 from hemostat.diagnosis.templates import excerpt
-from hemostat.errors import Refused
+from hemostat.errors import HemostatError, Refused
 from hemostat.kube import Kube, path_of
 from hemostat.observe.store import Store
+from hemostat.signals.loops.trail import Trail
 from hemostat.signals.presets import Target, mounted, rules_of
 from hemostat.telemetry.graph import CallGraph
 from hemostat.telemetry.prometheus import Prometheus
@@ -29,6 +33,9 @@ LOG_SECONDS = 1800
 POINTS = 60
 NEIGHBOURS = 2
 """Services that can be asked about call the target, or are called by it, over at most so many edges."""
+MAX_TRAILS = 2
+"""Conversations whose steps are gathered when an Incident opens."""
+MOST_SIMILAR = 8
 Name = Annotated[str, Field(max_length=253)]
 
 
@@ -59,18 +66,50 @@ class WhichSignal(Reply):
     """How far back from now."""
 
 
+class WhichConversation(Reply):
+    """Whose steps."""
+
+    conversation: Name
+    """Id of one of the conversations that signals of the Incident name."""
+
+
 class Nothing(Reply):
     """There is nothing to choose."""
 
 
 class Lookups:
-    """Makes the tools of an Incident."""
+    """Makes the tools of an Incident.
+
+    :param graph: the live call graph, as it was a few seconds ago at most.
+    :param trails: the last steps of conversations in which a service is in trouble.
+    :param similar: past incidents like this one, at most so many; None without a memory.
+    """
 
     def __init__(
-        self, kube: Kube, store: Store, prometheus: Prometheus, graph: Callable[[], CallGraph], clock: Clock
+        self,
+        kube: Kube,
+        store: Store,
+        prometheus: Prometheus,
+        graph: Callable[[datetime], CallGraph],
+        trails: Callable[[str, Collection[str]], Sequence[Trail]],
+        similar: Callable[[Incident, int], Sequence[Item]] | None,
+        clock: Clock,
     ) -> None:
         self._kube, self._store, self._prometheus = kube, store, prometheus
-        self._graph, self._clock = graph, clock
+        self._graph, self._trails, self._similar = graph, trails, similar
+        self._clock = clock
+
+    def opening(self, incident: Incident) -> list[Item]:
+        """Return what costs nothing to gather when an Incident opens: memory is read, and nobody is asked."""
+        found = list(self._events(incident))
+        try:
+            service = self._service(incident)
+        except HemostatError:  # its Watch was deleted meanwhile
+            return found
+        found += lookups.edges(self._graph(self._clock.now()), service)
+        for trail in self._trails(service, _conversations(incident))[:MAX_TRAILS]:
+            found += footsteps(trail, self._clock.now().timestamp())
+        return found
 
     def of(self, incident: Incident) -> dict[str, Tool]:
         """Return what may be looked up about it, by name."""
@@ -103,8 +142,24 @@ class Lookups:
                 WhichSignal,
                 lambda asked, _: self._series(incident, asked),
             ),
+            Tool(
+                "steps",
+                "the last steps of agents in a conversation: their order, counts, tokens, and what is open",
+                EvidenceKind.STEP,
+                WhichConversation,
+                lambda asked, _: self._steps(incident, asked),
+            ),
         )
-        return {tool.name: tool for tool in made}
+        tools = {tool.name: tool for tool in made}
+        if (similar := self._similar) is not None:
+            tools["similar"] = Tool(
+                "similar",
+                f"past incidents of the namespace that are like this one, at most {MOST_SIMILAR}, with what helped",
+                EvidenceKind.EPISODE,
+                Nothing,
+                lambda *_: similar(incident, MOST_SIMILAR),
+            )
+        return tools
 
     def _logs(self, incident: Incident, asked: WhichLog) -> Sequence[Item]:
         namespace, ref = incident.metadata.namespace or "", incident.spec.target_ref
@@ -127,7 +182,7 @@ class Lookups:
         return lookups.events(scene.events, self._clock.now())
 
     def _edges(self, incident: Incident, asked: WhichService) -> Sequence[Item]:
-        graph = self._graph()
+        graph = self._graph(self._clock.now())
         near = {self._service(incident)}
         for _ in range(NEIGHBOURS):
             near |= {n for e in graph.edges if e.caller in near or e.callee in near for n in (e.caller, e.callee)}
@@ -149,6 +204,14 @@ class Lookups:
             found += lookups.series(rule.key, rule.query, self._prometheus.between(rule.query, now - back, now, step))
         return found
 
+    def _steps(self, incident: Incident, asked: WhichConversation) -> Sequence[Item]:
+        known = {redact(c): c for c in _conversations(incident)}  # who asks has seen it redacted
+        if asked.conversation not in known:
+            there = f"there are {_some(set(known))}" if known else "none is in trouble"
+            raise Refused("NoSuchConversation", f"no signal names a conversation {asked.conversation!r}; {there}")
+        trails = self._trails(self._service(incident), {known[asked.conversation]})
+        return [item for trail in trails for item in footsteps(trail, self._clock.now().timestamp())]
+
     def _service(self, incident: Incident) -> str:
         return self._watch(incident).spec.service or incident.spec.target_ref.name
 
@@ -162,3 +225,9 @@ class Lookups:
 def _some(names: set[str]) -> str:
     shown = sorted(names)[:10]
     return ", ".join(shown) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _conversations(incident: Incident) -> set[str]:
+    """Return the conversations that the signals of an Incident name, of those that fire."""
+    firing = [s.conversation for s in incident.status.signals if s.state is SignalState.FIRING]
+    return {c.id for one in firing if one is not None for c in one.conversations}

@@ -78,12 +78,12 @@ class Observe:
         user, _ = kube.user()
         prometheus = Prometheus.connect(settings)
         poller = Poller(prometheus)
-        graph = partial(call_graph, windows, lock)
-        lookups = Lookups(kube, self._store, prometheus, graph, self._clock)
+        desk = Desk(self._store.incidents, partial(call_graph, windows, lock))
+        self._past = Recollection(open_memory(settings.memory), self._store, self._clock) if settings.memory else None
+        similar = self._past.similar if self._past is not None else None
+        lookups = Lookups(kube, self._store, prometheus, desk.drawing, talks.trails, similar, self._clock)
         self.bulletin = Bulletin(self._store, self._clock)
         self._consultant = self._consulting(connect(settings, prices), lookups)
-        self._past = Recollection(open_memory(settings.memory), self._store, self._clock) if settings.memory else None
-        history = self._past.similar if self._past is not None else None
         stale = timedelta(seconds=settings.alertmanager_stale_seconds)
         self.webhook = Webhook(self._clock, settings.alertmanager_token_file, stale)
         self._observer = Observer(
@@ -91,9 +91,9 @@ class Observe:
             gatherer=Gatherer(self._store, poller, windows, lock, self.webhook, talks, backlog),
             attendant=Attendant(
                 store=self._store,
-                keeper=IncidentKeeper(self._store, self._events, user, self._consultant, history),
+                keeper=IncidentKeeper(self._store, self._events, user, self._consultant, similar, lookups.opening),
                 events=self._events,
-                desk=Desk(self._store.incidents, graph),
+                desk=desk,
                 clock=self._clock,
             ),
             events=self._events,

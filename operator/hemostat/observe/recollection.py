@@ -59,10 +59,10 @@ class Recollection:
             self._known.popitem(last=False)
         return None
 
-    def similar(self, incident: Incident) -> Sequence[Item]:
+    def similar(self, incident: Incident, most: int = MOST) -> Sequence[Item]:
         """Return past incidents of the namespace that are like this one, as evidence; none if they cannot be read."""
         try:
-            found = self._memory.similar(text_of(incident, redact), incident.metadata.namespace or "", MOST + 1)
+            found = self._memory.similar(text_of(incident, redact), incident.metadata.namespace or "", most + 1)
         except HemostatError as error:
             LOG.warning("Incident %s is diagnosed without past ones: %s", incident.metadata.name, error)
             return ()
@@ -71,7 +71,7 @@ class Recollection:
             Item(f"episode/{m.episode.uid}", EvidenceKind.EPISODE, f"{m.episode.kind} {m.episode.target}", told(m, now))
             for m in found
             if m.score >= LEAST_SCORE and m.episode.uid != incident.metadata.uid
-        ][:MOST]
+        ][:most]
 
 
 def _resolved(conditions: Iterable[Condition]) -> datetime | None:

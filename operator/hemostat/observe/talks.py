@@ -6,7 +6,7 @@ A trouble is told by one Watch: that of the side where its edge would be cut, or
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from hemostat.signals.conversation import Talk, Trouble
 from hemostat.signals.covered import METERED_SECONDS
 from hemostat.signals.loops.coverage import Coverages
 from hemostat.signals.loops.detect import Detector
+from hemostat.signals.loops.trail import Trail
 from hemostat.signals.loops.verdict import Verdict
 from hemostat.telemetry.steps import Identity, Step
 
@@ -82,6 +83,11 @@ class Talks:
         """Tell whether any agent of the service ever told of a step."""
         with self._lock:
             return service in self._heard
+
+    def trails(self, service: str, conversations: Collection[str]) -> list[Trail]:
+        """Return the last steps of conversations in which the service is in trouble."""
+        with self._lock:
+            return list(self._detector.trails(service, conversations, self._clock()))
 
     def forget(self, key: Key) -> None:
         """A Watch was deleted."""

@@ -1,16 +1,19 @@
 """What a model may have looked up: of its own incident, out of what is there, never a path or query of its own."""
 
 import pytest
-from tests.unit.builders import T0, at, event, incident, pod, watch
+from tests.unit.builders import T0, at, event, incident, pod, signal, watch
 
-from hemostat.api.incident import EvidenceKind
+from hemostat.api.incident import Conversation, ConversationStatus, EvidenceKind, IncidentStatus
 from hemostat.clock import FakeClock
+from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.panel.tools import Pad, use
 from hemostat.errors import Refused
 from hemostat.observe.lookup import Lookups
+from hemostat.signals.loops.trail import Did, Trail
 from hemostat.signals.workload import Scene
 from hemostat.telemetry.graph import CallGraph, EdgeStats
 from hemostat.telemetry.sample import History
+from hemostat.telemetry.steps import Operation
 
 LOG = "2026-11-22T00:00:01Z ERROR cannot reach db at 10.0.0.7, password=hunter2\n" * 3
 
@@ -45,11 +48,40 @@ def edge(caller, callee):
     return EdgeStats(caller, callee, 60, 6, 0.1, ())
 
 
+TALK = ConversationStatus(
+    kind="Cycle",
+    agents=("planner", "critic"),
+    conversations=(Conversation(id="ann@example.org/7", since_time=T0), Conversation(id="c8", since_time=T0)),
+    confidence_percent=90,
+    visibility="Full",
+)
+
+
+def in_trouble():
+    """An Incident with a signal about two conversations."""
+    signals = (signal("talks/Cycle", kind="Cycle", conversation=TALK), signal("over", state="Clear"))
+    return incident().model_copy(update={"status": IncidentStatus(signals=signals)})
+
+
+def trails(service, conversations):
+    did = Did("planner", Operation.AGENT, "critic", 1, 7, 9, T0.timestamp(), 1.0, 50, failed=False)
+    return [Trail(c, (did, did)) for c in sorted(conversations)] if service == "payment" else []
+
+
+def similar(_, most):
+    return [Item(f"episode/{n}", EvidenceKind.EPISODE, "Deployment payment", "ended well") for n in range(most)]
+
+
+def lookups(graph=None, api=None, past=similar):
+    graph = graph or CallGraph(60.0, (edge("web", "payment"),))
+    return Lookups(api or Api(), Store(), Prometheus(), lambda _: graph, trails, past, FakeClock(T0))
+
+
 @pytest.fixture
 def looked_up():
     graph = CallGraph(60.0, (edge("web", "payment"), edge("payment", "db"), edge("db", "disk"), edge("disk", "far")))
     api = Api()
-    tools = Lookups(api, Store(), Prometheus(), lambda: graph, FakeClock(T0)).of(incident())
+    tools = lookups(graph, api).of(in_trouble())
     pad = Pad([], frozenset(EvidenceKind), lambda: at(0))
 
     def ask(name, arguments):
@@ -95,7 +127,39 @@ def test_events_and_calls_and_measurements_of_the_incident(looked_up):
         ("series", '{"signal": "up{}", "minutes": 5}', "has no signal 'up{}' that rests on a query"),
         ("series", '{"signal": "memory", "minutes": 5, "query": "up"}', "wrong arguments: query"),
         ("series", '{"signal": "memory", "minutes": 100000}', "wrong arguments: minutes"),
+        ("steps", '{"conversation": "c9"}', "no signal names a conversation 'c9'; there are [REDACTED:email]/7, c8"),
+        ("similar", '{"to": "drop-database"}', "wrong arguments: to"),
     ],
 )
 def test_nothing_else_can_be_asked_for(looked_up, tool, arguments, said):
     assert said in looked_up(tool, arguments)
+
+
+def test_steps_of_the_conversations_that_are_in_trouble_by_the_names_that_may_be_told(looked_up):
+    assert looked_up("steps", '{"conversation": "c8"}')[0].subject == "c8"
+    shown = looked_up("steps", '{"conversation": "[REDACTED:email]/7"}')
+    assert (
+        shown[0].summary
+        == "conversation [REDACTED:email]/7: its last 2 steps, of 1 kind, in their order: A A; 100 tokens"
+    )
+    assert "ann@example.org" not in str(shown)
+
+
+def test_past_incidents_are_looked_up_where_there_is_a_memory(looked_up):
+    assert [e.kind for e in looked_up("similar", "{}")] == [EvidenceKind.EPISODE] * 8
+    assert "similar" not in lookups(past=None).of(incident())
+
+
+def test_what_costs_nothing_is_gathered_when_an_incident_opens():
+    api = Api()
+    found = lookups(api=api).opening(in_trouble())
+    assert [i.kind.value for i in found] == ["Event", "Edge", "Step", "Step", "Step", "Step"]
+    assert api.asked == [], "and nothing is asked of anybody"
+
+
+def test_an_incident_whose_watch_is_gone_opens_with_what_is_left():
+    class Gone(Store):
+        found = None
+
+    gone = Lookups(Api(), Gone(), Prometheus(), lambda _: CallGraph(60.0), trails, None, FakeClock(T0))
+    assert [i.kind for i in gone.opening(in_trouble())] == [EvidenceKind.EVENT]

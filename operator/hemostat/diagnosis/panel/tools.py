@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from hemostat.api.incident import Evidence, EvidenceKind
 from hemostat.diagnosis.evidence import Item, append
 from hemostat.diagnosis.panel.reply import Reply
+from hemostat.diagnosis.redact import redact
 from hemostat.errors import HemostatError
 
 MAX_ITEMS = 8
@@ -81,5 +82,5 @@ def use(tools: Mapping[str, Tool], name: str, arguments: str, pad: Pad, seconds:
         first = error.errors(include_url=False, include_input=False)[0]
         return f"wrong arguments: {'.'.join(map(str, first['loc']))}: {first['msg']}"
     except HemostatError as error:
-        return f"it cannot be looked up: {error}"
+        return redact(f"it cannot be looked up: {error}")
     return pad.add(item for item in found if item.kind is tool.kind) or "nothing was found"

@@ -67,17 +67,18 @@ class Agents:
 
     def who(self, step: Step) -> str:
         """Return the agent whose step it is: the service, where nothing names one."""
-        return self._name(step.agent or step.service)
+        return self.called(step.agent or step.service)
 
     def told(self, verdict: Verdict) -> Verdict:
         """Return the verdict with names of agents for services that are one agent's alone, and with their services."""
-        names = tuple(dict.fromkeys(self._name(a) for a in verdict.agents))
-        edge = (self._name(verdict.edge[0]), self._name(verdict.edge[1]))
+        names = tuple(dict.fromkeys(self.called(a) for a in verdict.agents))
+        edge = (self.called(verdict.edge[0]), self.called(verdict.edge[1]))
         homes = dict.fromkeys(self._homes.get(name, name) for name in (edge[0], *names) if name not in ("", "*"))
         return replace(verdict, agents=names, edge=edge, services=tuple(homes))
 
-    def _name(self, agent: str) -> str:
-        return self._services.get(agent, "") or agent
+    def called(self, name: str) -> str:
+        """Return the agent of a service that is one agent's alone; other names as they are."""
+        return self._services.get(name, "") or name
 
 
 class _Memory:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hemostat.signals.loops.kernel.cycle import FOUND, take
 from hemostat.signals.loops.kernel.ring import CONVERSATION, FAILED, SKETCH, STEP, TRANSIENT
 from hemostat.signals.loops.symbols import MAX_SYMBOLS, Symbol, Symbols
+from hemostat.signals.loops.trail import Did, Name, did
 from hemostat.telemetry.steps import Failure, Operation, Step
 
 IDLE_SECONDS = 1800.0
@@ -97,6 +98,14 @@ class Bank:
         n = take(self._talks, rows, now, found)
         told = (dict(zip(_NAMES, row, strict=True)) for row in found[:n].tolist())
         return [c for row in told if (c := self._cycle(ended[row["row"]], row)) is not None]
+
+    def trail(self, tenant: str, conversation: str, name: Name) -> tuple[Did, ...]:
+        """Return the last steps of a conversation, as far as they are remembered.
+
+        :param name: gives the agent of a service that is one agent's alone.
+        """
+        slot = self._slots.get((tenant, conversation))
+        return did(self._talks[slot], self._symbols.of, name) if slot is not None else ()
 
     def sweep(self, now: float) -> None:
         """Forget conversations that are over."""

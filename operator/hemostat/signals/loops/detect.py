@@ -1,7 +1,7 @@
 """All detectors behind one door: steps in, verdicts out (pure; not for several threads at once)."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hemostat.signals.loops.agents import Agents
@@ -17,6 +17,7 @@ from hemostat.signals.loops.recursion import too_deep
 from hemostat.signals.loops.spend import Spend
 from hemostat.signals.loops.standstill import Standstill
 from hemostat.signals.loops.storm import Storms
+from hemostat.signals.loops.trail import Trail, waits
 from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
 from hemostat.telemetry.prices import Prices
 from hemostat.telemetry.steps import Operation, Step
@@ -120,6 +121,19 @@ class Detector:
             if now - told.last > AGAIN_SECONDS:
                 return
             yield told
+
+    def trails(self, service: str, conversations: Collection[str], now: float) -> Iterator[Trail]:
+        """Yield the last steps of these conversations, as far as a service takes part in trouble in them."""
+        found = {
+            (told.verdict.tenant, conversation)
+            for told in self.troubles(now)
+            if service in told.verdict.services
+            for conversation in (told.verdict.conversation, *told.verdict.conversations)
+            if conversation in conversations
+        }
+        for tenant, conversation in sorted(found):
+            done = self._bank.trail(tenant, conversation, self._agents.called)
+            yield Trail(conversation, done, waits(self._open.within(tenant, conversation), self._agents.called))
 
     def _ended(self, now: float) -> Iterator[Verdict]:
         # Only now: what ended later may have told to which conversation they belong.

@@ -75,6 +75,11 @@ class OpenSteps:
                 found.setdefault((one.step.tenant, one.step.conversation), set()).add(one.step.peer)
         return found
 
+    def within(self, tenant: str, conversation: str) -> list[Open]:
+        """Return what is open in a conversation."""
+        key = (tenant, conversation)
+        return [one for one in self._open.values() if (one.step.tenant, one.step.conversation) == key]
+
     def agent_of(self, step: Step) -> str:
         """Return who takes the step: the agent it names, or the one above it, or the service."""
         at: Step | None = step
