@@ -235,9 +235,10 @@ class Evidence(Model):
     observed_time: Time
     """When it was observed."""
 
-
     plot: Plot | None = None
     """Of measurements: how they went, for people to look at."""
+
+
 class Hypothesis(Model):
     """A possible cause, the runbook that answers it, and the evidence for it."""
 
