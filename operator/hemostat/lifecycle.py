@@ -196,8 +196,12 @@ def _with_action(
         kept = set_condition(kept, INCIDENT_VERIFIED, status, verified.reason, verified.message, now)  # type: ignore[arg-type]
     else:
         kept = set_condition(kept, INCIDENT_VERIFIED, "Unknown", "NotYet", "", now)
-    if finished is not None and finished.reason == "Healed":
+    healed, others = finished is not None and finished.reason == "Healed", last.spec.conversations and _fires(incident)
+    if healed and not others:
         return set_condition(kept, RESOLVED, True, "Healed", f"{name} healed it", now)
+    if healed:
+        said = f"{name} healed what it was about; other conversations are in trouble"
+        return _without_action(incident, kept, now, "OtherTrouble", said)
     if finished is not None:
         return _without_action(incident, kept, now, finished.reason, f"{name}: {finished.message}")
     return set_condition(kept, RESOLVED, False, "InProgress", f"{name} is at work", now)

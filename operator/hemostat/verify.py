@@ -1,6 +1,6 @@
 """Did the action help? (pure)"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -42,6 +42,25 @@ class VerifyInput:
     workload: WorkloadState | None
     """The target now; None when it could not be read."""
     now: datetime
+
+
+def concerning(signals: Sequence[SignalStatus], conversations: Collection[str]) -> tuple[SignalStatus, ...]:
+    """Return the signals as far as they concern these conversations: what goes on in others only is clear for them.
+
+    :param conversations: those that the action was about; none: all.
+    """
+    return tuple(_calmed(s) if conversations and not _concerns(s, conversations) else s for s in signals)
+
+
+def _concerns(signal: SignalStatus, conversations: Collection[str]) -> bool:
+    told = signal.conversation
+    if told is None or signal.state is not SignalState.FIRING or told.affected > len(told.conversations):
+        return True
+    return not told.conversations or any(c.id in conversations for c in told.conversations)
+
+
+def _calmed(signal: SignalStatus) -> SignalStatus:
+    return signal.model_copy(update={"state": SignalState.CLEAR})
 
 
 def verdict(facts: VerifyInput) -> tuple[Verdict, str]:

@@ -1,8 +1,8 @@
 """Orders to `hemostat.guard`, as plans: keys that are added to the ConfigMap and removed again when the time is over.
 
 What is cut is named by the Incident's own signals, never by a parameter: who calls, whom, in which conversation. Only
-conversations that were in trouble when the Remediation was created are meant, so that those which join later make no
-other plan of it.
+the conversations that the Remediation is about are meant or, where it names none, those that were in trouble when it
+was created: those which join later make no other plan of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,9 +56,10 @@ def troubled(world: World) -> Sequence[ConversationStatus]:
 
 
 def meant(world: World, trouble: ConversationStatus) -> Iterator[str]:
-    """Yield the conversations that were in trouble when the Remediation was created."""
+    """Yield the conversations that the Remediation is about, of those that are in trouble still."""
     for one in trouble.conversations:
-        if world.proposed is None or one.since_time < world.proposed + WHOLE_SECOND:
+        then = world.proposed is None or one.since_time < world.proposed + WHOLE_SECOND
+        if one.id in world.about if world.about else then:
             yield one.id
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hemostat.act.store import Store
 from hemostat.action.contract import Action, World
+from hemostat.action.effects import conversations_of
 from hemostat.api.approval import Approval
 from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
@@ -63,6 +64,7 @@ class Facts:
             conversations=self._conversations(
                 remediation, needed=bool({"configmaps", "services"} & named) or action.creates is not None
             ),
+            about=frozenset(remediation.spec.conversations),
             proposed=remediation.metadata.creation_timestamp,
             remediation=remediation.metadata.uid,
             name=remediation.metadata.name,
@@ -179,6 +181,7 @@ class Facts:
                 time=_acted(r),
                 finished=is_true(r.status.conditions, FINISHED),
                 unattended=bool(admitted and admitted.reason == UNATTENDED),
+                conversations=conversations_of(r.status.plan.forward) if r.status.plan is not None else frozenset(),
             )
             for r in others
             if r.metadata.uid != remediation.metadata.uid and is_true(r.status.conditions, ADMITTED)

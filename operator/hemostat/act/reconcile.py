@@ -65,7 +65,7 @@ from hemostat.metrics import EFFECTS, GATE
 from hemostat.metrics import FINISHED as FINISHED_METRIC
 from hemostat.signals.correlate import is_over
 from hemostat.signals.workload import state_of
-from hemostat.verify import Verdict, VerifyInput, verdict
+from hemostat.verify import Verdict, VerifyInput, concerning, verdict
 
 LOG = logging.getLogger(__name__)
 SOON, WAIT, LATER = 0.0, 1.0, 10.0
@@ -333,19 +333,21 @@ class Reconciler:
             workload = state_of(self._facts.target(namespace, spec.target_ref))
         except HemostatError:
             workload = None
+        plan = planned(remediation)
         applied = next(r.time for r in remediation.status.results if r.effect == "Forward")
         found, message = verdict(
             VerifyInput(
                 applied=applied,
                 wanted=runbook.spec.verify,
-                signals=incident.status.signals,
+                signals=concerning(incident.status.signals, spec.conversations if plan.hold_seconds else ()),
                 workload=workload,
                 now=self._clock.now(),
             )
         )
-        plan = planned(remediation)
-        undoes = plan.inverse is not None and (
-            found is Verdict.WORSE or (found is Verdict.INEFFECTIVE and plan.on_ineffective == "Undo")
+        undoes = (
+            plan.inverse is not None
+            and not is_true(remediation.status.conditions, UNDONE)
+            and (found is Verdict.WORSE or (found is Verdict.INEFFECTIVE and plan.on_ineffective == "Undo"))
         )
         if undoes and not self._confirmed(namespace, incident, spec.target_ref):
             found = Verdict.UNDECIDED

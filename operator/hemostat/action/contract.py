@@ -57,6 +57,8 @@ class World:
     """The ConfigMap from which `hemostat.guard` takes orders in the target's namespace; None if there is none."""
     conversations: Sequence[ConversationStatus] = ()
     """Trouble in conversations of AI agents that the Incident tells of and that goes on."""
+    about: frozenset[str] = frozenset()
+    """Of these conversations only those that the Remediation is about; empty: all."""
     proposed: datetime | None = None
     """When the Remediation was created."""
     remediation: str = ""

@@ -7,6 +7,7 @@ from typing import Any
 from hemostat.action.calls.base import Seen
 from hemostat.action.calls.dialects import DIALECTS
 from hemostat.api.remediation import Effect, OpKind, Verb
+from hemostat.guard.orders import CONFIG_MAP
 
 Live = Mapping[str, Any]
 
@@ -39,6 +40,14 @@ def can_be_undone(effect: Effect, live: Live | None) -> bool:
         for op in effect.ops
         for found in (_at(live, op.path),)
     )
+
+
+def conversations_of(effect: Effect) -> frozenset[str]:
+    """Return the only conversations of agents that orders to their guards touch; empty: it touches more than those."""
+    if (effect.kind, effect.name, effect.verb) != ("ConfigMap", CONFIG_MAP, Verb.PATCH):
+        return frozenset()
+    named = [json.loads(_value(op)).get("conversation", "") for op in effect.ops if op.op is OpKind.ADD]
+    return frozenset(named) if all(named) else frozenset()
 
 
 def obstacle(effect: Effect, seen: Live) -> tuple[str, str] | None:

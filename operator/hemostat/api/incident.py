@@ -59,6 +59,7 @@ MAX_NAMED = 10
 """Workloads that are named where more may be meant: the others are counted."""
 
 Agent = Annotated[str, Field(max_length=253)]
+ConversationId = Annotated[str, Field(min_length=1, max_length=253)]
 EvidenceId = Annotated[str, Field(pattern=r"^E[1-9][0-9]{0,3}$", max_length=5)]
 
 
@@ -90,7 +91,7 @@ class SignalSource(StrEnum):
 class Conversation(Model):
     """A conversation of agents in trouble."""
 
-    id: Annotated[str, Field(min_length=1, max_length=253)]
+    id: ConversationId
     """Its id, or that of its first trace."""
     since_time: Time
     """When its trouble was first found."""
@@ -116,7 +117,7 @@ class ConversationStatus(Model):
     callee: Annotated[str, Field(max_length=253)] = ""
     """... and whom: an agent, a tool or a model. Empty where there is nothing to cut."""
     conversations: Annotated[tuple[Conversation, ...], Field(max_length=16, json_schema_extra=keyed("id"))] = ()
-    """Conversations in which it goes on, the first 16 of them."""
+    """Conversations in which it goes on, the first 16 of them; once it is over in all of them, in which it did."""
     affected: Count = 0
     """How many there are."""
     tokens: Count = 0

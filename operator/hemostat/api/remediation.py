@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hemostat.api.incident import ConversationId
 from hemostat.api.meta import (
     ATOMIC,
     IMMUTABLE,
@@ -249,6 +250,8 @@ class RemediationSpec(Model):
     """The workload to act on."""
     parameters: Parameters = ()
     """Parameters of the action, as the Runbook gives them."""
+    conversations: Annotated[tuple[ConversationId, ...], Field(max_length=16, json_schema_extra=SET)] = ()
+    """Conversations of agents it is about, of those that the Incident names; empty: whatever the Incident is about."""
     requested_by: Short
     """User name of whoever created it; the API server checks that it is true."""
     confidence_percent: Percent = 0

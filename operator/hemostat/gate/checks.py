@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hemostat.action.effects import conversations_of
 from hemostat.api.gatepolicy import Decision, GatePolicy, TelemetryAlone
 from hemostat.api.incident import Advice, Incident, SignalState
 from hemostat.api.remediation import Check, CheckOutcome, GateDecision, GateOutcome, Plan, Remediation
@@ -31,6 +32,8 @@ class PastAction:
     finished: bool
     unattended: bool
     """Whether no person approved it."""
+    conversations: frozenset[str] = frozenset()
+    """The only conversations of agents that it touches; empty: it touches more than those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +206,12 @@ def _one_at_a_time(facts: GateInput) -> Verdict:
     if facts.past is None:
         return HOLD, "earlier actions could not be read"
     uid = facts.remediation.spec.target_ref.uid
-    busy = [p.name for p in facts.past if p.target_uid == uid and not p.finished]
+    mine = conversations_of(facts.plan.forward)
+    apart = [p for p in facts.past if mine and p.conversations and mine.isdisjoint(p.conversations)]
+    busy = [p.name for p in facts.past if p.target_uid == uid and not p.finished and p not in apart]
     if busy:
         return HOLD, f"Remediation {busy[0]} is still at work on this target"
-    return PASS, "no other action is at work on this target"
+    return PASS, "no other action is at work on this target" + (" in these conversations" if mine else "")
 
 
 def _cooldown(facts: GateInput) -> Verdict:

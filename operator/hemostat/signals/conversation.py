@@ -76,7 +76,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
     worst = max(troubles, key=lambda t: (t.goes_on, t.verdict.advice is Advice.CUT, t.verdict.rounds)).verdict
     going = any(t.goes_on for t in troubles)
     cut = any(t.goes_on and t.verdict.advice is Advice.CUT for t in troubles)
-    since = {c: t.since for t in troubles if t.goes_on for c in _conversations(t.verdict)}
+    since = {c: t.since for t in troubles if t.goes_on or not going for c in _conversations(t.verdict)}
     visibility = _visibility(worst, talk)
     first = sorted(since, key=lambda c: (since[c], c))[:MAX_CONVERSATIONS]
     return Observation(

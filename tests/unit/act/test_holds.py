@@ -1,5 +1,6 @@
 """A cut holds as long as was said: `act` takes it back on time though it still verifies, and notices who did before."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -14,7 +15,7 @@ from hemostat.action.execute import Executor
 from hemostat.action.registry import discover
 from hemostat.api.incident import SignalState
 from hemostat.api.meta import find, is_true
-from hemostat.api.remediation import APPLIED, FINISHED, UNDONE, VERIFIED, Remediation
+from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, UNDONE, VERIFIED, Remediation
 from hemostat.clock import FakeClock, rfc3339
 from hemostat.errors import Retry
 from hemostat.events import Events
@@ -46,7 +47,8 @@ class Cluster:
         steps = [{"action": "cut-edge", "parameters": PARAMETERS}, {"action": "halt-conversation"}]
         verify = {"timeoutSeconds": 120, "stableSeconds": 5}
         api.put(f"{BASE}/runbooks/bad-release", runbook(remediations=steps, verify=verify).wire())
-        auto = policy(onTelemetryAlone="AllowTimeLimited", blastRadius={"maxPodsPercent": 0, "maxReplicas": 9})
+        quick = {"cooldownSeconds": 0, "blastRadius": {"maxPodsPercent": 0, "maxReplicas": 9}}
+        auto = policy(onTelemetryAlone="AllowTimeLimited", **quick)
         api.put("/apis/hemostat.dev/v1alpha1/gatepolicies/allow", auto.wire())
         self.shows(fires(*conversations))
         store = Store(api)
@@ -133,6 +135,39 @@ def test_of_several_orders_a_person_may_take_back_one_and_the_others_go_on_time(
     cluster.run(53, "one")
     assert cluster.orders == set()
     assert cluster.condition("one", UNDONE) == "Restored"
+
+
+def test_another_conversation_is_cut_while_the_first_one_still_is_and_each_has_its_own_end_and_verdict():
+    """Seen: 81 s later, when the first one was over."""
+    cluster = Cluster("c1")
+    cluster.propose("one", conversations=["c1"])
+    cluster.run(20, "one")
+    cluster.shows(fires("c1", "c2", now=20))
+    cluster.propose("two", conversations=["c2"])
+    cluster.run(2, "one", "two")
+    assert cluster.orders == {"uid-one-0", "uid-two-0"}
+    assert json.loads(cluster.api.objects[ORDERS]["data"]["uid-two-0"])["conversation"] == "c2"
+    cluster.shows(fires("c2", now=22))
+    cluster.run(8, "one", "two")
+    assert cluster.condition("one", VERIFIED) == "Healed"
+    assert cluster.condition("two", VERIFIED) == ""
+    cluster.run(32, "one", "two")
+    assert cluster.orders == {"uid-two-0"}
+    assert cluster.condition("one", FINISHED) == "Healed"
+    cluster.run(20, "one", "two")
+    assert cluster.orders == set()
+
+
+def test_two_about_the_same_conversation_or_the_whole_edge_wait_for_each_other():
+    cluster = Cluster("c1", "c2")
+    cluster.propose("one", conversations=["c1"])
+    cluster.run(5, "one")
+    for name, spec in (("same", {"conversations": ["c1", "c2"]}), ("all", {})):
+        cluster.propose(name, **spec)
+        cluster.run(2, "one", name)
+        held = find(cluster.of(name).status.conditions, ADMITTED)
+        assert (held.reason, "one is still at work" in held.message) == ("Held", True)
+    assert cluster.orders == {"uid-one-0"}
 
 
 def test_an_order_that_somebody_rewrote_is_left_to_him():

@@ -4,10 +4,11 @@ import json
 from dataclasses import replace as changed
 
 import pytest
+from tests.unit.action.plans import PLAN
 from tests.unit.builders import T0, TARGET, at, deployment, meta
 
 from hemostat.action.contract import World, make_plan, parse
-from hemostat.action.effects import missing_parents, still_ours
+from hemostat.action.effects import conversations_of, missing_parents, still_ours
 from hemostat.api.incident import Advice, Conversation, ConversationStatus
 from hemostat.api.runbook import Parameter
 from hemostat.errors import Refused
@@ -109,6 +110,31 @@ def test_who_joins_later_makes_no_other_plan_of_it():
     before = plan(CUT_EDGE, world(trouble("c1")))
     after = plan(CUT_EDGE, world(changed_conversations(trouble("c1"), "c2", since=5)))
     assert after == before
+
+
+def test_only_the_conversations_that_the_remediation_is_about_are_cut():
+    seen = changed(world(trouble("c1", "c2", "c3", since=5)), about=frozenset({"c2", "gone"}))
+    assert [o.conversation for o in orders(plan(CUT_EDGE, seen))] == ["c2"]
+    assert [o.conversation for o in orders(plan(HALT, seen))] == ["c2"]
+    assert reason(CUT_EDGE, changed(seen, about=frozenset({"gone"}))) == "NothingToCut"
+
+
+def test_an_effect_tells_which_conversations_alone_it_touches():
+    def touched(*troubles, action=CUT_EDGE, **parameters):
+        return conversations_of(plan(action, world(*troubles), **parameters).forward)
+
+    assert touched(trouble("c1", "c2")) == {"c1", "c2"}
+    assert touched(trouble("c1"), action=HALT) == {"c1"}
+    assert touched(trouble("c1"), scope="Edge") == frozenset(), "all of them"
+    assert conversations_of(PLAN.forward) == frozenset()
+
+
+def test_orders_end_by_themselves_after_the_time_that_was_said():
+    halt, cap = (
+        orders(plan(a, world(trouble("c")), holdSeconds=45, **m))[0] for a, m in ((HALT, {}), (CAP, {"turns": 2}))
+    )
+    (cut,) = orders(plan(CUT_EDGE, world(trouble("c")), holdSeconds=45))
+    assert {order.hold_seconds for order in (cut, halt, cap)} == {45}
 
 
 def test_trouble_of_the_second_in_which_it_was_proposed_is_meant():

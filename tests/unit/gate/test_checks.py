@@ -1,5 +1,6 @@
 """The gate: every check's every outcome, and what holds for the whole chain."""
 
+import json
 from dataclasses import fields, replace
 
 import pytest
@@ -22,12 +23,13 @@ from tests.unit.builders import (
     template,
 )
 
-from hemostat.action.contract import effect
+from hemostat.action.contract import add, effect
 from hemostat.action.contract import replace as patch
 from hemostat.api.incident import ConversationStatus, SignalState
 from hemostat.api.remediation import CheckOutcome, GateOutcome, Plan
 from hemostat.clock import rfc3339
 from hemostat.gate.checks import CHAIN, GateInput, PastAction, decide, matching
+from hemostat.guard.orders import CONFIG_MAP
 
 PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
 WRITE = effect(deployment(), (patch("/spec/template", template("2")),))
@@ -61,8 +63,9 @@ def given_(**changed):
     return replace(GOOD, **changed)
 
 
-def past(name="before", *, target="uid-payment", when=-10.0, finished=True, unattended=True):
-    return PastAction(name, target, None if when is None else at(when), finished, unattended)
+def past(name="before", *, target="uid-payment", when=-10.0, finished=True, unattended=True, conversations=()):
+    time = None if when is None else at(when)
+    return PastAction(name, target, time, finished, unattended, frozenset(conversations))
 
 
 def outcome(name, facts):
@@ -93,6 +96,9 @@ TWO = tuple(past(f"p{i}", target="uid-elsewhere", when=-60) for i in range(2))
 PLANNED = {"action": "scale", "parameters": [{"name": "factorPercent", "value": "200"}]}
 
 HELD = PLAN.model_copy(update={"hold_seconds": 60})
+GUARDS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP, "uid": "uid-map"}}
+ORDER = json.dumps({"order": "Halt", "conversation": "c1", "until": 1, "reason": "loop"})
+CUTS = HELD.model_copy(update={"forward": effect(GUARDS, (add("/data/uid-0", ORDER),))})
 ALONE = {"onTelemetryAlone": "AllowTimeLimited"}
 
 
@@ -185,6 +191,10 @@ TABLE = [
     ("OneAtATime", {"past": (past(when=None, finished=False),)}, HOLD),
     ("OneAtATime", {"past": (past(finished=False, target="uid-elsewhere"),)}, PASS),
     ("OneAtATime", {"past": (past(finished=True),)}, PASS),
+    ("OneAtATime", {"plan": CUTS, "past": (past(finished=False, conversations={"c2"}),)}, PASS),
+    ("OneAtATime", {"plan": CUTS, "past": (past(finished=False, conversations={"c2", "c1"}),)}, HOLD),
+    ("OneAtATime", {"plan": CUTS, "past": (past(finished=False),)}, HOLD),
+    ("OneAtATime", {"past": (past(finished=False, conversations={"c2"}),)}, HOLD),
     ("Cooldown", {}, PASS),
     ("Cooldown", {"past": (past(when=-299),)}, ASK),
     ("Cooldown", {"past": (past(when=-301),)}, PASS),

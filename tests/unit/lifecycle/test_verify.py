@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.action.test_orders import trouble
 from tests.unit.builders import T0, at, signal
 
 from hemostat.api.incident import SignalState
 from hemostat.api.meta import LocalRef, TargetRef
 from hemostat.api.runbook import Verify
 from hemostat.signals.workload import WorkloadState
-from hemostat.verify import FRESH, WORSE_AFTER, Verdict, VerifyInput, verdict
+from hemostat.verify import FRESH, WORSE_AFTER, Verdict, VerifyInput, concerning, verdict
 
 FIRING, CLEAR, NO_DATA = SignalState.FIRING, SignalState.CLEAR, SignalState.NO_DATA
 WANTED = Verify(timeout_seconds=180, stable_seconds=10, settle_seconds=30)
@@ -197,3 +198,26 @@ def test_what_did_not_help_and_what_harmed_is_told_with_its_numbers():
     assert reason(shown(now=300), shown(FIRING, since=200, first=200, now=300, key="new"), now=300)[1].startswith(
         "ErrorRate of checkout -> payment began 200 s after the action and keeps firing: "
     )
+
+
+def talks(*conversations, affected=None, **changed):
+    return shown(FIRING, **changed).model_copy(update={"conversation": trouble(*conversations, affected=affected)})
+
+
+def about(*signals):
+    return said(*concerning(signals, {"c1"}))
+
+
+def test_what_goes_on_in_other_conversations_says_nothing_of_the_one_it_was_about():
+    """Two loops of one target: the second would make the first one's cut look useless, or worse."""
+    assert about(talks("c2")) is Verdict.HEALED
+    assert about(talks("c2", since=40, first=40, key="new"), shown()) is Verdict.HEALED
+    assert about(talks("c1", "c2")) is Verdict.WAIT
+    assert said(talks("c2")) is Verdict.WAIT
+
+
+def test_what_may_be_about_it_counts():
+    assert about(talks("c2", affected=17)) is Verdict.WAIT, "of 17 only some are named"
+    assert about(talks("c2"), shown(FIRING, key="pods")) is Verdict.WAIT
+    assert about(talks()) is Verdict.WAIT
+    assert said(*concerning([talks("c2")], ())) is Verdict.WAIT

@@ -77,22 +77,28 @@ def returned(
     now: datetime,
 ) -> Incident | None:
     """Return the Incident, resolved a short while ago, whose trouble this is: the same target, a signal of a kind that
-    it had, and the target was not rolled out anew since.
+    it had (of agents: in the same conversation), and the target was not rolled out anew since.
 
     :param changed: when the target's present revision began, if that was seen.
     """
-    kinds = {s.kind for s in firing}
     found = []
     for incident in incidents:
         resolved = find(incident.status.conditions, RESOLVED)
         if resolved is None or (incident.spec.fingerprint, incident.spec.watch_ref.name) != (print_, watch):
             continue
         since = resolved.last_transition_time
-        had = {s.kind for s in incident.status.signals if s.watch_ref is None}
+        had = [s for s in incident.status.signals if s.watch_ref is None]
         new = changed is not None and changed > since
-        if is_over(incident) and now - since <= COMES_BACK_WITHIN and not new and kinds & had:
+        again = any(_same_trouble(s, before) for s in firing for before in had)
+        if is_over(incident) and now - since <= COMES_BACK_WITHIN and not new and again:
             found.append((since, incident))
     return max(found, key=lambda pair: (pair[0], pair[1].metadata.name), default=(now, None))[1]
+
+
+def _same_trouble(now: SignalStatus, before: SignalStatus) -> bool:
+    """Another conversation's loop is another loop, though between the same agents."""
+    names, known = ({c.id for c in s.conversation.conversations} if s.conversation else set() for s in (now, before))
+    return now.kind == before.kind and (not names or not known or not names.isdisjoint(known))
 
 
 def draft(watch: Watch, target: BoundTargetRef, firing: Sequence[SignalStatus]) -> Draft:

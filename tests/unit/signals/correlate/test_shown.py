@@ -1,5 +1,6 @@
 """What an Incident shows of others, and of itself while somebody is silent."""
 
+from tests.unit.action.test_orders import trouble
 from tests.unit.builders import at
 from tests.unit.signals.correlate.world import CLEAR, FIRING, NO_DATA, POD, call, incident_of, sick
 
@@ -54,3 +55,19 @@ def test_trouble_of_another_kind_is_not_the_same_trouble_come_back():
     assert returned([before], "payment", print_, [again], None, at(60)) is before
     assert returned([before], "payment", print_, [other], None, at(60)) is None
     assert returned([before], "another", print_, [again], None, at(60)) is None
+
+
+def test_a_loop_of_another_conversation_is_not_the_same_trouble_come_back():
+    """Seen: a new loop of the same two agents was told as one that came back, and was halted for longer."""
+
+    def loop(*conversations, **changed):
+        return call("planner", "payment", conversation=trouble(*conversations), **changed)
+
+    before = incident_of("payment", resolved=10)
+    before = before.model_copy(
+        update={"status": before.status.model_copy(update={"signals": (loop("c1", state=CLEAR),)})}
+    )
+    print_ = before.spec.fingerprint
+    assert returned([before], "payment", print_, [loop("c2")], None, at(60)) is None
+    assert returned([before], "payment", print_, [loop("c2"), loop("c1")], None, at(60)) is before
+    assert returned([before], "payment", print_, [loop()], None, at(60)) is before, "whose it is, is not told"
