@@ -1,6 +1,6 @@
 """Pod templates and their revisions: what a rollout changed (pure)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -47,7 +47,10 @@ def rollouts(revisions: Sequence[Json]) -> list[tuple[int, datetime, str]]:
 
 
 def template_difference(before: Json, after: Json) -> str:
-    """Say what differs between two pod templates: images with values, the rest by name only."""
+    """Say what differs between two pod templates: images, resources and references with both values, the rest by name.
+
+    What variables hold and what is in a ConfigMap or a Secret is never said: of those nothing but their names is known.
+    """
     said = list(_containers(before, after))
     said += _references(before, after)
     old, new = ((t.get("spec") or {}).get("others") for t in (before, after))
@@ -69,9 +72,13 @@ def _containers(before: Json, after: Json) -> Iterator[str]:
 def _container(old: Json, new: Json) -> Iterator[str]:
     if old.get("image") != new.get("image"):
         yield f"image {old.get('image', 'none')} -> {new.get('image')}"
-    yield from named_difference(_env(old), _env(new), "env")
+    yield from _variables(_env(old), _env(new))
     if old:
-        for name in ("resources", "command", "args", "envFrom", *PROBES):
+        for name in ("resources", "envFrom"):
+            was, now = _NAMED[name](old), _NAMED[name](new)
+            if was != now:
+                yield f"{name} changed: {_both(was, now)}"
+        for name in ("command", "args", *PROBES):
             if (old.get(name) or None) != (new.get(name) or None):
                 yield f"{name} changed"
         if old.get("others") != new.get("others"):
@@ -83,6 +90,48 @@ def named_difference(was: Json, now: Json, what: str) -> list[str]:
     said = [f"{what} {name} added" for name in sorted(now.keys() - was.keys())]
     said += [f"{what} {name} removed" for name in sorted(was.keys() - now.keys())]
     return said + [f"{what} {name} changed" for name in sorted(now.keys() & was.keys()) if was[name] != now[name]]
+
+
+def _variables(was: Json, now: Json) -> Iterator[str]:
+    for said in named_difference(was, now, "env"):
+        name = said.removeprefix("env ").rpartition(" ")[0]
+        sources = [_source(v[name]) if name in v else "" for v in (was, now)]
+        if was.get(name) and now.get(name) and any(sources):
+            yield f"{said}: {' -> '.join(s or 'a value' for s in sources)}"
+        else:
+            yield said + next((f" ({s})" for s in sources if s), "")
+
+
+def _source(variable: Json) -> str:
+    """Return the ConfigMap or Secret, and the key, that a variable is taken from."""
+    source = variable.get("valueFrom") or {}
+    for key, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+        if ref := source.get(key):
+            return f"{kind} {ref.get('name')}, key {ref.get('key')}"
+    return next(iter(source), "")
+
+
+def _resources(container: Json) -> dict[str, str]:
+    found = container.get("resources") or {}
+    return {f"{part}.{n}": str(v) for part in ("requests", "limits") for n, v in (found.get(part) or {}).items()}
+
+
+def _env_from(container: Json) -> dict[str, str]:
+    """Return the ConfigMaps and Secrets whose keys become variables, each with its prefix."""
+    found = {}
+    for source in container.get("envFrom") or ():
+        for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+            if ref := source.get(key):
+                found[f"{kind} {ref.get('name')}"] = str(source.get("prefix") or "there")
+    return found
+
+
+_NAMED: Mapping[str, Callable[[Json], dict[str, str]]] = {"resources": _resources, "envFrom": _env_from}
+
+
+def _both(was: Mapping[str, str], now: Mapping[str, str]) -> str:
+    names = [n for n in sorted(was.keys() | now.keys()) if was.get(n) != now.get(n)]
+    return ", ".join(f"{n} {was.get(n, 'none')} -> {now.get(n, 'none')}" for n in names)
 
 
 def _references(before: Json, after: Json) -> list[str]:
