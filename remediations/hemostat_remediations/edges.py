@@ -14,6 +14,7 @@ from hemostat.action.contract import Draft, Params, World, creation, unified_dif
 from hemostat.api.incident import ConversationStatus
 from hemostat.errors import Refused
 from hemostat_remediations.orders import HoldParams, meant, troubled
+from hemostat_remediations.services import pairs
 
 Json = Mapping[str, Any]
 
@@ -27,14 +28,12 @@ class WorkloadParams(Params):
     @field_validator("workloads")
     @classmethod
     def _pairs(cls, text: str) -> str:
-        if any(part.count("=") != 1 for part in _parts(text)):
-            raise ValueError("must be agent=deployment, separated by commas")
+        pairs(text)
         return text
 
     def workload_of(self, agent: str) -> str:
         """Return the name of the Deployment that runs this agent."""
-        pairs = dict(part.split("=") for part in _parts(self.workloads))
-        return {k.strip(): v.strip() for k, v in pairs.items()}.get(agent, agent)
+        return pairs(self.workloads).get(agent, agent)
 
 
 class EdgeParams(WorkloadParams, HoldParams):
@@ -127,7 +126,3 @@ def deployment_of(world: World, params: WorkloadParams, agent: str) -> Json:
 
 def _meant(world: World, trouble: ConversationStatus) -> bool:
     return not trouble.conversations or any(True for _ in meant(world, trouble))
-
-
-def _parts(text: str) -> list[str]:
-    return [part for part in text.split(",") if part.strip()]

@@ -1,4 +1,4 @@
-"""Services that are called, and who is who there: Runbooks say it, for nothing in the cluster does."""
+"""Who is who, and Services that are called: Runbooks say it, for nothing in the cluster does."""
 
 from collections.abc import Mapping
 from typing import Any
