@@ -39,13 +39,15 @@ from hemostat_chaos.demo.ready import not_ready  # noqa: E402
 from hemostat_chaos.experiment.runner import Options  # noqa: E402
 from hemostat_chaos.experiment.waiting import Waiter, print_line  # noqa: E402
 
+POLL_SECONDS = 1.0
 LANES = ("shop", "agents", "node", "pods", "pods-2")
 Lane = Callable[[float], None]
 
 
 def tools(said: str) -> Tools:
     """Return what one lane works with."""
-    waiter = Waiter(SystemClock(), time.sleep, lambda line: print_line(f"{said:7} {line}"))
+    # the API server of a small machine has enough to do
+    waiter = Waiter(SystemClock(), lambda _: time.sleep(POLL_SECONDS), lambda line: print_line(f"{said:7} {line}"))
     return Tools(Kube.connect(), Kubectl(ROOT), waiter, on_node, ROOT)
 
 
@@ -70,7 +72,7 @@ def prepare(with_: Tools) -> None:
     for namespace in (play.SHOP, sample.NAMESPACE):
         with_.runbooks(namespace)
     for service in shop.SHOP_WATCHED:
-        spec = {"target": {"kind": "Deployment", "name": service}, "intervalSeconds": 1}
+        spec = {"target": {"kind": "Deployment", "name": service}}
         meta = {"name": service, "namespace": play.SHOP}
         watch = {"apiVersion": "hemostat.dev/v1alpha1", "kind": "Watch", "metadata": meta, "spec": spec}
         with_.kube.apply(WATCH.path(play.SHOP, service), watch, "bench")

@@ -18,6 +18,8 @@ SIGNALS: Mapping[str, str] = {
     "runaway-context": "ContextGrowth",
 }
 """The signal that each must raise, as chaos/experiments/agents says."""
+LOOPS = frozenset({"Cycle", "RepeatedStep", "ParaphraseLoop"})
+"""Signals that are told first, and are to be cut only when it is clear that nothing comes of them."""
 HEALTHY = ("debate", "poll", "pages", "build")
 
 

@@ -1,7 +1,8 @@
 """Lanes of a recording, side by side, each in namespaces of its own (shell).
 
 An Incident is recorded a moment after the signal that must fire does, whatever the matcher makes of it: after some
-seconds, in which observe looks again and says what else it sees. A run that is missed is told, and the next one begun.
+seconds, in which observe looks again and says what else it sees. Loops of agents are recorded a moment after observe
+advises to cut them: before, nothing is to be decided. A run that is missed is told, and the next one begun.
 """
 
 import json
@@ -11,13 +12,14 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.bench.incidents import agents, pods, shop
 from tests.bench.incidents.recorded import RUNBOOKS, keep, path_of
 
-from hemostat.api.incident import PART_OF, Incident, SignalState, SignalStatus
+from hemostat.api.incident import PART_OF, Advice, Incident, SignalState, SignalStatus
 from hemostat.api.meta import is_true
 from hemostat.api.resources import INCIDENT, WATCH
 from hemostat.api.watch import Watch
@@ -29,8 +31,9 @@ from hemostat_chaos.demo.kubectl import Kubectl
 from hemostat_chaos.experiment.inflict import Inflictor
 from hemostat_chaos.experiment.waiting import TimedOut, Waiter
 
-SETTLE_SECONDS = {"pods": 3.0, "shop": 3.0, "agents": 15.0}
-"""Agents' trouble is told before it is advised to cut it."""
+SETTLE_SECONDS = 3.0
+CUT_SECONDS = 60.0
+"""Loops of agents are told before it is advised to cut them: so long it may take."""
 QUIET_SECONDS = 200.0
 CALM_SECONDS = 60.0
 NOISE_SECONDS = 20.0
@@ -76,7 +79,7 @@ class Tools:
                 self.waiter.say(f"{run.kind:24} {run.number} MISSED: {error}")
 
     def record(
-        self, run: Run, namespace: str, since: datetime, wanted: Wanted, within: float, settle: float, target: str = ""
+        self, run: Run, namespace: str, since: datetime, wanted: Wanted, within: float, target: str = ""
     ) -> None:
         """Wait for an Incident that leads, with a signal that is wanted; keep it.
 
@@ -96,7 +99,7 @@ class Tools:
             )
 
         took = self.waiter.until(f"Incident of {run.kind}/{run.number}", missing, within)
-        time.sleep(settle)
+        time.sleep(SETTLE_SECONDS)
         live = self.kube.get(INCIDENT.path(namespace, found[0]))
         chosen = ((live["status"].get("diagnosis") or {}).get("runbookRef") or {}).get("name")
         keep(run.kind, run.number, run.told, live, matcher=chosen)
@@ -146,7 +149,7 @@ def record_pods(tools: Tools, run: pods.Run) -> None:
             _alert(tools, run, namespace)
         wanted = _from_alertmanager if run.alert else _about(f"pods/{run.fault.expected}/{run.fault.name}")
         within = run.fault.within_seconds + 60
-        tools.record(run, namespace, since, wanted, within, SETTLE_SECONDS["pods"], run.fault.name)
+        tools.record(run, namespace, since, wanted, within, run.fault.name)
     finally:
         try:
             inflictor.take_away(run.fault)
@@ -166,7 +169,7 @@ def record_shop(tools: Tools, run: shop.Run) -> None:
         for arguments in run.inflict:
             tools.kubectl("-n", "shop", *arguments)
         wanted: Wanted = lambda s: s.kind in run.signals  # noqa: E731
-        tools.record(run, "shop", since, wanted, run.within_seconds, SETTLE_SECONDS["shop"], run.target)
+        tools.record(run, "shop", since, wanted, run.within_seconds, run.target)
     finally:
         for arguments in run.undo:
             tools.kubectl("-n", "shop", *arguments)
@@ -186,8 +189,7 @@ def record_agents(tools: Tools, run: agents.Run) -> None:
     try:
         for _ in range(run.trouble.conversations):
             lab.begin(run.trouble.kind, "task", run.trouble.faults)
-        wanted: Wanted = lambda s: s.kind == run.signal  # noqa: E731
-        tools.record(run, sample.NAMESPACE, since, wanted, 150.0, SETTLE_SECONDS["agents"])
+        tools.record(run, sample.NAMESPACE, since, partial(_loop, run), 150.0 + CUT_SECONDS)
     finally:
         for conversation in lab.faulty():
             lab.clear(conversation)
@@ -195,6 +197,11 @@ def record_agents(tools: Tools, run: agents.Run) -> None:
 
 def _fires(signal: SignalStatus, wanted: Wanted, since: datetime) -> bool:
     return signal.state is SignalState.FIRING and signal.state_time >= since and wanted(signal)
+
+
+def _loop(run: agents.Run, signal: SignalStatus) -> bool:
+    advised = signal.conversation is not None and signal.conversation.advice is Advice.CUT
+    return signal.kind == run.signal and (advised or run.signal not in agents.LOOPS)
 
 
 def _about(key: str) -> Wanted:

@@ -33,6 +33,7 @@ class Run:
         return f"{said}; 20 s before: {before}" if before else said
 
 
+_REPLICAS = {"payment": 2, "inventory": 1}
 _CALLS = frozenset({"ErrorRate", "Latency"})
 _ANY = _CALLS | {"Workload", "Saturation", "Exhaustion"}
 
@@ -91,8 +92,8 @@ def _burst(number: int, settings: tuple[str, ...], noise: tuple[Arguments, ...] 
 
 
 def _gone(number: int, service: str) -> Run:
-    none, two = (("scale", f"deployment/{service}", f"--replicas={n}") for n in (0, 2))
-    return Run("dependency-gone", number, "", _CALLS, (none,), (two,))
+    none, usual = (("scale", f"deployment/{service}", f"--replicas={n}") for n in (0, _REPLICAS[service]))
+    return Run("dependency-gone", number, "", _CALLS, (none,), (usual,))
 
 
 def _blip(number: int, service: str) -> Run:
