@@ -122,7 +122,7 @@ def _case(path: Path, name: str, diagnoser: "Diagnoser", judge: "Judge | None") 
 
 def _incomplete(line: "Line", *, scored: bool) -> bool:
     failed = any(j.failure for j in line.judged)
-    return line.outcome is None or bool(line.unasked) or (scored and (failed or line.unscored is not None))
+    return line.outcome is None or bool(line.unheard) or (scored and (failed or line.unscored is not None))
 
 
 def _progress(line: "Line") -> str:
@@ -130,8 +130,8 @@ def _progress(line: "Line") -> str:
         said = f"failed: {line.error.reason}: {line.error}" if line.error is not None else "failed"
     else:
         said = f"{line.state.lower()}: {line.outcome.concluded.conclusion.message}"
-    if line.unasked:
-        said += f"; no model's word: {line.unasked}"
+    if line.unheard:
+        said += f"; no model answered: {line.unheard}"
     if line.unscored is not None:
         said += f"; not scored: {line.unscored}"
     if line.judged:
@@ -160,10 +160,9 @@ def _table(found: "Json", lines: "Sequence[Line]") -> None:
     for line in lines:
         seen = line.outcome.setting.target if line.outcome is not None else ("-", "", "")
         facts = f"{sum(1 for j in line.judged if j.stated)}/{len(line.judged)}" if line.judged else "-"
-        answer = line.outcome.answer.split("\n")[0] if line.outcome is not None else str(line.error)
-        table.add_row(
-            words(line.name), words(line.state), words(f"{seen[0]} {seen[2]}".strip()), words(facts), words(answer)
-        )
+        said = line.outcome.answer.split("\n")[1:] if line.outcome is not None else [str(line.error)]
+        cells = (line.name, line.state, f"{seen[0]} {seen[2]}".strip(), facts, said[0] if said else "-")
+        table.add_row(*map(words, cells))
     emit(table)
     emit(words(", ".join(f"{name}: {count}" for name, count in found["total"].items())))
     if "score" in found:

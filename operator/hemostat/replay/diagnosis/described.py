@@ -20,6 +20,8 @@ _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("PersistentVolumeClaim", ("StorageClass", "Access Modes")),
 )
 """What `describe` prints of this kind and of no other above it: a header may be wrong, and there may be none."""
+STANDING = ("Deployment", "DaemonSet", "Job", "Node")
+"""Kinds of which `describe` prints how many are ready and of the newest template."""
 
 
 def described(text: str) -> Iterator[tuple[Json, list[Seen]]]:

@@ -5,7 +5,7 @@ What a program logged is never read so: whatever it prints, it is no word of the
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,29 +13,30 @@ from typing import Any
 import yaml
 
 from hemostat.clock import rfc3339
+from hemostat.observe.trim import trim
+from hemostat.replay.diagnosis import rows
 from hemostat.replay.diagnosis.case import Output
-from hemostat.replay.diagnosis.described import described
-from hemostat.replay.diagnosis.printed import Seen, events, seconds, table
-from hemostat.signals.workload import WAITING_TROUBLE
+from hemostat.replay.diagnosis.described import STANDING, described
+from hemostat.replay.diagnosis.printed import Seen, events, table
+from hemostat.signals.workload import KINDS
 
 Json = dict[str, Any]
-MAX_YAML = 512 * 1024
-MAX_ROWS = 500
-NOT_NAMED = "(its name was not recorded)"
-_POD = re.compile(
-    r"(?:(?P<namespace>[a-z0-9][a-z0-9-]*)\s+)?(?P<name>[a-z0-9][a-z0-9.-]*)\s+(?P<ready>\d+)/(?P<all>\d+)\s+"
-    r"(?P<status>[A-Z][A-Za-z0-9:/]*)\s+(?P<restarts>\d+)(?: \([^)]*\))?\s+(?P<age>(?:\d+[ydhms])+)(?P<rest>\s.*)?"
-)
-_LABEL = re.compile(r"(?<![^\s,])(pod-template-hash|job-name)=([A-Za-z0-9._-]+)")
-_PHASES = {"Completed": "Succeeded", "Pending": "Pending", "Evicted": "Failed"}
-_NODE = re.compile(r"(?P<name>[a-z0-9][a-z0-9.-]*)\s+(?P<status>(?:Not)?Ready\S*)\s")
+Key = tuple[str, str, str]
+"""Kind, namespace and name of an object."""
+MAX_MANIFESTS = 512 * 1024
+MAX_LINE = 4096
+MAX_ROWS, MAX_OBJECTS = 500, 5_000
+
+_ALIAS = re.compile(r"(?:^|[\s\[{,:])[&*][\w-]", re.MULTILINE)
+"""The API server writes none, and a few of them in each other make a text that fills the memory."""
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(slots=True)
 class Found:
     """What is known of the cluster."""
 
-    objects: dict[tuple[str, str, str], Json] = field(default_factory=dict)
+    objects: dict[Key, Json] = field(default_factory=dict)
     """By kind, namespace and name; of several tellings of one object the fullest."""
     events: list[Seen] = field(default_factory=list)
     recorded: list[Json] = field(default_factory=list)
@@ -44,22 +45,40 @@ class Found:
     """Seconds by name of a pod, as tables tell them."""
     read_as: dict[str, str] = field(default_factory=dict)
     """By output: what it was taken for."""
-    alone: list[tuple[str, str, str]] = field(default_factory=list)
+    alone: list[Key] = field(default_factory=list)
     """Objects that an output is about and nothing else: somebody asked for them."""
+    standing: set[Key] = field(default_factory=set)
+    """Workloads of which it was told how many replicas are ready and up to date."""
 
-    def put(self, found: Json) -> tuple[str, str, str]:
-        """Add an object unless it is known already, and return how it is known."""
+    _named: dict[tuple[str, str], list[Key]] = field(default_factory=dict)
+
+    def named(self, kind: str, name: str, namespace: str = "") -> Iterator[Key]:
+        """Yield the objects of this name; where one namespace is not told, in any."""
+        known = self._named.get((kind.lower(), name), ())
+        return (key for key in known if key[1] == namespace or not (key[1] and namespace))
+
+    def put(self, found: Json, *, whole: bool = False) -> Key:
+        """Add an object unless it is known already, or there are too many; return how it is known.
+
+        :param whole: whether its status tells how it stands.
+        """
         meta = found["metadata"]
         key = (str(found["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
+        known = next(self.named(key[0], key[2], key[1]), None)
+        if known is not None or len(self.objects) >= MAX_OBJECTS:
+            return known or key
         meta.setdefault("uid", "/".join(key))
-        self.objects.setdefault(key, found)
+        self.objects[key] = found
+        self._named.setdefault((key[0].lower(), key[2]), []).append(key)
+        if whole and key[0] in KINDS:
+            self.standing.add(key)
         return key
 
 
 def read(outputs: Iterable[Output]) -> Found:
     """Return what all outputs hold: those of objects as they are first, then described ones, then rows of tables."""
     found = Found()
-    rows: list[Output] = []
+    tables: list[Output] = []
     later: list[Output] = []
     for output in outputs:
         if output.is_log:
@@ -71,28 +90,30 @@ def read(outputs: Iterable[Output]) -> Found:
         else:
             later.append(output)
     for output in later:
-        rows += [output] if not _descriptions(output, found) else []
-    for output in rows:
+        tables += [output] if not _descriptions(output, found) else []
+    for output in tables:
         found.read_as[output.name] = _tables(output, found) or "text"
     return found
 
 
 def _manifests(output: Output, found: Found) -> bool:
     begins = output.text.lstrip()[:400]
-    if len(output.text) > MAX_YAML or not (
-        re.match(r"(?:---\n)?(?:apiVersion|kind|items):", begins) or begins.startswith("{")
-    ):
+    is_json, is_yaml = begins.startswith("{"), re.match(r"(?:---\n)?(?:apiVersion|kind|items):", begins) is not None
+    if len(output.text) > MAX_MANIFESTS or not (is_json or (is_yaml and not _ALIAS.search(output.text))):
         return False
     try:
-        read = [json.loads(output.text)] if begins.startswith("{") else list(yaml.safe_load_all(output.text))
-    except (yaml.YAMLError, ValueError, RecursionError):
+        if is_json:
+            read = [json.loads(output.text)]
+        else:  # times that are not quoted become texts, as in JSON
+            read = json.loads(json.dumps(list(yaml.load_all(output.text, _LOADER)), default=str))
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):
         return False
     keys = []
     for item in [i for document in read for i in _items(document)][:MAX_ROWS]:
         if item["kind"] == "Event":
-            found.recorded.append(item)
-        else:
-            keys.append(found.put(item))
+            found.recorded.append(trim("Event", item))
+        else:  # a manifest from a repository has no status
+            keys.append(found.put(trim(item["kind"], item), whole=bool(item.get("status"))))
     found.alone += keys if len(keys) == 1 else []
     return bool(keys) or bool(found.recorded)
 
@@ -115,7 +136,7 @@ def _plain(item: Json) -> bool:
 
 def _descriptions(output: Output, found: Found) -> bool:
     several = list(described(output.text))[:MAX_ROWS]
-    keys = [found.put(item) for item, _ in several]
+    keys = [found.put(item, whole=item["kind"] in STANDING) for item, _ in several]
     for _, told in several:
         found.events += told
     found.alone += keys if len(keys) == 1 else []
@@ -126,53 +147,29 @@ def _descriptions(output: Output, found: Found) -> bool:
 
 def _tables(output: Output, found: Found) -> str:
     lines = output.text.strip().lstrip('" ').splitlines()[:MAX_ROWS]
+    lines = [line[:MAX_LINE] for line in lines]
     head = lines[0] if lines else ""
     if head.startswith("LAST SEEN"):
         found.events += events(table(lines))
         return "table of events"
     if re.match(r"NAME\s+STATUS\s+ROLES", head):
-        for node in filter(None, map(_NODE.match, lines[1:])):
-            found.put(_node(node))
+        for node in rows.nodes(lines[1:]):
+            found.put(node)
         return "table of nodes"
     named = re.match(r"(?:NAMESPACE\s+)?NAME\s+READY\s+STATUS", head) is not None
     if not named and not output.tool.startswith(("kubectl_get", "kubectl_find")):
         return ""
-    pods = [pod for line in lines if (pod := _POD.fullmatch(line.rstrip()))]
-    for row in pods:
-        found.ages[row["name"]] = seconds(row["age"]) or 0.0
-        found.put(_row(row, row["namespace"] or output.parameters.get("namespace", "")))
+    pods = list(rows.pods(lines, output.parameters.get("namespace", "")))
+    for pod, age in pods:
+        found.ages[pod["metadata"]["name"]] = age
+        found.put(pod)
     return "table of pods" if pods else ""
-
-
-def _node(row: re.Match[str]) -> Json:
-    ready = row["status"].split(",")[0] == "Ready"
-    condition = {"type": "Ready", "status": str(ready), "message": ""}
-    return {"kind": "Node", "metadata": {"name": row["name"]}, "spec": {}, "status": {"conditions": [condition]}}
-
-
-def _row(row: re.Match[str], namespace: str) -> Json:
-    """Return what a line of `kubectl get pods` tells of a pod."""
-    word = row["status"].split(":")[-1]
-    container: Json = {"name": NOT_NAMED, "ready": row["ready"] == row["all"], "restartCount": int(row["restarts"])}
-    status: Json = {"phase": "Running", "containerStatuses": [container]}
-    if word in WAITING_TROUBLE:
-        container["state"] = {"waiting": {"reason": word}}
-    elif word == "OOMKilled":
-        container["state"] = {"terminated": {"reason": word}}
-    elif word in _PHASES:
-        status = {"phase": _PHASES[word], "reason": word}
-    meta: Json = {"name": row["name"], "namespace": namespace, "labels": _labels(row["rest"] or "")}
-    meta |= {"deletionTimestamp": "not told"} if word == "Terminating" else {}
-    return {"kind": "Pod", "metadata": meta, "spec": {}, "status": status}
-
-
-def _labels(rest: str) -> Mapping[str, str]:
-    return dict(_LABEL.findall(rest))
 
 
 def event(seen: Seen, found: Found, now: datetime) -> Json:
     """Return an Event as the API server has it, for what was printed at this time."""
-    uid = next((o["metadata"]["uid"] for k, o in found.objects.items() if _is(k, seen)), "")
+    known = next(found.named(seen.kind, seen.name), None)
+    uid = found.objects[known]["metadata"]["uid"] if known is not None else ""
     last, first = (rfc3339(now - timedelta(seconds=s)) for s in (seen.last_seconds, seen.first_seconds))
     return {
         "type": seen.type,
@@ -184,7 +181,3 @@ def event(seen: Seen, found: Found, now: datetime) -> Json:
         "involvedObject": {"kind": seen.kind, "name": seen.name, "uid": uid},
         "metadata": {},
     }
-
-
-def _is(key: tuple[str, str, str], seen: Seen) -> bool:
-    return key[0].lower() == seen.kind.lower() and key[2] == seen.name

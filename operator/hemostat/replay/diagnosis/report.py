@@ -12,8 +12,8 @@ from hemostat.replay.diagnosis.diagnose import Outcome
 from hemostat.replay.diagnosis.score import Judged, Score, Share, score
 
 Json = dict[str, Any]
-NOT_ASKED = ("NoModel", "Decided")
-"""Why no model was asked although nothing failed."""
+NOTHING_FAILED = ("NoModel", "Decided", "Ungrounded")
+"""Why no model has a part in a diagnosis: none was to be asked, or what it stated is borne by nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Line:
         return "Explained" if concluded.consulted and concluded.conclusion.diagnosis.cause else "Abstained"
 
     @property
-    def unasked(self) -> str:
-        """Why a model that was configured has no part in it; empty where it has, or was not needed."""
-        if self.outcome is None or self.outcome.concluded.consulted or self.outcome.concluded.reason in NOT_ASKED:
+    def unheard(self) -> str:
+        """Why a model that was to be asked gave no answer; empty where it did, or was not needed."""
+        if self.outcome is None or self.outcome.concluded.consulted or self.outcome.concluded.reason in NOTHING_FAILED:
             return ""
         return f"{self.outcome.concluded.reason}: {self.outcome.concluded.message}"
 
@@ -54,7 +54,7 @@ def report(lines: Sequence[Line], judge: tuple[Sequence[str], Usage] | None) -> 
     total: Json = {"cases": len(lines), **Counter(line.state.lower() for line in lines)}
     for state in ("matched", "explained", "abstained", "failed"):
         total.setdefault(state, 0)
-    total["withoutModelThatWasAsked"] = sum(1 for line in lines if line.unasked)
+    total["modelUnheard"] = sum(1 for line in lines if line.unheard)
     found: Json = {"cases": [_line(line) for line in lines], "total": total}
     if judge is not None:
         models, used = judge
