@@ -3,7 +3,6 @@
 Faults are of policy, tools and locks; that they show in spans is what is tested, and that their healthy twins end.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -187,8 +186,7 @@ def test_a_mutual_wait_has_heartbeats_and_no_end_and_a_halt_parks_it_until_it_is
     assert {span.operation for span in running.received.spans(name)} == {"chat"}, "agents and tools are all open"
     order(running, Halt(id="halt", conversation=name, until=time.time() + 600, reason="each waits for the other"))
     running.ends(name, "halted")
-    said = running.lab.board()["conversations"][name]["said"]  # by the planner's guard, or before it by a peer's
-    assert "its task is parked" in said or json.loads(said)["task"]["kind"] == "locks"
+    assert "its task is parked" in running.lab.board()["conversations"][name]["said"]
 
     def parked_by() -> set[str]:
         return {event.service for event in running.received.events(name, "hemostat.guard.halt")}

@@ -29,8 +29,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _deploy(options: argparse.Namespace, kubectl: Kubectl, _lab: Lab) -> None:
+    print(f"applying {FOLDER} ...", flush=True)
     kubectl("apply", "--server-side", "-k", FOLDER)
     for name in (MODEL, TOOLS, *AGENTS):
+        print(f"waiting for deployment/{name} ...", flush=True)
         kubectl("rollout", "status", f"--namespace={options.namespace}", f"deployment/{name}", "--timeout=55s")
 
 
@@ -57,7 +59,7 @@ def _status(_options: argparse.Namespace, _kubectl: Kubectl, lab: Lab) -> None:
         print(f"{kind:9} {', '.join(f'{count} {state}' for state, count in states.items())}")
     for name, entry in board["conversations"].items():
         if name in faulty or entry["state"] != "done":
-            print(f"{name}: {entry['state']}, {lab.spent(name)} tokens. {entry['said'][:120]}")
+            print(f"{name}: {entry['state']}, {lab.spent(name)} tokens in all. {entry['said'][:200]}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,7 +58,7 @@ class Planner:
 
     def parked(self, parked: Parked) -> None:
         """The guard halted a conversation; from any thread."""
-        self._loop.call_soon_threadsafe(self._end, parked.conversation, State.HALTED, parked.as_json())
+        self._loop.call_soon_threadsafe(self._end, parked.conversation, State.HALTED, str(parked))
 
     def resumed(self, parked: Parked) -> None:
         """A halt is over: drive the task again; from any thread."""

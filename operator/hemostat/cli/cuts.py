@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from hemostat.action.calls.keys import ADMIN_KEY, ADMIN_SECRET
 from hemostat.action.contract import HOLD_ANNOTATION
 from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.meta import is_true
@@ -41,7 +42,7 @@ class Held:
     text: str = ""
     """Of an order."""
     by_hand: str = ""
-    """Of what stands in another service: how a person takes it back there."""
+    """Of what stands in another service: how a person takes it back there, in several lines."""
 
     @property
     def is_order(self) -> bool:
@@ -112,10 +113,14 @@ def _by_hand(call: Call, service: str, namespace: str) -> str:
     place, _, path = rest.rstrip("/").partition("/")
     port = place.partition(":")[2] or ("443" if scheme == "https" else "80")
     local = f"{scheme}://localhost:4000/{path}".rstrip("/")
+    secret = f"kubectl get secret {ADMIN_SECRET} -n {namespace} -o go-template='{{{{index .data \"{ADMIN_KEY}\"}}}}'"
+    body = json.dumps({"key": call.id, "blocked": False})
     return (
-        f"not taken back, for it stands in another service. Through kubectl port-forward -n {namespace} "
-        f"service/{service} 4000:{port}, with an admin's key of it: curl {local}/key/unblock -H "
-        f'"Authorization: Bearer $KEY" -H \'Content-Type: application/json\' -d \'{{"key": "{call.id}"}}\''
+        "it stands in another service, which knows no right of yours here. Run these three:\n"
+        f"  kubectl port-forward -n {namespace} service/{service} 4000:{port} &\n"
+        f"  KEY=$({secret} | base64 -d)     # or your own admin's key of LiteLLM\n"
+        f"  curl -sS {local}/key/update -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' "
+        f"-d '{body}'"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from hemostat.api.incident import Advice, ConversationStatus, SignalStatus
+from hemostat.api.incident import Advice, ConversationStatus, SignalState, SignalStatus
 from hemostat.api.remediation import Remediation
 from hemostat.api.watch import SignalKind
 from hemostat.cli.text import grid, outcome, words
@@ -31,7 +31,7 @@ def _facts(signal: SignalStatus, found: ConversationStatus) -> Iterator[tuple[st
         yield "conversation", _ids(found)
     if found.agents:
         yield "agents", ", ".join(found.agents)
-    yield "to cut", _edge(found)
+    yield "to cut", _edge(signal, found)
     if found.open_tools:
         yield "at work", f"{', '.join(found.open_tools)}: broken off if a pod is deleted"
     yield "burnt", _burnt(signal, found)
@@ -44,10 +44,12 @@ def _ids(found: ConversationStatus) -> str:
     return ids + (f" and {more:,} more" if more > 0 else "")
 
 
-def _edge(found: ConversationStatus) -> str:
+def _edge(signal: SignalStatus, found: ConversationStatus) -> str:
     if not found.callee:
         return "no edge; a person must look"
     edge = f"{found.caller or 'anybody'} -> {found.callee}"
+    if signal.state is not SignalState.FIRING:  # what it was worth at the end says nothing of what was done before
+        return f"{edge}; nothing any more, it does not go on"
     if found.advice is Advice.CUT:
         return f"{edge}, by a Runbook or a person"
     return f"{edge}, by a person only: it costs too little so far, waits, or is not sure"

@@ -58,7 +58,6 @@ def restore(
     from hemostat.cli.cuts import table
     from hemostat.cli.text import emit, words
     from hemostat.clock import SystemClock
-    from hemostat.errors import HemostatError
 
     session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
     chosen = _chosen(session, cut, everything)
@@ -69,16 +68,26 @@ def restore(
     if not yes and not confirmed("Take this back now?"):
         print("Nothing was changed.", file=sys.stderr)
         raise typer.Exit(1)
-    left = 0
-    for one in chosen:  # the emergency exit: what cannot be taken back keeps nothing else
-        try:
-            emit(words(f"{one.kind} {one.id}: {_lift(session, one)}", "bold green"))
-        except HemostatError as error:
-            left += 1
-            emit(words(f"{one.kind} {one.id}: NOT taken back: {error}", "bold red"))
+    left = sum(not _told(session, one) for one in chosen)
     emit(words("If the trouble goes on it may be cut again; see kubectl hemostat legitimate.", "dim"))
-    if left or any(one.by_hand for one in chosen):
+    if left:
         raise typer.Exit(1)
+
+
+def _told(session: Session, one: Held) -> bool:
+    """Take one back and say so; what cannot be taken back keeps nothing else."""
+    from hemostat.cli.text import clean, emit, words
+    from hemostat.errors import HemostatError
+
+    try:
+        emit(words(f"{one.kind} {one.id}: {_lift(session, one)}", "bold green"))
+    except HemostatError as error:
+        first, *more = str(error).splitlines()
+        emit(words(f"{one.kind} {one.id}: NOT taken back: {first}", "bold red"))
+        for line in more:  # to copy: never wrapped
+            print(clean(line))
+        return False
+    return True
 
 
 def _chosen(session: Session, cut: str, everything: bool) -> list[Held]:
@@ -101,7 +110,7 @@ def _lift(session: Session, one: Held) -> str:
     from hemostat.kube import Conflict, NotFound, path_of
 
     if one.by_hand:
-        return one.by_hand
+        raise Refused("ByHand", one.by_hand)
     verb, what = ("patch", f"configmap {CONFIG_MAP}") if one.is_order else ("delete", f"{one.kind} {one.id}")
     try:
         if one.is_order:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum, auto
 from typing import Any
 
+from hemostat.guard.refusal import Halted
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -36,6 +38,11 @@ class Parked:
     tokens: int
     task: Any
     """What `remember` was given last; None if nothing."""
+
+    def __str__(self) -> str:
+        """Say it to the conversation's owner."""
+        used = f"{self.turns} turns and {self.tokens} tokens so far"
+        return f"{Halted(conversation=self.conversation, reason=self.reason, until=self.until)} ({used})"
 
     def as_json(self) -> str:
         """Return the record as JSON."""

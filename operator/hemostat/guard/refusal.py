@@ -12,7 +12,10 @@ that header, and retry 408, 409, 429 and 5xx, so 409 would be wrong. gRPC: FAILE
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar
+
+from hemostat.guard.orders import MAX_TIME
 
 PROBLEM_STATUS = 422
 PROBLEM_HEADERS = {"content-type": "application/problem+json", "x-should-retry": "false"}
@@ -54,7 +57,8 @@ class EdgeCut(Refusal):
     problem = "edge-cut"
 
     def __init__(self, caller: str, callee: str, *, conversation: str, reason: str, until: float | None) -> None:
-        message = f"{caller or 'anybody'} -> {callee} is cut: {reason}. Do not retry; go on with other work."
+        edge = f"{caller or 'anybody'} -> {callee}"
+        message = f"{edge} is cut{_till(until)}: {reason}. Do not retry; go on with other work."
         super().__init__(message, conversation=conversation, reason=reason, until=until)
         self.caller = caller
         self.callee = callee
@@ -75,8 +79,14 @@ class Halted(Refusal):
     problem = "halted"
 
     def __init__(self, *, conversation: str, reason: str, until: float | None) -> None:
-        message = f"conversation {conversation} is halted: {reason}. Do not retry; its task is parked."
+        message = f"conversation {conversation} is halted{_till(until)}: {reason}. Do not retry; its task is parked."
         super().__init__(message, conversation=conversation, reason=reason, until=until)
+
+
+def _till(until: float | None) -> str:
+    if until is None or not 0 <= until < MAX_TIME:  # another process may say anything
+        return ""
+    return f" until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def from_problem(body: Mapping[str, Any]) -> Refusal | None:

@@ -230,10 +230,13 @@ def test_what_stands_in_another_service_is_listed_and_it_is_said_how_it_ends_the
     assert "30s" in listed
     done = call("restore", "talks-1-cut", "--yes")
     assert done.exit_code == 1
-    said = " ".join(done.stdout.split())
-    assert "service/litellm 4000:4001" in said
-    assert "localhost:4000/proxy/key/unblock" in said
-    assert "not taken back" in said
+    assert "NOT taken back" in done.stdout
+    forward, key_of, update = done.stdout.splitlines()[-4:-1]
+    assert forward == "  kubectl port-forward -n shop service/litellm 4000:4001 &"
+    assert "kubectl get secret hemostat-litellm -n shop" in key_of
+    assert '{{index .data "admin-key"}}' in key_of
+    assert "localhost:4000/proxy/key/update" in update, "the one route that a key as the README makes it may use"
+    assert json.dumps({"key": "ab" * 32, "blocked": False}) in update
     found["status"]["conditions"] = [
         *(c for c in found["status"]["conditions"] if c["type"] != "Undone"),
         {"type": "Undone", "status": "True", "reason": "Restored", "lastTransitionTime": "2026-11-21T06:00:50Z"},

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from hemostat.api.incident import Advice, Cause, Conversation, ConversationStatus, Reopening, Storm
+from hemostat.api.incident import Advice, Cause, Conversation, ConversationStatus, Reopening, SignalState, Storm
 from hemostat.api.meta import LocalRef, TargetRef, set_condition
 from hemostat.api.remediation import Remediation
 from hemostat.cli import render_explanation, render_incident, render_incidents
@@ -168,6 +168,12 @@ def test_the_page_of_agents_says_why_only_a_person_cuts_and_what_is_not_known(in
     text = plain(render_incident.page(told, [], [], now))
     assert "critic -> planner, by a person only: it costs too little so far, waits, or is not sure" in text
     assert "burnt         not told" in text
+    over = talking(incident, advice=Advice.NOTIFY)
+    calm = tuple(s.model_copy(update={"state": SignalState.CLEAR}) for s in over.status.signals)
+    over = over.model_copy(update={"status": over.status.model_copy(update={"signals": calm})})
+    text = plain(render_incident.page(over, [], [], now))
+    assert "critic -> planner; nothing any more, it does not go on" in text
+    assert "by a person only" not in text, "of a loop that was cut it would be wrong"
     whole = talking(incident, caller="", callee="")
     assert "to cut        no edge; a person must look" in plain(render_incident.page(whole, [], [], now))
 

@@ -1,6 +1,8 @@
 """Orders are an open door into the application: what is not exactly in order must be refused, whole."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -106,6 +108,13 @@ def test_garbage_is_refused(text):
 def test_nothing_but_bad_order_is_ever_raised(text):
     with pytest.raises(BadOrder):
         parse("one", text, NOW)
+
+
+def test_the_orders_of_the_readme_are_in_order():
+    """Whoever writes one by hand copies it from there."""
+    text = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    found = re.findall(r'^    (\{"order": .+?\})$', text, re.MULTILINE | re.DOTALL)
+    assert [type(parse(f"o{i}", said, 1_795_289_900)) for i, said in enumerate(found)] == [Cut, Halt, Cap]
 
 
 def test_what_a_guard_would_refuse_cannot_be_written():

@@ -8,7 +8,7 @@ import pytest
 import requests
 from openai._base_client import SyncAPIClient
 
-from hemostat.guard import PROBLEM_HEADERS, PROBLEM_STATUS, EdgeCut, Halted, from_problem
+from hemostat.guard import PROBLEM_HEADERS, PROBLEM_STATUS, EdgeCut, Halted, Parked, from_problem
 
 CUT = EdgeCut("planner", "critic", conversation="c-7", reason="ping-pong", until=1.5)
 HALTED = Halted(conversation="c-7", reason="budget", until=None)
@@ -52,3 +52,16 @@ def test_a_client_of_a_model_provider_does_not_retry_the_answer():
     assert not client._should_retry(answer)
     answer.status_code = 503
     assert not client._should_retry(answer), "whatever a gateway makes of the status"
+
+
+@pytest.mark.parametrize("until", [None, -1, 1e300, float("inf"), float("nan")])
+def test_an_end_that_is_no_time_is_not_told(until):
+    assert "until" not in str(Halted(conversation="c", reason="loop", until=until))
+
+
+def test_the_owner_is_told_in_words_what_stopped_until_when_and_what_it_has_used():
+    parked = Parked("c", "Cycle of a, b", 1_795_290_000.0, turns=12, tokens=3400, task={"kind": "debate"})
+    assert str(parked) == (
+        "conversation c is halted until 2026-11-21 19:40:00Z: Cycle of a, b. Do not retry; its task is parked. "
+        "(12 turns and 3400 tokens so far)"
+    )
