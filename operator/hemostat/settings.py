@@ -19,7 +19,7 @@ class Settings:
     prometheus_timeout_seconds: float = 3.0
     """HEMOSTAT_PROMETHEUS_TIMEOUT_SECONDS: deadline of one query."""
     http_port: int = 8080
-    """HEMOSTAT_HTTP_PORT: /healthz, /readyz and /metrics; at `observe` /alertmanager too."""
+    """HEMOSTAT_HTTP_PORT: /healthz, /readyz and /metrics; at `observe` /alertmanager, streams and /mcp too."""
     otlp_port: int = 4318
     """HEMOSTAT_OTLP_PORT: OTLP/HTTP."""
     otlp_grpc_port: int = 4317
@@ -44,6 +44,9 @@ class Settings:
     """HEMOSTAT_PROMETHEUS_TOKEN_FILE: path of a bearer token; read anew for every query, for it may rotate."""
     alertmanager_token_file: str | None = None
     """HEMOSTAT_ALERTMANAGER_TOKEN_FILE: path of the bearer token that POST /alertmanager asks for; unset asks none."""
+    token_audiences: tuple[str, ...] = ()
+    """HEMOSTAT_TOKEN_AUDIENCES: comma-separated; whom the tokens of who reads streams and /mcp must be meant for
+    (`kubectl create token --audience`), so that they are of no use elsewhere; unset: the API server."""
     alertmanager_stale_seconds: float = 15300.0
     """HEMOSTAT_ALERTMANAGER_STALE_SECONDS: how long an alert that is not repeated is believed; longer than the
     route's `repeat_interval` (4 h by default)."""
@@ -66,6 +69,10 @@ class Settings:
     diagnosis_usd: float = 0.5
     """HEMOSTAT_DIAGNOSIS_USD: what that may cost, as far as prices are known."""
 
+    diagnosis_rounds: int = 5
+    """HEMOSTAT_DIAGNOSIS_ROUNDS: how many diagnoses of one Incident may end in an action that is denied, does not help
+    or makes it worse; then a person decides."""
+
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the environment. Raises `Broken` naming the variable that cannot be understood."""
@@ -79,6 +86,7 @@ class Settings:
             alertmanager_token_file=env.get("HEMOSTAT_ALERTMANAGER_TOKEN_FILE") or None,
             alertmanager_stale_seconds=_number(env, "HEMOSTAT_ALERTMANAGER_STALE_SECONDS", 15300, 60, 2_592_000),
             prices_file=env.get("HEMOSTAT_PRICES_FILE") or None,
+            token_audiences=tuple(_names(env, "HEMOSTAT_TOKEN_AUDIENCES")),
             models=_models(env),
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),
             otlp_port=int(_number(env, "HEMOSTAT_OTLP_PORT", 4318, 1, 65535)),
@@ -92,6 +100,7 @@ class Settings:
             diagnosis_turns=int(_number(env, "HEMOSTAT_DIAGNOSIS_TURNS", cls.diagnosis_turns, 1, 1000)),
             diagnosis_tokens=int(_number(env, "HEMOSTAT_DIAGNOSIS_TOKENS", cls.diagnosis_tokens, 1000, 10_000_000)),
             diagnosis_usd=_number(env, "HEMOSTAT_DIAGNOSIS_USD", cls.diagnosis_usd, 0, 1000),
+            diagnosis_rounds=int(_number(env, "HEMOSTAT_DIAGNOSIS_ROUNDS", cls.diagnosis_rounds, 1, 20)),
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
         )
@@ -113,8 +122,12 @@ def _number(env: Mapping[str, str], name: str, default: float, least: float, mos
     return value
 
 
+def _names(env: Mapping[str, str], name: str) -> dict[str, None]:
+    return dict.fromkeys(n.strip() for n in env.get(name, "").split(",") if n.strip())
+
+
 def _models(env: Mapping[str, str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(n.strip() for n in env.get("HEMOSTAT_MODELS", "").split(",") if n.strip()))
+    names = tuple(_names(env, "HEMOSTAT_MODELS"))
     if len(names) > MAX_MODELS:
         raise Broken(f"HEMOSTAT_MODELS must name at most {MAX_MODELS} models, not {len(names)}")
     return names

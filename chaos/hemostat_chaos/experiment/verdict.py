@@ -9,12 +9,13 @@ from hemostat.api.chaosexperiment import Expectation
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, Remediation
-from hemostat.diagnosis.propose import AGAIN, NEXT
+from hemostat.diagnosis.outcomes import ROUNDS, UNFIT, WORSE
+from hemostat.diagnosis.propose import AGAIN
 from hemostat.signals.correlate import began
 
 HEALED = "Healed"
-_GOES_ON = AGAIN | NEXT | {HEALED}
-"""Ends of a Remediation after which the loop itself goes on."""
+_GOES_ON = AGAIN | (ROUNDS - {WORSE}) | UNFIT | {HEALED}
+"""Ends of a Remediation after which the loop itself goes on; an experiment is over once it made something worse."""
 
 
 class Mark(StrEnum):

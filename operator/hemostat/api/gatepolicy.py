@@ -26,6 +26,15 @@ class TelemetryAlone(StrEnum):
     """What ends and is undone by itself, such as the cut of an edge between agents, needs no other witness."""
 
 
+class Uncalibrated(StrEnum):
+    """What may happen on a confidence that outcomes have not confirmed yet."""
+
+    APPROVE = "Approve"
+    """A person decides."""
+    ALLOW = "Allow"
+    """The diagnosis' own word is taken: the share of the Runbook's symptoms that was found, or less."""
+
+
 class BlastRadius(Model):
     """The most that one action may touch. Beyond it a person decides."""
 
@@ -67,7 +76,9 @@ class GatePolicySpec(Model):
     budget: Budget = Budget()
     """How often it may be automatic."""
     min_confidence_percent: Percent = 50
-    """Below this confidence a person decides."""
+    """Below this confidence a person decides: the diagnosis' own, and what that was worth in the past."""
+    on_uncalibrated: Uncalibrated = Uncalibrated.APPROVE
+    """What may happen while too few outcomes are remembered to say what the diagnosis' confidence is worth."""
     on_telemetry_alone: TelemetryAlone = TelemetryAlone.APPROVE
     """What may happen when neither the API server nor Prometheus confirms the trouble, for telemetry may be forged."""
 

@@ -193,6 +193,8 @@ class EvidenceKind(StrEnum):
     """What agents did."""
     EPISODE = "Episode"
     """A past incident that is alike."""
+    OUTCOME = "Outcome"
+    """What came of a Remediation of this incident: it was denied, was in vain, or did not fit."""
 
 
 class Plot(Model):
@@ -235,7 +237,6 @@ class Evidence(Model):
     """The fact in one sentence, with its numbers."""
     observed_time: Time
     """When it was observed."""
-
     plot: Plot | None = None
     """Of measurements: how they went, for people to look at."""
 
@@ -281,6 +282,17 @@ class ModelUsage(Model):
     """What it cost, in US dollars, as far as prices are known."""
 
 
+class Abstention(Model):
+    """Why nothing is concluded: the evidence is insufficient."""
+
+    by: Word
+    """Matcher or Model."""
+    least_percent: Percent
+    """Confidence that an answer must have at least."""
+    missing: Annotated[tuple[Short, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
+    """What would be needed: symptoms of Runbooks that were not found, or what a model would have to see."""
+
+
 class Diagnosis(Model):
     """What was concluded and by whom."""
 
@@ -298,6 +310,10 @@ class Diagnosis(Model):
     """What was asked of models."""
     question: Annotated[str, Field(max_length=16)] = ""
     """What there was to decide: while it is the same no model is asked again."""
+    outcomes: Count = 0
+    """Of how many Remediations of this opening it knows the outcome: with one more another round begins."""
+    abstained: Abstention | None = None
+    """What is missing for an answer, where none is given."""
     hypotheses: Annotated[tuple[Hypothesis, ...], Field(max_length=16, json_schema_extra=keyed("runbook"))] = ()
     """Everything that was considered, the best first."""
 
@@ -345,6 +361,17 @@ class Storm(Model):
         many = f"{self.targets} other target{'s' if self.targets > 1 else ''}"
         many += f", {self.signals} signal{'s' if self.signals != 1 else ''}"
         return f"a storm: too many Incidents within a minute; this one stands for {many}: {names}{shared}"
+
+
+class Lesson(Model):
+    """What may be learnt from a resolved incident: a draft, which counts for nothing until a person accepts it."""
+
+    text: Text
+    """What happened, why, what was tried with what outcome, and how it ended; with the evidence in brackets."""
+    cites: Annotated[tuple[EvidenceId, ...], Field(max_length=MAX_EVIDENCE, json_schema_extra=SET)] = ()
+    """The evidence it rests on."""
+    resolved_time: Time
+    """Which end of the incident it is about."""
 
 
 class Progress(Model):
@@ -424,6 +451,8 @@ class IncidentStatus(Model):
     """How often the trouble came back after it was resolved."""
     storm: Storm | None = None
     """Other trouble of the same minute that this Incident stands for."""
+    lesson: Lesson | None = None
+    """What may be learnt from it, drafted when it was resolved. `kubectl hemostat lesson accept` makes it count."""
     progress: Progress | None = None
     """Where it is, as last told: written at most once a second, so that steps in between may be left out."""
     timeline: Annotated[tuple[TimelineEntry, ...], Field(max_length=MAX_TIMELINE, json_schema_extra=keyed("id"))] = ()

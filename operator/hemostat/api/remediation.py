@@ -229,6 +229,17 @@ class Result(Model):
     object is gone, or on its way."""
 
 
+class Calibration(Model):
+    """What remembered outcomes say of a confidence like this one."""
+
+    by: Word
+    """Matcher or Model: whose confidence it is. They are calibrated apart."""
+    percent: Percent | None = None
+    """How often answers of such a confidence were right; absent while too few outcomes are known."""
+    outcomes: Count = 0
+    """On how many outcomes that rests."""
+
+
 class RemediationSpec(Model):
     """What is proposed. Never changes."""
 
@@ -255,7 +266,9 @@ class RemediationSpec(Model):
     requested_by: Short
     """User name of whoever created it; the API server checks that it is true."""
     confidence_percent: Percent = 0
-    """How sure the diagnosis is."""
+    """How sure the diagnosis is, by its own word."""
+    calibration: Calibration | None = None
+    """What that was worth in the past; without it a gate cannot rely on it."""
 
 
 class RemediationStatus(Model):

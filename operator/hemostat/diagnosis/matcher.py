@@ -12,13 +12,18 @@ from typing import Any, Protocol
 
 import cel
 
-from hemostat.api.incident import Diagnosis, Evidence, EvidenceKind, Hypothesis
+from hemostat.api.incident import Abstention, Diagnosis, Evidence, EvidenceKind, Hypothesis
 from hemostat.api.meta import LocalRef
 from hemostat.api.runbook import Runbook, RunbookState, Symptom
 from hemostat.diagnosis.evidence import CEL_VARIABLES
+from hemostat.diagnosis.outcomes import NOTHING_SPENT, Spent
 
 BY = "Matcher"
-NO_RUNBOOKS, NO_MATCH = "NoRunbooks", "NoRunbookMatches"
+NO_RUNBOOKS, NO_MATCH, INSUFFICIENT = "NoRunbooks", "NoRunbookMatches", "InsufficientEvidence"
+EXHAUSTED = "Exhausted"
+LEAST_PERCENT = 30
+"""Share of a Runbook's symptoms, by weight, below which the evidence is insufficient: the matcher abstains."""
+MAX_MISSING = 16
 CEL_FUNCTIONS = frozenset(
     {"size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bool", "type"}
 )
@@ -40,7 +45,7 @@ class Conclusion:
 
     diagnosis: Diagnosis
     reason: str
-    """RunbookMatched, NoRunbooks, NoRunbookMatches or RunbooksTie."""
+    """RunbookMatched, NoRunbooks, NoRunbookMatches, InsufficientEvidence, RunbooksTie or Exhausted."""
     message: str
 
     @property
@@ -57,10 +62,16 @@ class _Score:
     found: tuple[str, ...]
     missing: tuple[str, ...]
     absent_required: tuple[str, ...]
+    spent: Spent | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the evidence shows it, and enough of it."""
+        return not self.absent_required and self.percent >= LEAST_PERCENT
 
     @property
     def matches(self) -> bool:
-        return not self.absent_required and self.weight > 0
+        return self.fits and self.spent is None
 
 
 def expression_error(symptom: Symptom) -> str | None:
@@ -89,19 +100,30 @@ class Known(Protocol):
         """Return the CEL variables."""
 
 
-def match(runbooks: Sequence[Runbook], kind: str, facts: Known, evidence: Sequence[Evidence]) -> Conclusion:
-    """Return the one runbook whose symptoms weigh most, with every alternative and why it was ruled out."""
+def match(
+    runbooks: Sequence[Runbook],
+    kind: str,
+    facts: Known,
+    evidence: Sequence[Evidence],
+    spent: Mapping[str, Spent] = NOTHING_SPENT,
+) -> Conclusion:
+    """Return the one runbook whose symptoms weigh most, with every alternative and why it was ruled out.
+
+    It abstains where none weighs enough, or several weigh the same, and says what is missing.
+
+    :param spent: the Runbooks that have nothing left to try for this Incident, by name.
+    """
     variables = world(facts.cel())
     candidates = [r for r in runbooks if r.spec.state is RunbookState.ACTIVE and kind in r.spec.kinds]
     by_name = sorted(candidates, key=lambda r: r.metadata.name)
     scores = sorted(
-        (_score(r, variables) for r in by_name),
+        (_score(r, variables, spent.get(r.metadata.name)) for r in by_name),
         key=lambda s: (s.matches, s.weight, s.percent),
         reverse=True,
     )
     matching = [s for s in scores if s.matches]
     if not matching:
-        return _conclude(scores, None, evidence, *_none(runbooks, candidates, kind))
+        return _conclude(scores, None, evidence, *_none(runbooks, scores, kind))
     best = matching[0]
     ties = [s for s in matching if (s.weight, s.percent) == (best.weight, best.percent)]
     if len(ties) > 1:
@@ -121,25 +143,43 @@ def unheard(diagnosis: Diagnosis | None, evidence: Sequence[Evidence]) -> bool:
     return any(e.kind is EvidenceKind.SIGNAL and e.id not in cited for e in evidence)
 
 
-def _none(runbooks: Sequence[Runbook], candidates: Sequence[Runbook], kind: str) -> tuple[str, str]:
+def _none(runbooks: Sequence[Runbook], scores: Sequence[_Score], kind: str) -> tuple[str, str]:
     """Say why nothing matches. Who has no Runbooks only wants to be told what is wrong."""
     if not runbooks:
         return NO_RUNBOOKS, "there are no Runbooks in this namespace: Hemostat says what is wrong and does nothing"
-    if not candidates:
+    if not scores:
         return NO_MATCH, f"no Runbook in this namespace is Active and for a {kind}; there are {len(runbooks)}"
-    return NO_MATCH, f"no active Runbook for a {kind} matches the evidence; {len(candidates)} considered"
+    tried = [s.spent.why for s in scores if s.fits and s.spent is not None]
+    if tried:
+        return EXHAUSTED, f"every Runbook that matches was tried: {'; '.join(dict.fromkeys(tried))}; a person decides"
+    thin = next((s for s in scores if not s.absent_required and s.weight), None)
+    if thin is not None:
+        name, absent = thin.runbook.metadata.name, ", ".join(thin.missing)
+        said = (
+            f"insufficient evidence: {thin.percent} % of Runbook {name} was found, at least {LEAST_PERCENT} % must be"
+        )
+        return INSUFFICIENT, f"{said}; not found: {absent}"
+    return NO_MATCH, f"no active Runbook for a {kind} matches the evidence; {len(scores)} considered"
+
+
+def _abstention(scores: Sequence[_Score]) -> Abstention:
+    """Say what would have to be seen for an answer: of the Runbooks that come nearest first."""
+    nearest = sorted((s for s in scores if s.spent is None), key=lambda s: (-s.weight, s.runbook.metadata.name))
+    missing = [f"{s.runbook.metadata.name}: {name}" for s in nearest for name in (s.absent_required or s.missing)]
+    return Abstention(by=BY, least_percent=LEAST_PERCENT, missing=tuple(m[:256] for m in missing[:MAX_MISSING]))
 
 
 def _conclude(
     scores: Sequence[_Score], best: _Score | None, evidence: Sequence[Evidence], reason: str, message: str
 ) -> Conclusion:
     cites = tuple(e.id for e in evidence if e.kind in (EvidenceKind.SIGNAL, EvidenceKind.CHANGE))
+    said = {e.key: e.id for e in evidence if e.kind is EvidenceKind.OUTCOME}
     hypotheses = tuple(
         Hypothesis(
             runbook=s.runbook.metadata.name,
             cause=s.runbook.spec.cause,
             confidence_percent=s.percent if s.matches else 0,
-            cites=cites if s.matches else (),
+            cites=cites if s.matches else _outcomes(s, said),
             ruled_out=None if s is best else _why_not(s, best),
         )
         for s in scores[:16]
@@ -148,18 +188,29 @@ def _conclude(
     if best is not None:
         meta = best.runbook.metadata
         ref = LocalRef(name=meta.name, uid=meta.uid or None)
-    return Conclusion(Diagnosis(by=BY, runbook_ref=ref, hypotheses=hypotheses), reason, message[:2048])
+    abstained = _abstention(scores) if best is None and scores and reason != EXHAUSTED else None
+    diagnosis = Diagnosis(by=BY, runbook_ref=ref, hypotheses=hypotheses, abstained=abstained)
+    return Conclusion(diagnosis, reason, message[:2048])
+
+
+def _outcomes(score: _Score, said: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the evidence that rules a Runbook out."""
+    return tuple(id_ for key, id_ in said.items() if score.spent is not None and key in score.spent.keys)
 
 
 def _why_not(score: _Score, best: _Score | None) -> str:
     if score.absent_required:
         return f"required symptom not found: {', '.join(score.absent_required)}"[:1024]
+    if score.spent is not None:
+        return score.spent.why
+    if score.weight and not score.fits:
+        return f"insufficient evidence: {score.percent} % of it was found, at least {LEAST_PERCENT} % must be"
     if best is not None:
         return f"weighs {score.weight}, less than {best.runbook.metadata.name} with {best.weight}"
     return "matches equally with another Runbook" if score.matches else "no symptom found"
 
 
-def _score(runbook: Runbook, variables: World) -> _Score:
+def _score(runbook: Runbook, variables: World, spent: Spent | None) -> _Score:
     found, missing, required = [], [], []
     weight = 0
     for symptom in runbook.spec.symptoms:
@@ -171,7 +222,7 @@ def _score(runbook: Runbook, variables: World) -> _Score:
             if symptom.necessity == "Required":
                 required.append(symptom.name)
     total = sum(s.weight for s in runbook.spec.symptoms)
-    return _Score(runbook, 100 * weight // total, weight, tuple(found), tuple(missing), tuple(required))
+    return _Score(runbook, 100 * weight // total, weight, tuple(found), tuple(missing), tuple(required), spent)
 
 
 def world(variables: Mapping[str, Any]) -> World:

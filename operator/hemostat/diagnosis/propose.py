@@ -3,25 +3,25 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hemostat.api.incident import Incident
 from hemostat.api.meta import LocalRef, find, is_true
-from hemostat.api.remediation import APPLIED, FINISHED, Remediation, RemediationSpec
+from hemostat.api.remediation import FINISHED, Calibration, Remediation, RemediationSpec
 from hemostat.api.runbook import Runbook
+from hemostat.diagnosis.outcomes import Tried, tried
 from hemostat.signals.correlate import MAX_RETURNS, openings
 
 MAX_ATTEMPTS = 5
 """How often one step is proposed again after the target drifted."""
 AGAIN = frozenset({"Drifted"})
-UNFIT = frozenset(
-    {
-        *("NoGuard", "NotInstalled", "NoWorkload", "SameWorkload", "SharedIdentity", "NoDeadlock", "WhichPod"),
-        *("NoService", "NoAdminKey", "NoKey", "NoTask", "WhichTask", "TaskNotCancelable", "Unreachable"),
-    }
-)
-"""The action does not fit this namespace or this trouble: it was refused before anything was done."""
-NEXT = frozenset({"Ineffective"}) | UNFIT
-"""Outcomes after which the Runbook's next remediation is proposed. After every other one a person decides."""
+
+
+class Confidence(NamedTuple):
+    """How sure a diagnosis is, and what that was worth in the past."""
+
+    percent: int
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,12 @@ class NothingToPropose:
 
 
 def propose(
-    incident: Incident, runbook: Runbook, confidence: int, done: Sequence[Remediation], requester: str
+    incident: Incident, runbook: Runbook, sure: Confidence, done: Sequence[Remediation], requester: str
 ) -> Proposal | NothingToPropose:
     """Return the next remediation of the runbook, given those that were already proposed for the incident.
 
-    After a reopening the next one after that which seemed to heal it, and after too many of them a person.
+    What was denied or in vain since the Incident was opened is left out, whichever Runbook it was proposed from. After
+    a reopening the next one after that which seemed to heal it, and after too many of them a person.
     """
     opening = openings(incident)
     if opening > MAX_RETURNS:
@@ -55,35 +56,30 @@ def propose(
     if at_work is not None:
         return NothingToPropose("InProgress", f"{at_work.metadata.name} is not finished")
     own = [r for r in done if r.spec.runbook_ref.name == runbook.metadata.name]
-    suffix = _suffix(runbook) if len(own) < len(done) else ""
+    new = _Next(incident, runbook, sure, requester, _suffix(runbook) if len(own) < len(done) else "")
     ordered = sorted(own, key=lambda r: (r.spec.opening, r.spec.step, r.spec.attempt))
+    known = tried(incident, done)
     if not ordered or ordered[-1].spec.opening < opening:
-        return _proposal(incident, runbook, confidence, _first_step(runbook, ordered), 1, requester, suffix)
+        return _step_from(_first_step(runbook, ordered), known, new)
     last = ordered[-1]
     finished = find(last.status.conditions, FINISHED)
     assert finished is not None  # else it is at work
     if finished.reason in AGAIN and last.spec.attempt < MAX_ATTEMPTS:
-        return _proposal(incident, runbook, confidence, last.spec.step, last.spec.attempt + 1, requester, suffix)
-    if finished.reason in NEXT:
-        if last.spec.step + 1 < len(runbook.spec.remediations):
-            return _proposal(incident, runbook, confidence, last.spec.step + 1, 1, requester, suffix)
-        return NothingToPropose("Exhausted", f"every remediation of {runbook.metadata.name} was tried")
+        return new.proposal(last.spec.step, last.spec.attempt + 1)
+    if last in known.over:
+        return _step_from(last.spec.step + 1, known, new)
     if finished.reason == "Healed":
         return NothingToPropose("Healed", f"{last.metadata.name} healed it")
     return NothingToPropose("PersonNeeded", f"{last.metadata.name} ended as {finished.reason}: {finished.message}")
 
 
-def may_choose_again(incident: Incident, done: Sequence[Remediation]) -> bool:
-    """Tell whether another Runbook may be chosen: nothing is at work or was of effect, and no person said no."""
-    return all(_in_vain(r) for r in done if r.spec.opening == openings(incident))
-
-
-def _in_vain(remediation: Remediation) -> bool:
-    conditions = remediation.status.conditions
-    finished = find(conditions, FINISHED)
-    if finished is None or not is_true(conditions, FINISHED) or finished.reason == "DeniedByPerson":
-        return False
-    return finished.reason == "Ineffective" or not is_true(conditions, APPLIED)
+def _step_from(first: int, known: Tried, new: "_Next") -> Proposal | NothingToPropose:
+    runbook = new.runbook
+    steps = (i for i in range(first, len(runbook.spec.remediations)) if known.allows(runbook, i))
+    step = next(steps, None)
+    if step is None or runbook.metadata.name in known.spent([runbook]):
+        return NothingToPropose("Exhausted", f"every remediation of {runbook.metadata.name} was tried")
+    return new.proposal(step, 1)
 
 
 def _suffix(runbook: Runbook) -> str:
@@ -97,24 +93,33 @@ def _first_step(runbook: Runbook, before: Sequence[Remediation]) -> int:
     return min(max(healed, default=-1) + 1, len(runbook.spec.remediations) - 1)
 
 
-def _proposal(
-    incident: Incident, runbook: Runbook, confidence: int, step: int, attempt: int, requester: str, suffix: str
-) -> Proposal:
-    chosen = runbook.spec.remediations[step]
-    opening = openings(incident)
-    end = f"{chosen.action}-{step}-{attempt}" + (f"-o{opening}" if opening else "") + suffix
-    return Proposal(
-        name=f"{incident.metadata.name[: 252 - len(end)]}-{end}",
-        spec=RemediationSpec(
-            incident_ref=LocalRef(name=incident.metadata.name, uid=incident.metadata.uid),
-            runbook_ref=LocalRef(name=runbook.metadata.name, uid=runbook.metadata.uid),
-            step=step,
-            attempt=attempt,
-            opening=opening,
-            action=chosen.action,
-            target_ref=incident.spec.target_ref,
-            parameters=chosen.parameters,
-            requested_by=requester,
-            confidence_percent=confidence,
-        ),
-    )
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """What all proposals of one moment have in common."""
+
+    incident: Incident
+    runbook: Runbook
+    sure: Confidence
+    requester: str
+    suffix: str
+
+    def proposal(self, step: int, attempt: int) -> Proposal:
+        incident, runbook = self.incident, self.runbook
+        chosen, opening = runbook.spec.remediations[step], openings(incident)
+        end = f"{chosen.action}-{step}-{attempt}" + (f"-o{opening}" if opening else "") + self.suffix
+        return Proposal(
+            name=f"{incident.metadata.name[: 252 - len(end)]}-{end}",
+            spec=RemediationSpec(
+                incident_ref=LocalRef(name=incident.metadata.name, uid=incident.metadata.uid),
+                runbook_ref=LocalRef(name=runbook.metadata.name, uid=runbook.metadata.uid),
+                step=step,
+                attempt=attempt,
+                opening=opening,
+                action=chosen.action,
+                target_ref=incident.spec.target_ref,
+                parameters=chosen.parameters,
+                requested_by=self.requester,
+                confidence_percent=self.sure.percent,
+                calibration=self.sure.calibration,
+            ),
+        )

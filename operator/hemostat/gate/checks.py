@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hemostat.action.effects import conversations_of
-from hemostat.api.gatepolicy import Decision, GatePolicy, TelemetryAlone
+from hemostat.api.gatepolicy import Decision, GatePolicy, TelemetryAlone, Uncalibrated
 from hemostat.api.incident import Advice, Incident, SignalState
 from hemostat.api.remediation import Check, CheckOutcome, GateDecision, GateOutcome, Plan, Remediation
 from hemostat.api.runbook import Runbook, RunbookState
@@ -144,11 +144,20 @@ def _policy(facts: GateInput) -> Verdict:
 
 
 def _confidence(facts: GateInput) -> Verdict:
-    least = max((p.spec.min_confidence_percent for p in matching(facts)), default=100)
-    percent = facts.remediation.spec.confidence_percent
+    """Both must reach the least: what the diagnosis says of itself, and what outcomes say that is worth."""
+    found, spec = matching(facts), facts.remediation.spec
+    least = max((p.spec.min_confidence_percent for p in found), default=100)
+    percent, worth = spec.confidence_percent, spec.calibration
     if percent < least:
         return ASK, f"confidence {percent} % is below {least} %"
-    return PASS, f"confidence {percent} % is at least {least} %"
+    if worth is not None and worth.percent is not None:
+        said = f"confidence {percent} % was worth {worth.percent} % in {worth.outcomes} outcomes"
+        return (ASK, f"{said}, below {least} %") if worth.percent < least else (PASS, f"{said}, at least {least} %")
+    told = f"confidence {percent} % is not calibrated ({worth.outcomes if worth is not None else 0} outcomes)"
+    allowed = bool(found) and all(p.spec.on_uncalibrated is Uncalibrated.ALLOW for p in found)
+    if least and not allowed:
+        return ASK, f"{told}: it does not count as {least} %"
+    return PASS, f"{told}; the policies take its own word, at least {least} %"
 
 
 def _blast_radius(facts: GateInput) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hemostat.api.incident import RESOLVED, Advice, Incident
-from hemostat.api.meta import Label, Model, Name, Short, Text, Time, Uid, Word, find, is_true
+from hemostat.api.meta import Label, Model, Name, Percent, Short, Text, Time, Uid, Word, find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, Remediation
 from hemostat.signals.correlate import openings
 from hemostat.signals.rules import one_line
@@ -74,6 +74,10 @@ class Try(Model):
     runbook: Name
     action: Label
     outcome: Outcome
+    by: Annotated[str, Field(max_length=63)] = ""
+    """Who was that sure: Matcher or Model; empty where it is not known."""
+    percent: Percent = 0
+    """How sure the diagnosis was."""
 
 
 class Episode(Model):
@@ -159,7 +163,13 @@ def _tries(incident: Incident, remediations: Sequence[Remediation]) -> tuple[Try
     ]
     ordered = sorted(mine, key=lambda r: (r.spec.opening, r.spec.step, r.spec.attempt))[-MAX_TRIES:]
     return tuple(
-        Try(runbook=r.spec.runbook_ref.name, action=r.spec.action, outcome=_outcome(r, openings(incident)))
+        Try(
+            runbook=r.spec.runbook_ref.name,
+            action=r.spec.action,
+            outcome=_outcome(r, openings(incident)),
+            by=r.spec.calibration.by if r.spec.calibration is not None else "",
+            percent=r.spec.confidence_percent,
+        )
         for r in ordered
     )
 

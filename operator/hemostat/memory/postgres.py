@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from hemostat.memory.embed import HASHED, Embedding, Vector
 from hemostat.memory.episode import Episode, Outcome
 from hemostat.memory.postgreslink import Connection, Link, number
-from hemostat.memory.store import EVERYWHERE, MAX_EPISODES, MAX_FOUND, Match, Scope
+from hemostat.memory.store import EVERYWHERE, MAX_EPISODES, MAX_FOUND, MAX_TRIED, Match, Scope
 
 LOG = logging.getLogger(__name__)
 _KEEP = """
@@ -35,6 +35,10 @@ ORDER BY vector <#> %(vector)s::halfvec, uid LIMIT %(most)s
 _OUTCOMES = """
 SELECT outcome, count(*) FROM hemostat_tries
 WHERE runbook = %s AND action = %s AND (%s::text IS NULL OR namespace = %s) GROUP BY outcome
+"""
+_TRIED = """
+SELECT uid, episode FROM hemostat_episodes AS e WHERE (%s::text IS NULL OR namespace = %s)
+    AND EXISTS (SELECT FROM hemostat_tries AS t WHERE t.uid = e.uid) ORDER BY resolved DESC, uid LIMIT %s
 """
 
 
@@ -94,6 +98,12 @@ class PostgresMemory:
         """As `Memory` says."""
         asked = (runbook, action, *2 * (_name(scope),))
         return Counter({Outcome(o): n for o, n in self._link.ask(lambda c: c.execute(_OUTCOMES, asked).fetchall())})
+
+    def tried(self, scope: Scope, most: int) -> list[Episode]:
+        """As `Memory` says."""
+        asked = (*2 * (_name(scope),), max(0, min(most, MAX_TRIED)))
+        rows = self._link.ask(lambda c: c.execute(_TRIED, asked).fetchall())
+        return [found for uid, told in rows if (found := _read(uid, told)) is not None]
 
     def renew(self, most: int) -> int:
         """As `Memory` says. Several replicas may do it side by side."""

@@ -20,7 +20,7 @@ from hemostat.memory.embed import HASHED, Embedding
 from hemostat.memory.episode import Episode, Outcome
 from hemostat.memory.index import Index, squeeze
 from hemostat.memory.sqlitefile import BUSY_SECONDS, open_file, told
-from hemostat.memory.store import EVERYWHERE, MAX_EPISODES, MAX_FOUND, Match, Scope
+from hemostat.memory.store import EVERYWHERE, MAX_EPISODES, MAX_FOUND, MAX_TRIED, Match, Scope
 
 LOG = logging.getLogger(__name__)
 _FORGET = """
@@ -91,6 +91,15 @@ class SqliteMemory:
             rows = file.execute(query, (runbook, action, name, name)).fetchall()
         return Counter({Outcome(outcome): count for outcome, count in rows})
 
+    def tried(self, scope: Scope, most: int) -> list[Episode]:
+        """As `Memory` says."""
+        name = None if scope is EVERYWHERE else scope
+        query = """SELECT uid, episode FROM episodes WHERE (? IS NULL OR namespace = ?)
+            AND uid IN (SELECT uid FROM tries) ORDER BY resolved DESC, uid LIMIT ?"""
+        with self._using() as file:
+            rows = file.execute(query, (name, name, max(0, min(most, MAX_TRIED)))).fetchall()
+        return [found for uid, text in rows if (found := self._parsed(uid, text)) is not None]
+
     def renew(self, most: int) -> int:
         """As `Memory` says."""
         version = self._embedding.version
@@ -117,8 +126,11 @@ class SqliteMemory:
         name = None if scope is EVERYWHERE else scope
         query = "SELECT episode FROM episodes WHERE uid = ? AND (? IS NULL OR namespace = ?)"
         row = file.execute(query, (uid, name, name)).fetchone()
+        return self._parsed(uid, row[0]) if row is not None else None
+
+    def _parsed(self, uid: str, text: str) -> Episode | None:
         try:
-            return Episode.model_validate_json(row[0]) if row is not None else None
+            return Episode.model_validate_json(text)
         except ValidationError as error:
             said = "%s: the episode of Incident %s is left out: %d of its fields cannot be read"
             LOG.warning(said, self._path, uid, error.error_count())

@@ -8,6 +8,8 @@ from hemostat.memory.episode import Episode, Outcome
 
 MAX_EPISODES = 100_000
 """Episodes that are kept unless set otherwise: in SQLite's case some 40 MB in memory and 300 MB on disk."""
+MAX_TRIED = 1_000
+"""Episodes from whose outcomes something may be learnt at once: what is older says less of today."""
 MAX_FOUND = 50
 """Episodes that one search returns at most."""
 
@@ -55,6 +57,10 @@ class Memory(Protocol):
 
     def outcomes(self, runbook: str, action: str, scope: Scope) -> Counter[Outcome]:
         """Return how often Remediations of this Runbook with this action ended how."""
+        ...
+
+    def tried(self, scope: Scope, most: int) -> list[Episode]:
+        """Return the episodes in which something was tried, those resolved last first; 1,000 at most."""
         ...
 
     def renew(self, most: int) -> int:

@@ -3,20 +3,24 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Protocol
 
-from hemostat.api.incident import DIAGNOSED, PART_OF, WATCHED, Diagnosis, Incident, IncidentStatus, Storm
+from hemostat.api.incident import DIAGNOSED, PART_OF, WATCHED, Incident, IncidentStatus, Storm
 from hemostat.api.meta import LocalRef, find, is_false, is_true, set_condition
+from hemostat.api.remediation import Calibration, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Facts, Item, append, gather
-from hemostat.diagnosis.matcher import NO_RUNBOOKS, Conclusion, match, unheard
-from hemostat.diagnosis.panel.case import question
-from hemostat.diagnosis.propose import NothingToPropose, may_choose_again, propose
+from hemostat.diagnosis.matcher import EXHAUSTED, NO_RUNBOOKS, Conclusion, match, unheard
+from hemostat.diagnosis.outcomes import Tried, tried
+from hemostat.diagnosis.propose import Confidence, NothingToPropose, propose
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
 from hemostat.observe.consultant import Consultant
-from hemostat.observe.store import Store
+from hemostat.observe.rounds import ROUNDS_USED_UP, another_round, asked, may_be_asked_later, used_up, with_question
+from hemostat.observe.store import BY, Store
 from hemostat.observe.telling import abandoned, consulted, consulting, described, grouped, reopened, size, told
+from hemostat.settings import Settings
 from hemostat.signals.correlate import Word, began, merge, own
 from hemostat.signals.evaluate import Look
 from hemostat.signals.severity import worse
@@ -25,12 +29,25 @@ from hemostat.signals.workload import Scene
 LOG = logging.getLogger(__name__)
 
 
+class Past(Protocol):
+    """What was remembered."""
+
+    def similar(self, incident: Incident) -> Sequence[Item]:
+        """Return past incidents like one that has just been described for the first time."""
+        ...
+
+    def worth(self, namespace: str, by: str, percent: int) -> Calibration:
+        """Return what outcomes say of a confidence of Matcher or Model."""
+        ...
+
+
 class IncidentKeeper:
     """Brings an Incident up to date with one look.
 
     :param requester: the user name that the API server sees in this process.
     :param consultant: asks models; None where none is set.
-    :param history: finds past incidents like one that has just been described for the first time; None without memory.
+    :param past: what was remembered; None without a memory.
+    :param rounds: how often one Incident is diagnosed at most, counting what was denied or in vain.
     :param opening: gathers what can be known of one at once.
     """
 
@@ -40,14 +57,16 @@ class IncidentKeeper:
         events: Events,
         requester: str,
         consultant: Consultant | None = None,
-        history: Callable[[Incident], Sequence[Item]] | None = None,
+        past: Past | None = None,
+        rounds: int = Settings.diagnosis_rounds,
         opening: Callable[[Incident], Sequence[Item]] = lambda _: (),
     ) -> None:
         self._store = store
         self._events = events
         self._requester = requester
         self._consultant = consultant
-        self._history = history
+        self._past = past
+        self._rounds = rounds
         self._opening = opening
 
     def keep(
@@ -84,16 +103,20 @@ class IncidentKeeper:
             callees=[change for changes in at_callees.values() for change in changes],
         )
         runbooks = self._store.runbooks(namespace)
-        hold = self._consultant is not None and self._consultant.pending(incident.metadata.uid)
+        hold = self._asking(incident)
         status = described(incident, incident.status, facts, signals, seen, now, hold=hold)
         if status.diagnosis is None and not hold:
             as_seen = incident.model_copy(update={"status": status})
-            more = [*self._opening(as_seen), *(self._history(as_seen) if self._history is not None else ())]
+            more = [*self._opening(as_seen), *(self._past.similar(as_seen) if self._past is not None else ())]
             status = status.model_copy(update={"evidence": append(status.evidence, more, now)})
+        done = self._store.remediations(incident) if _may_have_any(status) else []
+        known = tried(incident, done)
+        if not hold:
+            status = status.model_copy(update={"evidence": append(status.evidence, known.items(), now)})
         status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)
-        status = self._diagnosed(incident, status, runbooks, facts, now)
-        if status.part_of is None:
-            status = self._proposed(incident, status, runbooks, now)
+        status = self._diagnosed(incident, status, runbooks, facts, known, now)
+        if status.part_of is None and is_true(status.conditions, DIAGNOSED) and not self._asking(incident):
+            status = self._proposed(incident, status, runbooks, done, now)
         if status != before.status:
             self._store.write_incident(incident, status)
         self._announce(before, status)
@@ -122,49 +145,72 @@ class IncidentKeeper:
             said = f"from {old.severity} to {status.severity} ({status.summary})"
             self._events.emit("Incident", meta, "Escalated", said, "Warning")
 
+    def _asking(self, incident: Incident) -> bool:
+        return self._consultant is not None and self._consultant.pending(incident.metadata.uid)
+
     def _diagnosed(
         self,
         incident: Incident,
         status: IncidentStatus,
         runbooks: Sequence[Runbook],
         facts: Facts,
+        known: Tried,
         now: datetime,
     ) -> IncidentStatus:
-        """Choose a Runbook, and again once signals say something new, while nothing is at work or was of effect."""
+        """Choose a Runbook, and again once an outcome or a signal says something new, while nothing is at work."""
+        asking, before = self._asking(incident), status.diagnosis
         again = is_true(status.conditions, DIAGNOSED)
-        if again and not (
-            unheard(status.diagnosis, status.evidence)
-            and may_choose_again(incident, self._store.remediations(incident))
-        ):
+        anew = before is not None and known.settled and len(known.over) > before.outcomes
+        if known.settled and known.rounds >= self._rounds and not asking:
+            return self._worn_out(incident, status, known, now)
+        if again and not (asking or anew or (known.settled and unheard(before, status.evidence))):
             return status
-        conclusion = match(runbooks, incident.spec.target_ref.kind, facts, status.evidence)
-        if again and not conclusion.matched:
+        conclusion = match(
+            runbooks, incident.spec.target_ref.kind, facts, status.evidence, known.spent(runbooks) if known.over else {}
+        )
+        if again and not (asking or anew or conclusion.matched):
             return status
-        asked = ""
+        conclusion = asked(conclusion, status.evidence, known)
         if self._consultant is not None:
-            asked = question(status.evidence, conclusion.diagnosis)
-            if status.diagnosis is not None and status.diagnosis.question == asked:
+            if before is not None and before.question == conclusion.diagnosis.question and not asking:
                 return status
-            opinion = self._consultant.opinion(incident, status.evidence, conclusion, runbooks)
+            opinion = self._consultant.opinion(
+                incident, status.evidence, conclusion, [known.left(r) for r in runbooks] if known.over else runbooks
+            )
             if opinion is None:
-                return consulting(status, now)
-            conclusion, status = (
-                opinion.concluded.conclusion,
-                consulted(status, opinion.concluded, opinion.evidence, now),
-            )
+                return consulting(status, now, anew=anew)
+            conclusion = opinion.concluded.conclusion
+            status = consulted(status, opinion.concluded, opinion.evidence, now)
+            if may_be_asked_later(status, now):
+                conclusion = with_question(conclusion, "")
+        return self._concluded(incident, status, conclusion, known, now)
+
+    def _concluded(
+        self, incident: Incident, status: IncidentStatus, conclusion: Conclusion, known: Tried, now: datetime
+    ) -> IncidentStatus:
+        """Say what was concluded, in condition, Event and timeline."""
         self._tell(incident, status, conclusion)
-        timeline = status.timeline
-        if conclusion.matched and not _same(status.diagnosis, conclusion.diagnosis):
-            ref = conclusion.diagnosis.runbook_ref
-            name = ref.name if ref is not None else ""
-            timeline = told(
-                timeline, f"diagnosed/{name}" if again else "diagnosed", now, f"runbook {name}: {conclusion.message}"
-            )
+        timeline, before, diagnosis = status.timeline, status.diagnosis, conclusion.diagnosis
+        if before is not None and diagnosis.outcomes > before.outcomes:
+            timeline = told(timeline, *another_round(incident, known, self._rounds, now))
+        ref = diagnosis.runbook_ref
+        if ref is not None and (before is None or before.runbook_ref != ref):
+            first = all(e.id != f"{BY}/diagnosed" for e in timeline)
+            what = "diagnosed" if first else f"diagnosed/{ref.name}"
+            timeline = told(timeline, what, now, f"runbook {ref.name}: {conclusion.message}")
+        if conclusion.reason == EXHAUSTED:
+            timeline = told(timeline, f"handed-over/{EXHAUSTED}", now, f"a person is needed: {conclusion.message}")
         conditions = set_condition(
             status.conditions, DIAGNOSED, conclusion.matched, conclusion.reason, conclusion.message, now
         )
-        diagnosis = conclusion.diagnosis.model_copy(update={"question": asked})
         return status.model_copy(update={"diagnosis": diagnosis, "conditions": conditions, "timeline": timeline})
+
+    def _worn_out(self, incident: Incident, status: IncidentStatus, known: Tried, now: datetime) -> IncidentStatus:
+        """Leave it to a person: as many diagnoses were wrong, or refused, as are allowed."""
+        message = used_up(known, self._rounds)
+        conditions = set_condition(status.conditions, DIAGNOSED, False, ROUNDS_USED_UP, message, now)
+        status = status.model_copy(update={"conditions": conditions})
+        return self._handed_over(incident, status, NothingToPropose(ROUNDS_USED_UP, message), now)
 
     def _tell(self, incident: Incident, status: IncidentStatus, conclusion: Conclusion) -> None:
         old = find(status.conditions, DIAGNOSED)
@@ -175,7 +221,12 @@ class IncidentKeeper:
         self._events.emit("Incident", incident.metadata, conclusion.reason, conclusion.message, level)  # type: ignore[arg-type]
 
     def _proposed(
-        self, incident: Incident, status: IncidentStatus, runbooks: Sequence[Runbook], now: datetime
+        self,
+        incident: Incident,
+        status: IncidentStatus,
+        runbooks: Sequence[Runbook],
+        done: Sequence[Remediation],
+        now: datetime,
     ) -> IncidentStatus:
         diagnosis = status.diagnosis
         if diagnosis is None or diagnosis.runbook_ref is None:
@@ -187,16 +238,22 @@ class IncidentKeeper:
                 status.conditions, DIAGNOSED, False, "RunbookDeleted", f"Runbook {chosen.name} was deleted", now
             )
             return status.model_copy(update={"conditions": conditions})
-        confidence = next((h.confidence_percent for h in diagnosis.hypotheses if h.runbook == chosen.name), 0)
-        found = propose(incident, runbook, confidence, self._store.remediations(incident), self._requester)
+        percent = next((h.confidence_percent for h in diagnosis.hypotheses if h.runbook == chosen.name), 0)
+        found = propose(incident, runbook, self._sure(incident, diagnosis.by, percent), done, self._requester)
         if isinstance(found, NothingToPropose):
-            if found.reason in ("Exhausted", "PersonNeeded", "Flapping"):
+            if found.reason in (EXHAUSTED, "PersonNeeded", "Flapping"):
                 return self._handed_over(incident, status, found, now)
             return status
         self._store.propose(incident.metadata.namespace or "", found)
         LOG.info("proposed Remediation %s", found.name)
         timeline = told(status.timeline, f"proposed/{found.name}", now, f"proposed {found.spec.action}: {found.name}")
         return status.model_copy(update={"remediation_ref": LocalRef(name=found.name), "timeline": timeline})
+
+    def _sure(self, incident: Incident, by: str, percent: int) -> Confidence:
+        """Say how sure a diagnosis is, and what that was worth in the past."""
+        if self._past is None:
+            return Confidence(percent, Calibration(by=by))
+        return Confidence(percent, self._past.worth(incident.metadata.namespace or "", by, percent))
 
     def _handed_over(
         self, incident: Incident, status: IncidentStatus, found: NothingToPropose, now: datetime
@@ -207,9 +264,9 @@ class IncidentKeeper:
         return status.model_copy(update={"timeline": timeline})
 
 
-def _same(old: Diagnosis | None, new: Diagnosis) -> bool:
-    """Tell whether the choice is the one that was made before, with more to rest on."""
-    return old is not None and old.runbook_ref == new.runbook_ref
+def _may_have_any(status: IncidentStatus) -> bool:
+    """Tell whether there may be Remediations: whoever has proposed none need not list them at every look."""
+    return status.remediation_ref is not None or is_true(status.conditions, DIAGNOSED)
 
 
 def _grown(old: Storm | None, new: Storm) -> bool:

@@ -61,7 +61,7 @@ class Permits:
         try:
             found = permit(self._annotations(namespace))
         except HemostatError as error:
-            return Permit(problem=f"no evidence may leave: Namespace {namespace} cannot be read: {error}")
+            found = Permit(problem=f"no evidence may leave: Namespace {namespace} cannot be read: {error}")
         with self._lock:
             self._known[namespace] = (now, found)
             self._known.move_to_end(namespace)

@@ -91,7 +91,15 @@ class Observe:
             gatherer=Gatherer(self._store, poller, windows, lock, self.webhook, talks, backlog),
             attendant=Attendant(
                 store=self._store,
-                keeper=IncidentKeeper(self._store, self._events, user, self._consultant, similar, lookups.opening),
+                keeper=IncidentKeeper(
+                    self._store,
+                    self._events,
+                    user,
+                    self._consultant,
+                    self._past,
+                    settings.diagnosis_rounds,
+                    lookups.opening,
+                ),
                 events=self._events,
                 desk=desk,
                 clock=self._clock,
@@ -102,6 +110,8 @@ class Observe:
         self.watches: WorkQueue[Key] = WorkQueue("watches", self._observer.look)
         self.objects: WorkQueue[str] = WorkQueue("objects", Resync(kube, self._world, self._clock).check)
         self._poller = poller
+        self.store, self.prometheus, self.desk = self._store, prometheus, desk
+        """What the views read, too."""
 
     def _consulting(self, asks: Asks | None, lookups: Lookups) -> Consultant | None:
         """Return who consults models; None where none is set."""

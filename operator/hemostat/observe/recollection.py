@@ -11,6 +11,7 @@ from typing import Any
 
 from hemostat.api.incident import RESOLVED, EvidenceKind, Incident
 from hemostat.api.meta import Condition, ConditionStatus, find
+from hemostat.api.remediation import Calibration
 from hemostat.clock import Clock
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.redact import redact
@@ -20,6 +21,7 @@ from hemostat.memory.episode import episode_of, text_of
 from hemostat.memory.store import Memory
 from hemostat.memory.telling import told
 from hemostat.observe.store import Store
+from hemostat.observe.worth import Worth
 from hemostat.workqueue import WorkQueue
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class Recollection:
 
     def __init__(self, memory: Memory, store: Store, clock: Clock) -> None:
         self._memory, self._store, self._clock = memory, store, clock
+        self._worth = Worth(memory, clock.now)
         self.queue: WorkQueue[Key] = WorkQueue("memory", self.keep)
         self._known: OrderedDict[tuple[str, datetime], None] = OrderedDict()
         """Uid and since when it is resolved, of what was remembered."""
@@ -58,6 +61,10 @@ class Recollection:
         while len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
         return None
+
+    def worth(self, namespace: str, by: str, percent: int) -> Calibration:
+        """Return what a confidence of Matcher or Model was worth in this namespace."""
+        return self._worth.of(namespace, by, percent)
 
     def similar(self, incident: Incident, most: int = MOST) -> Sequence[Item]:
         """Return past incidents of the namespace that are like this one, as evidence; none if they cannot be read."""

@@ -145,10 +145,13 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
     return status.model_copy(update={"part_of": part_of, "conditions": conditions, "timeline": entry})
 
 
-def consulting(status: IncidentStatus, now: datetime) -> IncidentStatus:
-    """Say that a model is asked, and that nothing is decided until it has answered or its time is over."""
+def consulting(status: IncidentStatus, now: datetime, *, anew: bool) -> IncidentStatus:
+    """Say that a model is asked, and that nothing is decided until it has answered or its time is over.
+
+    :param anew: whether what was decided before is in question.
+    """
     conditions = status.conditions
-    if not is_true(conditions, DIAGNOSED):
+    if anew or not is_true(conditions, DIAGNOSED):
         conditions = set_condition(conditions, DIAGNOSED, "Unknown", "Consulting", "a model is asked", now)
     conditions = set_condition(conditions, CONSULTED, "Unknown", "Consulting", "a model is asked", now)
     return status.model_copy(update={"conditions": conditions})

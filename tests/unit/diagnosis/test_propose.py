@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from tests.unit.builders import at, condition, incident, remediation, runbook
 
 from hemostat.clock import rfc3339
-from hemostat.diagnosis.propose import MAX_ATTEMPTS, UNFIT, NothingToPropose, Proposal, propose
+from hemostat.diagnosis.outcomes import UNFIT
+from hemostat.diagnosis.propose import MAX_ATTEMPTS, Confidence, NothingToPropose, Proposal, propose
 from hemostat.signals.correlate import MAX_RETURNS
 
 BOOK = runbook(
@@ -24,7 +25,7 @@ def ended(reason, step=0, attempt=1):
 
 
 def next_(*done, book=BOOK, case=None):
-    return propose(case or incident(), book, 80, done, REQUESTER)
+    return propose(case or incident(), book, Confidence(80), done, REQUESTER)
 
 
 def test_the_first_proposal_is_the_first_step_and_says_all():
@@ -74,7 +75,6 @@ def test_drift_is_tried_again_a_bounded_number_of_times():
         "NoData",
         "Undecided",
         "Denied",
-        "DeniedByPerson",
         "UndoBlocked",
         "NoHealthyRevision",
         "Forbidden",
@@ -88,6 +88,32 @@ def test_after_everything_else_a_person_decides(reason):
     assert found.reason == "PersonNeeded"
     assert reason in found.message
     assert "because" in found.message
+
+
+def test_after_a_denial_the_next_step_is_proposed_and_never_the_same_action_again():
+    assert next_(ended("DeniedByPerson")).spec.step == 1
+    twice = runbook(remediations=[{"action": "rollback"}, {"action": "rollback"}])
+    assert next_(ended("DeniedByPerson"), book=twice).reason == "Exhausted"
+
+
+def test_the_same_action_with_other_parameters_is_another_one():
+    more = [{"action": "scale", "parameters": [{"name": "factorPercent", "value": v}]} for v in ("150", "200")]
+    book = runbook(remediations=more)
+    done = ended("DeniedByPerson")
+    done = done.model_copy(update={"spec": done.spec.model_copy(update=vars(book.spec.remediations[0]))})
+    assert next_(done, book=book).spec.parameters == book.spec.remediations[1].parameters
+
+
+def test_what_was_denied_in_another_runbook_is_left_out_here_too():
+    other = ended("DeniedByPerson")
+    elsewhere = other.spec.model_copy(update={"runbook_ref": other.spec.runbook_ref.model_copy(update={"name": "x"})})
+    found = next_(other.model_copy(update={"spec": elsewhere}))
+    assert (found.spec.action, found.spec.step) == ("scale", 1)
+
+
+def test_a_runbook_that_made_it_worse_is_done_with():
+    worse = {"conditions": [condition("Finished", True, "Worse"), condition("Undone", True)]}
+    assert next_(remediation("r-0-1", worse, step=0)).reason == "Exhausted"
 
 
 def test_what_healed_needs_nothing_more():

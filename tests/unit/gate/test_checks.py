@@ -102,6 +102,18 @@ CUTS = HELD.model_copy(update={"forward": effect(GUARDS, (add("/data/uid-0", ORD
 ALONE = {"onTelemetryAlone": "AllowTimeLimited"}
 
 
+TRUSTING = {"onUncalibrated": "Allow"}
+
+
+def worth(percent, **spec):
+    """Return a Remediation whose confidence outcomes have judged; None: too few of them."""
+    judged = {"by": "Matcher", "outcomes": 30 if percent is not None else 3}
+    return remediation(calibration=judged | ({"percent": percent} if percent is not None else {}), **spec)
+
+
+NEVER_TRIED = remediation(calibration=None)
+
+
 def looping(*, cut):
     """Return an Incident of a loop between agents that may be cut, or may only be told of."""
     said = ConversationStatus(kind="Cycle", confidence_percent=90, visibility="Full", advice="Cut" if cut else "Notify")
@@ -151,6 +163,17 @@ TABLE = [
         ASK,
     ),
     ("Confidence", {"remediation": remediation(confidencePercent=99), "policies": ()}, ASK),
+    ("Confidence", {"remediation": worth(50)}, PASS),
+    ("Confidence", {"remediation": worth(49)}, ASK),
+    ("Confidence", {"remediation": worth(100, confidencePercent=20)}, ASK),
+    ("Confidence", {"remediation": worth(None)}, ASK),
+    ("Confidence", {"remediation": NEVER_TRIED}, ASK),
+    ("Confidence", {"remediation": NEVER_TRIED, "policies": (policy(**TRUSTING),)}, PASS),
+    ("Confidence", {"remediation": NEVER_TRIED, "policies": (policy(**TRUSTING), policy("b"))}, ASK),
+    ("Confidence", {"remediation": NEVER_TRIED, "policies": ()}, ASK),
+    ("Confidence", {"remediation": worth(None, confidencePercent=49), "policies": (policy(**TRUSTING),)}, ASK),
+    ("Confidence", {"remediation": worth(10), "policies": (policy(**TRUSTING),)}, ASK),
+    ("Confidence", {"remediation": NEVER_TRIED, "policies": (policy(minConfidencePercent=0),)}, PASS),
     ("BlastRadius", {}, PASS),
     ("BlastRadius", {"ready_pods": None}, ASK),
     ("BlastRadius", {"policies": ()}, ASK),
@@ -266,6 +289,7 @@ POLICIES = st.lists(
         namespaces=st.sampled_from([[], [NAMESPACE], ["elsewhere"]]),
         actions=st.sampled_from([[], ["rollback"], ["scale"]]),
         minConfidencePercent=st.integers(0, 100),
+        onUncalibrated=st.sampled_from(["Approve", "Allow"]),
         cooldownSeconds=st.integers(0, 600),
         budget=st.builds(dict, maxActions=st.integers(0, 3)),
     ),
@@ -284,7 +308,11 @@ PAST = st.lists(
 ).map(tuple)
 INPUTS = st.builds(
     GateInput,
-    remediation=st.builds(remediation, confidencePercent=st.integers(0, 100)),
+    remediation=st.builds(
+        remediation,
+        confidencePercent=st.integers(0, 100),
+        calibration=st.none() | st.builds(dict, by=st.just("Model"), percent=st.integers(0, 100), outcomes=st.just(12)),
+    ),
     plan=st.just(PLAN),
     incident=st.sampled_from([FIRING, QUIET, RESOLVED]),
     runbook=st.sampled_from([runbook(), runbook(state="Draft"), runbook("another")]),
@@ -360,3 +388,16 @@ def test_a_reopened_incident_is_not_taken_for_resolved():
     resolved = (condition("Resolved", True, when=10),)
     back = incident(signals=(signal(),), conditions=resolved, reopened={"count": 1, "time": rfc3339(at(20))})
     assert decide(given_(incident=back)).outcome is GateOutcome.ALLOW
+
+
+@given(INPUTS)
+def test_confidence_that_no_outcome_confirms_frees_nothing_unless_a_policy_says_so(facts):
+    never = replace(
+        facts,
+        remediation=facts.remediation.model_copy(
+            update={"spec": facts.remediation.spec.model_copy(update={"calibration": None})}
+        ),
+    )
+    trusted = all(p.spec.on_uncalibrated == "Allow" for p in matching(facts))
+    if decide(never).outcome is GateOutcome.ALLOW and any(p.spec.min_confidence_percent for p in matching(facts)):
+        assert trusted

@@ -30,6 +30,9 @@ ONE, OTHER = (
     )
     for name in ("one", "other")
 )
+MORE = OTHER.spec.model_copy(
+    update={"remediations": runbook(remediations=[{"action": "rollback"}, {"action": "scale"}]).spec.remediations}
+)
 
 
 class Office:
@@ -243,12 +246,72 @@ def test_secrets_reach_neither_the_model_nor_the_incident():
     assert not [e for e in office.status.evidence if "hunter2" in e.summary]
 
 
-def test_a_denied_remediation_does_not_ask_again():
-    office = Office(chooses("one"), books=[ONE])
-    office.settle()
-    asked = len(office.model.asked)
+def end(office, reason, message=""):
+    """What was proposed last came to an end."""
     last = office.api.proposals[-1]
-    made = remediation(last.name, {"conditions": [condition("Finished", True, "DeniedByPerson")]})
+    made = remediation(last.name, {"conditions": [condition("Finished", True, reason, message=message)]})
     office.api.done[last.name] = made.model_copy(update={"spec": last.spec})
+
+
+def test_a_denial_is_another_question_which_tells_the_model_of_it_once():
+    office = Office(chooses("one"), books=[ONE, OTHER.model_copy(update={"spec": MORE})])
+    office.settle()
+    assert office.proposed == ["one"]
+    asked = len(office.model.asked)
+    end(office, "DeniedByPerson", "ada: not during the sale")
+    office.reply = chooses("other")
     office.settle(now=20)
+    assert len(office.model.asked) > asked
+    assert "not during the sale" in json.dumps(office.model.asked[-1])
+    assert office.proposed == ["one", "other"]
+    asked = len(office.model.asked)
+    office.settle(now=30)
     assert len(office.model.asked) == asked
+
+
+def test_while_the_model_is_asked_anew_nothing_is_proposed_and_the_old_answer_is_in_question():
+    office = Office(chooses("one"), books=[ONE, OTHER.model_copy(update={"spec": MORE})])
+    office.settle()
+    end(office, "DeniedByPerson")
+    office.go.clear()
+    office.look(now=20)
+    office.look(now=22)
+    assert office.said(DIAGNOSED) == ("Unknown", "Consulting")
+    assert office.proposed == ["one"]
+    office.go.set()
+    office.settle(now=24)
+    assert office.said(DIAGNOSED)[0] == "True"
+
+
+def test_a_model_is_not_told_of_what_was_ruled_out_as_if_it_would_be_done():
+    office = Office(chooses("other"), books=[ONE, OTHER.model_copy(update={"spec": MORE})])
+    office.settle()
+    end(office, "DeniedByPerson")
+    office.settle(now=20)
+    told = office.model.asked[-1][-1]["content"].split("<candidates>")[1]
+    assert "scale" in told
+    assert "rollback" not in told
+
+
+@pytest.mark.parametrize("why", ["NotPermitted", "Busy"])
+def test_who_could_not_be_asked_is_asked_once_that_has_passed_and_not_for_ever(why, monkeypatch):
+    office = Office(chooses("other"))
+    permits = [Permit(frozenset(), "not yet")] if why == "NotPermitted" else []
+    office.consultant._permits = lambda _: permits[0] if permits else Permit(frozenset(EvidenceKind))
+    monkeypatch.setattr("hemostat.observe.consultant.MAX_WAITING", 0 if why == "Busy" else 32)
+    office.look()
+    assert (office.said(), office.proposed) == (("False", why), [])
+    writes = office.api.writes
+    office.look(now=5)
+    assert office.api.writes == writes, "asking again in vain writes nothing"
+    permits.clear()
+    monkeypatch.setattr("hemostat.observe.consultant.MAX_WAITING", 32)
+    office.settle(now=40)
+    assert (office.said(), office.proposed) == (("True", "Chose"), ["other"])
+
+    late = Office(chooses("other"), kinds=frozenset())
+    late.look()
+    late.look(now=700)
+    late.consultant._permits = lambda _: Permit(frozenset(EvidenceKind))
+    late.settle(now=710)
+    assert late.said() == ("False", "NotPermitted"), "there is an end to asking"

@@ -63,7 +63,7 @@ def test_what_is_alike_is_evidence_of_the_next_and_of_no_other_namespace(tmp_pat
     api, _, past = office(tmp_path, over())
     past.keep(("shop", "payment-1"))
     api.items = {"payment-2": incident("payment-2")}
-    keeper = IncidentKeeper(api, Told(), "observe", None, past.similar)
+    keeper = IncidentKeeper(api, Told(), "observe", None, past)
     look = Look(state=WatchState(), signals=(signal(),), notes={}, dropped=0)
     keeper.keep(api.items["payment-2"], look, Scene(), Word(), None, at(3600))
     found = [e for e in api.items["payment-2"].status.evidence if e.kind is EvidenceKind.EPISODE]

@@ -74,14 +74,15 @@ def make_case(
     )
 
 
-def question(evidence: Sequence[Evidence], diagnosis: Diagnosis) -> str:
-    """Return what there is to be decided, in few letters: which signals there are, and which Runbooks they speak for.
+def question(evidence: Sequence[Evidence], diagnosis: Diagnosis, rounds: int) -> str:
+    """Return what there is to be decided, in few letters: which signals there are, which Runbooks they speak for, and
+    how many actions were denied or in vain.
 
     While it is the same nobody needs to be asked again, whatever else is found out.
     """
     signals = sorted(e.key for e in evidence if e.kind is EvidenceKind.SIGNAL)
     runbooks = sorted(f"{h.runbook} {h.confidence_percent > 0}" for h in diagnosis.hypotheses)
-    return hashlib.sha256("\n".join([*signals, *runbooks]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([*signals, *runbooks, str(rounds)]).encode()).hexdigest()[:16]
 
 
 def _candidate(runbook: Runbook, percent: int) -> Candidate:
