@@ -10,13 +10,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from hemostat.api.incident import Evidence, EvidenceKind
-from hemostat.diagnosis.evidence import Item, append
+from hemostat.diagnosis.evidence import MAX_TEXT, Item, append
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.diagnosis.redact import redact
 from hemostat.errors import HemostatError
 
 MAX_ITEMS = 8
 """Items that one call of a tool may add."""
+MAX_WRONG = 1000
+"""Characters of what is wrong with a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,17 @@ class Pad:
 
 
 def use(tools: Mapping[str, Tool], name: str, arguments: str, pad: Pad, seconds: float) -> tuple[Evidence, ...] | str:
-    """Carry out a call as a model wrote it; return the evidence found, or what is wrong in words for the model."""
+    """Carry out a call as a model wrote it; return the evidence found, or what is wrong in words for the model.
+
+    Those words quote names out of the cluster, and what the model wrote: they close no block, and tell no secret.
+    """
+    found = _found(tools, name, arguments, seconds)
+    if isinstance(found, str):
+        return redact(found[:MAX_TEXT]).replace("<", "\\u003c")[:MAX_WRONG]
+    return pad.add(found) or "nothing was found"
+
+
+def _found(tools: Mapping[str, Tool], name: str, arguments: str, seconds: float) -> list[Item] | str:
     tool = tools.get(name)
     if tool is None:
         return f"there is no tool {name[:64]!r}; there are {', '.join(sorted(tools)) or 'none'}"
@@ -82,5 +94,5 @@ def use(tools: Mapping[str, Tool], name: str, arguments: str, pad: Pad, seconds:
         first = error.errors(include_url=False, include_input=False)[0]
         return f"wrong arguments: {'.'.join(map(str, first['loc']))}: {first['msg']}"
     except HemostatError as error:
-        return redact(f"it cannot be looked up: {error}")
-    return pad.add(item for item in found if item.kind is tool.kind) or "nothing was found"
+        return f"it cannot be looked up: {error}"
+    return [item for item in found if item.kind is tool.kind]
