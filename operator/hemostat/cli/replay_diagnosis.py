@@ -160,9 +160,8 @@ def _table(found: "Json", lines: "Sequence[Line]") -> None:
     for line in lines:
         seen = line.outcome.setting.target if line.outcome is not None else ("-", "", "")
         facts = f"{sum(1 for j in line.judged if j.stated)}/{len(line.judged)}" if line.judged else "-"
-        said = line.outcome.answer.split("\n")[1:] if line.outcome is not None else [str(line.error)]
-        cells = (line.name, line.state, f"{seen[0]} {seen[2]}".strip(), facts, said[0] if said else "-")
-        table.add_row(*map(words, cells))
+        said = line.outcome.headline if line.outcome is not None else str(line.error)
+        table.add_row(*map(words, (line.name, line.state, f"{seen[0]} {seen[2]}".strip(), facts, said or "-")))
     emit(table)
     emit(words(", ".join(f"{name}: {count}" for name, count in found["total"].items())))
     if "score" in found:

@@ -22,6 +22,7 @@ from hemostat.observe.consultant import decided
 from hemostat.replay.diagnosis.case import Recording
 from hemostat.replay.diagnosis.exhibits import Exhibit, exhibits, opening, tools
 from hemostat.replay.diagnosis.scene import Setting, setting
+from hemostat.replay.diagnosis.target import NOBODY
 from hemostat.signals.alert import Told
 from hemostat.signals.correlate import summary
 from hemostat.signals.evaluate import Inputs, WatchState, look
@@ -57,6 +58,11 @@ class Outcome:
     """Specialists that were silent, and why."""
 
     @property
+    def headline(self) -> str:
+        """Return the cause, or what is wrong first; empty where nothing is known."""
+        return next(filter(None, (self.concluded.conclusion.diagnosis.cause, *self.findings)), "")
+
+    @property
     def answer(self) -> str:
         """Return all that is stated, for people and for a judge; the evidence itself is no answer."""
         diagnosis = self.concluded.conclusion.diagnosis
@@ -64,7 +70,8 @@ class Outcome:
         causes = [h.cause for h in diagnosis.hypotheses if h.runbook == chosen]
         said = list(filter(None, (*self.findings, diagnosis.cause, *causes, *(s.text for s in diagnosis.statements))))
         kind, namespace, name = self.setting.target
-        about = [f"{kind} {name}" + (f" in namespace {namespace}" if namespace else "")] if said and name else []
+        known = said and self.setting.target != NOBODY
+        about = [f"{kind} {name}" + (f" in namespace {namespace}" if namespace else "")] if known else []
         return "\n".join(dict.fromkeys((*about, *said)))
 
 

@@ -23,7 +23,7 @@ from hemostat.signals.workload import KINDS
 Json = dict[str, Any]
 Key = tuple[str, str, str]
 """Kind, namespace and name of an object."""
-MAX_MANIFESTS = 512 * 1024
+MAX_MANIFESTS = 2 * 1024 * 1024
 MAX_LINE = 4096
 MAX_ROWS, MAX_OBJECTS = 500, 5_000
 
