@@ -37,6 +37,7 @@ CUT_SECONDS = 60.0
 QUIET_SECONDS = 200.0
 CALM_SECONDS = 60.0
 NOISE_SECONDS = 20.0
+ROLLED_OUT_SECONDS = 30.0
 OBJECTS = "incidents.hemostat.dev,remediations.hemostat.dev,approvals.hemostat.dev"
 ALERTMANAGER = "/api/v1/namespaces/hemostat-system/services/hemostat-observe:http/proxy/alertmanager"
 Wanted = Callable[[SignalStatus], bool]
@@ -144,6 +145,10 @@ def record_pods(tools: Tools, run: pods.Run) -> None:
         if run.noise:
             tools.kubectl("-n", namespace, *run.noise)
             time.sleep(3.0)
+        if run.rolled_out:
+            tools.kubectl("-n", namespace, "set", "env", f"deployment/{run.fault.name}", "RELEASE=2")
+            tools.kubectl("-n", namespace, "rollout", "status", f"deployment/{run.fault.name}", "--timeout=50s")
+            time.sleep(ROLLED_OUT_SECONDS)
         since = inflictor.inflict(run.fault)
         if run.alert:
             _alert(tools, run, namespace)

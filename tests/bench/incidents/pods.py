@@ -16,7 +16,10 @@ from hemostat_chaos.experiment.workload_faults import FALSE, FAULTS, Command, Wo
 Json = dict[str, Any]
 TARGETS = ("api", "ledger", "mailer", "search", "billing", "gateway", "reports", "media", "sessions", "orders")
 NEIGHBOUR = "neighbour"
-ON_A_NODE = ("cordoned", "node-not-ready", "node-pressure")
+AFTER = "-after-rollout"
+_DECOYED = ("config-key-removed", "secret-key-removed", "no-room-for-more", "quota", "node-not-ready", "node-pressure")
+"""Faults that are also inflicted shortly after a rollout that is fine."""
+ON_A_NODE = ("cordoned", *(f"node-{what}{after}" for what in ("not-ready", "pressure") for after in ("", AFTER)))
 """Kinds that need the spare node, one at a time."""
 _ONE_REPLICA = ("quota", "autoscaler-maximum", "no-room-for-more")
 ALERTS = ("HighErrorRate", "LatencyBudgetBurn", "QueueGrows", "TooFewReplicas")
@@ -33,6 +36,8 @@ class Run:
     """Objects that have nothing to do with it."""
     noise: tuple[str, ...] = ()
     """kubectl's arguments for what happens to them just before."""
+    rolled_out: bool = False
+    """Whether the target gets a new revision half a minute before, and that one is fine."""
     alert: str = ""
     """In place of a fault: the alert that is sent about the target."""
 
@@ -41,7 +46,8 @@ class Run:
         """Return what was done, in words."""
         what = f"alert {self.alert} about" if self.alert else f"{self.kind} at"
         noise = f"; just before: kubectl {' '.join(self.noise)}" if self.noise else ""
-        return f"{what} {self.fault.kind} {self.fault.name}{noise}"
+        before = "; half a minute before: a rollout that was fine" if self.rolled_out else ""
+        return f"{what} {self.fault.kind} {self.fault.name}{noise}{before}"
 
 
 class Alerted(WorkloadFault):
@@ -70,6 +76,11 @@ def runs(each: int) -> Iterator[Run]:
                 moved = replace(moved, before=_scaled(moved.before, target), apply=_scaled(moved.apply, target))
             beside, noise = ((), ()) if kind in (*ON_A_NODE, "quota") else _NOISE[(place + number) % len(_NOISE)]
             yield Run(kind, number, moved, beside, noise)
+    for number in range(1, each + 1):
+        for place, kind in enumerate(_DECOYED):
+            moved = renamed(faults[kind], TARGETS[(place + 5 * number) % len(TARGETS)])
+            name = kind.removesuffix("-for-more") + AFTER
+            yield Run(name, number, moved, rolled_out=True)
     for number, alert in enumerate(ALERTS, 1):
         target = TARGETS[number]
         well = Alerted(target, Aspect.CRASH_LOOP, (deployment(target),))
@@ -179,7 +190,7 @@ _MORE = (
     ),
     WorkloadFault(
         "bad-command",
-        Aspect.CRASH_LOOP,
+        Aspect.CONTAINER_CONFIG,
         (deployment("bad-command"),),
         (deployment("bad-command", command=["/there/is/none"]),),
         within_seconds=45,

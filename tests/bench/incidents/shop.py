@@ -99,4 +99,5 @@ def _gone(number: int, service: str) -> Run:
 def _blip(number: int, service: str) -> Run:
     selector = f"app.kubernetes.io/name={service}"
     kill = ("delete", "pods", "-l", selector, "--grace-period=0", "--force", "--wait=false")
-    return Run("blip", number, service, _CALLS | {"Workload"}, (kill,), within_seconds=45.0)
+    # once may pass unnoticed; what takes their place is deleted too
+    return Run("blip", number, service, _CALLS | {"Workload"}, (kill,) * 3, within_seconds=45.0)
