@@ -1,9 +1,8 @@
 """Facts about an incident, numbered once and never renumbered (pure)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from hemostat.api.incident import (
@@ -18,9 +17,9 @@ from hemostat.api.incident import (
 )
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.plots import plot, said, span
-from hemostat.diagnosis.redact import redact
+from hemostat.diagnosis.redact import told
 from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
-from hemostat.signals.course import Course, Point
+from hemostat.signals.course import Course
 from hemostat.signals.sentence import named, sentence
 from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, troubles
 
@@ -166,7 +165,7 @@ class Item:
     @property
     def identity(self) -> str:
         """Its key as evidence has it: bounded, and without secrets and personal data."""
-        return _redacted(self.key[:MAX_TEXT])[:MAX_KEY]
+        return told(self.key[:MAX_TEXT])[:MAX_KEY]
 
     def numbered(self, number: int, now: datetime) -> Evidence:
         """Return it as evidence, bounded, and without secrets and personal data."""
@@ -174,17 +173,11 @@ class Item:
             id=f"E{number}",
             key=self.identity,
             kind=self.kind,
-            subject=_redacted(self.subject[:MAX_TEXT])[:256],
-            summary=_redacted(self.summary[:MAX_TEXT])[:1024],
+            subject=told(self.subject[:MAX_TEXT])[:256],
+            summary=told(self.summary[:MAX_TEXT])[:1024],
             observed_time=self.time or now,
             plot=self.plot,
         )
-
-
-@lru_cache(maxsize=4096)
-def _redacted(text: str) -> str:
-    """Redact, and put a question mark for what no UTF-8 can say. The same facts are seen again at every look."""
-    return redact(text.encode(errors="replace").decode())
 
 
 def number(
@@ -241,18 +234,16 @@ def _items(facts: Facts, traces: Mapping[str, Sequence[str]], courses: Mapping[s
         w = facts.workload
         text = f"{w.readiness()}, {w.updated} of the newest template"
         items.append(Item("workload", EvidenceKind.WORKLOAD, facts.target["name"], text))
-    return items + [_went(s, courses[s.key]) for s in firing[:MAX_COURSES] if len(_points(courses, s)) >= _LEAST_POINTS]
+    return items + [item for s in firing[:MAX_COURSES] if s.key in courses for item in _went(s, courses[s.key])]
 
 
-def _points(courses: Mapping[str, Course], signal: SignalStatus) -> Sequence[Point]:
-    course = courses.get(signal.key)
-    return course.points if course is not None else ()
-
-
-def _went(signal: SignalStatus, course: Course) -> Item:
+def _went(signal: SignalStatus, course: Course) -> Iterator[Item]:
+    """Yield how it went until it fired: what came later is what was done about it."""
     fired = signal.first_fired_time
-    text = f"{named(signal)}, the {span(course.points)} until it fired: {said(course, fired.timestamp())}"
-    return Item(f"course/{signal.key}", EvidenceKind.SERIES, signal.subject, text, None, plot(course, fired))
+    before = replace(course, points=tuple(p for p in course.points if p[0] <= fired.timestamp()))
+    if len(before.points) >= _LEAST_POINTS:
+        text = f"{named(signal)}, the {span(before.points)} until it fired: {said(before, fired.timestamp())}"
+        yield Item(f"course/{signal.key}", EvidenceKind.SERIES, signal.subject, text, None, plot(before, fired))
 
 
 def _raised(signal: SignalStatus) -> str:

@@ -5,12 +5,16 @@ for secrets in a log, has no personal data, and reads 0.06 MB a CPU-second. Ever
 be long is possessive, what cannot is bounded.
 """
 
+from functools import lru_cache
+
 from hemostat.diagnosis.redaction.formats import FORMATS, RANDOM
 from hemostat.diagnosis.redaction.marks import MARK, marked, written
 from hemostat.diagnosis.redaction.named import NAMED, SPOKEN, manifests
 from hemostat.diagnosis.redaction.personal import PERSONAL
 
 RULES = (manifests, *FORMATS, *NAMED, *SPOKEN, *PERSONAL, *RANDOM)
+MAX_KNOWN = 4096
+"""Texts that were redacted lately: most are seen again at every look."""
 MAX_GROWTH = 5
 """A text becomes at most so many times longer: placeholders are longer than the shortest secrets with their names."""
 _PASSES = 6
@@ -31,3 +35,9 @@ def redact(text: str) -> str:
         if now == before:
             return written(now)
     return written(MARK["secret"])
+
+
+@lru_cache(maxsize=MAX_KNOWN)
+def told(text: str) -> str:
+    """Return the text as it may be told: redacted, and with a question mark for what no UTF-8 can say."""
+    return redact(text.encode(errors="replace").decode())

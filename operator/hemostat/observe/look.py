@@ -13,6 +13,7 @@ from hemostat.errors import HemostatError
 from hemostat.events import Events
 from hemostat.metrics import FIRING, LOOK_LATE_SECONDS, LOOK_SECONDS, LOOKS
 from hemostat.observe.attend import Attendant
+from hemostat.observe.discreet import discreet
 from hemostat.observe.gather import Gatherer, Problem
 from hemostat.observe.memory import Memory, baselines, recall
 from hemostat.observe.standing import essence, status_after
@@ -63,7 +64,7 @@ class Observer:
         LOOK_LATE_SECONDS.observe(memory.began(began))
         inputs, problems = self._gatherer.fetch(watch)
         now = self._clock.now()
-        seen = look(watch.spec, inputs, memory.state, now)
+        seen = discreet(look(watch.spec, inputs, memory.state, now))
         memory.state = seen.state
         if inputs.deployment is not None:
             self._revision(memory, inputs.scene, now)

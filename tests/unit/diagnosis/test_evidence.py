@@ -381,6 +381,14 @@ def test_there_is_no_line_of_two_points_and_none_of_a_signal_that_is_well():
     assert [e.kind for e in number((), facts([signal("a"), well]), {}, T0, courses)] == [EvidenceKind.SIGNAL]
 
 
+def test_what_came_after_it_fired_is_not_in_its_plot():
+    points = tuple((T0.timestamp() + n, float(n % 5)) for n in range(-20, 20))
+    found = number((), facts([signal("a")]), {}, T0, {"a": Course(points)})[-1]
+    assert found.plot.seconds[-1] == 20
+    late = tuple(p for p in points if p[0] > T0.timestamp())
+    assert [e.key for e in number((), facts([signal("a")]), {}, T0, {"a": Course(late)})] == ["signal/a"]
+
+
 def test_plots_of_the_worst_signals_only():
     keys = [f"s{n}" for n in range(20)]
     found = number((), facts([signal(k) for k in keys]), {}, T0, {k: went(0, 1, 9) for k in keys})
