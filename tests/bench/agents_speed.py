@@ -15,8 +15,8 @@ from hemostat.signals.loops.bank import Bank
 from hemostat.signals.loops.detect import Detector
 from hemostat.telemetry.steps import Basis, Step
 
-COPIES, CONVERSATIONS, EACH = 10, 200_000, 3
-BATCH = 512
+COPIES, CONVERSATIONS, EACH = 10, 1_000_000, 3
+BATCH, BEGIN_A_SECOND = 512, 1000
 
 
 def copies(made: list[Step], many: int) -> Iterator[Step]:
@@ -76,25 +76,28 @@ def from_otlp(requests: list[Batch]) -> float:
 
 
 def memory(made: list[Step]) -> dict[str, float]:
-    """Return bytes a conversation, measured as the growth of resident memory, and what a million would take."""
+    """Return bytes a conversation, measured as the growth of resident memory, with a million that began in 1000 s."""
     Bank(1).warm()
     ended = [s for s in made if s.ended is not None][:EACH]
     before = _resident()
     found = Detector(conversations=CONVERSATIONS)
     for at in range(0, CONVERSATIONS, BATCH):
-        found.take((step for n in range(at, min(at + BATCH, CONVERSATIONS)) for step in _as_other(ended, n)), 1e12)
+        now = ended[-1].started + at / BEGIN_A_SECOND
+        some = range(at, min(at + BATCH, CONVERSATIONS))
+        found.take([step for n in some for step in _as_other(ended, n, now)], now)
     grown = _resident() - before
     return {
         "conversations": CONVERSATIONS,
         "bytes_each": round(grown / CONVERSATIONS),
-        "million_gb_extrapolated": round(grown / CONVERSATIONS * 1e6 / 1e9, 2),
+        "gb": round(grown / 1e9, 2),
     }
 
 
-def _as_other(made: list[Step], n: int) -> Iterator[Step]:
+def _as_other(made: list[Step], n: int, now: float) -> Iterator[Step]:
     span = n.to_bytes(8, "big")
     for i, step in enumerate(made):
-        yield replace(step, conversation=f"{n:016x}", trace=span * 2, span=bytes((i,)) + span[1:])
+        ids = {"trace": span * 2, "span": bytes((1 + i,)) + span[1:], "parent": bytes((9,)) + span[1:]}
+        yield replace(step, conversation=f"{n:016x}", started=now - 1.0, ended=now - 0.5, **ids)
 
 
 def _resident() -> int:

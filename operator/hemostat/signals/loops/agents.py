@@ -3,10 +3,9 @@
 Many conventions name the agent only on its own span, which ends after all steps in it.
 """
 
-from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import replace
 
+from hemostat.signals.loops.recent import keep, shed
 from hemostat.signals.loops.verdict import Verdict
 from hemostat.telemetry.steps import Operation, Step
 
@@ -20,34 +19,36 @@ class Agents:
     """What is known of activations and services."""
 
     def __init__(self, most: int = MOST) -> None:
-        self._names = _Memory(most)
+        self._most = most
+        self._names: dict[bytes, str] = {}
         """Activations that were named when they began."""
-        self._owners = _Memory(most)
+        self._owners: dict[bytes, str] = {}
         """Activations, by what is below them: the agent or the service."""
-        self._tools = _Memory(most)
-        self._homes = _Memory(_MOST_SERVICES)
+        self._tools: dict[bytes, str] = {}
+        self._homes: dict[str, str] = {}
         """The service of an agent, by its name."""
-        self._services = _Memory(_MOST_SERVICES)
+        self._services: dict[str, str] = {}
         """The one agent of a service; empty where it has several."""
 
     def learn(self, step: Step) -> None:
         """Take a step in, open or ended, as it comes."""
-        if step.agent and self._homes.get(step.agent, "") != step.service:
-            self._homes.put(step.agent, step.service)
-        operation = step.operation
-        if operation is _AGENT and step.agent:
-            if step.ended is None:
-                self._names.put(step.span, step.agent)
-            known = self._services.get(step.service, step.agent)
-            self._services.put(step.service, step.agent if known == step.agent else "")
-        elif operation is _WAIT:
-            if step.agent:
-                self._names.put(step.span, step.agent)
-        elif operation is _CHAT or operation is _TOOL:
+        agent, operation = step.agent, step.operation
+        if agent and self._homes.get(agent) != step.service:
+            keep(self._homes, agent, step.service, _MOST_SERVICES)
+        if operation is _CHAT or operation is _TOOL:
             if operation is _TOOL:
-                self._tools.put(step.span, step.peer)
+                keep(self._tools, step.span, step.peer, self._most)
             if step.parent:
-                self._owners.put(step.parent, step.agent or step.service)
+                self._owners[step.parent] = agent or step.service
+                if len(self._owners) > self._most:
+                    shed(self._owners, self._most)
+        elif agent and operation is _AGENT:
+            if step.ended is None:
+                keep(self._names, step.span, agent, self._most)
+            if (known := self._services.get(step.service)) != agent:
+                keep(self._services, step.service, agent if known is None else "", _MOST_SERVICES)
+        elif agent and operation is _WAIT:
+            keep(self._names, step.span, agent, self._most)
 
     def doubled(self, step: Step) -> bool:
         """Tell whether it is the same call as the one around it, told of by another instrumentation (MCP's client)."""
@@ -79,17 +80,3 @@ class Agents:
     def called(self, name: str) -> str:
         """Return the agent of a service that is one agent's alone; other names as they are."""
         return self._services.get(name, "") or name
-
-
-class _Memory:
-    """What was put last, up to a bound."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: OrderedDict[Hashable, str] = OrderedDict()
-        self.get = self._known.get
-
-    def put(self, key: Hashable, value: str) -> None:
-        self._known[key] = value
-        if len(self._known) > self._most:
-            self._known.popitem(last=False)

@@ -7,9 +7,9 @@ which keeps that true and lets no single long answer raise an alarm.
 """
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 
+from hemostat.signals.loops.recent import keep
 from hemostat.telemetry.steps import Step
 
 ALPHA = 1e-6
@@ -33,8 +33,8 @@ class Usual:
 
     def learn(self, x: float) -> None:
         """Take one in."""
-        spread = 3 * math.sqrt(self.variance)
         if self.n >= LEARNED:
+            spread = 3 * math.sqrt(self.variance)
             x = min(max(x, self.mean - spread), self.mean + spread)
         self.n = min(self.n + 1, _HALF_LIFE)
         gain = 1 / self.n
@@ -55,15 +55,16 @@ class Burn:
     def __init__(self, alpha: float = ALPHA) -> None:
         self._alarm = 1 / alpha
         self._all = Usual()
-        self._usual: OrderedDict[tuple[str, str, str], Usual] = OrderedDict()
-        self._evidence: OrderedDict[tuple[str, str, str], tuple[float, int, float]] = OrderedDict()
+        self._usual: dict[tuple[str, str, str], Usual] = {}
+        self._evidence: dict[tuple[str, str, str], tuple[float, int, float]] = {}
+        """Of conversations for which something speaks."""
 
     def take(self, step: Step) -> tuple[int, float] | None:
         """Take an ended inference in; return for how many inferences it has burnt and since when, if it does."""
         if not step.tokens_out:
             return None
         x = math.log(step.tokens_out)
-        own = _get(self._usual, (step.tenant, step.service, step.agent), MOST_AGENTS)
+        own = self._own((step.tenant, step.service, step.agent))
         usual = own if own.n >= LEARNED else self._all
         known = usual.n >= (LEARNED if usual is own else LEARNED_ALL)
         ratio = usual.ratio(x) if known else 1.0
@@ -71,20 +72,13 @@ class Burn:
         self._all.learn(x)
         key = (step.tenant, step.conversation, step.agent or step.service)
         evidence, n, since = self._evidence.pop(key, (1.0, 0, step.started))
-        evidence = evidence * ratio
+        evidence *= ratio
         if evidence <= 1.0:
-            evidence, n, since = 1.0, 0, step.started
-        else:
-            n += 1
-        self._evidence[key] = (min(evidence, 1e30), n, since)
-        if len(self._evidence) > MOST_CONVERSATIONS:
-            self._evidence.popitem(last=False)
-        return (n, since) if evidence >= self._alarm else None
+            return None
+        keep(self._evidence, key, (min(evidence, 1e30), n + 1, since), MOST_CONVERSATIONS)
+        return (n + 1, since) if evidence >= self._alarm else None
 
-
-def _get(known: OrderedDict[tuple[str, str, str], Usual], key: tuple[str, str, str], most: int) -> Usual:
-    found = known.setdefault(key, Usual())
-    known.move_to_end(key)
-    if len(known) > most:
-        known.popitem(last=False)
-    return found
+    def _own(self, key: tuple[str, str, str]) -> Usual:
+        found = self._usual.pop(key, None) or Usual()
+        keep(self._usual, key, found, MOST_AGENTS)
+        return found

@@ -27,6 +27,7 @@ AGAIN_SECONDS = 600.0
 """Trouble that was not found for so long is new when it comes back."""
 LASTS_SECONDS, LASTS_ROUNDS = 30.0, 2.0
 """Trouble goes on until it was not found for so long, and for the time that so many of its rounds take."""
+_CHAT = Operation.CHAT  # looked up for every step: slow until 3.12
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class Detector:
         self._order = Order(delay)
         self._bank = Bank(conversations)
         self._open = OpenSteps()
-        self._standstill = Standstill()
+        self._standstill = Standstill(self._open)
         self._storms = Storms()
         self._burn = Burn()
         prices = prices or Prices()
@@ -98,21 +99,22 @@ class Detector:
     def take(self, steps: Iterable[Step], now: float) -> list[Verdict]:
         """Take steps in, as they came, at `now` by the receiver's clock."""
         found: list[Verdict] = []
+        conversations, agents, opened, order = self._conversations, self._agents, self._open, self._order
         for step in self._clocks.corrected(steps, now):
-            self._conversations.learn(step)
-            self._agents.learn(step)
+            conversations.learn(step)
+            agents.learn(step)
             if step.ended is not None:
-                self._open.close(step.span)
-                self._order.put(step, now)
-            elif self._open.add(settled := self._conversations.settle(step), now):
-                found += [*too_deep(settled, self._open), *self._fanout.begun(settled, self._open)]
+                opened.close(step.span)
+                order.put(step, now)
+            elif opened.add(settled := conversations.settle(step), now):
+                found += [*too_deep(settled, opened), *self._fanout.begun(settled, opened)]
         return self._told_anew([*found, *self._ended(now)], now)
 
     def look(self, now: float) -> list[Verdict]:
         """Look at what stands still, and at what was held until now."""
         self._bank.sweep(now)
         self._open.sweep(now)
-        found = [*self._ended(now), *self._standstill.look(self._open, now)]
+        found = [*self._ended(now), *self._standstill.look(now)]
         return self._told_anew(found, now)
 
     def troubles(self, now: float) -> Iterator[Told]:
@@ -148,15 +150,16 @@ class Detector:
         for step in ready:
             yield from self._ledger.take(step)
             yield from self._fanout.ended(step)
-            if step.operation is Operation.CHAT:
-                self.spend.take(step, self._agents.who(step), now)
-                storm = self._storms.take(step)
-                if storm is not None:
-                    yield storm
-                burnt = self._burn.take(step)
-                if burnt is not None:
-                    yield _burnt(step, *burnt)
+            if step.operation is _CHAT:
+                yield from self._inference(step, now)
         yield from (v for c in cycles if (v := self._judged(c)) is not None)
+
+    def _inference(self, step: Step, now: float) -> Iterator[Verdict]:
+        self.spend.take(step, self._agents.who(step), now)
+        if (storm := self._storms.take(step)) is not None:
+            yield storm
+        if (burnt := self._burn.take(step)) is not None:
+            yield _burnt(step, *burnt)
 
     def _judged(self, cycle: Cycle) -> Verdict | None:
         """Judge it by how long it has gone on, of which the rounds that are kept may be the end only."""

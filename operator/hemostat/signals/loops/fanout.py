@@ -6,12 +6,12 @@ or batches one after the other (from those that ended). It may end by itself, so
 """
 
 import itertools
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from hemostat.signals.loops.opensteps import OpenSteps
+from hemostat.signals.loops.recent import keep
 from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Operation, Step
 
@@ -56,11 +56,11 @@ class FanOut:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._begun: OrderedDict[bytes, list[int]] = OrderedDict()
+        self._begun: dict[bytes, list[int]] = {}
         """Calls that began, by the outermost call of the agent around them, and by generation."""
-        self._below: OrderedDict[bytes, dict[str, list[int]]] = OrderedDict()
+        self._below: dict[bytes, dict[str, list[int]]] = {}
         """Calls that ended below a span, by agent and generation."""
-        self._waves: OrderedDict[Key, Waves] = OrderedDict()
+        self._waves: dict[Key, Waves] = {}
 
     def begun(self, step: Step, steps: OpenSteps) -> Iterator[Verdict]:
         """Take a call that has just begun; yield a verdict if open calls are ever more."""
@@ -98,15 +98,12 @@ class FanOut:
             yield _verdict(step, waves.widths, waves.began, "calls at once, one batch after the other")
 
 
-def _get(known: OrderedDict[K, V], key: K, most: int, new: Callable[[], V]) -> V:
+def _get(known: dict[K, V], key: K, most: int, new: Callable[[], V]) -> V:
     """Return what is known of it, or something new; what was not asked for longest gives way."""
-    found = known.get(key)
+    found = known.pop(key, None)
     if found is None:
-        found = known[key] = new()
-        if len(known) > most:
-            known.popitem(last=False)
-    else:
-        known.move_to_end(key)
+        found = new()
+    keep(known, key, found, most)
     return found
 
 

@@ -1,9 +1,9 @@
 """What a conversation used up: turns, context (pure; not for several threads at once)."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from hemostat.signals.loops.recent import keep
 from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Operation, Step
 
@@ -32,7 +32,7 @@ class Page:
     turns: int = 0
     handoffs: int = 0
     tokens: int = 0
-    contexts: OrderedDict[bytes, Context] = field(default_factory=OrderedDict)
+    contexts: dict[bytes, Context] = field(default_factory=dict)
 
 
 class Ledger:
@@ -48,7 +48,7 @@ class Ledger:
         most: int = MOST_CONVERSATIONS,
     ) -> None:
         self._turns, self._windows, self._most = turns, windows or {}, most
-        self._pages: OrderedDict[tuple[str, str], Page] = OrderedDict()
+        self._pages: dict[tuple[str, str], Page] = {}
 
     def take(self, step: Step) -> Iterator[Verdict]:
         """Take an ended step in; yield what is too much."""
@@ -62,13 +62,8 @@ class Ledger:
 
     def _page(self, step: Step) -> Page:
         key = (step.tenant, step.conversation)
-        page = self._pages.get(key)
-        if page is None:
-            page = self._pages[key] = Page(step.started)
-            if len(self._pages) > self._most:
-                self._pages.popitem(last=False)
-        else:
-            self._pages.move_to_end(key)
+        page = self._pages.pop(key, None) or Page(step.started)
+        keep(self._pages, key, page, self._most)
         return page
 
     def _turn(self, step: Step, page: Page) -> Iterator[Verdict]:
@@ -82,10 +77,8 @@ class Ledger:
             yield _verdict(Kind.TURN_BUDGET, step, page.began, (step.agent or step.service,), words, 95, turns)
 
     def _context(self, step: Step, page: Page) -> Iterator[Verdict]:
-        context = page.contexts.setdefault(step.parent, Context(began=step.started))
-        page.contexts.move_to_end(step.parent)
-        if len(page.contexts) > MOST_CONTEXTS:
-            page.contexts.popitem(last=False)
+        context = page.contexts.pop(step.parent, None) or Context(began=step.started)
+        keep(page.contexts, step.parent, context, MOST_CONTEXTS)
         grew = step.tokens_in > context.tokens
         context.grown = context.grown + 1 if grew else 0
         if not grew:

@@ -1,29 +1,38 @@
-"""What is open now: spans that have begun and not ended, as a graph of who waits for whom (pure; not for threads).
-
-A node is an open span, so an agent that is called again inside its own call is two nodes, and legal re-entrancy is no
-cycle. A span waits for all spans below it; a declared wait for those below it as it says, for the holder of its lock,
-or for the agent that it names. A model or tool at work waits for nobody; neither does a wait nobody knows more of.
+"""What is open now: spans that have begun and not ended, by what is above them, whose they are, and where they wait
+(pure; not for several threads at once).
 """
 
 from collections import OrderedDict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
+from operator import attrgetter
+from typing import Any
 
 from hemostat.signals.loops.clocks import FAR
-from hemostat.signals.loops.waits import Waiting
-from hemostat.telemetry.steps import Operation, Step, WaitMode
+from hemostat.signals.loops.recent import keep
+from hemostat.telemetry.steps import Operation, Step
 
 MOST_OPEN = 100_000
 SILENT_SECONDS = 60.0
 """The guard tells of an open span every few seconds: one that it stopped telling of is gone with its process."""
 NEVER_TOLD_AGAIN_SECONDS = 900.0
 """Others (Logfire) tell of an open span once."""
-ANY_OF = "?"
-"""Ends the name of a node that is a choice between several waits of one span."""
 MOST_DEPTH = 256
 MOST_LOOKED = 5_000
+MOST_CHANGED = 50_000
+"""Places that are remembered as changed; beyond it all are."""
+DISPLACED_SECONDS = 600.0
+"""For so long it is told that open spans had to give way."""
 MOST_ENDED = 50_000
 """Ends are remembered, for a heartbeat may arrive after the end it raced with."""
 
+Place = tuple[str, str, str]
+"""A conversation (tenant, its id, nothing), an agent in it (and the agent's name), or in any (no id)."""
+_PLACE = attrgetter(
+    "parent", "operation", "tenant", "conversation", "agent", "peer", "holder", "holder_conversation", "awaited", "mode"
+)
+"""What decides where a step is in the graph of waits: most heartbeats change none of it."""
 _AGENT, _TOOL, _WAIT = Operation.AGENT, Operation.TOOL, Operation.WAIT  # looked up for every step: slow until 3.12
 
 
@@ -46,26 +55,54 @@ class OpenSteps:
         self._most = most
         self._open: OrderedDict[bytes, Open] = OrderedDict()
         self._below: dict[bytes, dict[bytes, None]] = {}
-        self._waits: set[bytes] = set()
-        self._ended: OrderedDict[bytes, None] = OrderedDict()
+        self._waits: dict[Place, dict[bytes, None]] = {}
+        self._agents: dict[Place, dict[bytes, None]] = {}
+        """Activations by the name of the agent, in a conversation and in any."""
+        self._changed: set[Place] = set()
+        self._all_changed = False
+        self._ended: dict[bytes, None] = {}
         self.displaced = 0
+        self._displaced = float("-inf")
 
     def __len__(self) -> int:
         return len(self._open)
 
     def sweep(self, now: float) -> None:
         """Forget spans that nobody tells of any more."""
-        silent = [
-            span
-            for span, one in self._open.items()
-            if now - one.seen > (SILENT_SECONDS if one.again else NEVER_TOLD_AGAIN_SECONDS)
-        ]
-        for span in silent:
+        quiet = takewhile(lambda item: now - item[1].seen > SILENT_SECONDS, self._open.items())  # least told of first
+        for span in [s for s, one in quiet if one.again or now - one.seen > NEVER_TOLD_AGAIN_SECONDS]:
             self._drop(span)
+
+    def displaces(self, now: float) -> bool:
+        """Tell whether open spans had to give way to others lately: what is stuck among them is not seen."""
+        return now - self._displaced < DISPLACED_SECONDS
+
+    def changes(self) -> set[Place] | None:
+        """Return where something began, ended or was told anew since the last call; None: in too many places."""
+        found = None if self._all_changed else self._changed
+        self._changed, self._all_changed = set(), False
+        return found
 
     def waits(self) -> list[tuple[Step, float]]:
         """Return all open waits, and since when they are known."""
-        return [(self._open[span].step, self._open[span].since) for span in self._waits]
+        found = [self._open[span] for spans in self._waits.values() for span in spans]
+        return [(one.step, one.since) for one in found]
+
+    def waiting(self) -> Iterable[Place]:
+        """Return the conversations in which there are open waits."""
+        return self._waits
+
+    def waits_in(self, place: Place) -> Iterable[bytes]:
+        """Return the spans of waits in a conversation."""
+        return self._waits.get(place, ())
+
+    def activations(self, place: Place) -> Collection[bytes]:
+        """Return the spans of an agent's activations."""
+        return self._agents.get(place, {})
+
+    def below(self, span: bytes) -> Iterable[bytes]:
+        """Return the open spans right below one."""
+        return self._below.get(span, ())
 
     def tools(self) -> dict[tuple[str, str], set[str]]:
         """Return the names of the tools that are open, by tenant and conversation."""
@@ -133,70 +170,14 @@ class OpenSteps:
                 todo.append((child, at))
         return counts
 
-    def waiting(self) -> dict[str, Waiting]:
-        """Return who waits for whom; nodes are span ids in hex. Who can go on is not among them.
-
-        Only what declared waits wait for, directly or not: spans that wait for those below them make no circle.
-        """
-        found: dict[str, Waiting] = {}
-        if not self._waits:
-            return found
-        by_agent = self._by_agent()
-        todo = dict.fromkeys(self._waits)
-        while todo:
-            span, _ = todo.popitem()
-            one = self._open[span]
-            others, mode = self._others(span, one.step, by_agent)
-            todo.update((other, None) for o in others if o not in found and (other := bytes.fromhex(o)) != span)
-            choice = [o for o in others if self._is_choice(o)] if one.step.operation is not _WAIT else []
-            if len(choice) > 1:
-                # Waits side by side of which each says "any of us": one that can go on is enough for all of them.
-                group = self._open[bytes.fromhex(choice[0])]
-                others = [o for o in others if o not in choice]
-                found[span.hex() + ANY_OF] = Waiting(tuple(choice), group.step.mode, group.since)
-                others.append(span.hex() + ANY_OF)
-            if others:
-                found[span.hex()] = Waiting(tuple(others), mode, one.since)
-        return found
-
-    def _by_agent(self) -> dict[tuple[str, str, str], list[str]]:
-        """Return the open activations by tenant, conversation (and all of them under "") and name of the agent."""
-        found: dict[tuple[str, str, str], list[str]] = {}
-        for span, one in self._open.items():
-            step = one.step
-            if step.operation is _AGENT:
-                for where in (step.conversation, ""):
-                    found.setdefault((step.tenant, where, step.agent or step.peer), []).append(span.hex())
-        return found
-
-    def _is_choice(self, node: str) -> bool:
-        step = self._open[bytes.fromhex(node)].step
-        return step.operation is _WAIT and step.mode is not WaitMode.ALL
-
     def get(self, span: bytes) -> Step | None:
         """Return an open step."""
         one = self._open.get(span)
         return one.step if one else None
 
-    def step(self, node: str) -> Step:
-        """Return the open step of a node."""
-        return self._open[bytes.fromhex(node.removesuffix(ANY_OF))].step
-
-    def _others(
-        self, span: bytes, step: Step, by_agent: dict[tuple[str, str, str], list[str]]
-    ) -> tuple[list[str], WaitMode]:
-        below = [b.hex() for b in self._below.get(span, ())]
-        if step.operation is not _WAIT:
-            return below, WaitMode.ALL
-        if below and step.awaited != "lock":
-            return below, step.mode
-        name = step.holder if step.awaited == "lock" else step.peer if step.awaited == "agent" else ""
-        if not name:
-            return [], step.mode
-        where = step.holder_conversation or step.conversation
-        calls = by_agent.get((step.tenant, where, name)) or by_agent.get((step.tenant, "", name), [])
-        # Which of its calls holds the lock, or answers, is not known: only if none of them can go on it is stuck.
-        return calls, WaitMode.ANY
+    def since(self, span: bytes) -> float:
+        """Return since when an open step is known."""
+        return self._open[span].since
 
     def add(self, step: Step, now: float) -> bool:
         """Add an open step, or refresh it; return whether more is known than before: some conventions name it late."""
@@ -204,45 +185,66 @@ class OpenSteps:
             return False
         known = self._open.get(step.span)
         if known is not None:
-            told = (step.agent, step.arguments) != (known.step.agent, known.step.arguments)
-            self._detach(known.step)
+            old = known.step
             known.step, known.seen, known.again = step, now, True
-            self._attach(step)
             self._open.move_to_end(step.span)
-            return told
+            if _PLACE(step) != _PLACE(old):
+                self._detach(old)
+                self._attach(step)
+            return step.agent != old.agent or step.arguments != old.arguments
         since = step.started if abs(now - step.started) <= FAR else now
         self._open[step.span] = Open(step, since, now)
         self._attach(step)
         if len(self._open) > self._most:
             self._drop(next(iter(self._open)))
             self.displaced += 1
+            self._displaced = now
         return True
 
     def close(self, span: bytes) -> None:
         """Take a step away that has ended."""
         self._drop(span)
-        self._ended[span] = None
-        if len(self._ended) > MOST_ENDED:
-            self._ended.popitem(last=False)
+        keep(self._ended, span, None, MOST_ENDED)
 
     def _drop(self, span: bytes) -> None:
         one = self._open.pop(span, None)
-        if one is None:
-            return
-        self._detach(one.step)
+        if one is not None:
+            self._detach(one.step)
 
     def _attach(self, step: Step) -> None:
-        """Note what is known by the step: what it is below, and that it waits."""
-        if step.operation is _WAIT:
-            self._waits.add(step.span)
-        if step.parent:
-            self._below.setdefault(step.parent, {})[step.span] = None
+        """Note what is known by the step: what it is below, whose it is, and that it waits."""
+        for known, key in self._indexes(step):
+            known.setdefault(key, {})[step.span] = None
+        self._change(step)
 
     def _detach(self, step: Step) -> None:
         """Take back what `_attach` noted. A span may be told of again with another parent, or as something else."""
-        self._waits.discard(step.span)
-        siblings = self._below.get(step.parent)
-        if siblings is not None:
-            siblings.pop(step.span, None)
-            if not siblings:
-                del self._below[step.parent]
+        for known, key in self._indexes(step):
+            there = known.get(key, {})
+            there.pop(step.span, None)
+            if not there:
+                known.pop(key, None)
+        self._change(step)
+
+    def _indexes(self, step: Step) -> list[tuple[dict[Any, dict[bytes, None]], Any]]:
+        found: list[tuple[dict[Any, dict[bytes, None]], Any]] = []
+        if step.parent:
+            found.append((self._below, step.parent))
+        if step.operation is _WAIT:
+            found.append((self._waits, (step.tenant, step.conversation, "")))
+        elif step.operation is _AGENT:
+            name = step.agent or step.peer
+            found += [(self._agents, (step.tenant, step.conversation, name)), (self._agents, (step.tenant, "", name))]
+        return found
+
+    def _change(self, step: Step) -> None:
+        """Note where something is no longer what it was."""
+        self._changed.add((step.tenant, step.conversation, ""))
+        if step.operation is _AGENT:
+            self._changed.add((step.tenant, "", step.agent or step.peer))
+        above = self._open.get(step.parent)
+        if above is not None:
+            self._changed.add((above.step.tenant, above.step.conversation, ""))
+        if len(self._changed) > MOST_CHANGED:
+            self._changed.clear()
+            self._all_changed = True

@@ -6,12 +6,11 @@ of its own in order. One that is silent, for it waits for the others, is waited 
 """
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from operator import attrgetter
-from typing import TypeVar
 
+from hemostat.signals.loops.recent import keep, shed
 from hemostat.telemetry.steps import Basis, Operation, Source, Step
 
 DELAY = 6.0
@@ -27,8 +26,6 @@ MOST_PARTIES, MOST_SENDERS = 100_000, 20_000
 ROUNDING = 1e-6
 MOST_LINKS = 64
 """Traces that are followed back, each to the one before."""
-K = TypeVar("K")
-V = TypeVar("V")
 Key = tuple[str, str]
 _GUARD, _TRACE, _SESSION = Source.GUARD, Basis.TRACE, Basis.SESSION  # looked up for every step: slow until 3.12
 _GUARDED = (Operation.CHAT, Operation.TOOL, Operation.AGENT)
@@ -47,9 +44,10 @@ class Heard:
 
     def note(self, ended: float, now: float) -> None:
         """It told now of what ended then. Being late is believed at once, and being quick by and by."""
-        self.ended = max(self.ended, ended)
+        if ended > self.ended:
+            self.ended = ended
         late = now - ended
-        self.late = max(late, self.late + _WEIGHT * (late - self.late))
+        self.late = late if late > self.late else self.late + _WEIGHT * (late - self.late)
 
 
 class Order:
@@ -64,9 +62,9 @@ class Order:
         self._when: dict[Key, float] = {}
         self._heard: set[Key] = set()
         """Conversations that were told of since the last time."""
-        self._parties: OrderedDict[Key, tuple[Sender, ...]] = OrderedDict()
-        self._senders: OrderedDict[Sender, Heard] = OrderedDict()
-        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._parties: dict[Key, tuple[Sender, ...]] = {}
+        self._senders: dict[Sender, Heard] = {}
+        self._known: dict[bytes, None] = {}
 
     def __len__(self) -> int:
         return self._n
@@ -75,20 +73,25 @@ class Order:
         """Take an ended step in. One that came already (the guard's, or sent twice) is passed over."""
         ended = step.ended or 0.0
         sender = (step.service, step.instance, step.source is _GUARD)
-        heard = self._senders.get(sender) or Heard(self._delay)
+        heard = self._senders.get(sender)
+        if heard is None:
+            keep(self._senders, sender, heard := Heard(self._delay), MOST_SENDERS)
         heard.note(ended, now)
-        _remember(self._senders, sender, heard, MOST_SENDERS)
         if step.span in self._known:
             return
-        _remember(self._known, step.span, None, MOST_KNOWN)
+        self._known[step.span] = None
+        if len(self._known) > MOST_KNOWN:
+            shed(self._known, MOST_KNOWN)
         key = (step.tenant, step.conversation)
         if step.basis is _TRACE:  # a trace may turn out to be a part of something, of which others tell
             sender = _NOBODY
         self._join(key, sender, step.operation)
-        held = self._held.setdefault(key, [])
-        if not held:
+        held = self._held.get(key)
+        if held is None:
+            self._held[key] = [step]
             self._wait(key, ended)
-        held.append(step)
+        else:
+            held.append(step)
         self._n += 1
         self._heard.add(key)
 
@@ -117,7 +120,7 @@ class Order:
         if sender in parties or ((service, instance, True) in parties and operation in _GUARDED):
             return
         others = tuple(one for one in parties if not guard or one != (service, instance, False))
-        _remember(self._parties, key, (*others, sender), MOST_PARTIES)
+        keep(self._parties, key, (*others, sender), MOST_PARTIES)
 
     def _until(self, key: Key, end: float) -> list[Step]:
         """Take out what ended until then."""
@@ -149,13 +152,6 @@ class Order:
         return heard.ended if heard is not None else 0.0
 
 
-def _remember(known: OrderedDict[K, V], key: K, value: V, most: int) -> None:
-    known[key] = value
-    known.move_to_end(key)
-    if len(known) > most:
-        known.popitem(last=False)
-
-
 _BY_END = attrgetter("ended", "started")
 
 
@@ -164,7 +160,7 @@ class Conversations:
 
     def __init__(self, most: int = MOST_TRACES) -> None:
         self._most = most
-        self._named: OrderedDict[bytes, tuple[str, Basis, str]] = OrderedDict()
+        self._named: dict[bytes, tuple[str, Basis, str]] = {}
 
     def learn(self, step: Step) -> None:
         """Remember what the step tells of its trace: its conversation, or the trace that it goes on from."""
@@ -189,4 +185,4 @@ class Conversations:
         return step.but(conversation=known[0], basis=known[1], tenant=known[2])
 
     def _name(self, trace: bytes, conversation: tuple[str, Basis, str]) -> None:
-        _remember(self._named, trace, conversation, self._most)
+        keep(self._named, trace, conversation, self._most)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from hemostat.signals.loops.opensteps import OpenSteps
 from hemostat.signals.loops.verdict import Advice, Edge, Kind, Verdict, Visibility
-from hemostat.signals.loops.waits import Deadlock, deadlocks
+from hemostat.signals.loops.waitgraph import WaitGraph
+from hemostat.signals.loops.waits import Deadlock, Node
 from hemostat.telemetry.steps import Step
 
 QUIET_SECONDS = 20.0
@@ -20,13 +21,14 @@ PERSON_SECONDS = 300.0
 class Standstill:
     """Looks for deadlocks again and again; tells those that were there before."""
 
-    def __init__(self, quiet: float = QUIET_SECONDS, person: float = PERSON_SECONDS) -> None:
+    def __init__(self, steps: OpenSteps, quiet: float = QUIET_SECONDS, person: float = PERSON_SECONDS) -> None:
+        self._steps, self._graph = steps, WaitGraph(steps)
         self._quiet, self._person = quiet, person
-        self._suspected: dict[frozenset[str], float] = {}
+        self._suspected: dict[frozenset[Node], float] = {}
 
-    def look(self, steps: OpenSteps, now: float) -> list[Verdict]:
+    def look(self, now: float) -> list[Verdict]:
         """Return what stands still at `now`."""
-        found = deadlocks(steps.waiting())
+        steps, found = self._steps, self._graph.deadlocks()
         suspected = {frozenset(d.nodes): self._suspected.get(frozenset(d.nodes), now) for d in found}
         self._suspected = suspected
         due = [d for d in found if now - suspected[frozenset(d.nodes)] > 0 and now - d.since >= self._quiet]
@@ -36,11 +38,12 @@ class Standstill:
             for step, since in steps.waits()
             if step.awaited == "person" and now - since >= self._person
         ]
-        return [_deadlock(d, steps, tools) for d in due] + people
+        return [_deadlock(d, self._graph.members(d), steps, tools) for d in due] + people
 
 
-def _deadlock(found: Deadlock, steps: OpenSteps, tools: Mapping[tuple[str, str], set[str]]) -> Verdict:
-    members = [steps.step(node) for node in found.nodes]
+def _deadlock(
+    found: Deadlock, members: list[Step], steps: OpenSteps, tools: Mapping[tuple[str, str], set[str]]
+) -> Verdict:
     names = [steps.agent_of(step) for step in members]
     agents = tuple(dict.fromkeys(names))
     edges = [

@@ -1,7 +1,8 @@
 """What steps have in common gets a number: who did what to whom (pure)."""
 
 from collections import OrderedDict
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from hemostat.telemetry.steps import Operation, Step
 
@@ -19,27 +20,30 @@ class Symbol(NamedTuple):
     provider: str = ""
 
 
+_OF = attrgetter(*Symbol._fields)
+
+
 class Symbols:
     """Numbers for symbols, from 1 on; when all are taken, the one that was not seen for longest gives way."""
 
     def __init__(self, most: int = MAX_SYMBOLS) -> None:
         self._most = most
-        self._numbers: OrderedDict[Symbol, int] = OrderedDict()
+        self._numbers: OrderedDict[tuple[Any, ...], int] = OrderedDict()
         self._by_number: dict[int, Symbol] = {}
 
     def number(self, step: Step) -> int:
         """Return the number of the step's symbol."""
-        symbol = Symbol(step.service, step.agent, step.operation, step.peer, step.provider)
-        known = self._numbers.get(symbol)
+        what = _OF(step)  # a plain tuple is found as well, and made faster
+        known = self._numbers.get(what)
         if known is not None:
-            self._numbers.move_to_end(symbol)
+            self._numbers.move_to_end(what)
             return known
         if len(self._numbers) < self._most:
             new = len(self._numbers) + 1
         else:
             _, new = self._numbers.popitem(last=False)
+        self._by_number[new] = symbol = Symbol(*what)
         self._numbers[symbol] = new
-        self._by_number[new] = symbol
         return new
 
     def of(self, number: int) -> Symbol | None:

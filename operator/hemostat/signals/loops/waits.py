@@ -5,12 +5,13 @@ waits a cycle is a deadlock, for OR waits only a knot (Holt, Computing Surveys 1
 Both are what is left when every node that can go on has been taken away.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hemostat.telemetry.steps import WaitMode
 
-Node = str
+Node = tuple[bytes, str]
+"""An open span, and what else stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Waiting:
     mode: WaitMode
     since: float
     """When the youngest of its waits began, in seconds."""
+    guessed: bool = False
+    """Whether it may as well wait for others than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Deadlock:
     nodes: tuple[Node, ...]
     """In the order of the cycle: each waits for the next, the last for the first."""
     sure: bool
-    """Whether it is one however the nodes wait; otherwise only if all of them wait for all."""
+    """Whether it is one however the nodes wait; otherwise only if they wait for all, and for whom was guessed."""
     since: float
     """When the last of its waits began: before that there was no deadlock."""
 
@@ -44,9 +47,9 @@ def deadlocks(waiting: Mapping[Node, Waiting]) -> list[Deadlock]:
     """Return every deadlock, the oldest first. Who is not in `waiting` can go on."""
     if not waiting:
         return []
-    strict = _stuck(waiting, lambda mode: mode is WaitMode.ALL)
-    unknown = any(wait.mode is WaitMode.UNKNOWN for wait in waiting.values())
-    loose = _stuck(waiting, lambda mode: mode is not WaitMode.ANY) if unknown else strict
+    strict = _stuck(waiting, sure=True)
+    unknown = any(wait.mode is WaitMode.UNKNOWN or wait.guessed for wait in waiting.values())
+    loose = _stuck(waiting, sure=False) if unknown else strict
     found: list[Deadlock] = []
     for stuck, sure in ((strict, True), (loose - strict, False)):
         edges = {n: [o for o in waiting[n].others if o in stuck] for n in sorted(stuck)}
@@ -54,7 +57,7 @@ def deadlocks(waiting: Mapping[Node, Waiting]) -> list[Deadlock]:
     return sorted(found, key=lambda d: (d.since, d.nodes))
 
 
-def _stuck(waiting: Mapping[Node, Waiting], needs_all: Callable[[WaitMode], bool]) -> set[Node]:
+def _stuck(waiting: Mapping[Node, Waiting], *, sure: bool) -> set[Node]:
     """Return what is left when every node that can go on was taken away."""
     left = set(waiting)
     above: dict[Node, list[Node]] = {}
@@ -62,7 +65,7 @@ def _stuck(waiting: Mapping[Node, Waiting], needs_all: Callable[[WaitMode], bool
         for other in wait.others:
             above.setdefault(other, []).append(node)
     open_ = {n: {o for o in w.others if o in left} for n, w in waiting.items()}
-    free = [n for n, w in waiting.items() if _goes_on(w, open_[n], needs_all)]
+    free = [n for n, w in waiting.items() if _goes_on(w, open_[n], sure=sure)]
     while free:
         node = free.pop()
         if node not in left:
@@ -70,13 +73,15 @@ def _stuck(waiting: Mapping[Node, Waiting], needs_all: Callable[[WaitMode], bool
         left.discard(node)
         for one in above.get(node, ()):
             open_[one].discard(node)
-            if one in left and _goes_on(waiting[one], open_[one], needs_all):
+            if one in left and _goes_on(waiting[one], open_[one], sure=sure):
                 free.append(one)
     return left
 
 
-def _goes_on(wait: Waiting, stuck: set[Node], needs_all: Callable[[WaitMode], bool]) -> bool:
-    if needs_all(wait.mode):
+def _goes_on(wait: Waiting, stuck: set[Node], *, sure: bool) -> bool:
+    if sure and wait.guessed:
+        return True
+    if wait.mode is WaitMode.ALL or (wait.mode is WaitMode.UNKNOWN and not sure):
         return not stuck
     return len(stuck) < len(set(wait.others)) or not wait.others
 

@@ -9,6 +9,7 @@ from typing import Any
 class Operation(StrEnum):
     """What kind of thing it is."""
 
+    __hash__ = str.__hash__  # that of `Enum` is written in Python, and steps are looked up by it all the time
     CHAT = "Chat"
     """An inference: the model was asked."""
     TOOL = "Tool"
@@ -33,6 +34,7 @@ class Basis(StrEnum):
 class Failure(StrEnum):
     """How it failed."""
 
+    __hash__ = str.__hash__
     NONE = ""
     RATE_LIMITED = "RateLimited"
     UNAVAILABLE = "Unavailable"

@@ -21,6 +21,7 @@ from hemostat.signals.loops.kernel.ring import (
     EXACT,
     FAILED,
     KNOWN,
+    PARTS,
     REWORDED,
     SAME,
     STEPS,
@@ -232,7 +233,7 @@ def _time(talk: Any, kept: Any, period: int, length: int, found: Any) -> None:
             busy += max(0.0, min(end, low) - entry.start)
             low = min(low, entry.start)
             until = max(until, end)
-        busy += entry.thought
+        busy += entry.thought / PARTS
         found.tokens += entry.tokens
     found.overlap = 0
     for i in range(length):

@@ -26,6 +26,8 @@ DIFFERENT: its result beside that one's; neither, where one was not sent. TRANSI
 do."""
 CHAT, AGENT, WORKFLOW = 0, 2, 5
 """Operations, by their place in the enumeration."""
+PARTS = 64
+MOST_THOUGHT = 65_535
 CLOSE = 0.05
 """Seconds by which two spans of one call differ."""
 
@@ -35,28 +37,25 @@ ENTRY = np.dtype(
         ("about", "u4"),
         ("start", "f4"),
         ("took", "f4"),
-        ("thought", "f4"),
         ("tokens", "u4"),
+        ("thought", "u2"),
         ("symbol", "u2"),
         ("result", "u2"),
-        ("class_", "u2"),
+        ("class_", "u1"),
         ("operation", "u1"),
         ("flags", "u1"),
     ]
 )
-"""One step, 32 bytes; digests are cut and 0 where unknown, times relative to the conversation's first. `thought`:
-seconds that the inference took which asked for it, whose tokens are the deed's."""
+"""One step, 29 bytes; digests are cut and 0 where unknown, times relative to the conversation's first. `thought`:
+1/`PARTS` seconds that the inference took which asked for it, whose tokens are the deed's."""
 CONVERSATION = np.dtype(
     [
         ("steps", ENTRY, STEPS),
         ("sketches", "u1", (SKETCHES, SKETCH)),
         ("sketched", "u1", SKETCHES),
         ("origin", "f8"),
-        ("last", "f8"),
         ("seen", "f8"),
-        ("tokens", "u8"),
         ("count", "u4"),
-        ("classes", "u2"),
         ("sketch_at", "u1"),
     ]
 )
@@ -91,19 +90,17 @@ def push(talk: Any, step: Any, now: float) -> None:
     """Add a step."""
     if step.first:
         talk.origin = step.start
-        talk.last = step.end
-        talk.tokens = 0
         talk.count = 0
-        talk.classes = 0
         talk.sketch_at = 0
         for i in range(SKETCHES):
             talk.sketched[i] = 0
     talk.seen = now
     twin = _like(talk, step)
-    thought, tokens = np.float32(0.0), step.tokens
+    thought, tokens = 0, step.tokens
     newest = talk.steps[(talk.count - 1) % STEPS]
     if talk.count and is_word(newest.operation) and not is_word(step.operation):
-        thought, tokens = newest.took, tokens + newest.tokens
+        thought = int(min(MOST_THOUGHT, newest.took * PARTS + 0.5))
+        tokens += newest.tokens
         talk.count -= 1
     at = talk.count % STEPS
     flags = step.flags | (KNOWN if step.asked or step.about else 0)
@@ -117,8 +114,7 @@ def push(talk: Any, step: Any, now: float) -> None:
         if step.result and old.result:
             flags |= SAME if step.result == old.result else DIFFERENT
     else:
-        talk.classes = talk.classes % 65_534 + 1
-        class_ = talk.classes
+        class_ = _unused(talk)
     _sketch(talk, step, class_)
     new = talk.steps[at]
     new.symbol = step.symbol
@@ -133,8 +129,21 @@ def push(talk: Any, step: Any, now: float) -> None:
     new.operation = step.operation
     new.flags = flags
     talk.count += 1
-    talk.tokens += step.tokens
-    talk.last = max(talk.last, step.end)
+
+
+@part
+def _unused(talk: Any) -> int:
+    """Return the lowest number, from 1 on, that no remembered step has for a class; its texts are forgotten."""
+    used = np.zeros(STEPS + 2, np.uint8)
+    for back in range(min(talk.count, STEPS)):
+        used[talk.steps[(talk.count - 1 - back) % STEPS].class_] = 1
+    class_ = 1
+    while used[class_]:
+        class_ += 1
+    for at in range(SKETCHES):
+        if talk.sketched[at] == class_:
+            talk.sketched[at] = 0
+    return class_
 
 
 @part
@@ -160,7 +169,7 @@ def _alike(talk: Any, class_: int, step: Any, in_vain: Any) -> bool:
     """Compare the words with those of the class that are remembered."""
     for back in range(1, SKETCHES + 1):
         at = (talk.sketch_at - back) % SKETCHES
-        if talk.sketched[at] == class_ % 255 + 1:
+        if talk.sketched[at] == class_:
             equal = 0
             for i in range(SKETCH):
                 equal += talk.sketches[at, i] == step.sketch[i]
@@ -176,5 +185,5 @@ def _sketch(talk: Any, step: Any, class_: int) -> None:
     at = talk.sketch_at
     for i in range(SKETCH):
         talk.sketches[at, i] = step.sketch[i]
-    talk.sketched[at] = class_ % 255 + 1
+    talk.sketched[at] = class_
     talk.sketch_at = (at + 1) % SKETCHES
