@@ -50,7 +50,7 @@ def runs() -> Iterator[Run]:
     yield _blip(3, "checkout")
     yield _burst(4, ("SHOP_RPS=26",), (_env("payment", "SHOP_VERSION=1.1"),))
     yield _rollout("rollout-errors", 1, "payment", "SHOP_FAIL_PERCENT=60")
-    yield _rollout("rollout-latency", 1, "inventory", "SHOP_EXTRA_LATENCY_MS=500")
+    yield _rollout("rollout-latency", 1, "inventory", "SHOP_EXTRA_LATENCY_MS=1500")
     yield _rollout("rollout-refused-setting", 1, "payment", "SHOP_WORKERS=none", signals=_ANY)
     yield _rollout("rollout-halves-capacity", 1, "catalog", "SHOP_WORKERS=1", signals=_ANY)
     yield _rollout("memory-leak", 1, "inventory", "SHOP_LEAK_MB_PER_SECOND=8", signals=_ANY)
