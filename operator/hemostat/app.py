@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import kopf
@@ -62,10 +62,12 @@ class Server(Protocol):
 def observe() -> int:
     """Run `hemostat observe` until SIGTERM."""
     from hemostat.observe.process import Observe
+    from hemostat.serve.wiring import Views
 
-    settings = Settings.read()
-    process = Observe(Kube.connect(), settings)
-    return asyncio.run(_serve("observe", process, settings.http_port, process.servers()))
+    settings, kube = Settings.read(), Kube.connect()
+    process = Observe(kube, settings)
+    views = Views(kube, settings, process)
+    return asyncio.run(_serve("observe", process, settings.http_port, process.servers(), views.serve))
 
 
 def act() -> int:
@@ -98,7 +100,13 @@ def own_pages(process: Process, opened: asyncio.Event) -> web.Application:
     return app
 
 
-async def _serve(name: str, process: Process, http_port: int, servers: Sequence[Server] = ()) -> int:
+async def _serve(
+    name: str,
+    process: Process,
+    http_port: int,
+    servers: Sequence[Server] = (),
+    more: Callable[[web.Application], None] = lambda _: None,
+) -> int:
     logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
     for chatty in ("aiohttp.access", "kopf.objects"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -110,7 +118,9 @@ async def _serve(name: str, process: Process, http_port: int, servers: Sequence[
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     opened = asyncio.Event()
-    pages = await _listen(own_pages(process, opened), http_port)
+    app = own_pages(process, opened)
+    more(app)
+    pages = await _listen(app, http_port)
     opening = asyncio.create_task(_open(servers, opened, stop))
     threads = process.start()
     LOG.info("hemostat %s is up", name)

@@ -135,3 +135,10 @@ MODEL_COST = Counter(
     registry=REGISTRY,
 )
 RETRIES = Counter("hemostat_retries_total", "Steps put off, by queue", ["queue"], registry=REGISTRY)
+STREAMS = Gauge("hemostat_streams", "Streams of Incidents that are open", registry=REGISTRY)
+VIEW_REQUESTS = Counter(
+    "hemostat_view_requests_total",
+    "Requests for what people and assistants may look at, by view (stream, mcp) and HTTP status",
+    ["view", "code"],
+    registry=REGISTRY,
+)

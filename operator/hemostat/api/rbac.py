@@ -17,6 +17,7 @@ _KOPF = (
     Rule("", ("namespaces",), READ),
 )
 _EVENTS = Rule("", ("events",), ("create", "patch"))
+_REVIEWS = Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",))
 
 OBSERVE_RULES = (
     *_KOPF,
@@ -24,19 +25,22 @@ OBSERVE_RULES = (
     Rule(GROUP, ("watches", "runbooks", "incidents", "remediations"), READ),
     Rule(GROUP, ("watches/status", "runbooks/status", "incidents/status"), ("patch",)),
     Rule(GROUP, ("incidents", "remediations"), ("create",)),
+    Rule("authentication.k8s.io", ("tokenreviews",), ("create",)),
+    _REVIEWS,
     Rule("apps", ("deployments", "replicasets", "statefulsets", "daemonsets", "controllerrevisions"), FOLLOW),
     Rule("batch", ("jobs", "cronjobs"), FOLLOW),
     Rule("autoscaling", ("horizontalpodautoscalers",), FOLLOW),
     Rule("", ("pods", "nodes", "persistentvolumeclaims", "resourcequotas", "configmaps", "events"), FOLLOW),
 )
-"""Secrets are not among what is followed: to list them is to read them. Of ConfigMaps only digests are kept."""
+"""Secrets are not among what is followed: to list them is to read them. Of ConfigMaps only digests are kept.
+Reviews say who reads streams and /mcp, and what he may."""
 ACT_RULES = (
     *_KOPF,
     _EVENTS,
     Rule(GROUP, ("watches", "runbooks", "gatepolicies", "incidents", "remediations", "approvals"), READ),
     Rule(GROUP, ("incidents/status",), ("patch",)),
     Rule(GROUP, ("remediations/status",), ("update",)),
-    Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",)),
+    _REVIEWS,
 )
 TARGET_RULES = (Rule("apps", ("deployments",), ("get",)), Rule("", ("pods",), ("list",)))
 """What `act` reads of any target; the actions' own rules come on top."""

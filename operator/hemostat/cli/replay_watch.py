@@ -1,11 +1,10 @@
 """`hemostat replay watch`: what a Watch would have fired, had it been there."""
 
 import json
-import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
@@ -16,7 +15,7 @@ from hemostat.errors import Refused, Retry
 
 if TYPE_CHECKING:
     from hemostat.api.watch import Watch
-    from hemostat.replay.watch import Alarm, Replayed
+    from hemostat.replay.watch import Replayed
 
 LONGEST_ANSWER_SECONDS = 60.0
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
@@ -25,8 +24,6 @@ WHERE = (
     "Say where it is with --prometheus URL or HEMOSTAT_PROMETHEUS_URL; from outside the cluster, for example:"
     " kubectl port-forward -n monitoring svc/prometheus 9090 and --prometheus http://localhost:9090"
 )
-_AGO = re.compile(r"-(\d{1,6})([smhdw])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def watch(
@@ -51,6 +48,7 @@ def watch(
     from dataclasses import replace
 
     from hemostat.api.watch import Watch
+    from hemostat.replay.telling import moment, plain
     from hemostat.replay.watch import Span, replay
     from hemostat.settings import Settings
     from hemostat.telemetry.answer import QueryFailed
@@ -84,50 +82,6 @@ def watch(
         print(json.dumps(plain(found), indent=2))
     else:
         print(yaml.safe_dump(plain(found), sort_keys=False), end="")
-
-
-def moment(text: str, now: datetime, option: str) -> datetime:
-    """Return a time: RFC 3339, a time span ago (`-7d`), or `now`."""
-    from hemostat.clock import parse_time
-
-    if text == "now":
-        return now
-    try:
-        if ago := _AGO.fullmatch(text):
-            return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-        return parse_time(text)
-    except (ValueError, OverflowError):  # the second: before the year 1
-        raise Refused("BadTime", f"{option} must look like 2026-03-01T12:00:00Z or -7d, not {text!r}") from None
-
-
-def plain(found: "Replayed") -> dict[str, Any]:
-    """Return the outcome as plain values, for JSON and YAML."""
-    return {
-        "from": found.span.start.isoformat(),
-        "to": found.span.end.isoformat(),
-        "stepSeconds": found.span.step_seconds,
-        "series": found.series,
-        "seriesNotJudged": found.dropped_series,
-        "silent": found.silent,
-        "problems": found.problems,
-        "leftOut": found.left_out,
-        "alarms": [_plain(alarm) for alarm in found.alarms],
-        "alarmsNotListed": found.dropped_alarms,
-    }
-
-
-def _plain(alarm: "Alarm") -> dict[str, Any]:
-    return {
-        "signal": alarm.name,
-        "key": alarm.key,
-        "subject": alarm.subject,
-        "from": alarm.began.isoformat(),
-        "to": alarm.ended.isoformat() if alarm.ended is not None else None,
-        "worst": alarm.worst,
-        "limit": alarm.threshold,
-        "unit": alarm.unit,
-        "message": alarm.note,
-    }
 
 
 def _draw(found: "Replayed", wanted: "Watch", out: Path) -> None:

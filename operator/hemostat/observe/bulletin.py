@@ -8,8 +8,8 @@ from hemostat.api.incident import Incident, Progress
 from hemostat.clock import Clock
 from hemostat.kube import NotFound
 from hemostat.observe.store import Store
-from hemostat.progress.journal import Journal, Told
-from hemostat.progress.step import Stage
+from hemostat.progress.journal import Journal
+from hemostat.progress.step import Stage, Told
 from hemostat.signals.correlate import is_over
 from hemostat.workqueue import WorkQueue
 

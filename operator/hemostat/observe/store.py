@@ -1,7 +1,7 @@
 """Reads and writes of Hemostat's own objects for `observe` (shell)."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -45,6 +45,10 @@ class Store:
         except NotFound:
             return None
 
+    def watches(self, namespace: str) -> list[Watch]:
+        """Return all Watches of a namespace that can be read."""
+        return _readable(Watch, self._kube.list(WATCH.path(namespace)))
+
     def scene(self, namespace: str, target: TargetRef) -> Scene:
         """Return the target and what it depends on, as the streams last told; costs no request."""
         kind = target.kind if KINDS.get(target.kind) == target.api_version else ""
@@ -87,6 +91,11 @@ class Store:
         """Return all Incidents of a namespace that can be read."""
         return _readable(Incident, self._kube.list(INCIDENT.path(namespace)))
 
+    def each_incident(self, namespace: str) -> Iterator[Incident]:
+        """Yield the Incidents of a namespace that can be read, or of all for "", a page of them in memory at a time."""
+        for item in self._kube.each(INCIDENT.path(namespace or None)):
+            yield from _readable(Incident, [item])
+
     def incident(self, namespace: str, name: str) -> Incident | None:
         """Return the Incident as it is now, or None."""
         try:
@@ -95,8 +104,8 @@ class Store:
             return None
 
     def runbooks(self, namespace: str) -> list[Runbook]:
-        """Return all Runbooks of a namespace that can be read."""
-        return _readable(Runbook, self._kube.list(RUNBOOK.path(namespace)))
+        """Return all Runbooks of a namespace that can be read, or of all for ""."""
+        return _readable(Runbook, self._kube.list(RUNBOOK.path(namespace or None)))
 
     def remediations(self, incident: Incident) -> list[Remediation]:
         """Return the Remediations of an Incident."""

@@ -13,7 +13,7 @@ from threading import Lock
 
 from hemostat.api.incident import Incident
 from hemostat.progress.derive import present, steps_of
-from hemostat.progress.step import MAX_MESSAGE, Step
+from hemostat.progress.step import MAX_MESSAGE, Page, Step, Told
 from hemostat.signals.correlate import is_over
 
 MAX_INCIDENTS = 256
@@ -21,29 +21,6 @@ MAX_STEPS = 256
 """Steps that are kept of one Incident: with their bounds, at most some 40 MB of all."""
 MAX_PLACES = 10_000
 MAX_KEYS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A step with its number, from 1 without gaps, and its time."""
-
-    number: int
-    time: datetime
-    step: Step
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What there is after a number.
-
-    :param epoch: which telling these are numbers of: another one after a restart, or when an Incident was given up.
-    :param lost: there were steps after that number that are not kept any more.
-    """
-
-    epoch: str
-    told: tuple[Told, ...]
-    lost: bool
-    over: bool
 
 
 @dataclass(slots=True)

@@ -38,6 +38,29 @@ class Step:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A step with its number, from 1 without gaps, and its time."""
+
+    number: int
+    time: datetime
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What there is after a number.
+
+    :param epoch: which telling these are numbers of: another one after a restart, or when an Incident was given up.
+    :param lost: there were steps after that number that are not kept any more.
+    """
+
+    epoch: str
+    told: tuple[Told, ...]
+    lost: bool
+    over: bool
+
+
 class Listener(Protocol):
     """Who wants to know. Called by threads at work: it returns at once and never raises."""
 

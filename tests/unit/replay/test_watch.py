@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from hemostat.api.watch import Watch
 from hemostat.cli.main import app
 from hemostat.cli.manifest import load
-from hemostat.cli.replay_watch import moment, plain
 from hemostat.errors import Refused, Retry
 from hemostat.replay.picture import picture
+from hemostat.replay.telling import moment, plain
 from hemostat.replay.watch import Span, replay
 from hemostat.signals.metric import MAX_SERIES
 from hemostat.telemetry.prometheus import Prometheus
