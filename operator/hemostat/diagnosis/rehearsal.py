@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hemostat.api.incident import Incident
+from hemostat.api.incident import Evidence, Incident
 from hemostat.api.runbook import Runbook, RunbookState
 from hemostat.diagnosis.matcher import Conclusion, World, holds, match, world
-from hemostat.diagnosis.recall import recall
+from hemostat.diagnosis.recall import Recalled, recall
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,17 @@ class Rehearsal:
 
 def rehearse(runbooks: Sequence[Runbook], incident: Incident) -> Rehearsal:
     """Match Runbooks, drafts as if they were Active, against an Incident. What is not known counts as not found."""
-    recalled = recall(incident)
-    kind, variables = incident.spec.target_ref.kind, world(recalled.cel())
+    return play(runbooks, incident.spec.target_ref.kind, recall(incident), incident.status.evidence)
+
+
+def play(runbooks: Sequence[Runbook], kind: str, known: Recalled, evidence: Sequence[Evidence]) -> Rehearsal:
+    """Do the same with what is known of a target of this kind, wherever from."""
+    variables = world(known.cel())
     active = [r.model_copy(update={"spec": r.spec.model_copy(update={"state": RunbookState.ACTIVE})}) for r in runbooks]
-    conclusion = match(active, kind, recalled, incident.status.evidence)
+    conclusion = match(active, kind, known, evidence)
     ruled_out = {h.runbook: h.ruled_out or "" for h in conclusion.diagnosis.hypotheses}
     played = tuple(_played(r, kind, variables, ruled_out) for r in active)
-    return Rehearsal(conclusion, played, _open_to(played, kind, conclusion), recalled.lossy)
+    return Rehearsal(conclusion, played, _open_to(played, kind, conclusion), known.lossy)
 
 
 def _played(runbook: Runbook, kind: str, variables: World, ruled_out: Mapping[str, str]) -> Played:

@@ -10,13 +10,14 @@ from hemostat.api.runbook import Runbook
 from hemostat.api.watch import AlertSignal, WatchSignal, WatchSpec, WorkloadSignal
 from hemostat.diagnosis import lookups
 from hemostat.diagnosis.evidence import Facts, append, gather, number
-from hemostat.diagnosis.matcher import Conclusion, match
+from hemostat.diagnosis.matcher import Conclusion
 from hemostat.diagnosis.panel.case import make_case
 from hemostat.diagnosis.panel.conclude import Concluded, conclude
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.tools import Pad
 from hemostat.diagnosis.recall import Recalled
 from hemostat.diagnosis.redact import redact
+from hemostat.diagnosis.rehearsal import play
 from hemostat.errors import Refused
 from hemostat.observe.consultant import decided
 from hemostat.replay.diagnosis.case import Recording
@@ -54,6 +55,8 @@ class Outcome:
     evidence: tuple[Evidence, ...]
     not_known: tuple[str, ...]
     """What was not recorded, so that symptoms that ask for it are neither found nor missing."""
+    open_to: tuple[str, ...]
+    """Runbooks that the matcher might have chosen, were what was not recorded in their favour."""
     specialists: Mapping[str, str]
     """Specialists that were silent, and why."""
 
@@ -78,7 +81,7 @@ class Outcome:
 class Diagnoser:
     """Diagnoses recordings.
 
-    :param runbooks: those that may be chosen.
+    :param runbooks: those that may be chosen, drafts as if they were Active.
     :param panel: asks models; None where none is configured.
     """
 
@@ -98,9 +101,9 @@ class Diagnoser:
         evidence = number((), facts, {}, seen.now)
         evidence = append(evidence, [*lookups.events(seen.scene.events, seen.now), *opening(shown)], seen.now)
         known = Recalled(facts, _unknown(seen), ())
-        matched = match(self._runbooks, seen.target[0], known, evidence)
+        played = play(self._runbooks, seen.target[0], known, evidence)
         told = one_line(redact(summary(facts.signals)), 256) if facts.signals else ""
-        concluded, looked_up, silent = self._consulted(recording, seen, told, evidence, matched, shown)
+        concluded, looked_up, silent = self._consulted(recording, seen, told, evidence, played.conclusion, shown)
         return Outcome(
             name=recording.name,
             setting=seen,
@@ -109,6 +112,7 @@ class Diagnoser:
             concluded=concluded,
             evidence=(*evidence, *looked_up),
             not_known=tuple(sorted(known.unknown)),
+            open_to=played.open_to,
             specialists=silent,
         )
 

@@ -109,7 +109,7 @@ def _manifests(output: Output, found: Found) -> bool:
     except (yaml.YAMLError, TypeError, ValueError, RecursionError):
         return False
     keys = []
-    for item in [i for document in read for i in _items(document)][:MAX_ROWS]:
+    for item in [i for document in read for i in _items(document)][:MAX_OBJECTS]:
         if item["kind"] == "Event":
             found.recorded.append(trim("Event", item))
         else:  # a manifest from a repository has no status

@@ -89,6 +89,7 @@ def _outcome(outcome: Outcome) -> Json:
         "diagnosis": concluded.conclusion.diagnosis.wire(),
         "evidence": [e.wire() for e in outcome.evidence],
         "notKnown": list(outcome.not_known),
+        "mightHaveBeenChosen": list(outcome.open_to),
         "outputs": dict(seen.read_as),
     }
 

@@ -8,6 +8,7 @@ from tests.unit.builders import runbook, symptom
 from tests.unit.replay.diagnosis import texts
 
 from hemostat.api.incident import EvidenceKind
+from hemostat.api.runbook import RunbookState
 from hemostat.diagnosis.answer import Answer, Call
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
@@ -66,8 +67,14 @@ def test_what_was_not_recorded_is_neither_found_nor_missing(tmp_path):
     outcome = diagnosed(texts.case(tmp_path, pod=texts.POD), NO_CHANGE, ROLLED_OUT)
     assert chosen(outcome) is None
     assert {"changes", "workload.complete"} <= set(outcome.not_known)
+    assert set(outcome.open_to) == {"no-change", "bad-rollout"}
     recorded = diagnosed(texts.case(tmp_path, deployment=texts.DEPLOYMENT), NO_CHANGE)
     assert "workload.complete" not in recorded.not_known
+
+
+def test_a_draft_is_tried_before_it_is_active(tmp_path):
+    draft = CRASHES.model_copy(update={"spec": CRASHES.spec.model_copy(update={"state": RunbookState.DRAFT})})
+    assert chosen(diagnosed(texts.case(tmp_path, pod=texts.POD), draft)) == "crashes"
 
 
 def test_a_pod_that_nobody_controls_has_no_replicas(tmp_path):
