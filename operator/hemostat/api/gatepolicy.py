@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hemostat.api.meta import SET, Conditions, Count, Label, Model, ObjectMeta, Percent
+from hemostat.api.meta import ATOMIC, SET, Conditions, Count, Label, Model, ObjectMeta, Percent
 from hemostat.api.runbook import Risk
 
 
@@ -55,6 +55,18 @@ class Budget(Model):
     """Within this time."""
 
 
+class Window(Model):
+    """A time that comes again and again."""
+
+    schedule: Annotated[str, Field(min_length=9, max_length=256)]
+    """When it begins, as cron has it: minute, hour, day of the month, month, day of the week. "0 18 * * 5": Fridays at
+    18:00."""
+    time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
+    """Whose clock that is, such as Europe/Berlin."""
+    duration_seconds: Annotated[int, Field(ge=60, le=31_622_400)]
+    """How long it lasts, in real time, whatever is done to clocks meanwhile."""
+
+
 Names = Annotated[tuple[Label, ...], Field(max_length=64, json_schema_extra=SET)]
 
 
@@ -67,6 +79,8 @@ class GatePolicySpec(Model):
     """Actions it is about; none means all."""
     risks: Annotated[tuple[Risk, ...], Field(max_length=3, json_schema_extra=SET)] = ()
     """Runbook risks it is about; none means all."""
+    when: Annotated[tuple[Window, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
+    """Times at which it is in force; none means always. With decision Deny or Approve: a change freeze."""
     decision: Decision = Decision.APPROVE
     """Auto, Approve (a person decides) or Deny."""
     blast_radius: BlastRadius = BlastRadius()

@@ -9,6 +9,7 @@ from hemostat.api.gatepolicy import Decision, GatePolicy, TelemetryAlone, Uncali
 from hemostat.api.incident import Advice, Incident, SignalState
 from hemostat.api.remediation import Check, CheckOutcome, GateDecision, GateOutcome, Plan, Remediation
 from hemostat.api.runbook import Runbook, RunbookState
+from hemostat.gate.times import in_force
 from hemostat.signals.correlate import is_over
 
 PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
@@ -77,7 +78,7 @@ def decide(facts: GateInput) -> GateDecision:
 
 
 def matching(facts: GateInput) -> tuple[GatePolicy, ...]:
-    """Return the policies that are about this action, here, at this risk."""
+    """Return the policies that are about this action, here, at this risk, now."""
     if facts.runbook is None:
         return ()
     action, risk = facts.remediation.spec.action, facts.runbook.spec.risk
@@ -87,6 +88,7 @@ def matching(facts: GateInput) -> tuple[GatePolicy, ...]:
         if facts.namespace in (p.spec.namespaces or (facts.namespace,))
         and action in (p.spec.actions or (action,))
         and risk in (p.spec.risks or (risk,))
+        and in_force(p.spec, facts.now)[0]
     )
 
 
@@ -135,12 +137,19 @@ def _policy(facts: GateInput) -> Verdict:
     found = matching(facts)
     if not found:
         return ASK, "no GatePolicy matches; a person decides"
-    named = {d: ", ".join(p.metadata.name for p in found if p.spec.decision is d) for d in Decision}
-    if named[Decision.DENY]:
+    named = {d: ", ".join(_named(p, facts) for p in found if p.spec.decision is d) for d in Decision}
+    if any(p.spec.decision is Decision.DENY and not p.spec.when for p in found):
         return DENY, f"GatePolicy {named[Decision.DENY]} forbids it"
+    if named[Decision.DENY]:
+        return HOLD, f"GatePolicy {named[Decision.DENY]} forbids it for now"
     if named[Decision.APPROVE]:
         return ASK, f"GatePolicy {named[Decision.APPROVE]} wants a person to decide"
     return PASS, f"GatePolicy {named[Decision.AUTO]} allows it without a person"
+
+
+def _named(policy: GatePolicy, facts: GateInput) -> str:
+    until = in_force(policy.spec, facts.now)[1]
+    return f"{policy.metadata.name} ({until})" if until else policy.metadata.name
 
 
 def _confidence(facts: GateInput) -> Verdict:

@@ -278,6 +278,35 @@ def test_a_policy_matches_what_it_names_and_empty_means_all(spec, matches):
     assert bool(matching(given_(policies=(policy(**spec),)))) is matches
 
 
+NOON = T0.replace(hour=12, minute=0, second=0, microsecond=0)
+NOW_OPEN = {"schedule": "0 12 * * *", "durationSeconds": 3600}
+LATER = {"schedule": "0 15 * * *", "durationSeconds": 3600}
+UNREADABLE = {"schedule": "at lunch, or so", "durationSeconds": 3600}
+
+
+@pytest.mark.parametrize(
+    ("when", "decision", "wanted", "said"),
+    [
+        ([NOW_OPEN], "Deny", GateOutcome.HOLD, "freeze (until "),
+        ([LATER], "Deny", GateOutcome.ALLOW, "without a person"),
+        ([LATER, NOW_OPEN], "Deny", GateOutcome.HOLD, "freeze (until "),
+        ([UNREADABLE], "Deny", GateOutcome.HOLD, "its times cannot be read"),
+        ([NOW_OPEN], "Approve", GateOutcome.NEEDS_APPROVAL, "wants a person to decide"),
+        ([UNREADABLE], "Approve", GateOutcome.NEEDS_APPROVAL, "its times cannot be read"),
+    ],
+)
+def test_a_change_freeze_is_a_policy_that_is_in_force_at_times(when, decision, wanted, said):
+    freeze = policy("freeze", decision=decision, when=when)
+    found = decide(given_(policies=(policy(), freeze), now=NOON))
+    assert found.outcome is wanted
+    assert said in next(c.message for c in found.checks if c.name == "Policy")
+
+
+@pytest.mark.parametrize("when", [[LATER], [UNREADABLE]])
+def test_what_is_allowed_at_other_times_only_or_nobody_knows_when_a_person_decides(when):
+    assert decide(given_(policies=(policy(when=when),), now=NOON)).outcome is GateOutcome.NEEDS_APPROVAL
+
+
 # --- properties --------------------------------------------------------------------------------------------
 
 DECISIONS = st.sampled_from(["Auto", "Approve", "Deny"])
@@ -291,6 +320,7 @@ POLICIES = st.lists(
         minConfidencePercent=st.integers(0, 100),
         onUncalibrated=st.sampled_from(["Approve", "Allow"]),
         cooldownSeconds=st.integers(0, 600),
+        when=st.sampled_from([[], [UNREADABLE], [NOW_OPEN], [LATER]]),
         budget=st.builds(dict, maxActions=st.integers(0, 3)),
     ),
     max_size=4,
@@ -356,6 +386,8 @@ def test_without_a_policy_that_says_auto_nothing_is_allowed(facts):
     if found.outcome is GateOutcome.ALLOW:
         assert decisions == {"Auto"}
     if "Deny" in decisions:
+        assert found.outcome in (GateOutcome.DENY, GateOutcome.HOLD)
+    if any(p.spec.decision.value == "Deny" and not p.spec.when for p in matching(facts)):
         assert found.outcome is GateOutcome.DENY
 
 

@@ -1,0 +1,66 @@
+"""When a policy is in force (pure): windows that begin by a cron schedule in a time zone and last so long."""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from hemostat.api.gatepolicy import Decision, GatePolicySpec, Window
+from hemostat.clock import rfc3339
+
+_SHIFT = timedelta(hours=3)
+"""Clocks are set by less than this; around it, local times come twice or never."""
+
+
+def in_force(spec: GatePolicySpec, now: datetime) -> tuple[bool, str]:
+    """Tell whether a policy counts now, and till when in words.
+
+    Where its times cannot be understood it counts if it forbids or asks, and does not if it allows.
+    """
+    if not spec.when:
+        return True, ""
+    ends, wrong = [], ""
+    for window in spec.when:
+        try:
+            ends.append(open_until(window, now))
+        except ValueError as error:
+            wrong = str(error)
+    last = max((end for end in ends if end is not None), default=None)
+    if last is not None:
+        return True, f"until {rfc3339(last)[:19]}Z"
+    return (spec.decision is not Decision.AUTO, f"its times cannot be read: {wrong}") if wrong else (False, "")
+
+
+@lru_cache(maxsize=4096)
+def open_until(window: Window, now: datetime) -> datetime | None:
+    """Return the end of the window that is open now, or None. Its length is real time, whatever clocks show.
+
+    Where the hour in which it begins comes twice it begins with the first; where it never comes, as soon as the clock
+    shows a later time (as Debian's cron has it). Raises ValueError when schedule or time zone cannot be understood.
+    """
+    begins = _begins(window, now)
+    if begins is None:
+        return None
+    ends = begins + timedelta(seconds=window.duration_seconds)
+    return ends if now < ends else None
+
+
+def _begins(window: Window, now: datetime) -> datetime | None:
+    """Return when it began last, not after now."""
+    try:
+        zone = ZoneInfo(window.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"there is no time zone {window.time_zone!r}; write one as Europe/Berlin") from error
+    if len(window.schedule.split()) != 5:
+        raise ValueError(f"{window.schedule!r} is no cron schedule: minute, hour, day, month, day of the week")
+    clock_is_set = (now - _SHIFT).astimezone(zone).utcoffset() != (now + _SHIFT).astimezone(zone).utcoffset()
+    start = now + (_SHIFT if clock_is_set else timedelta(seconds=1))
+    try:
+        for found in CronSim(window.schedule, start.astimezone(zone).replace(fold=0), reverse=True):
+            begins = found.astimezone(UTC)
+            if begins <= now:
+                return begins
+    except CronSimError as error:
+        raise ValueError(f"{window.schedule!r} is no cron schedule: {error}") from error
+    return None
