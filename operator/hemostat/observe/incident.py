@@ -11,9 +11,10 @@ from hemostat.api.remediation import Calibration, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Facts, Item, append, gather
+from hemostat.diagnosis.ladders import propose_next
 from hemostat.diagnosis.matcher import EXHAUSTED, NO_RUNBOOKS, Conclusion, match, unheard
 from hemostat.diagnosis.outcomes import Tried, tried
-from hemostat.diagnosis.propose import Confidence, NothingToPropose, propose
+from hemostat.diagnosis.propose import Confidence, NothingToPropose
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
 from hemostat.observe.consultant import Consultant
@@ -239,7 +240,7 @@ class IncidentKeeper:
             )
             return status.model_copy(update={"conditions": conditions})
         percent = next((h.confidence_percent for h in diagnosis.hypotheses if h.runbook == chosen.name), 0)
-        found = propose(incident, runbook, self._sure(incident, diagnosis.by, percent), done, self._requester)
+        found = propose_next(incident, runbook, self._sure(incident, diagnosis.by, percent), done, self._requester)
         if isinstance(found, NothingToPropose):
             if found.reason in (EXHAUSTED, "PersonNeeded", "Flapping"):
                 return self._handed_over(incident, status, found, now)
