@@ -33,8 +33,9 @@ LOG_SECONDS = 1800
 POINTS = 60
 NEIGHBOURS = 2
 """Services that can be asked about call the target, or are called by it, over at most so many edges."""
-MAX_TRAILS = 2
-"""Conversations whose steps are gathered when an Incident opens."""
+MAX_TRAILS = 1
+MAX_GATHERED = 5
+"""Conversations whose steps are gathered when an Incident opens, and Events and calls: the rest is for who asks."""
 MOST_SIMILAR = 8
 Name = Annotated[str, Field(max_length=253)]
 
@@ -101,12 +102,12 @@ class Lookups:
 
     def opening(self, incident: Incident) -> list[Item]:
         """Return what costs nothing to gather when an Incident opens: memory is read, and nobody is asked."""
-        found = list(self._events(incident))
+        found = list(self._events(incident))[:MAX_GATHERED]
         try:
             service = self._service(incident)
         except HemostatError:  # its Watch was deleted meanwhile
             return found
-        found += lookups.edges(self._graph(self._clock.now()), service)
+        found += lookups.edges(self._graph(self._clock.now()), service)[:MAX_GATHERED]
         for trail in self._trails(service, _conversations(incident))[:MAX_TRAILS]:
             found += footsteps(trail, self._clock.now().timestamp())
         return found

@@ -8,7 +8,7 @@ from hemostat.clock import FakeClock
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.panel.tools import Pad, use
 from hemostat.errors import Refused
-from hemostat.observe.lookup import Lookups
+from hemostat.observe.lookup import MAX_GATHERED, Lookups
 from hemostat.signals.loops.trail import Did, Trail
 from hemostat.signals.workload import Scene
 from hemostat.telemetry.graph import CallGraph, EdgeStats
@@ -152,8 +152,9 @@ def test_past_incidents_are_looked_up_where_there_is_a_memory(looked_up):
 
 def test_what_costs_nothing_is_gathered_when_an_incident_opens():
     api = Api()
-    found = lookups(api=api).opening(in_trouble())
-    assert [i.kind.value for i in found] == ["Event", "Edge", "Step", "Step", "Step", "Step"]
+    crowd = CallGraph(60.0, tuple(edge(f"c{n}", "payment") for n in range(30)))
+    found = lookups(crowd, api).opening(in_trouble())
+    assert [i.kind.value for i in found] == ["Event", *["Edge"] * MAX_GATHERED, "Step", "Step"]
     assert api.asked == [], "and nothing is asked of anybody"
 
 
