@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 
 from hemostat.api.incident import Advice, ConversationStatus, Incident, SignalState
-from hemostat.api.meta import Condition, find, is_true
+from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import FINISHED, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.diagnosis.propose import Confidence, NothingToPropose, Proposal, propose
@@ -20,6 +20,8 @@ MAX_PROPOSED = 64
 """Remediations of one opening; after that a person is asked."""
 MAX_TOGETHER = 16
 """Conversations that one Remediation is about."""
+_WORTH = {"Healed": "Ineffective", "NothingToCut": "Drifted", "NotNeeded": "Drifted"}
+"""What an end is worth once the conversation is in trouble again: it did not last, or nothing had been done."""
 ANYBODY = "*"
 """The caller of an edge that everybody is to be kept from: trouble of a provider is no conversation's own."""
 
@@ -80,20 +82,18 @@ def _at_work(remediation: Remediation) -> bool:
 
 
 def _about(name: str, mine: Sequence[Remediation], done: Sequence[Remediation]) -> list[Remediation]:
-    """Return the Remediations about a conversation in trouble: what healed it and it is there again was in vain."""
-    return [_in_vain(r) if r in mine else r for r in done if name in r.spec.conversations]
+    """Return the Remediations about a conversation in trouble, as what they are worth now that it is there again."""
+    return [_now_that_it_is_back(r) if r in mine else r for r in done if name in r.spec.conversations]
 
 
-def _in_vain(remediation: Remediation) -> Remediation:
-    finished = find(remediation.status.conditions, FINISHED)
-    if finished is None or finished.reason != "Healed":
+def _now_that_it_is_back(remediation: Remediation) -> Remediation:
+    status, finished = remediation.status, find(remediation.status.conditions, FINISHED)
+    reason = _WORTH.get(finished.reason) if finished is not None else None
+    if finished is None or reason is None:
         return remediation
-    conditions = tuple(_but_ineffective(c) if c is finished else c for c in remediation.status.conditions)
-    return remediation.model_copy(update={"status": remediation.status.model_copy(update={"conditions": conditions})})
-
-
-def _but_ineffective(finished: Condition) -> Condition:
-    return finished.model_copy(update={"reason": "Ineffective", "message": "it did not last"})
+    ended = finished.model_copy(update={"reason": reason})
+    conditions = tuple(ended if c is finished else c for c in status.conditions)
+    return remediation.model_copy(update={"status": status.model_copy(update={"conditions": conditions})})
 
 
 def _together(names: Sequence[str], first: Proposal) -> Proposal:

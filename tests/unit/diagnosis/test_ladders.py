@@ -76,6 +76,12 @@ def test_what_healed_and_is_there_again_climbs():
     )
 
 
+@pytest.mark.parametrize("reason", ["NothingToCut", "NotNeeded", "Drifted"])
+def test_what_had_ended_by_itself_before_anything_was_done_is_tried_again_on_the_same_rung(reason):
+    found = propose_next(case(told("c1")), BOOK, Confidence(80), [did("c1", reason=reason)], "observe")
+    assert (found.spec.step, found.spec.attempt) == (0, 2)
+
+
 def test_what_a_person_took_back_is_for_a_person_and_others_are_still_cut():
     assert next_(case(told("c1")), did("c1", reason="TakenBack")) == "PersonNeeded"
     assert next_(case(told("c1", "c2")), did("c1", reason="TakenBack")) == (0, ("c2",))
