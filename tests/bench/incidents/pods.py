@@ -85,7 +85,7 @@ def runs(each: int) -> Iterator[Run]:
         target = TARGETS[number]
         well = Alerted(target, Aspect.CRASH_LOOP, (deployment(target),))
         beside, noise = _NOISE[number % len(_NOISE)]
-        yield Run("alert-only", number, well, beside, noise, alert)
+        yield Run("alert-only", number, well, beside, noise, alert=alert)
 
 
 def renamed(fault: WorkloadFault, target: str) -> WorkloadFault:
@@ -166,6 +166,11 @@ def _stateful(name: str, image: str) -> Json:
     return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name}, "spec": spec}
 
 
+def _in_place(of: Json) -> Json:
+    """Return the Deployment with no more pods during a rollout than else."""
+    return of | {"spec": of["spec"] | {"strategy": {"type": "Recreate"}}}
+
+
 def _apart(name: str) -> Json:
     """Return the part of a pod that shares no node with its like."""
     term = {"labelSelector": {"matchLabels": {"app": name}}, "topologyKey": "kubernetes.io/hostname"}
@@ -213,7 +218,7 @@ _MORE = (
     WorkloadFault(
         "no-room-for-more",
         Aspect.UNSCHEDULABLE,
-        (deployment("no-room-for-more", pod=_apart("no-room-for-more")),),
+        (_in_place(deployment("no-room-for-more", pod=_apart("no-room-for-more"))),),
         commands=(lambda _: ("scale", "deployment/no-room-for-more", "--replicas=3"),),
     ),
     WorkloadFault(

@@ -64,6 +64,13 @@ def test_a_renamed_fault_keeps_what_only_looks_like_its_name():
     assert loaded.fault.relief[0](NAMES)[2] == f"{target}-load"
 
 
+def test_only_alerts_are_sent_about_what_is_well():
+    alerts = [r for r in pods.runs(1) if r.kind == "alert-only"]
+    assert [r.alert for r in alerts] == list(pods.ALERTS)
+    assert not any(r.rolled_out or r.fault.apply or r.fault.commands for r in alerts)
+    assert not any(r.alert for r in pods.runs(1) if r.kind != "alert-only")
+
+
 def stored(**status):
     return {"metadata": {"name": "i", "namespace": "n"}, "spec": {"targetRef": {"uid": "42"}}, "status": status}
 
