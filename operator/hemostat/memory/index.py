@@ -55,10 +55,11 @@ class Index:
 
     def drop(self, keys: Sequence[str]) -> None:
         """Forget these keys; unknown ones are ignored."""
-        for key in keys:
-            row = self._rows.pop(key, None)
-            if row is None:
-                continue
+        known = [key for key in dict.fromkeys(keys) if key in self._rows]
+        if not known:  # as at most episodes: to look through all groups takes as long as a search
+            return
+        for key in known:
+            row = self._rows.pop(key)
             last = self._keys.pop()
             if last != key:
                 self._keys[row] = last
