@@ -61,6 +61,7 @@ class Application:
 @pytest.fixture
 def application(cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch) -> Iterator[Application]:
     monkeypatch.setattr(configmap, "WATCH_SECONDS", 1)  # so that watches end and begin again under the test
+    monkeypatch.setattr(configmap, "QUICK_SECONDS", 0.5)
     made = Application(cluster, namespace, tmp_path)
     cluster.grant(made.user, namespace, role=GUARD_ROLE)
     eventually(lambda: can(made.kube, "get", "configmaps", namespace, name=CONFIG_MAP), "the guard may read")
@@ -70,8 +71,8 @@ def application(cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch) -
     made.guard.shutdown()
 
 
-def cut(name: str, callee: str = "critic", seconds: float = 60) -> str:
-    order = Cut(id=name, caller="planner", callee=callee, until=time.time() + seconds, reason="ping-pong")
+def cut(name: str, callee: str = "critic", seconds: float = 60, **more: Any) -> str:
+    order = Cut(id=name, caller="planner", callee=callee, until=time.time() + seconds, reason="ping-pong", **more)
     return render(order)
 
 
@@ -96,6 +97,26 @@ def test_orders_are_obeyed_across_watches_and_a_deleted_config_map_lifts_all(app
     assert not application.passes()
     application.cluster.admin.delete(application.path(), made["metadata"]["uid"])
     application.comes(application.passes, "lifted with the ConfigMap")
+
+
+def test_a_hold_ends_as_it_was_said_though_nobody_takes_the_order_back(application: Application):
+    """`act` is not there. The watch ends and begins again meanwhile, and each time the order is read anew."""
+    hold, probe = 6, 2
+    made = application.config_map({"hold": cut("hold", seconds=3600, hold_seconds=hold)})
+    probed = cut("probe", "search", seconds=3600, hold_seconds=60, probe_seconds=probe)
+    application.patch("add", "/data/probe", probed)
+    application.comes(lambda: not application.passes(), "cut")
+    began = time.monotonic()
+    application.comes(lambda: not application.passes("search"), "the other cut")
+    eventually(lambda: application.passes("search"), "the probe goes through, and closes the edge", probe + 2)
+    assert not application.passes()
+    eventually(application.passes, "the hold is over", hold + 2)
+    assert hold - 2 < time.monotonic() - began < hold + 2
+    time.sleep(1.5)  # it is read once more
+    assert application.passes()
+    live = application.cluster.admin.get(application.path())
+    assert live["data"].keys() == {"hold", "probe"}, "the keys are still there"
+    assert live["metadata"]["uid"] == made["metadata"]["uid"]
 
 
 def test_the_right_is_to_read_that_one_config_map_and_nothing_else(application: Application):
