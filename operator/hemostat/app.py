@@ -108,7 +108,7 @@ async def _serve(
     more: Callable[[web.Application], None] = lambda _: None,
 ) -> int:
     logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
-    for chatty in ("aiohttp.access", "kopf.objects"):
+    for chatty in ("aiohttp.access", "kopf.objects", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
