@@ -49,7 +49,7 @@ from hemostat.api.remediation import (
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.events import Events
-from hemostat.gate.approvals import hear
+from hemostat.gate.approvals import Spoken, hear
 from hemostat.gate.checks import decide
 from hemostat.kube import Json
 from hemostat.lifecycle import (
@@ -69,6 +69,8 @@ from hemostat.verify import Verdict, VerifyInput, concerning, verdict
 
 LOG = logging.getLogger(__name__)
 SOON, WAIT, LATER = 0.0, 1.0, 10.0
+APPROVED = "Approved"
+"""Reason of the condition Admitted when people were asked."""
 ASK_AGAIN = frozenset({"NoAdminKey", "NoService", "Unreachable", "CallRefused"})
 """Why a service that was called cannot be looked at: what was done there is taken back once it can."""
 LISTEN = 5.0
@@ -197,28 +199,39 @@ class Reconciler:
         return self._listen(remediation, status, reasons)
 
     def _listen(self, remediation: Remediation, status: RemediationStatus, reasons: str) -> float:
-        """See whether a person has decided."""
+        """See whether people have decided."""
         namespace, name = remediation.metadata.namespace or "", remediation.metadata.name
-        approvals = self._store.approvals(namespace, name)
+        spoken = self._heard(remediation, status)
+        if spoken.decision is Word.DENY:
+            raise Refused("DeniedByPerson", f"{spoken.by}: {spoken.reason or 'no reason given'}")
+        if spoken.decision is Word.APPROVE:
+            status = status.model_copy(update={"approvals": spoken.names})
+            self._write(remediation, status, ADMITTED, APPROVED, f"by {spoken.by} ({', '.join(spoken.names)})")
+            return SOON
+        told = "; ".join(s for s in (spoken.waiting, reasons, *(f"ignored {i}" for i in spoken.ignored)) if s)
+        if self._note(remediation, status, "NeedsApproval", told):
+            hint = f"kubectl hemostat approve -n {namespace} {name}"
+            self._events.emit("Remediation", remediation.metadata, "NeedsApproval", f"{told}; approve: {hint}")
+        return LISTEN
+
+    def _heard(self, remediation: Remediation, status: RemediationStatus) -> Spoken:
+        approvals = self._store.approvals(remediation.metadata.namespace or "", remediation.metadata.name)
         fitting = [a for a in approvals if a.spec.plan_hash == status.plan_hash][:MAX_REVIEWS]
-        spoken = hear(
+        return hear(
             approvals,
             self._facts.may_approve(fitting, remediation),
             status.plan_hash or "",
             remediation.spec.requested_by,
             self._server_now(),  # type: ignore[arg-type]
+            status.decision.quorum if status.decision is not None else 1,
         )
-        if spoken.decision is Word.DENY:
-            raise Refused("DeniedByPerson", f"{spoken.by}: {spoken.reason or 'no reason given'}")
-        if spoken.decision is Word.APPROVE:
-            status = status.model_copy(update={"approvals": spoken.names})
-            self._write(remediation, status, ADMITTED, "Approved", f"by {spoken.by} ({', '.join(spoken.names)})")
-            return SOON
-        told = "; ".join((reasons, *(f"ignored {i}" for i in spoken.ignored)))
-        if self._note(remediation, status, "NeedsApproval", told):
-            hint = f"kubectl hemostat approve -n {namespace} {name}"
-            self._events.emit("Remediation", remediation.metadata, "NeedsApproval", f"{told}; approve: {hint}")
-        return LISTEN
+
+    def _revoked(self, remediation: Remediation) -> bool:
+        """Tell whether the people whose word it rests on have taken it back, or one of them has denied it since."""
+        admitted = find(remediation.status.conditions, ADMITTED)
+        if admitted is None or admitted.reason != APPROVED:
+            return False
+        return self._heard(remediation, remediation.status).decision is not Word.APPROVE
 
     def _effect(self, remediation: Remediation, which: Which) -> float:
         """Bring about one effect, exactly once."""
@@ -236,9 +249,9 @@ class Reconciler:
             raise Refused(move.reason if which == "Forward" else "UndoBlocked", move.message)
         if isinstance(move, Wait):
             return move.seconds
-        if which == "Forward" and self._stale(remediation):
-            message = f"nothing was done within {STANDS.total_seconds():.0f} s; it is decided anew"
-            self._note(remediation, remediation.status, "Reconsidered", message)
+        anew = self._anew(remediation) if which == "Forward" else ""
+        if anew:
+            self._note(remediation, remediation.status, "Reconsidered", f"{anew}; it is decided anew")
             return SOON
         self._bring(remediation, which, live, move)
         EFFECTS.labels(remediation.spec.action, which).inc()
@@ -269,15 +282,14 @@ class Reconciler:
                 raise Retry(f"{error}; it is tried again", 5) from error
             self._end(remediation, remediation.status, error.reason, str(error))  # its own word: it was not done
 
-    def _stale(self, remediation: Remediation) -> bool:
-        """Tell whether policies, Runbook, Incident and words must be asked again, and no request can land meanwhile."""
+    def _anew(self, remediation: Remediation) -> str:
+        """Say why policies, Runbook, Incident and people must be asked again; never while a request may still land."""
         admitted, now = find(remediation.status.conditions, ADMITTED), self._clock.now()
-        times = (i.time for i in remediation.status.intents)
-        return (
-            admitted is not None
-            and now - admitted.last_transition_time > STANDS
-            and all(now - time >= IN_FLIGHT for time in times)
-        )
+        if admitted is None or any(now - i.time < IN_FLIGHT for i in remediation.status.intents):
+            return ""
+        if now - admitted.last_transition_time > STANDS:
+            return f"nothing was done within {STANDS.total_seconds():.0f} s"
+        return "an approval was taken back" if self._revoked(remediation) else ""
 
     def _shut_out(self, remediation: Remediation, error: Refused) -> float:
         """Rights are missing: say whose they are to give, and ask again. Something of ours may stand on the target."""

@@ -83,6 +83,8 @@ class GatePolicySpec(Model):
     """Times at which it is in force; none means always. With decision Deny or Approve: a change freeze."""
     decision: Decision = Decision.APPROVE
     """Auto, Approve (a person decides) or Deny."""
+    quorum: Annotated[int, Field(ge=1, le=8)] = 1
+    """How many people must approve where a person decides; one who denies is enough to stop it."""
     blast_radius: BlastRadius = BlastRadius()
     """What an Auto action may touch at most."""
     cooldown_seconds: Annotated[int, Field(ge=0, le=604800)] = 300

@@ -190,6 +190,8 @@ class GateDecision(Model):
     """Every check, in order."""
     policies: Annotated[tuple[Name, ...], Field(max_length=16, json_schema_extra=SET)] = ()
     """The GatePolicies that matched."""
+    quorum: Annotated[int, Field(ge=1, le=8)] = 1
+    """How many people must approve, where a person decides."""
     time: Time
     """When it was decided."""
 

@@ -18,13 +18,15 @@ class Spoken:
     """The outcome of all Approvals of one Remediation."""
 
     decision: Word | None
-    """None while nobody has validly spoken."""
+    """None while too few have validly spoken."""
     by: str = ""
     names: tuple[str, ...] = ()
     """Of the Approvals that count, as many as a Remediation's status holds."""
     reason: str = ""
     ignored: tuple[str, ...] = ()
     """Why other Approvals do not count."""
+    waiting: str = ""
+    """Who has approved and how many more must, where that is not enough."""
 
 
 def hear(
@@ -33,12 +35,14 @@ def hear(
     plan_hash: str,
     requester: str,
     now: datetime,
+    quorum: int = 1,
 ) -> Spoken:
-    """Weigh the Approvals. One valid Deny outweighs every Approve.
+    """Weigh the Approvals. One valid Deny outweighs every Approve; one person counts once, however often he approved.
 
     :param may_approve: per Approval name, whether its person holds the verb `approve` on this Remediation now
         (SubjectAccessReview); None or missing: could not be asked, and does not count.
     :param now: the API server's time.
+    :param quorum: how many people must approve.
     """
     ignored, valid = [], []
     for approval in approvals:
@@ -50,9 +54,13 @@ def hear(
     valid.sort(key=lambda a: a.spec.decision is not Word.DENY)
     if not valid:
         return Spoken(None, ignored=tuple(ignored))
-    first = valid[0]
+    first, people = valid[0], sorted({a.spec.approver for a in valid})
+    if first.spec.decision is Word.APPROVE and len(people) < quorum:
+        said = f"{len(people)} of {quorum} people approved ({', '.join(people)})"
+        return Spoken(None, ignored=tuple(ignored), waiting=said)
+    by = first.spec.approver if first.spec.decision is Word.DENY else ", ".join(people[:MAX_NAMES])
     names = tuple(a.metadata.name for a in valid if a.spec.decision is first.spec.decision)[:MAX_NAMES]
-    return Spoken(first.spec.decision, first.spec.approver, names, first.spec.reason, tuple(ignored))
+    return Spoken(first.spec.decision, by, names, first.spec.reason, tuple(ignored))
 
 
 def _invalid(

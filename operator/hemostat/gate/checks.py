@@ -73,6 +73,7 @@ def decide(facts: GateInput) -> GateDecision:
         outcome=_OUTCOME[strictest],
         checks=tuple(checks),
         policies=tuple(p.metadata.name for p in matching(facts))[:16],
+        quorum=max((p.spec.quorum for p in matching(facts)), default=1),
         time=facts.now,
     )
 

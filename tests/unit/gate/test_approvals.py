@@ -80,3 +80,17 @@ def test_a_deny_that_does_not_count_outweighs_nothing():
 def test_all_who_approved_are_named_as_far_as_the_status_holds():
     assert heard(approval("a"), approval("b", approver="bob")).names == ("a", "b")
     assert len(heard(*(approval(f"a{i}") for i in range(40))).names) == 16
+
+
+def test_people_are_counted_and_not_their_words():
+    words = [approval("a"), approval("b"), approval("c", approver="bob")]
+    few = hear(words[:2], {"a": True, "b": True}, HASH, REQUESTER, at(1), quorum=2)
+    assert (few.decision, few.waiting) == (None, "1 of 2 people approved (ada@example.com)")
+    enough = hear(words, {w.metadata.name: True for w in words}, HASH, REQUESTER, at(1), quorum=2)
+    assert (enough.decision, enough.by) == (Word.APPROVE, "ada@example.com, bob")
+
+
+def test_who_lost_the_right_is_not_counted():
+    words = [approval("a"), approval("c", approver="bob")]
+    found = hear(words, {"a": True, "c": False}, HASH, REQUESTER, at(1), quorum=2)
+    assert (found.decision, found.waiting) == (None, "1 of 2 people approved (ada@example.com)")

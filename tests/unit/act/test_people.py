@@ -1,0 +1,140 @@
+"""What people said: how many must agree, and that a word can be taken back until it was acted upon."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from tests.unit.act.double import ApiServer
+from tests.unit.act.test_exactly_once import BASE, CASE, CATALOGUE, KEY, NAME, TARGET, installed
+from tests.unit.builders import NAMESPACE, T0, approval, condition, incident, meta, signal
+
+from hemostat.act.facts import Facts
+from hemostat.act.reconcile import Reconciler
+from hemostat.act.store import Store
+from hemostat.action.execute import Executor
+from hemostat.api.meta import find, is_true
+from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, Remediation
+from hemostat.clock import FakeClock
+from hemostat.events import Events
+
+
+class Api(ApiServer):
+    """Everybody may approve."""
+
+    def create(self, path: str, body: Any, manager: str, *, dry_run: bool = False) -> Any:
+        if path.endswith("subjectaccessreviews"):
+            return body | {"status": {"allowed": True}}
+        return super().create(path, body, manager, dry_run=dry_run)
+
+
+class Case:
+    """A planned rollback, policies that want people, and `act`."""
+
+    def __init__(self, *quorums: int) -> None:
+        self.api = Api(installed("rollback"))
+        self.api.put(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"name": NAMESPACE}})
+        self.api.put(f"{BASE}/incidents/payment-1", incident(signals=(signal(),)).wire())
+        self.api.put(f"/api/v1/namespaces/{NAMESPACE}/pods/none", {"metadata": meta("none")})
+        for number, quorum in enumerate(quorums):
+            spec = {"decision": "Approve", "quorum": quorum}
+            path = f"/apis/hemostat.dev/v1alpha1/gatepolicies/p{number}"
+            self.api.put(path, {"metadata": {"name": f"p{number}", "uid": f"p{number}"}, "spec": spec})
+        planned = deepcopy(self.api.objects[CASE])
+        planned["status"]["conditions"] = [condition(PLANNED)]
+        self.api.put(CASE, planned)
+        self.clock = FakeClock(T0)
+        store = Store(self.api)
+        self.act = Reconciler(
+            store=store,
+            facts=Facts(self.api, store, None, self.clock),
+            executor=Executor(self.api),
+            catalogue=CATALOGUE,
+            events=Events(self.api, "hemostat-act", self.clock),
+            clock=self.clock,
+            server_now=self.clock.now,
+        )
+
+    def says(self, name: str, approver: str, decision: str = "Approve") -> None:
+        digest = self.now().status.plan_hash
+        word = approval(name, approver=approver, decision=decision, planHash=digest, remediation=NAME)
+        self.api.put(f"{BASE}/approvals/{name}", word.wire())
+
+    def takes_back(self, name: str) -> None:
+        del self.api.objects[f"{BASE}/approvals/{name}"]
+
+    def steps(self, number: int = 1) -> "Case":
+        for _ in range(number):
+            self.act.remediation(KEY)
+        return self
+
+    def now(self) -> Remediation:
+        return Remediation.model_validate(self.api.objects[CASE])
+
+    def said(self, kind: str) -> tuple[str, str]:
+        found = find(self.now().status.conditions, kind)
+        assert found is not None
+        return found.reason, found.message
+
+    @property
+    def untouched(self) -> bool:
+        return self.api.objects[TARGET]["spec"] == installed("rollback")[TARGET]["spec"]
+
+
+@pytest.mark.parametrize("quorums", [(2,), (1, 2), (2, 1, 2)])
+def test_as_many_as_the_strictest_policy_wants_must_approve(quorums: tuple[int, ...]) -> None:
+    case = Case(*quorums)
+    case.says("a", "ada")
+    case.steps()
+    reason, message = case.said(ADMITTED)
+    assert (reason, message.split(";")[0]) == ("NeedsApproval", "1 of 2 people approved (ada)")
+    case.says("again", "ada")
+    assert case.steps().said(ADMITTED)[0] == "NeedsApproval", "one person counts once"
+    case.says("b", "bob")
+    assert case.steps().said(ADMITTED) == ("Approved", "by ada, bob (a, again, b)")
+    case.steps(2)
+    assert is_true(case.now().status.conditions, APPLIED)
+
+
+def test_one_who_denies_is_enough() -> None:
+    case = Case(2)
+    case.says("a", "ada")
+    case.says("b", "bob")
+    case.says("c", "cid", "Deny")
+    assert case.steps().said(FINISHED)[0] == "DeniedByPerson"
+    assert case.untouched
+
+
+@pytest.mark.parametrize("quorum", [1, 2])
+def test_a_word_is_taken_back_until_it_was_acted_upon(quorum: int) -> None:
+    case = Case(quorum)
+    people = ("ada", "bob")[:quorum]
+    for who in people:
+        case.says(who, who)
+    assert case.steps().said(ADMITTED)[0] == "Approved"
+    case.takes_back(people[-1])
+    assert case.steps().said(ADMITTED) == ("Reconsidered", "an approval was taken back; it is decided anew")
+    assert case.steps(3).said(ADMITTED)[0] == "NeedsApproval"
+    assert case.untouched
+    case.says("zoe", "zoe")
+    case.steps(3)
+    assert is_true(case.now().status.conditions, APPLIED)
+
+
+def test_a_denial_after_the_approval_stops_it_before_it_was_acted_upon() -> None:
+    case = Case(1)
+    case.says("a", "ada")
+    assert case.steps().said(ADMITTED)[0] == "Approved"
+    case.says("b", "bob", "Deny")
+    assert case.steps(3).said(FINISHED)[0] == "DeniedByPerson"
+    assert case.untouched
+
+
+def test_what_was_acted_upon_is_not_taken_back_by_deleting_the_word() -> None:
+    case = Case(1)
+    case.says("a", "ada")
+    case.steps(3)
+    assert is_true(case.now().status.conditions, APPLIED)
+    case.takes_back("a")
+    case.steps(2)
+    assert is_true(case.now().status.conditions, ADMITTED)
+    assert not case.untouched
