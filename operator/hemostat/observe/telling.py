@@ -30,7 +30,7 @@ from hemostat.signals.correlate import Word, openings, own, summary
 from hemostat.signals.evaluate import Look
 from hemostat.signals.over import silent
 from hemostat.signals.sentence import sentence
-from hemostat.signals.severity import WITH_REPLICAS, overall, worst
+from hemostat.signals.severity import ORDER, WITH_REPLICAS, overall, worst
 
 
 def reopened(incident: Incident, seen: Look, now: datetime) -> IncidentStatus:
@@ -91,7 +91,7 @@ def described(
     how_bad = overall((*seen.signals, *elsewhere), facts.target["kind"], facts.workload)
     severity = worst(status.severity, how_bad)
     if severity is not None and severity is not status.severity:
-        timeline = told(timeline, f"severity/{openings(incident)}/{severity}", now, _graded(severity, facts))
+        timeline = told(timeline, f"severity/{openings(incident)}/{severity}", now, _graded(severity, facts, firing))
     if status.part_of is None and (silence := silent(signals, now)):
         timeline = told(timeline, f"silent/{openings(incident)}", now, silence)
     return status.model_copy(
@@ -184,9 +184,13 @@ def abandoned(status: IncidentStatus, reason: str, message: str, now: datetime) 
     return status.model_copy(update={"conditions": conditions, "timeline": entry})
 
 
-def _graded(severity: Severity, facts: Facts) -> str:
+def _graded(severity: Severity, facts: Facts, firing: Sequence[SignalStatus]) -> str:
+    """Say how bad it is, and why: pods that are missing or, where none is, the worst of the signals."""
     state = facts.workload if facts.target["kind"] in WITH_REPLICAS else None
-    return f"severity {severity}" + (f": {state.readiness()}" if state is not None else "")
+    if state is not None and (state.ready < state.desired or not firing):
+        return f"severity {severity}: {state.readiness()}"
+    worst_one = max(firing, key=lambda s: ORDER.index(s.severity), default=None)
+    return f"severity {severity}" + (f": {sentence(worst_one)}" if worst_one is not None else "")
 
 
 def _says_more(new: Sequence[Cause], old: Sequence[Cause]) -> bool:

@@ -92,6 +92,13 @@ def test_severity_is_the_worst_since_it_was_opened_and_each_step_is_told_once():
     assert reopened(found, Look(WatchState(), (signal(**POD),), {}, 0), at(9)).severity is None
 
 
+def test_severity_of_what_hurts_though_all_pods_are_there_says_what_hurts():
+    """Of agents that go round it said "1 of 1 replicas ready"."""
+    loop = signal("talks/Cycle", message="a, b go round", severity="Major", kind=SignalKind.CYCLE, subject="a -> b")
+    told = [m for m in messages(seen_by(incident(), 1, signal(**POD), loop, ready=3)) if m.startswith("severity")]
+    assert told == ["severity Major: a -> b: a, b go round"]
+
+
 def test_waiting_for_data_is_told_once_and_not_while_anything_fires():
     mute = signal("a", state=SignalState.NO_DATA)
     found = seen_by(incident(), 100, mute, signal("b"))
