@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from hemostat.memory.embed import HASHED, Embedding, Vector
 from hemostat.memory.episode import Episode, Outcome
 from hemostat.memory.postgreslink import Connection, Link, number
-from hemostat.memory.store import EVERYWHERE, MAX_EPISODES, MAX_FOUND, MAX_TRIED, Match, Scope
+from hemostat.memory.store import MAX_EPISODES, MAX_FOUND, MAX_TRIED, Match, Scope, namespace_of, tries_of
 
 LOG = logging.getLogger(__name__)
 _KEEP = """
@@ -60,16 +60,12 @@ class PostgresMemory:
         """As `Memory` says."""
         told, vector = episode.model_dump_json(by_alias=True), _literal(self._embedding.embed(episode.text))
         row = (episode.uid, episode.namespace, episode.resolved_time, told, self._embedding.version, vector)
-        tries = [
-            (episode.uid, i, episode.namespace, t.runbook, t.action, t.outcome.value)
-            for i, t in enumerate(episode.tries)
-        ]
 
         def keep(connection: Connection) -> None:
             connection.execute(_KEEP, row)
             connection.execute("DELETE FROM hemostat_tries WHERE uid = %s", (episode.uid,))
             with connection.cursor() as cursor:
-                cursor.executemany("INSERT INTO hemostat_tries VALUES (%s, %s, %s, %s, %s, %s)", tries)
+                cursor.executemany("INSERT INTO hemostat_tries VALUES (%s, %s, %s, %s, %s, %s)", tries_of(episode))
             many = number(connection, "SELECT count(*) FROM hemostat_episodes") - self._maximum
             if many > 0:  # and, that it need not be done each time, one in a hundred more
                 connection.execute(_FORGET, (many + self._maximum // 100,))
@@ -79,7 +75,7 @@ class PostgresMemory:
     def recall(self, uid: str, scope: Scope) -> Episode | None:
         """As `Memory` says."""
         query = "SELECT episode FROM hemostat_episodes WHERE uid = %s AND (%s::text IS NULL OR namespace = %s)"
-        row = self._link.ask(lambda c: c.execute(query, (uid, *2 * (_name(scope),))).fetchone())
+        row = self._link.ask(lambda c: c.execute(query, (uid, *2 * (namespace_of(scope),))).fetchone())
         return _read(uid, row[0]) if row is not None else None
 
     def similar(self, text: str, scope: Scope, most: int) -> list[Match]:
@@ -87,7 +83,7 @@ class PostgresMemory:
         asked = {
             "vector": _literal(self._embedding.embed(text)),
             "embedding": self._embedding.version,
-            "namespace": _name(scope),
+            "namespace": namespace_of(scope),
             "most": max(0, min(most, MAX_FOUND)),
         }
         rows = self._link.ask(lambda c: c.execute(_SIMILAR, asked).fetchall())
@@ -96,12 +92,12 @@ class PostgresMemory:
 
     def outcomes(self, runbook: str, action: str, scope: Scope) -> Counter[Outcome]:
         """As `Memory` says."""
-        asked = (runbook, action, *2 * (_name(scope),))
+        asked = (runbook, action, *2 * (namespace_of(scope),))
         return Counter({Outcome(o): n for o, n in self._link.ask(lambda c: c.execute(_OUTCOMES, asked).fetchall())})
 
     def tried(self, scope: Scope, most: int) -> list[Episode]:
         """As `Memory` says."""
-        asked = (*2 * (_name(scope),), max(0, min(most, MAX_TRIED)))
+        asked = (*2 * (namespace_of(scope),), max(0, min(most, MAX_TRIED)))
         rows = self._link.ask(lambda c: c.execute(_TRIED, asked).fetchall())
         return [found for uid, told in rows if (found := _read(uid, told)) is not None]
 
@@ -123,10 +119,6 @@ class PostgresMemory:
 
     def close(self) -> None:
         """Do nothing: no connection is kept."""
-
-
-def _name(scope: Scope) -> str | None:
-    return None if scope is EVERYWHERE else scope
 
 
 def _literal(vector: Vector) -> str:

@@ -20,7 +20,16 @@ from hemostat.memory.embed import HASHED, Embedding
 from hemostat.memory.episode import Episode, Outcome
 from hemostat.memory.index import Index, squeeze
 from hemostat.memory.sqlitefile import BUSY_SECONDS, open_file, told
-from hemostat.memory.store import EVERYWHERE, MAX_EPISODES, MAX_FOUND, MAX_TRIED, Match, Scope
+from hemostat.memory.store import (
+    EVERYWHERE,
+    MAX_EPISODES,
+    MAX_FOUND,
+    MAX_TRIED,
+    Match,
+    Scope,
+    namespace_of,
+    tries_of,
+)
 
 LOG = logging.getLogger(__name__)
 _FORGET = """
@@ -56,15 +65,11 @@ class SqliteMemory:
         vector = squeeze(self._embedding.embed(episode.text))
         resolved, words = rfc3339(episode.resolved_time), episode.model_dump_json(by_alias=True)
         row = (episode.uid, episode.namespace, resolved, words, self._embedding.version, vector.tobytes())
-        tries = [
-            (episode.uid, i, episode.namespace, t.runbook, t.action, t.outcome.value)
-            for i, t in enumerate(episode.tries)
-        ]
         with self._using() as file:
             with _writing(file):
                 file.execute("DELETE FROM tries WHERE uid = ?", (episode.uid,))
                 file.execute("INSERT OR REPLACE INTO episodes VALUES (?, ?, ?, ?, ?, ?)", row)
-                file.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?)", tries)
+                file.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?)", tries_of(episode))
                 gone = self._forget(file)
             self._index.put(episode.uid, episode.namespace, vector)
             self._index.drop(gone)
@@ -78,13 +83,13 @@ class SqliteMemory:
         """As `Memory` says."""
         vector = self._embedding.embed(text)
         with self._using() as file:
-            found = self._index.search(vector, None if scope is EVERYWHERE else scope, min(most, MAX_FOUND))
+            found = self._index.search(vector, namespace_of(scope), min(most, MAX_FOUND))
             read = [(self._read(file, uid, scope), score) for uid, score in found]
         return [Match(episode, score) for episode, score in read if episode is not None]
 
     def outcomes(self, runbook: str, action: str, scope: Scope) -> Counter[Outcome]:
         """As `Memory` says."""
-        name = None if scope is EVERYWHERE else scope
+        name = namespace_of(scope)
         query = """SELECT outcome, count(*) FROM tries
             WHERE runbook = ? AND action = ? AND (? IS NULL OR namespace = ?) GROUP BY outcome"""
         with self._using() as file:
@@ -93,7 +98,7 @@ class SqliteMemory:
 
     def tried(self, scope: Scope, most: int) -> list[Episode]:
         """As `Memory` says."""
-        name = None if scope is EVERYWHERE else scope
+        name = namespace_of(scope)
         query = """SELECT uid, episode FROM episodes WHERE (? IS NULL OR namespace = ?)
             AND uid IN (SELECT uid FROM tries) ORDER BY resolved DESC, uid LIMIT ?"""
         with self._using() as file:
@@ -123,7 +128,7 @@ class SqliteMemory:
             self._let_go()
 
     def _read(self, file: sqlite3.Connection, uid: str, scope: Scope) -> Episode | None:
-        name = None if scope is EVERYWHERE else scope
+        name = namespace_of(scope)
         query = "SELECT episode FROM episodes WHERE uid = ? AND (? IS NULL OR namespace = ?)"
         row = file.execute(query, (uid, name, name)).fetchone()
         return self._parsed(uid, row[0]) if row is not None else None

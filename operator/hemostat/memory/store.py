@@ -25,6 +25,19 @@ Scope = str | Everywhere
 """A namespace, or `EVERYWHERE`: nobody sees the episodes of another namespace without asking for all of them."""
 
 
+def namespace_of(scope: Scope) -> str | None:
+    """Return the one namespace that is asked for; None for every one."""
+    return None if scope is EVERYWHERE else scope
+
+
+def tries_of(episode: Episode) -> list[tuple[str, int, str, str, str, str]]:
+    """Return what was tried as rows of a table: uid, place, namespace, runbook, action, outcome."""
+    return [
+        (episode.uid, place, episode.namespace, t.runbook, t.action, t.outcome.value)
+        for place, t in enumerate(episode.tries)
+    ]
+
+
 class Match(NamedTuple):
     """An episode that was found."""
 
