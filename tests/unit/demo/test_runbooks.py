@@ -38,10 +38,10 @@ def runbooks(make):
 
 @pytest.fixture
 def choose(make, runbooks):
-    def run(*signals, rollout_age=None, workload=WELL, troubles=()):
-        changes = ()
+    def run(*signals, rollout_age=None, workload=WELL, troubles=(), also=()):
+        changes = tuple(Change(kind, "payment", make.start, age, detail) for kind, age, detail in also)
         if rollout_age is not None:
-            changes = (Change("Rollout", "revision 2", make.start, rollout_age, "env added"),)
+            changes += (Change("Rollout", "revision 2", make.start, rollout_age, "env added"),)
         seen = tuple(SignalStatus.model_validate(s) for s in signals)
         facts = Facts({"kind": "Deployment", "name": "payment"}, seen, changes, workload, troubles)
         return match(runbooks, "Deployment", facts, ())
@@ -72,6 +72,30 @@ def test_any_trouble_after_a_rollout(choose, make, kind):
 @pytest.mark.parametrize("age", [None, 601.0, -5.0])
 def test_without_a_recent_rollout_it_is_no_bad_rollout(choose, make, age):
     assert choose(make.signal("ErrorRate"), rollout_age=age).reason == "NoRunbookMatches"
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail"),
+    [("Scale", "replicas 1 -> 2 (by kubectl)"), ("Quota", "pods 4 -> 1"), ("ConfigMap", "key url removed")],
+)
+def test_what_was_changed_after_the_rollout_is_suspected_first(choose, make, kind, detail):
+    found = choose(make.signal("Workload"), rollout_age=60.0, also=[(kind, 10.0, detail)])
+    assert found.reason == "NoRunbookMatches"
+    assert "nothing-changed-since" in found.diagnosis.hypotheses[0].ruled_out
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "detail"),
+    [
+        ("Scale", 10.0, "replicas 2 -> 4 (by kube-controller-manager)"),  # the autoscaler answers the trouble
+        ("ConfigMap", 52.0, "key url changed"),  # applied together
+        ("ConfigMap", 90.0, "key url changed"),  # before it
+        ("Scale", -5.0, "replicas 2 -> 4 (by kubectl)"),  # somebody helps
+    ],
+)
+def test_the_rollout_stays_suspected_where_the_other_change_is_no_cause(choose, make, kind, age, detail):
+    found = choose(make.signal("Workload"), rollout_age=60.0, also=[(kind, age, detail)])
+    assert found.diagnosis.runbook_ref.name == "bad-rollout"
 
 
 def test_a_signal_that_has_cleared_is_no_symptom(choose, make):
