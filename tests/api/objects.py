@@ -367,6 +367,15 @@ MAXIMAL_STATUS: dict[str, Json] = {
                 "subject": "checkout -> payment",
                 "summary": "30.5 % of 120 calls fail",
                 "observedTime": TIME,
+                "plot": {
+                    "unit": "%",
+                    "startTime": TIME,
+                    "seconds": [0, 5, 10],
+                    "values": ["0", "0.5", "30.5"],
+                    "low": "0",
+                    "high": "5",
+                    "firedTime": TIME,
+                },
             },
         ],
         "diagnosis": {
@@ -377,6 +386,8 @@ MAXIMAL_STATUS: dict[str, Json] = {
             "dropped": 2,
             "usage": {"models": ["openai/gpt"], "turns": 4, "tokensIn": 900, "tokensOut": 90, "usd": "0.012000"},
             "question": "0123456789abcdef",
+            "outcomes": 1,
+            "abstained": {"by": "Matcher", "leastPercent": 50, "missing": ["bad-rollout: changed"]},
             "hypotheses": [
                 {
                     "runbook": "bad-rollout",
@@ -391,6 +402,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "causes": [{"service": "payment", "watchRef": _REF, "scorePercent": 70, "reasons": ["30.5 % of calls fail"]}],
         "partOf": _REF,
         "reopened": {"count": 2, "time": TIME},
+        "lesson": {"text": "roll back first [E1]", "cites": ["E1"], "resolvedTime": TIME},
         "progress": {"step": "Verifying", "stage": "Verification", "message": "it is looked at", "time": TIME},
         "summary": "payment fails",
         "severity": "Major",

@@ -457,6 +457,9 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Incident", "status.evidence.0.id", "E0", "id in body should match"),
     ("Incident", "status.evidence.0.kind", "Rumour", CHOICE),
     ("Incident", "status.evidence.0.summary", LONG, "may not be more than 1024"),
+    ("Incident", "status.evidence.0.plot.seconds", [0, 5], "must have a value for each second"),
+    ("Incident", "status.evidence.0.plot.values", ["1"] * 61, "at most 60 items"),
+    ("Incident", "status.evidence.0.plot.values", ["0", "1e9", "NaN"], "should match"),
     (
         "Incident",
         "status.evidence",
