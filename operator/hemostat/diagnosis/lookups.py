@@ -1,4 +1,4 @@
-"""What was looked up, in sentences: calls, measurements, Events, steps of agents (pure)."""
+"""What was looked up, in sentences: calls, measurements, Events, logs, steps of agents (pure)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Any
 from hemostat.api.incident import EvidenceKind
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.plots import plot, said
+from hemostat.diagnosis.templates import MAX_TEMPLATES, excerpt
 from hemostat.signals.course import Course
 from hemostat.signals.words import amount, counted, duration
 from hemostat.signals.workload.scene import event_age, event_count
@@ -61,6 +62,18 @@ def events(found: Iterable[Mapping[str, Any]], now: datetime) -> list[Item]:
         grouped.setdefault((event.get("reason") or "", event.get("message") or ""), []).append(event)
     latest = sorted(grouped.items(), key=lambda pair: min(event_age(dict(e), now) for e in pair[1]))
     return [_event(reason, message, same, now) for (reason, message), same in latest[:MAX_EVENTS]]
+
+
+def logs(where: str, lines: Sequence[str], since: datetime | None = None, *, most: int = MAX_TEMPLATES) -> list[Item]:
+    """Return what lines of a log say, a template each, the most telling first.
+
+    :param where: whose log it is: a pod, with its container.
+    :param since: what begins to be said after this is new.
+    """
+    return [
+        Item(f"log/{where}/{t.text}", EvidenceKind.LOG, where, f"{where} logged {t}; for example: {t.example}")
+        for t in excerpt(lines, since, most=most).templates
+    ]
 
 
 def _event(reason: str, message: str, same: Sequence[Mapping[str, Any]], now: datetime) -> Item:

@@ -19,7 +19,6 @@ from hemostat.diagnosis.footsteps import footsteps
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.diagnosis.panel.tools import MAX_ITEMS, Tool
 from hemostat.diagnosis.redact import redact
-from hemostat.diagnosis.templates import excerpt
 from hemostat.errors import HemostatError, Refused
 from hemostat.kube import Kube, path_of
 from hemostat.observe.store import Store
@@ -171,12 +170,8 @@ class Lookups:
         query = {"sinceSeconds": str(LOG_SECONDS), "tailLines": "2000", "limitBytes": str(MAX_LOG_BYTES)}
         query |= {"container": asked.container, "previous": "true" if asked.previous else "", "timestamps": "true"}
         lines = self._kube.text(path, MAX_LOG_BYTES, **query).splitlines()
-        found = excerpt(lines, incident.spec.started_time, most=MAX_ITEMS)
         where = f"{asked.pod} {asked.container}".strip() + (" (previous run)" if asked.previous else "")
-        return [
-            Item(f"log/{where}/{t.text}", EvidenceKind.LOG, where, f"{where} logged {t}; for example: {t.example}")
-            for t in found.templates
-        ]
+        return lookups.logs(where, lines, incident.spec.started_time, most=MAX_ITEMS)
 
     def _events(self, incident: Incident) -> Sequence[Item]:
         scene = self._store.scene(incident.metadata.namespace or "", incident.spec.target_ref)

@@ -10,11 +10,11 @@ from typing import Annotated
 from pydantic import Field
 
 from hemostat.api.incident import EvidenceKind
+from hemostat.diagnosis import lookups
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.diagnosis.panel.tools import MAX_ITEMS, Tool
 from hemostat.diagnosis.redact import redact
-from hemostat.diagnosis.templates import excerpt
 from hemostat.errors import Refused
 from hemostat.replay.diagnosis.case import Output
 
@@ -99,11 +99,7 @@ def _exhibit(output: Output) -> Exhibit:
     if output.is_log:
         about = output.parameters.get("pod_name") or output.parameters.get("name") or ""
         where = " ".join(filter(None, (redact(output.name), f"of {about}" if about not in output.name else "")))
-        told = excerpt(output.text.splitlines()).templates
-        items = [
-            Item(f"log/{where}/{t.text}", K.LOG, where, f"{where} logged {t}; for example: {t.example}") for t in told
-        ]
-        return Exhibit(where, K.LOG, tuple(items))
+        return Exhibit(where, K.LOG, tuple(lookups.logs(where, output.text.splitlines())))
     name = redact(output.name)
     kind = next((k for k, pattern in _KINDS if pattern.search(output.tool or output.name)), K.WORKLOAD)
     parts = list(_parts(redact(output.text[:MAX_TEXT])))  # before it is cut: half a secret looks like none
