@@ -29,7 +29,7 @@ from hemostat.observe.bulletin import Bulletin
 from hemostat.observe.permits import ANNOTATION
 from hemostat.observe.store import Store
 from hemostat.observe.world import World
-from hemostat.pages import Pages
+from hemostat.pages import MAX_CONNECTIONS, Pages
 from hemostat.progress.step import Stage, Step
 from hemostat.serve import assistant, stream
 from hemostat.serve.wiring import Views
@@ -407,6 +407,21 @@ def test_a_flood_of_connections_headers_and_wrong_tokens_leaves_those_who_are_in
     for thread in threads:
         thread.join(20)
     assert served.healthy()
+    connection.close()
+
+
+def test_who_is_inside_stays_when_strangers_take_all_connections(town: Town, served: Served) -> None:
+    connection, response = served.get(town.path, town.reader)
+    assert next(_events(response, 1))[0] == "step"
+    strangers = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(MAX_CONNECTIONS + 50)]
+    try:
+        assert served.healthy()
+        town.tell("Asked", "among strangers")
+        assert any(e[2]["message"] == "among strangers" for e in _events(response, 99))
+    finally:
+        for stranger in strangers:
+            stranger.close()
+    response.close()
     connection.close()
 
 

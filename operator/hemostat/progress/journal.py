@@ -92,7 +92,12 @@ class Journal:
         with self._lock:
             log = self._log(incident)
             log.wakes.add(wake)
-        return lambda: log.wakes.discard(wake)
+
+        def leave() -> None:
+            with self._lock:
+                log.wakes.discard(wake)
+
+        return leave
 
     def _take(self, incident: str, steps: tuple[Step, ...], *, over: bool | None) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from aiohttp import web
 from hemostat.api.incident import Incident
 from hemostat.errors import HemostatError, Refused
 from hemostat.metrics import STREAMS, VIEW_REQUESTS
+from hemostat.pages import HELD
 from hemostat.progress.journal import Journal
 from hemostat.serve import sse
 from hemostat.serve.answers import refusal
@@ -73,16 +74,21 @@ class Stream:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         authorization = request.headers.get("Authorization", "")
         caller = await self._door.who(authorization)
-        place = await self._place(caller, request)
-        incident = await self._read(place)
-        uid = incident.metadata.uid
-        epoch, number = sse.resumed(request.headers.get("Last-Event-ID", ""))
-        page = self._journal.after(uid, epoch, number)
-        if page.over and not page.told and not page.lost:
-            return web.Response(status=204)  # by the standard: do not come back
-        visit = Visit(request, self._journal, uid, epoch, number)
-        with self._slot(caller, visit):
-            return await visit.run(lambda: self._still(authorization, place, uid))
+        with self._slot(caller):
+            place = await self._place(caller, request)
+            uid = (await self._read(place)).metadata.uid
+            epoch, number = sse.resumed(request.headers.get("Last-Event-ID", ""))
+            page = self._journal.after(uid, epoch, number)
+            if page.over and not page.told and not page.lost:
+                return web.Response(status=204)  # by the standard: do not come back
+            visit = Visit(request, self._journal, uid, epoch, number)
+            self._visits.add(visit)
+            request.app[HELD].add(request.protocol)
+            try:
+                return await visit.run(lambda: self._still(authorization, place, uid))
+            finally:
+                self._visits.discard(visit)
+                request.app[HELD].discard(request.protocol)
 
     async def _place(self, caller: Caller, request: web.Request) -> tuple[str, str]:
         """Return namespace and name of what he may read. Of a uid nothing is said to who may not."""
@@ -116,17 +122,15 @@ class Stream:
         return "" if incident.metadata.uid == uid else f"Incident {place[1]} is another one by now"
 
     @contextmanager
-    def _slot(self, caller: Caller, visit: "Visit") -> Iterator[None]:
+    def _slot(self, caller: Caller) -> Iterator[None]:
         if self._open.total() >= MAX_STREAMS or self._open[caller.user] >= MAX_OF_ONE:
             said = f"at most {MAX_STREAMS} streams are served at once, {MAX_OF_ONE} of them to one user"
             raise Refused(TOO_MANY, said)
         self._open[caller.user] += 1
-        self._visits.add(visit)
         STREAMS.set(self._open.total())
         try:
             yield
         finally:
-            self._visits.discard(visit)
             self._open -= Counter({caller.user: 1})
             STREAMS.set(self._open.total())
 
