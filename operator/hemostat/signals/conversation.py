@@ -98,7 +98,7 @@ def _observation(name: str, subject: str, troubles: Sequence[Trouble], talk: Tal
             callee=worst.edge[1][:253],
             conversations=tuple(Conversation(id=c[:253], since_time=since[c]) for c in first),
             affected=len(since),
-            tokens=sum(t.verdict.tokens for t in troubles),
+            tokens=sum(t.verdict.tokens for t in troubles if t.goes_on or not going),
             open_tools=tuple(sorted({o[:253] for t in troubles if t.goes_on for o in t.verdict.open_tools}))[:16],
             confidence_percent=worst.confidence,
             visibility=visibility.value,

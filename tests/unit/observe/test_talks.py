@@ -109,6 +109,18 @@ def test_one_signal_for_an_edge_however_many_conversations():
     assert signal.conversation.affected == 3
 
 
+def test_what_is_burnt_is_what_those_burnt_that_go_on():
+    pair = Pair("planner", "critic")
+    pair.pings(8, "early")
+    for _ in range(12):
+        pair.time.now += 5
+        pair.look("planner")
+    pair.pings(8, "late")
+    (signal,) = [s for service in ("planner", "critic") for s in firing(pair.look(service))]
+    assert [c.id for c in signal.conversation.conversations] == ["late"]
+    assert f"{signal.conversation.tokens} tokens" in signal.message, "the sentence and the number say the same"
+
+
 def test_a_loop_that_ended_is_clear_while_the_agents_still_work_and_silent_when_they_do_not():
     pair = Pair("planner")
     pair.pings(8)
@@ -118,6 +130,7 @@ def test_a_loop_that_ended_is_clear_while_the_agents_still_work_and_silent_when_
         pair.works("planner")
         after = pair.look("planner")
     assert after[key].state is SignalState.CLEAR
+    assert [c.id for c in after[key].conversation.conversations] == ["c"], "else its return looks like another one's"
     assert after["c/all"].state is SignalState.CLEAR
     silent = Pair("planner")
     silent.pings(8)
