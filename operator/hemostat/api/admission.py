@@ -7,7 +7,15 @@ import json
 from typing import Any
 
 from hemostat.api import API_VERSION, GROUP, VERSION
-from hemostat.api.identity import ACT_USER, OBSERVE_USER, PROTECTED_LABEL, PROTECTED_NAMESPACES, REMEDIATION_LABEL
+from hemostat.api.identity import (
+    ACT_USER,
+    LESSON,
+    LESSON_BY,
+    OBSERVE_USER,
+    PROTECTED_LABEL,
+    PROTECTED_NAMESPACES,
+    REMEDIATION_LABEL,
+)
 from hemostat.api.incident import OBSERVED
 
 Json = dict[str, Any]
@@ -98,6 +106,36 @@ RUNBOOKS: tuple[Validation, ...] = (
 )
 
 
+def _annotation(o: str, name: str) -> str:
+    """CEL: an annotation of `object` or `oldObject`, or an empty text."""
+    there = f"{o} != null && has({o}.metadata.annotations) && '{name}' in {o}.metadata.annotations"
+    return f"({there} ? {o}.metadata.annotations['{name}'] : '')"
+
+
+_SAME_LESSON = " && ".join(f"{_annotation('object', n)} == {_annotation('oldObject', n)}" for n in (LESSON, LESSON_BY))
+LESSONS: tuple[Validation, ...] = (
+    (
+        f"{_SAME_LESSON} || !request.userInfo.username.startsWith('system:serviceaccount:')",
+        "a lesson must be accepted by a person, not by a service account",
+    ),
+    (
+        (
+            f"{_SAME_LESSON} || {_annotation('object', LESSON)} == ''"
+            f" || {_annotation('object', LESSON_BY)} == request.userInfo.username"
+        ),
+        f"annotation {LESSON_BY} must be the user who accepts the lesson",
+    ),
+    (
+        (
+            f"{_SAME_LESSON} || authorizer.group('{GROUP}').resource('incidents').namespace(request.namespace)"
+            ".name(object.metadata.name).check('accept').allowed()"
+        ),
+        "the user must hold the RBAC verb accept on this Incident",
+    ),
+    (f"{_SAME_LESSON} || {_annotation('object', LESSON)}.size() <= 1024", "a lesson must have at most 1024 characters"),
+)
+
+
 def _list_unchanged(field: str) -> str:
     """CEL: an empty list is as good as none, for the API server fills in defaults."""
     new, old = (f"has({o}.status) && has({o}.status.{field}) ? {o}.status.{field}" for o in ("object", "oldObject"))
@@ -118,7 +156,7 @@ def _conditions_unchanged(kinds: tuple[str, ...]) -> str:
     return f"{kept('object')} == {kept('oldObject')}"
 
 
-_OBSERVED_OBJECTS = ("summary", "severity", "partOf", "reopened", "storm", "progress")
+_OBSERVED_OBJECTS = ("summary", "severity", "partOf", "reopened", "storm", "lesson", "progress")
 INCIDENT_STATUS: tuple[Validation, ...] = (
     (
         f"request.userInfo.username != '{OBSERVE_USER}' || "
@@ -157,6 +195,7 @@ def manifests() -> list[Json]:
         *_policy("hemostat-approvals", _on("approvals", "CREATE"), APPROVALS, param=remediation),
         *_policy("hemostat-remediations", _on("remediations", "CREATE"), REMEDIATIONS),
         *_policy("hemostat-runbooks", _on("runbooks", "CREATE", "UPDATE"), RUNBOOKS),
+        *_policy("hemostat-lessons", _on("incidents", "CREATE", "UPDATE"), LESSONS),
         *_policy("hemostat-incident-status", _on("incidents/status", "UPDATE"), INCIDENT_STATUS),
         *_policy("hemostat-protected-namespaces", everywhere, PROTECTED, conditions=only_act),
     ]

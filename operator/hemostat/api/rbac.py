@@ -49,6 +49,7 @@ LOGS_RULES = (Rule("", ("pods/log",), ("get",)),)
 APPROVER_RULES = (
     Rule(GROUP, ("remediations",), ("approve",)),
     Rule(GROUP, ("approvals",), ("create",)),
+    Rule(GROUP, ("incidents",), ("accept", "patch")),
 )
 VIEWER_RULES = (Rule(GROUP, ("*",), READ),)
 GUARD_RULES = (Rule("", ("configmaps",), ("get", "watch"), (CONFIG_MAP,)),)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from hemostat.cli import audit, deciding, processes, reading, replay, restoring, runbook
+from hemostat.cli import audit, deciding, lesson, processes, reading, replay, restoring, runbook
 from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope
 from hemostat.errors import HemostatError
@@ -45,6 +45,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(audit.app)
+app.add_typer(lesson.app)
 app.add_typer(replay.app)
 app.add_typer(runbook.app)
 

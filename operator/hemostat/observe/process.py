@@ -32,6 +32,7 @@ from hemostat.observe.desk import GRAPH_SECONDS, Desk
 from hemostat.observe.gather import Gatherer
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.kinds import KINDS
+from hemostat.observe.lessons import Lessons
 from hemostat.observe.look import Key, Observer
 from hemostat.observe.lookup import Lookups
 from hemostat.observe.permits import Permits
@@ -79,6 +80,7 @@ class Observe:
         prometheus = Prometheus.connect(settings)
         poller = Poller(prometheus)
         desk = Desk(self._store.incidents, partial(call_graph, windows, lock))
+        self._lessons = Lessons(self._store)
         self._past = Recollection(open_memory(settings.memory), self._store, self._clock) if settings.memory else None
         similar = self._past.similar if self._past is not None else None
         lookups = Lookups(kube, self._store, prometheus, desk.drawing, talks.trails, similar, self._clock)
@@ -130,7 +132,15 @@ class Observe:
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
         past = (self._past.queue,) if self._past is not None else ()
-        return (self.watches, self._poller.quick, self._poller.slow, self.objects, self.bulletin.queue, *past)
+        return (
+            self.watches,
+            self._poller.quick,
+            self._poller.slow,
+            self.objects,
+            self.bulletin.queue,
+            self._lessons.queue,
+            *past,
+        )
 
     def start(self) -> list[threading.Thread]:
         """Start the workers; a Watch is looked at by one of them at a time. Slow queries have half as many."""
@@ -171,6 +181,7 @@ class Observe:
 
     def _incident(self, body: Mapping[str, Any]) -> None:
         self.bulletin.note(body)
+        self._lessons.note(body)
         if self._past is not None:
             self._past.note(body)
 

@@ -5,15 +5,17 @@ What is in the cluster is remembered anew after a restart, so a memory that was 
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from hemostat.api.incident import RESOLVED, EvidenceKind, Incident
-from hemostat.api.meta import Condition, ConditionStatus, find
+from hemostat.api.identity import LESSON, LESSON_BY
+from hemostat.api.incident import EvidenceKind, Incident
+from hemostat.api.meta import Condition
 from hemostat.api.remediation import Calibration
 from hemostat.clock import Clock
 from hemostat.diagnosis.evidence import Item
+from hemostat.diagnosis.lesson import resolved_since
 from hemostat.diagnosis.redact import redact
 from hemostat.errors import HemostatError
 from hemostat.handlers import key_of
@@ -39,13 +41,14 @@ class Recollection:
         self._memory, self._store, self._clock = memory, store, clock
         self._worth = Worth(memory, clock.now)
         self.queue: WorkQueue[Key] = WorkQueue("memory", self.keep)
-        self._known: OrderedDict[tuple[str, datetime], None] = OrderedDict()
-        """Uid and since when it is resolved, of what was remembered."""
+        self._known: OrderedDict[tuple[str, datetime, str], None] = OrderedDict()
+        """Uid, since when it is resolved, and the lesson that a person accepted, of what was remembered."""
 
     def note(self, body: Mapping[str, Any]) -> None:
         """Take note of an Incident that exists or was changed: one that is resolved is remembered soon."""
-        since = _resolved(Condition.model_validate(c) for c in body.get("status", {}).get("conditions", ()))
-        if since is not None and (body["metadata"]["uid"], since) not in self._known:
+        since = resolved_since([Condition.model_validate(c) for c in body.get("status", {}).get("conditions", ())])
+        meta = body["metadata"]
+        if since is not None and (meta["uid"], since, accepted(meta.get("annotations") or {})) not in self._known:
             self.queue.add(key_of(body))
 
     def keep(self, key: Key) -> float | None:
@@ -53,11 +56,12 @@ class Recollection:
         incident = self._store.incident(*key)
         if incident is None:
             return None
-        episode = episode_of(incident, self._store.remediations(incident), redact)
+        lesson = accepted(incident.metadata.annotations)
+        episode = episode_of(incident, self._store.remediations(incident), redact, lesson=lesson)
         if episode is None:
             return None
         self._memory.remember(episode)
-        self._known[incident.metadata.uid, episode.resolved_time] = None
+        self._known[incident.metadata.uid, episode.resolved_time, lesson] = None
         while len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
         return None
@@ -81,7 +85,6 @@ class Recollection:
         ][:most]
 
 
-def _resolved(conditions: Iterable[Condition]) -> datetime | None:
-    """Return since when an Incident is resolved, if it is."""
-    found = find(conditions, RESOLVED)
-    return found.last_transition_time if found is not None and found.status is ConditionStatus.TRUE else None
+def accepted(annotations: Mapping[str, str]) -> str:
+    """Return the lesson that a person accepted; a draft is none (the admission policy says who may write this)."""
+    return annotations.get(LESSON, "") if annotations.get(LESSON_BY) else ""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from hemostat.api.incident import OBSERVED, Incident, IncidentStatus, Progress
+from hemostat.api.incident import OBSERVED, Incident, IncidentStatus, Lesson, Progress
 from hemostat.api.meta import Model, TargetRef
 from hemostat.api.remediation import Remediation
 from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
@@ -135,7 +135,15 @@ class Store:
         part["conditions"] = [c for c in part["conditions"] if c["type"] in OBSERVED]
         part["timeline"] = [t for t in part["timeline"] if t["by"] == BY]
         part.pop("progress", None)
+        part.pop("lesson", None)
         self._apply("Incident", incident, INCIDENT, part)
+
+    def write_lesson(self, incident: Incident, lesson: Lesson) -> None:
+        """Apply the draft of a lesson, and nothing else: looks go on meanwhile."""
+        meta = incident.metadata
+        body = _object("Incident", meta.namespace, meta.name) | {"status": {"lesson": lesson.wire()}}
+        body["metadata"]["uid"] = meta.uid  # another one of that name is another incident
+        self._kube.apply(INCIDENT.path(meta.namespace, meta.name, "status"), body, f"{MANAGER}-lesson", force=True)
 
     def write_progress(self, namespace: str, name: str, uid: str, progress: Progress) -> None:
         """Apply where the Incident of this uid is, as a manager of its own. Raises `NotFound` if it is gone."""

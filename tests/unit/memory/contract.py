@@ -85,6 +85,16 @@ class Contract(ABC):
         assert memory.outcomes("bad-release", "scale", "shop") == Counter({Outcome.WORSE: 1})
         assert not memory.outcomes("bad-release", "restart", "shop")
 
+    def test_what_was_tried_is_told_the_newest_first_and_what_was_left_alone_is_not(self, memory):
+        for i in range(5):
+            memory.remember(episode(f"uid-{i}", resolved=i, tries=tried(Outcome.HEALED) if i else ()))
+        memory.remember(episode("other", namespace="bank", resolved=9, tries=tried(Outcome.WORSE)))
+        assert [e.uid for e in memory.tried("shop", 3)] == ["uid-4", "uid-3", "uid-2"]
+        assert [e.uid for e in memory.tried("shop", 99)] == ["uid-4", "uid-3", "uid-2", "uid-1"]
+        assert memory.tried("shop", 1)[0] == episode("uid-4", resolved=4, tries=tried(Outcome.HEALED))
+        assert [e.uid for e in memory.tried(EVERYWHERE, 1)] == ["other"]
+        assert memory.tried("", 9) == memory.tried("shop", 0) == []
+
     def test_beyond_the_maximum_the_oldest_are_forgotten_with_what_was_tried(self):
         memory = self.open(maximum=3)
         for i in range(5):

@@ -3,14 +3,20 @@
 from pathlib import Path
 
 from tests.unit.builders import T0, at, condition, incident, remediation, signal
+from tests.unit.memory.episodes import episode
 from tests.unit.observe.town import Api, Told
 
-from hemostat.api.incident import Evidence, EvidenceKind
+from hemostat.api.identity import LESSON, LESSON_BY
+from hemostat.api.incident import Evidence, EvidenceKind, Lesson
+from hemostat.api.remediation import Calibration
 from hemostat.clock import FakeClock
 from hemostat.errors import Retry
+from hemostat.memory.episode import Outcome, Try
 from hemostat.memory.sqlite import SqliteMemory
 from hemostat.observe.incident import IncidentKeeper
+from hemostat.observe.lessons import Lessons
 from hemostat.observe.recollection import Recollection
+from hemostat.observe.worth import Worth, curves
 from hemostat.signals.correlate import Word
 from hemostat.signals.evaluate import Look, WatchState
 from hemostat.signals.workload import Scene
@@ -84,3 +90,75 @@ def test_without_the_memory_everything_goes_on(tmp_path, caplog):
     _, _, past = office(tmp_path, memory=Broken())
     assert list(past.similar(over())) == []
     assert "is diagnosed without past ones: the disk is full" in caplog.text
+
+
+def with_lesson(one, **notes):
+    return one.model_copy(update={"metadata": one.metadata.model_copy(update={"annotations": notes})})
+
+
+def test_only_a_lesson_that_a_person_accepted_is_remembered_and_shown(tmp_path):
+    drafted = {"text": "roll back at once [E1]", "cites": ["E1"], "resolvedTime": at(0)}
+    one = over()
+    one = one.model_copy(update={"status": one.status.model_copy(update={"lesson": Lesson.model_validate(drafted)})})
+    api, memory, past = office(tmp_path, one)
+    past.keep(("shop", "payment-1"))
+    assert memory.recall("uid-old", "shop").lesson == ""
+    half = with_lesson(one, **{LESSON: "nobody said so"})
+    past.note(half.wire())
+    api.items["payment-1"] = half
+    past.keep(("shop", "payment-1"))
+    assert memory.recall("uid-old", "shop").lesson == ""
+
+    whole = with_lesson(one, **{LESSON: "roll back at once, token=hunter2 [E1]", LESSON_BY: "ada"})
+    past.queue._due.clear()
+    past.note(whole.wire())
+    assert past.queue._due, "an accepted lesson is news"
+    api.items["payment-1"] = whole
+    past.keep(("shop", "payment-1"))
+    assert memory.recall("uid-old", "shop").lesson.startswith("roll back at once")
+    (shown,) = past.similar(over("payment-2", "uid-new"))
+    assert "lesson: roll back at once" in shown.summary
+    assert "hunter2" not in shown.summary
+
+
+def test_lessons_are_drafted_once_when_it_is_over(tmp_path):
+    api, _, _ = office(tmp_path, one := over())
+    written = []
+    api.write_lesson = lambda incident, lesson: written.append(lesson)
+    lessons = Lessons(api)
+    lessons.note(over(resolved=False).wire())
+    assert not lessons.queue._due
+    lessons.note(one.wire())
+    assert lessons.queue._due
+    lessons.write(("shop", "payment-1"))
+    assert [w.cites for w in written] == [("E1",)]
+    api.items["payment-1"] = one.model_copy(update={"status": one.status.model_copy(update={"lesson": written[0]})})
+    lessons.write(("shop", "payment-1"))
+    lessons.write(("shop", "gone"))
+    assert len(written) == 1
+
+
+def test_worth_is_of_the_namespace_and_of_who_said_so_and_nothing_without_a_memory_that_answers(tmp_path):
+    memory = SqliteMemory(tmp_path / "memory.db")
+    for n in range(20):
+        said = Try(runbook="r", action="scale", outcome=Outcome.HEALED, by="Matcher", percent=100)
+        wrong = Try(runbook="r", action="scale", outcome=Outcome.WORSE, by="Model", percent=100)
+        dumb = [Try(runbook="r", action="scale", outcome=o, by="Matcher", percent=100) for o in (Outcome.DENIED,)]
+        memory.remember(episode(f"uid-{n}", tries=(said, wrong, *dumb) if n < 12 else (said,)))
+    worth = Worth(memory, lambda: T0)
+    assert (worth.of("shop", "Matcher", 100).percent, worth.of("shop", "Matcher", 100).outcomes) == (62, 32)
+    assert worth.of("shop", "Model", 100).percent == 7, "1 of 14: none of the model's was right"
+    assert worth.of("bank", "Matcher", 100).percent is None
+
+    class Dumb:
+        def tried(self, *_):
+            raise Retry("busy")
+
+    assert Worth(Dumb(), lambda: T0).of("shop", "Matcher", 100) == Calibration(by="Matcher")
+
+
+def test_a_model_that_agrees_is_never_worth_more_than_the_matcher_alone():
+    wrong = [Try(runbook="r", action="a", outcome=Outcome.INEFFECTIVE, by="Matcher", percent=80)] * 15
+    right = [Try(runbook="r", action="a", outcome=Outcome.HEALED, by="Model", percent=80)] * 15
+    found = curves([episode("a", tries=tuple(wrong)), episode("b", tries=tuple(right))])
+    assert found.worth("Model", 80).percent == found.worth("Matcher", 80).percent == 50

@@ -1,0 +1,107 @@
+"""The lesson of an incident that is over, drafted from what its Incident holds (pure).
+
+No model has a part in it: every clause says what stands in the Incident, and cites the evidence that shows it.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from hemostat.api.incident import RESOLVED, Evidence, EvidenceKind, Incident, Lesson
+from hemostat.api.meta import Condition, find, is_true
+from hemostat.api.remediation import FINISHED, Remediation
+from hemostat.diagnosis.outcomes import tried
+from hemostat.diagnosis.redact import redact
+from hemostat.signals.rules import one_line
+from hemostat.signals.words import duration
+
+MAX_CITED = 4
+"""Items that one clause cites."""
+MAX_TRIES = 6
+MAX_WORDS, MAX_CLAUSE = 1024, 240
+_CITED = re.compile(r"\[((?:E[1-9][0-9]{0,3})(?: E[1-9][0-9]{0,3})*)\]")
+
+
+def lesson_due(incident: Incident) -> datetime | None:
+    """Return since when an Incident is resolved, if its lesson is not drafted yet."""
+    since = resolved_since(incident.status.conditions)
+    known = incident.status.lesson
+    return None if since is None or (known is not None and known.resolved_time == since) else since
+
+
+def resolved_since(conditions: Sequence[Condition]) -> datetime | None:
+    """Return since when an Incident is resolved, if it is."""
+    found = find(conditions, RESOLVED)
+    return found.last_transition_time if found is not None and is_true(conditions, RESOLVED) else None
+
+
+def draft_lesson(incident: Incident, remediations: Sequence[Remediation]) -> Lesson | None:
+    """Return the lesson, or None while the incident is not over.
+
+    :param remediations: those of the Incident; others are left out.
+    """
+    since = resolved_since(incident.status.conditions)
+    if since is None:
+        return None
+    clauses = [_happened(incident), _cause(incident), _tried(incident, remediations), _ended(incident, since)]
+    text = ". ".join(clause for clause in clauses if clause)[:MAX_WORDS]
+    return Lesson(text=text, cites=cited(text), resolved_time=since)
+
+
+def cited(text: str) -> tuple[str, ...]:
+    """Return the ids of evidence that a lesson cites, each once."""
+    return tuple(dict.fromkeys(id_ for group in _CITED.findall(text) for id_ in group.split()))
+
+
+def unknown(text: str, evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    """Return what a lesson cites that is no evidence of the Incident."""
+    known = {e.id for e in evidence}
+    return tuple(id_ for id_ in cited(text) if id_ not in known)
+
+
+def _happened(incident: Incident) -> str:
+    target, status = incident.spec.target_ref, incident.status
+    shown = [e.id for e in status.evidence if e.kind is EvidenceKind.SIGNAL]
+    return _clause(f"{target.kind} {target.name}: {status.summary or incident.spec.title}", shown)
+
+
+def _cause(incident: Incident) -> str:
+    diagnosis = incident.status.diagnosis
+    ref = diagnosis.runbook_ref if diagnosis is not None else None
+    chosen = next((h for h in diagnosis.hypotheses if ref and h.runbook == ref.name), None) if diagnosis else None
+    if chosen is None:
+        return "Cause: not found"
+    return _clause(f"Cause: {chosen.cause} (Runbook {chosen.runbook})", chosen.cites)
+
+
+def _tried(incident: Incident, remediations: Sequence[Remediation]) -> str:
+    mine = [r for r in remediations if r.spec.incident_ref.uid == incident.metadata.uid]
+    over = [r for r in mine if is_true(r.status.conditions, FINISHED)]
+    if not over:
+        return "Nothing was tried"
+    ordered = sorted(over, key=lambda r: (r.spec.opening, r.spec.step, r.spec.attempt))[-MAX_TRIES:]
+    numbers = {e.key: e.id for e in incident.status.evidence if e.kind is EvidenceKind.OUTCOME}
+    keys = {
+        r.metadata.name: i.identity
+        for r, i in zip(tried(incident, mine).over, tried(incident, mine).items(), strict=True)
+    }
+    said = []
+    for remediation in ordered:
+        finished = find(remediation.status.conditions, FINISHED)
+        what = f"{remediation.spec.action}: {finished.reason if finished is not None else ''}"
+        number = numbers.get(keys.get(remediation.metadata.name, ""))
+        said.append(_clause(what, [number] if number else []))
+    return f"Tried {', '.join(said)}"
+
+
+def _ended(incident: Incident, since: datetime) -> str:
+    resolved = find(incident.status.conditions, RESOLVED)
+    reason = f"{resolved.reason}: {resolved.message}" if resolved is not None else ""
+    lasted = duration(max(0.0, (since - incident.spec.opened_time).total_seconds()))
+    return _clause(f"Over after {lasted} ({reason})", [])
+
+
+def _clause(text: str, cites: Sequence[str]) -> str:
+    """Return one line without secrets, and without what looks like a citation but is telemetry's own text."""
+    said = _CITED.sub("", one_line(redact(text), MAX_CLAUSE))
+    return f"{said} [{' '.join(cites[:MAX_CITED])}]" if cites else said
