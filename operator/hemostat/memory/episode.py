@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hemostat.api.incident import RESOLVED, Advice, Incident
+from hemostat.api.incident import RESOLVED, Advice, EvidenceKind, Incident
 from hemostat.api.meta import Label, Model, Name, Percent, Short, Text, Time, Uid, Word, find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, Remediation
 from hemostat.signals.correlate import openings
@@ -63,7 +63,14 @@ _ENDINGS = {
     "CauseResolved": Ending.WITH_CAUSE,
 }
 """By the reason of the Incident's condition `Resolved`; every other reason says why nobody looks any more."""
-_TOLD = frozenset({"Signal", "Change", "Workload", "Event", "Log", "Step"})
+_TOLD = (
+    EvidenceKind.SIGNAL,
+    EvidenceKind.CHANGE,
+    EvidenceKind.WORKLOAD,
+    EvidenceKind.EVENT,
+    EvidenceKind.LOG,
+    EvidenceKind.STEP,
+)
 """Kinds of evidence that say what an incident looks like. Past episodes do not: found once, they would always be."""
 _VERDICTS = {o.value: o for o in (Outcome.HEALED, Outcome.INEFFECTIVE, Outcome.WORSE)}
 
@@ -114,7 +121,7 @@ def text_of(incident: Incident, redact: Redact) -> str:
     names = {f"signal/{s.key}": named(s) for s in incident.status.signals}
     lines = []
     for item in incident.status.evidence:
-        if item.kind.value not in _TOLD:
+        if item.kind not in _TOLD:
             continue
         name = names.get(item.key.removesuffix(f"/{Advice.CUT}"), "")
         lines.append(item.summary if not name or name in item.summary else f"{name}: {item.summary}")
