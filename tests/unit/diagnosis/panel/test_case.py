@@ -1,0 +1,26 @@
+"""When is it the same question? An answer that is given again must fit the evidence as it is numbered now."""
+
+from dataclasses import replace
+
+from tests.unit.diagnosis.panel.scripted import NOW, K, case, evidence
+
+from hemostat.clock import FakeClock
+
+
+def test_the_same_evidence_at_another_time_is_the_same_question():
+    one = case(evidence(1), evidence(2, K.LOG))
+    later = FakeClock(NOW).step(60)
+    again = tuple(e.model_copy(update={"observed_time": later}) for e in one.evidence)
+    assert replace(one, evidence=again).key == one.key
+
+
+def test_other_evidence_runbooks_or_numbers_are_another_question():
+    one = case(evidence(1), evidence(2, K.LOG))
+    others = [
+        case(evidence(1), evidence(2, K.LOG, summary="another line")),
+        case(evidence(1), evidence(3, K.LOG, key="Log/2")),
+        case(evidence(1), evidence(2, K.LOG), candidates=("bad-rollout", "saturation")),
+        case(evidence(1), evidence(2, K.LOG), withheld={K.CHANGE: 1}),
+        replace(one, incident="uid-2"),
+    ]
+    assert len({one.key, *(o.key for o in others)}) == 1 + len(others)
