@@ -1,4 +1,4 @@
-"""The lesson of an incident: every clause says what the Incident holds and cites it; a stranger's text cites nothing."""
+"""The lesson of an incident: each clause says what the Incident holds and cites it; a stranger's text cites nothing."""
 
 from tests.unit.builders import at, condition, incident, remediation
 

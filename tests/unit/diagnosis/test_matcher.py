@@ -204,3 +204,33 @@ def test_an_expression_that_could_run_for_ever_is_refused_and_never_run(bomb):
 def test_an_ordinary_nested_question_is_allowed():
     text = "signals.all(s, changes.all(c, workload.troubles.all(t, s.subject != c.subject && t != '')))"
     assert expression_error(Symptom(name="x", expression=text)) is None
+
+
+def test_it_abstains_where_too_little_of_a_runbook_was_found_and_says_what_is_missing():
+    book = runbook(
+        "thin",
+        symptoms=[symptom("errors", "size(signals) > 0", 29), symptom("full", "size(changes) > 50", 71)],
+    )
+    found = answer(book)
+    assert (found.matched, found.reason) == (False, "InsufficientEvidence")
+    assert "29 % of Runbook thin was found, at least 30 % must be; not found: full" in found.message
+    assert (found.diagnosis.abstained.least_percent, found.diagnosis.abstained.missing) == (30, ("thin: full",))
+    assert found.diagnosis.hypotheses[0].ruled_out.startswith("insufficient evidence: 29 %")
+    enough = runbook("enough", symptoms=[symptom("errors", "size(signals) > 0", 30), symptom("full", "false", 70)])
+    assert answer(enough).matched
+
+
+def test_a_tie_and_no_match_are_abstentions_too_and_an_answer_is_none():
+    need = [symptom("errors", "size(signals) > 0", 5), symptom("rollout", "false", 1, "Required")]
+    assert answer(runbook("a", symptoms=need)).diagnosis.abstained.missing == ("a: rollout",)
+    same = [symptom("errors", "size(signals) > 0", 5), symptom("more", "false", 1)]
+    tie = answer(runbook("a", symptoms=same), runbook("b", symptoms=same))
+    assert (tie.reason, tie.diagnosis.abstained.missing) == ("RunbooksTie", ("a: more", "b: more"))
+    assert answer(runbook("a", symptoms=same)).diagnosis.abstained is None
+
+
+def answer(*books):
+    facts = Facts(
+        target={"kind": "Deployment", "name": "x"}, signals=(signal(),), changes=(), workload=None, troubles=()
+    )
+    return match(books, "Deployment", facts, ())

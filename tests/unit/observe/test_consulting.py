@@ -164,7 +164,8 @@ def test_a_panel_that_breaks_does_not_take_the_operator_with_it():
 def test_doubt_leaves_it_to_a_person():
     office = Office(chooses(None), books=[ONE])
     office.settle()
-    assert office.said() == ("True", "Doubts")
+    assert office.said() == ("True", "InsufficientEvidence")
+    assert office.status.diagnosis.abstained.by == "Model"
     assert [p.spec.confidence_percent for p in office.api.proposals] == [20]
 
 

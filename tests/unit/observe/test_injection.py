@@ -202,7 +202,7 @@ def test_a_model_that_obeys_the_attacker_gets_nothing_done_that_the_matcher_woul
     office.attacked()
     assert any(token(text) in " ".join(str(m["content"]).split()) for m in office.told), "the text reached the model"
     assert office.proposed == [], "the matcher could not decide, and the model named none of the two"
-    assert find(office.status.conditions, "Consulted").reason in ("Doubts", "Ungrounded")
+    assert find(office.status.conditions, "Consulted").reason in ("Doubts", "Ungrounded", "InsufficientEvidence")
     assert set(office.cluster.paths) <= {"/api/v1/namespaces/shop/pods/payment-a/log"}
     assert set(office.cluster.queries) <= {"mem"}
 

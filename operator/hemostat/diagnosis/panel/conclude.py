@@ -6,10 +6,11 @@ gate lets pass unattended is what the matcher alone would have let pass, or less
 
 from dataclasses import dataclass, replace
 
-from hemostat.api.incident import Hypothesis, ModelUsage, Statement
+from hemostat.api.incident import Abstention, Hypothesis, ModelUsage, Statement
 from hemostat.api.meta import LocalRef
-from hemostat.diagnosis.matcher import Conclusion
+from hemostat.diagnosis.matcher import INSUFFICIENT, LEAST_PERCENT, Conclusion
 from hemostat.diagnosis.panel.consultation import Consultation, Usage
+from hemostat.diagnosis.panel.reply import Verdict
 
 DOUBTED_PERCENT = 20
 """Confidence in what the matcher found and the model does not believe: a person decides."""
@@ -23,7 +24,7 @@ class Concluded:
     consulted: bool
     """Whether what a model said counts."""
     reason: str
-    """Agrees, Chose, Doubts, Explains, Ungrounded, or why it could not be asked."""
+    """Agrees, Chose, InsufficientEvidence, Doubts, Explains, Ungrounded, or why it could not be asked."""
     message: str
 
 
@@ -44,14 +45,18 @@ def conclude(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRef]
     told = _with(matched, heard, verdict.cause)
     if not candidates:
         return Concluded(told, True, "Explains", "no Runbook matches; the model says what it takes for the cause")
+    if verdict.runbook is None or verdict.confidence < LEAST_PERCENT:
+        return Concluded(_doubted(told, chosen, verdict), True, INSUFFICIENT, _abstains(verdict)[:1024])
     if verdict.runbook not in candidates:
-        what = "it abstains" if verdict.runbook is None else f"it names {verdict.runbook!r}, which does not match"
-        message = f"the model does not confirm what the matcher found: {what}"
+        message = (
+            f"the model names {verdict.runbook!r}, which does not match: it does not confirm what the matcher found"
+        )
         return Concluded(_doubted(told, chosen), True, "Doubts", message[:1024])
     percent = min(candidates[verdict.runbook].confidence_percent, verdict.confidence)
     diagnosis = told.diagnosis.model_copy(
         update={
             "by": "Model",
+            "abstained": None,
             "runbook_ref": refs[verdict.runbook],
             "hypotheses": _ordered(told.diagnosis.hypotheses, verdict.runbook, percent, heard),
         }
@@ -87,14 +92,26 @@ def _usage(used: Usage, models: tuple[str, ...]) -> ModelUsage | None:
     )
 
 
-def _doubted(told: Conclusion, chosen: str) -> Conclusion:
+def _abstains(verdict: Verdict) -> str:
+    missing = f"; it would have to see: {'; '.join(verdict.missing)}" if verdict.missing else ""
+    if verdict.runbook is None:
+        return f"insufficient evidence: the model abstains{missing}"
+    sure = f"{verdict.confidence} % sure of {verdict.runbook}, at least {LEAST_PERCENT} % is an answer"
+    return f"insufficient evidence: the model is {sure}{missing}"
+
+
+def _doubted(told: Conclusion, chosen: str, abstains: Verdict | None = None) -> Conclusion:
+    """Take away confidence; of a model that abstains, say what is missing."""
     hypotheses = tuple(
         h.model_copy(update={"confidence_percent": min(h.confidence_percent, DOUBTED_PERCENT)})
         if h.runbook == chosen
         else h
         for h in told.diagnosis.hypotheses
     )
-    return replace(told, diagnosis=told.diagnosis.model_copy(update={"hypotheses": hypotheses}))
+    update: dict[str, object] = {"hypotheses": hypotheses}
+    if abstains is not None:
+        update["abstained"] = Abstention(by="Model", least_percent=LEAST_PERCENT, missing=abstains.missing)
+    return replace(told, diagnosis=told.diagnosis.model_copy(update=update))
 
 
 def _ordered(

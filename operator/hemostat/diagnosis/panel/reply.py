@@ -59,6 +59,8 @@ class Verdict(Reply):
     """What the conclusion rests on."""
     ruled_out: Annotated[tuple[RuledOut, ...], Field(max_length=16)]
     """The other candidates."""
+    missing: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=8)] = ()
+    """If you abstain: what evidence would decide."""
 
 
 R = TypeVar("R", bound=Reply)

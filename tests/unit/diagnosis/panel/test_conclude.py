@@ -1,11 +1,12 @@
 """What a model may change: the choice among what the matcher found, and confidence only downwards."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.unit.diagnosis.panel.scripted import claim, verdict
 
-from hemostat.api.incident import Diagnosis, Hypothesis
+from hemostat.api.incident import Abstention, Diagnosis, Hypothesis
 from hemostat.api.meta import LocalRef
 from hemostat.diagnosis.matcher import Conclusion
 from hemostat.diagnosis.panel.conclude import conclude
@@ -76,7 +77,29 @@ def test_a_tie_is_what_a_model_is_for():
     assert said.message == "the model chose saturation where the matcher could not decide"
 
 
-@pytest.mark.parametrize("named", [None, "quota", "drop-database", ""])
+@pytest.mark.parametrize(("named", "sure"), [(None, 100), ("rollout", 29), ("saturation", 0)])
+def test_a_model_may_say_that_the_evidence_is_insufficient_and_what_is_missing(named, sure):
+    found = heard(named, sure)
+    told = found.verdict.model_copy(update={"missing": ("logs of payment from before 12:00",)})
+    said = conclude(matched(), replace(found, verdict=told), REFS)
+    assert (said.reason, said.consulted) == ("InsufficientEvidence", True)
+    assert "insufficient evidence" in said.message
+    assert "logs of payment" in said.message
+    abstained = said.conclusion.diagnosis.abstained
+    assert (abstained.by, abstained.least_percent, abstained.missing) == ("Model", 30, told.missing)
+    assert percents(said.conclusion.diagnosis)["rollout"] == 20
+    assert said.conclusion.diagnosis.by == "Matcher"
+
+
+def test_where_the_model_answers_the_matcher_s_abstention_is_over():
+    tie = matched("", rollout=80, saturation=80)
+    unsure = Abstention(by="Matcher", least_percent=30, missing=("rollout: changed",))
+    tie = replace(tie, diagnosis=tie.diagnosis.model_copy(update={"abstained": unsure}))
+    assert conclude(tie, heard("saturation"), REFS).conclusion.diagnosis.abstained is None
+    assert conclude(tie, heard(failure=("Deadline", "late")), REFS).conclusion.diagnosis.abstained == unsure
+
+
+@pytest.mark.parametrize("named", ["quota", "drop-database", ""])
 def test_what_is_no_candidate_is_doubt_and_a_person_decides(named):
     said = conclude(matched(), heard(named, 100), REFS)
     assert said.conclusion.diagnosis.runbook_ref == REFS["rollout"]
