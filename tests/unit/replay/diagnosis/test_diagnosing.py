@@ -146,7 +146,7 @@ def output(name, text, tool=""):
 
 
 def test_every_output_is_shown_before_any_is_shown_whole():
-    shown = exhibits.exhibits([output(f"o{n}", "line of text\n" * 3000) for n in range(10)])
+    shown = exhibits.exhibits([output(f"o{n}", "line of text\n" * 400) for n in range(10)])
     begun = list(exhibits.opening(shown))
     assert {i.subject for i in begun} == {f"o{n}" for n in range(10)}
     assert sum(len(i.summary) for i in begun) <= exhibits.MAX_OPENING_CHARS

@@ -187,13 +187,14 @@ def test_a_text_that_multiplies_itself_is_no_manifest():
     assert read(("bomb", "\n".join(lines) + "\nspec: {volumes: *a8}\n")).objects == {}
 
 
-def test_tables_and_descriptions_are_bounded():
-    many = [f"payment-7d9f8b6c5-{n:05d}     0/1     Error   0    22m" for n in range(5000)]
+def test_tables_and_objects_are_bounded(monkeypatch):
+    monkeypatch.setattr(objects, "MAX_ROWS", 20)
+    monkeypatch.setattr(objects, "MAX_OBJECTS", 50)
+    many = [f"payment-7d9f8b6c5-{n:05d}     0/1     Error   0    22m" for n in range(100)]
     text = "NAME  READY  STATUS  RESTARTS  AGE\n" + "\n".join(many)
-    assert len(read(("pods", text)).objects) < objects.MAX_ROWS
-    assert (
-        len(read(*((f"pods{n}", text.replace("payment", f"p{n}")) for n in range(12))).objects) == objects.MAX_OBJECTS
-    )
+    assert len(read(("pods", text)).objects) == 19
+    tables = ((f"pods{n}", text.replace("payment", f"p{n}")) for n in range(12))
+    assert len(read(*tables).objects) == 50
 
 
 # --- files
