@@ -3,6 +3,7 @@ provider on loopback. Two Runbooks fit, so the matcher cannot decide.
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ import pytest
 from tests.api import objects
 from tests.api.frameworks import served
 from tests.api.programs import until
-from tests.api.provider import Provider, failed, of_schema, verdict
-from tests.api.support import MANAGER, Cluster
+from tests.api.provider import Provider, calls, failed, of_schema, verdict
+from tests.api.support import MANAGER, Cluster, rest
+from tests.api.test_gone import CRASHES as WAITING
 from tests.api.test_gone import Incidents, crashing, running
 
 from hemostat.api.identity import OBSERVE_USER
+from hemostat.api.incident import MAX_EVIDENCE, MAX_POINTS, EvidenceKind, Plot
+from hemostat.clock import rfc3339
+from hemostat.diagnosis.evidence import Item, append
 from hemostat.observe.permits import ANNOTATION
 
 Json = dict[str, Any]
@@ -51,8 +56,8 @@ def trouble(cluster: Cluster, namespace: str) -> tuple[Incidents, str]:
     return Incidents(cluster, namespace), crashing(cluster, namespace)
 
 
-def permitted(cluster: Cluster, namespace: str) -> None:
-    change = {"metadata": {"annotations": {ANNOTATION: "Signal,Workload,Change,Event"}}}
+def permitted(cluster: Cluster, namespace: str, kinds: str = "Signal,Workload,Change,Event") -> None:
+    change = {"metadata": {"annotations": {ANNOTATION: kinds}}}
     cluster.admin.merge_patch(f"/api/v1/namespaces/{namespace}", change, MANAGER)
 
 
@@ -105,3 +110,89 @@ def test_a_namespace_that_does_not_say_so_sends_nothing(
         with running(cluster, "observe", OBSERVE_USER, tmp_path):
             until(lambda: found.condition(uid, "Consulted") == ("False", "NotPermitted"), 60, "it says why")
     assert provider.requests == []
+
+
+CANARIES = {"hunter2-canary": "password=hunter2-canary", "ann.canary": "user ann.canary@example.org"}
+
+
+def planted(cluster: Cluster, namespace: str, uid: str) -> None:
+    """Say secrets where the kubelet would say why a container waits, and in an Event about its pod."""
+    name, text = f"payment-{uid[:8]}", f"cannot start: {', '.join(CANARIES.values())}"
+    waiting = {**WAITING, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": text}}}
+    path = rest("pods", namespace, "v1", f"{name}/status")
+    pod = cluster.admin.merge_patch(path, {"status": {"containerStatuses": [waiting]}}, MANAGER)
+    now = rfc3339(datetime.now(UTC)).split(".")[0] + "Z"
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name}.1", "namespace": namespace},
+        "involvedObject": {"kind": "Pod", "name": name, "namespace": namespace, "uid": pod["metadata"]["uid"]},
+        "reason": "BackOff",
+        "message": text,
+        "type": "Warning",
+        "count": 3,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+    }
+    cluster.make(event)
+
+
+@pytest.mark.timeout(180)
+def test_what_is_gathered_and_looked_up_is_evidence_without_what_may_not_be_told(
+    cluster: Cluster, namespace: str, trouble: tuple[Incidents, str], tmp_path: Path, monkeypatch
+) -> None:
+    """A model that asks for whatever it can: Events are there, logs may not be read, and no path is a model's."""
+    found, uid = trouble
+    permitted(cluster, namespace, "Signal,Workload,Change,Event,Log")
+    planted(cluster, namespace, uid)
+    concludes = of_schema(verdict("bad-data", "payment", confidence=80))
+    asks = calls(
+        ("logs", {"pod": f"payment-{uid[:8]}", "container": "", "previous": False}),
+        ("logs", {"pod": "../../kube-system/pods/x", "container": "", "previous": False}),
+        ("delete_pod", {"pod": "payment"}),
+        ("events", {}),
+    )
+
+    def plays(body: Json) -> Any:
+        offered = {tool["function"]["name"] for tool in body.get("tools", ())}
+        told = any(message["role"] == "tool" for message in body["messages"])
+        return asks if "logs" in offered and not told else concludes(body)
+
+    provider = Provider(plays)
+    with served(provider.application()) as url:
+        for name, value in {
+            "HEMOSTAT_MODELS": "openai/scripted",
+            "OPENAI_API_KEY": "sk-canary",
+            "OPENAI_BASE_URL": f"{url}/v1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        with running(cluster, "observe", OBSERVE_USER, tmp_path):
+            until(lambda: found.condition(uid, "Consulted") == ("True", "Chose"), 60, "the model chose")
+            status = found.of(uid)["status"]
+    sent, log = json.dumps(provider.requests), (tmp_path / "observe.log").read_text()
+    (said,) = (e["summary"] for e in status["evidence"] if e["kind"] == "Event")
+    assert "[REDACTED:password]" in said
+    assert "[REDACTED:email]" in said
+    told = {m["content"] for body in provider.requests for m in body["messages"] if m["role"] == "tool"}
+    assert any(text.startswith("it cannot be looked up: ") and "pods/log" in text for text in told), told
+    assert any("is no pod of the target" in text for text in told)
+    assert any("there is no tool 'delete_pod'" in text for text in told)
+    assert [c for c in (*CANARIES, "sk-canary") if c in sent + log + json.dumps(status)] == []
+
+
+def test_the_largest_evidence_there_can_be_is_taken_by_the_api_server(cluster: Cluster, namespace: str) -> None:
+    now = datetime.now(UTC)
+    line = Plot(
+        unit="x" * 16,
+        start_time=now,
+        seconds=tuple(range(86_400 - MAX_POINTS, 86_400)),
+        values=("-999999999999999.123456789",) * MAX_POINTS,
+    )
+    items = [
+        Item(f"{n} " + "\U0001f70a" * 510, EvidenceKind.SERIES, "s", "\U0001f70a" * 1024, now, line) for n in range(99)
+    ]
+    evidence = [e.wire() for e in append((), items, now)]
+    assert 30 < len(evidence) <= MAX_EVIDENCE
+    body = cluster.make(objects.named("Incident", objects.MAXIMAL["Incident"], "large", namespace))
+    kept = cluster.set_status(body, {**objects.MAXIMAL_STATUS["Incident"], "evidence": evidence})
+    assert kept["status"]["evidence"] == evidence
