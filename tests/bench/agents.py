@@ -130,13 +130,18 @@ def rows(told: Iterable[Told], key: Callable[[Truth], str]) -> dict[str, dict[st
 
 def kinds(told: list[Told]) -> dict[str, dict[str, Any]]:
     """Return a row for each kind of trouble, with the healthy members of its pairs."""
-    kind_of = {one.truth.pair: one.truth.kind for one in told if one.truth.pair and one.truth.kind}
+    kind_of = kinds_of_pairs(told)
     return rows(told, lambda t: t.kind or kind_of.get(t.pair, "none"))
+
+
+def kinds_of_pairs(told: Iterable[Told]) -> dict[str, str]:
+    """Return the trouble of each pair's member that is in trouble."""
+    return {one.truth.pair: one.truth.kind for one in told if one.truth.pair and one.truth.kind}
 
 
 def peer_rows(told: list[Told]) -> dict[str, dict[str, Any]]:
     """Return how the peers' rules do on the same conversations, by kind: they see all content, within one agent."""
-    kind_of = {one.truth.pair: one.truth.kind for one in told if one.truth.pair and one.truth.kind}
+    kind_of = kinds_of_pairs(told)
     found: dict[str, dict[str, Any]] = {}
     for name in told[0].peers if told else ():
         by: dict[str, Counter[str]] = defaultdict(Counter)
@@ -232,7 +237,7 @@ def visible(told: Iterable[Told]) -> list[Told]:
 
 def seeable(told: list[Told]) -> list[Told]:
     """Return the same without the pairs of what only open spans show, where no guard tells of them."""
-    kind_of = {one.truth.pair: one.truth.kind for one in told if one.truth.pair and one.truth.kind}
+    kind_of = kinds_of_pairs(told)
     return [one for one in visible(told) if one.truth.guard or kind_of.get(one.truth.pair) not in OPEN_ONLY]
 
 
@@ -243,7 +248,7 @@ def by_what_shows(told: Iterable[Told]) -> dict[str, dict[str, Any]]:
     `silence`: what differs is not told at all.
     """
     told = [one for one in told if one.shows]
-    kind_of = {one.truth.pair: one.truth.kind for one in told if one.truth.kind}
+    kind_of = kinds_of_pairs(told)
     by: dict[str, dict[str, list[Told]]] = defaultdict(lambda: defaultdict(list))
     for one in told:
         by[f"{kind_of.get(one.truth.pair, 'none')}; {_sees(one.truth)}"][str(one.shows)].append(one)

@@ -97,7 +97,7 @@ def _as_other(made: list[Step], n: int, now: float) -> Iterator[Step]:
     span = n.to_bytes(8, "big")
     for i, step in enumerate(made):
         ids = {"trace": span * 2, "span": bytes((1 + i,)) + span[1:], "parent": bytes((9,)) + span[1:]}
-        yield replace(step, conversation=f"{n:016x}", started=now - 1.0, ended=now - 0.5, **ids)
+        yield step.but(conversation=f"{n:016x}", started=now - 1.0, ended=now - 0.5, **ids)
 
 
 def _resident() -> int:

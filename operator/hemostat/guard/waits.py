@@ -86,7 +86,7 @@ class Waits:
             span.set_attributes(said)
 
     def _holder(self, lock: str) -> dict[str, str]:
-        holders = self._holders.get(lock)
-        if not holders:
+        holders = self._holders.get(lock, [])
+        if len(set(holders)) != 1:  # of several who hold a semaphore any may let go: who is waited for is not known
             return {}
         return {names.WAIT_HOLDER: holders[0].agent, names.WAIT_HOLDER_CONVERSATION: holders[0].conversation}

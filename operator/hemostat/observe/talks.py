@@ -74,7 +74,8 @@ class Talks:
             standings = {b: self._detector.spend.against(service, b, now) for b in budgets}
             self._count_words(key, signals)
             inferences = self._detector.spend.inferences(service, METERED_SECONDS, now)
-            coverage = replace(self._coverages.of(service, now), inferences=inferences)
+            seen = self._coverages.of(service, now)
+            coverage = replace(seen, inferences=inferences, displaced=self._detector.overflows(now))
         since = (int(now) - HEARD_SECONDS) // 10
         recent = sum(n for tens, n in counts.items() if tens > since) if counts is not None else 0
         return Talk(troubles, recent, counts is not None, standings, coverage)

@@ -36,7 +36,8 @@ def visibility(seen: Coverage) -> Visibility:
     """Return how much can be seen of a service's conversations."""
     if not seen.opened and not seen.content:
         return Visibility.NONE
-    return Visibility.FULL if seen.opened and seen.content and not lacking(seen) else Visibility.PARTIAL
+    whole = seen.opened and seen.content and not seen.displaced and not lacking(seen)
+    return Visibility.FULL if whole else Visibility.PARTIAL
 
 
 def words(seen: Coverage) -> str:
@@ -59,6 +60,8 @@ def _reasons(seen: Coverage) -> Iterator[str]:
         yield f"{' and '.join(missing)}, so counts and budgets are lower bounds"
     if not seen.opened:
         yield "nothing tells of open spans (hemostat.guard), so deadlocks are not seen"
+    if seen.displaced:
+        yield "more spans are open than can be kept, so deadlocks may not be seen"
     if not seen.content:
         yield "content is not sent, so fewer loops are sure"
 

@@ -18,12 +18,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from hemostat.metrics import AGENT_STEPS
 from hemostat.telemetry.otlp import Kind
 from hemostat.telemetry.steps import Identity, Step, identities, of_logs, of_traces
+from hemostat.telemetry.window import REFUSED_SECONDS
 
 LOG = logging.getLogger(__name__)
 MAX_BYTES = 16 << 20
 """Requests that wait: some seconds of work. Those under way may come on top."""
-REFUSED_SECONDS = 60
-"""For so long it is told that requests were refused."""
 Sink = Callable[[Sequence[Step], Sequence[Identity], float], None]
 """Takes steps, all spans that came with them, and when they arrived, in seconds since 1970."""
 

@@ -23,7 +23,7 @@ KEEP_SECONDS = 600
 MAX_BYTES = 96 << 20
 """What is kept of closed seconds in all: beyond it everybody's oldest go."""
 REFUSED_SECONDS = 60
-"""For so long it is told that spans of one service too many were refused."""
+"""For so long it is told that something was refused: spans of one service too many, requests that had to wait."""
 _RELEASE_EVERY = 10
 
 

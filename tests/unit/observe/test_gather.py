@@ -20,12 +20,12 @@ from hemostat.signals.evaluate import WatchState, look
 from hemostat.signals.loops.verdict import Kind as Trouble
 from hemostat.signals.presets import Target, rules_of
 from hemostat.signals.workload import Scene
-from hemostat.telemetry.backlog import REFUSED_SECONDS, Backlog
+from hemostat.telemetry.backlog import Backlog
 from hemostat.telemetry.kernel.tables import MAX_SERVICES
 from hemostat.telemetry.otlp import Kind
 from hemostat.telemetry.reading import Reading
 from hemostat.telemetry.sample import Answer, Series
-from hemostat.telemetry.window import TraceWindows
+from hemostat.telemetry.window import REFUSED_SECONDS, TraceWindows
 
 METRIC = [{"name": "errors", "metric": {"query": "q", "above": "5"}}]
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemostat.signals.loops.kernel.cycle import FOUND, take
-from hemostat.signals.loops.kernel.ring import CONVERSATION, FAILED, SKETCH, STEP, TRANSIENT
+from hemostat.signals.loops.kernel.ring import CONVERSATION, DONE, FAILED, SKETCH, STEP, TRANSIENT
 from hemostat.signals.loops.recent import shed
 from hemostat.signals.loops.symbols import MAX_SYMBOLS, Symbol, Symbols
 from hemostat.signals.loops.trail import Did, Name, did
-from hemostat.telemetry.steps import Failure, Operation, Step
+from hemostat.telemetry.steps import RECEIPT, Failure, Operation, Step
 
 IDLE_SECONDS = 1800.0
 """A conversation in which nothing happened for so long is over."""
@@ -46,6 +46,8 @@ class Cycle:
     reworded: int
     same: int
     """Their results were those of the round before; of the others none is known."""
+    receipts: int
+    """Their results, and those of the round before, only say that it was done."""
     failed: int
     transient: int
     """They failed as overloaded services do."""
@@ -174,5 +176,4 @@ def _result(step: Step) -> int:
     """Return 16 bits that are not 0; 0 for none. What failed and says nothing has its failure for a result."""
     if step.result is None:
         return 0 if step.failed is Failure.NONE else _FAILURES[step.failed]
-    result = _short(step.result)
-    return result & 0xFFFF or 1
+    return DONE if step.result == RECEIPT else min(DONE - 1, step.result & 0xFFFF or 1)

@@ -36,6 +36,8 @@ class Coverage:
     """Share of spans whose parent is missing though their trace is over; 0 where it is too small to tell."""
     opened: bool = False
     """Whether open spans are told of."""
+    displaced: bool = False
+    """Whether there were more open spans than can be kept, of all senders together."""
     content: bool = False
     """Whether content is sent."""
     inferences: int = 0

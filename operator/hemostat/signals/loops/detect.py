@@ -117,6 +117,10 @@ class Detector:
         found = [*self._ended(now), *self._standstill.look(now)]
         return self._told_anew(found, now)
 
+    def overflows(self, now: float) -> bool:
+        """Tell whether there were more open spans than can be kept lately: what is stuck among them is not seen."""
+        return self._open.displaces(now)
+
     def troubles(self, now: float) -> Iterator[Told]:
         """Yield what was found within the last ten minutes, newest first: that which goes on, and that which ended."""
         for told in reversed(self._told.values()):

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from math import inf
 
 from hemostat.signals.loops.bank import Cycle
+from hemostat.signals.loops.kernel.ring import STEPS
 from hemostat.signals.loops.symbols import Symbol
 from hemostat.signals.loops.verdict import Advice, Edge, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Basis, Operation
@@ -22,8 +23,9 @@ BACK_OFF = 1.5
 """Pauses that grow by this factor are back-off."""
 FAN_OUT = 0.25
 """Share of steps that began before the same one of the last round was over: these are many at once, no rounds."""
-CUT_ROUNDS, CUT_REWORDED, CUT_SECONDS = 5, 8, 10.0
-"""Rounds (where it was asked in other words: more) and duration from which on a cycle that costs may be cut."""
+CUT_ROUNDS, CUT_REWORDED, CUT_SECONDS = 5, 12, 10.0
+"""Rounds (where it was asked in other words: more, as far as they are kept) and duration from which on a cycle that
+costs may be cut."""
 _BASIS = {Basis.SESSION: 1.0, Basis.TASK: 0.95, Basis.TRACE: 0.9}
 
 
@@ -94,7 +96,8 @@ def _verdict(
 
 
 def _evidence(cycle: Cycle) -> Evidence:
-    if 2 * cycle.known >= cycle.steps:
+    batch = 2 * cycle.receipts >= cycle.steps and 2 * cycle.reworded > cycle.steps  # done each time: no proof at all
+    if 2 * cycle.known >= cycle.steps and not batch:
         return Evidence.SAME if 2 * cycle.same >= cycle.steps else Evidence.ASKED
     return Evidence.NAMES if len(cycle.symbols) > 1 or _between_agents(cycle) else Evidence.NAME
 
@@ -150,12 +153,18 @@ def _backs_off(cycle: Cycle) -> bool:
 
 
 def _may_be_cut(cycle: Cycle, evidence: Evidence, since: float) -> bool:
-    """It costs, it runs at full speed, it has gone on for long enough, and it is known what comes of it."""
+    """It costs, it runs at full speed, it has gone on for long enough, and it is known what comes of it.
+
+    Services of which none is seen to call another may only have chosen equal ids for their conversations.
+    """
     lasted = cycle.ended - cycle.began
     sure = evidence in (Evidence.SAME, Evidence.ASKED)
-    rounds = CUT_REWORDED if 2 * cycle.reworded > cycle.steps else CUT_ROUNDS
+    rounds = CUT_ROUNDS
+    if 2 * cycle.reworded > cycle.steps:
+        rounds = min(CUT_REWORDED, STEPS // len(cycle.symbols) - 1)
     long = cycle.ended - min(cycle.began, since) >= CUT_SECONDS
-    return sure and cycle.rounds >= rounds and long and 2 * cycle.busy > lasted
+    strangers = len({s.service for s in cycle.symbols}) > 1 and not _between_agents(cycle)
+    return sure and cycle.rounds >= rounds and long and 2 * cycle.busy > lasted and not strangers
 
 
 def _kind(cycle: Cycle) -> Kind:

@@ -10,13 +10,16 @@ DEPTH = 10
 """Calls inside each other, of agents that call each other again, whatever their tasks."""
 SAME = 3
 """Calls inside each other with the very same task, when it has come back to an agent: nothing gets smaller."""
+TWICE_SECONDS = 0.1
+"""An agent that calls itself asks its model before: spans that begin within so long are of one call, told of by several
+instrumentations."""
 
 
 def too_deep(step: Step, steps: OpenSteps) -> Iterator[Verdict]:
     """Yield a verdict if an activation that has just begun is one too many."""
     if step.operation is not Operation.AGENT:
         return
-    who, above = steps.activated(step), steps.chain(step)
+    who, above = steps.activated(step), _once(step, steps.chain(step), steps.activated(step))
     mine = [one for name, one in above if name == who]
     if not mine:
         return
@@ -39,3 +42,14 @@ def too_deep(step: Step, steps: OpenSteps) -> Iterator[Verdict]:
         visibility=Visibility.FULL if task is not None else Visibility.PARTIAL,
         words=f"{who} is called inside its own call for the {len(mine)}. time{again}, and no call has returned",
     )
+
+
+def _once(step: Step, above: list[tuple[str, Step]], who: str) -> list[tuple[str, Step]]:
+    """Return the calls above one without those that it, or another of them, tells of once more."""
+    found: list[tuple[str, Step]] = []
+    inner, name = step, who
+    for other, one in above:
+        if not (other == name and inner.started - one.started <= TWICE_SECONDS):
+            found.append((other, one))
+        inner, name = one, other
+    return found

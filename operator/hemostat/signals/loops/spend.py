@@ -28,7 +28,7 @@ MOST_NAMED, MOST_MODELS = 16, 4
 
 @dataclass(slots=True)
 class Account:
-    """What one agent of one tenant spent."""
+    """What one agent spent for one payer."""
 
     minutes: Cells = field(default_factory=lambda: Cells(MINUTE, MINUTES))
     quarters: Cells = field(default_factory=lambda: Cells(QUARTER, QUARTERS))
@@ -71,7 +71,7 @@ class Standing:
 
 
 class Spend:
-    """Accounts by service, tenant and agent: those that were used last."""
+    """Accounts by service, payer and agent: those that were used last."""
 
     def __init__(self, prices: Prices | None = None, most: int = MOST_ACCOUNTS) -> None:
         self._prices = prices or Prices()
@@ -88,7 +88,7 @@ class Spend:
         """Count an ended inference of an agent."""
         usage = Usage(step.tokens_in, step.tokens_out, step.tokens_cached, step.tokens_stored)
         price = self._price(step.peer, step.provider)
-        account = self._account((step.service, step.tenant, agent))
+        account = self._account((step.service, step.payer, agent))
         account.calls.add(1.0, now)
         told = usage.tokens_in or usage.tokens_out
         if price is None or not told:

@@ -14,7 +14,10 @@ from hemostat.telemetry.steps import Failure, Operation, Step
 IN_A_ROW = 6
 """Failures of one conversation, with no success between, from which on it takes part in a storm."""
 WITHIN_SECONDS = 120.0
+EARLY = 3
 BACK_OFF = 1.5
+HAMMER_SECONDS = 30.0
+"""Within so long the failures in a row of who may be cut: waiting for ten seconds each time harms nobody."""
 AGAIN_SECONDS = 1.0
 """By the steps' own time."""
 MOST_TRYING, MOST_TOLD = 50_000, 64
@@ -29,6 +32,8 @@ class Trying:
     provider: Provider
     agent: str
     times: list[float] = field(default_factory=list)
+    early: float = 0.0
+    """Seconds that the first three took: pauses that have grown stay long when they reach their limit."""
     joined: bool = False
     """Whether it takes part in a storm that was looked at."""
 
@@ -55,6 +60,8 @@ class Storms:
         if len(self._trying) > self._most:
             self._trying.popitem(last=False)
         trying.times = [*trying.times[-IN_A_ROW + 1 :], step.ended]
+        if len(trying.times) == EARLY:
+            trying.early = trying.times[-1] - trying.times[0]
         if not _storms(trying):
             trying.joined = False
             return None
@@ -73,11 +80,12 @@ class Storms:
             for key, one in self._trying.items()
             if one.provider == provider and one.times[-1] >= since and _storms(one)
         ]
+        hammering = sum(one.times[-1] - one.times[0] <= HAMMER_SECONDS for _, one in here)
         agents = tuple(sorted({one.agent for _, one in here}))[:MOST_TOLD]
         name = " ".join(part for part in provider if part)
         return Verdict(
             kind=Kind.RETRY_STORM,
-            advice=Advice.CUT if len(here) > 2 else Advice.NOTIFY,
+            advice=Advice.CUT if hammering > 2 else Advice.NOTIFY,
             tenant="",
             conversation="",
             agents=agents,
@@ -95,5 +103,5 @@ def _storms(trying: Trying) -> bool:
     times = trying.times
     if len(times) < IN_A_ROW or times[-1] - times[0] > WITHIN_SECONDS:
         return False
-    early, late = times[2] - times[0], times[-1] - times[-3]
-    return late <= BACK_OFF * early
+    late = times[-1] - times[-EARLY]
+    return late <= BACK_OFF * trying.early

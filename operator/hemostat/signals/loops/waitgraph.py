@@ -117,8 +117,9 @@ class WaitGraph:
         if len(choice) < 2 or (first := self._steps.get(choice[0])) is None:
             return [(b, "") for b in below]
         group = tuple((b, "") for b in choice)
+        chosen = set(choice)
         waiting[(span, ANY_OF)] = Waiting(group, first.mode, self._steps.since(choice[0]))
-        return [(b, "") for b in below if b not in choice] + [(span, ANY_OF)]
+        return [(b, "") for b in below if b not in chosen] + [(span, ANY_OF)]
 
     def _awaited(self, step: Step, island: Island, todo: list[bytes]) -> tuple[list[bytes], Place]:
         """Return the activations of which one holds the lock, or answers, and where they are.

@@ -7,9 +7,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from hemostat.telemetry.steps.normalise import step
 from hemostat.telemetry.steps.raw import Identity, identities, logs, spans
-from hemostat.telemetry.steps.step import Basis, Failure, Operation, Source, Step, WaitMode
+from hemostat.telemetry.steps.step import RECEIPT, Basis, Failure, Operation, Source, Step, WaitMode
 
 __all__ = [
+    "RECEIPT",
     "Basis",
     "Failure",
     "Identity",

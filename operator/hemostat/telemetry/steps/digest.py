@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 MAX_CONTENT = 65_536
-"""Characters of a content that are looked at."""
+"""Characters of a content that are looked at; what comes after is compared as it is."""
 SKETCH = 32
 """Bytes of a sketch: similarities are within 0.09 (one standard deviation)."""
 _MAX_SKETCHED = 2_000
@@ -33,10 +33,11 @@ def digest(content: Any) -> int | None:
     """Return 64 bits of the content, a JSON text or value; None when there is none."""
     if content is None or content == "":
         return None
+    rest = ""
     if isinstance(content, str):
-        content = parsed(content[:MAX_CONTENT])
+        content, rest = parsed(content[:MAX_CONTENT]), content[MAX_CONTENT:]
     text = content if isinstance(content, str) else canonical(content)
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b((text + rest).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def canonical(content: Any) -> str:

@@ -36,7 +36,8 @@ def step(raw: Raw) -> Step | None:
     operation, source, peer = reading
     chat = operation is Operation.CHAT
     conversation, basis = _conversation(raw)
-    said = content({} if operation is Operation.HANDOFF and says_nothing(raw) else attributes, operation)
+    told = {} if operation is Operation.HANDOFF and says_nothing(raw) else attributes
+    said = content(told, operation, raw.ended or raw.started)
     return Step(
         conversation=conversation,
         basis=basis,
@@ -64,7 +65,8 @@ def step(raw: Raw) -> Step | None:
         holder=text(attributes, "hemostat.wait.holder"),
         holder_conversation=text(attributes, "hemostat.wait.holder_conversation"),
         awaited=text(attributes, "hemostat.wait.kind") if operation is Operation.WAIT else "",
-        tenant=text(attributes, *v.TENANT) or raw.tenant,
+        tenant=text(attributes, v.TENANT) or raw.tenant,
+        payer=text(attributes, *v.PAYER) or raw.tenant,
         links=raw.links,
         instance=raw.instance,
     )

@@ -5,6 +5,9 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
+RECEIPT = (1 << 64) - 1
+"""Digest of a result that only says that it was done ("ok"): equal whatever was done, so it proves nothing."""
+
 
 class Operation(StrEnum):
     """What kind of thing it is."""
@@ -112,6 +115,9 @@ class Step:
     awaited: str = ""
     """Of waits: `lock`, `agent` or `person`."""
     tenant: str = ""
+    """Whose conversations these are: equal ids of two tenants are two conversations."""
+    payer: str = ""
+    """For whom it is done, and whose budget pays: the end user, or else the tenant."""
     links: tuple[bytes, ...] = ()
     """Traces that the span links to."""
     instance: str = ""

@@ -95,7 +95,9 @@ EVENTS: Final[dict[tuple[object, str], dict[str, str]]] = {
     ("chat", "gen_ai.choice"): {"message": "gen_ai.output.messages"},
 }
 """Content that Strands has in events of the span, by operation and event: which of its attributes is what."""
-TENANT: Names = ("tenant.id", "enduser.id", "user.id")
+TENANT: Final = "tenant.id"
+PAYER: Names = (TENANT, "enduser.id", "user.id")
+"""For whom it is done. Users are no tenants: one may talk to agents in two namespaces, and agents talk without one."""
 GOTO_FROM, GOTO = "langgraph.command.source_node", "langgraph.command.goto_node"
 HANDOFF_FROM: Names = ("gen_ai.handoff.from_agent", GOTO_FROM)
 HANDOFF_TO: Names = ("gen_ai.handoff.to_agent", GOTO)

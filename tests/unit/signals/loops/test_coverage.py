@@ -134,6 +134,12 @@ def test_open_spans_and_content_are_what_makes_visibility():
     assert covered.visibility(seen.of("team", 3600.0)) is Visibility.NONE, "that was an hour ago"
 
 
+def test_more_open_spans_than_can_be_kept_are_said_for_deadlocks_may_be_among_them():
+    seen = Coverage(opened=True, content=True, displaced=True)
+    assert covered.visibility(seen) is Visibility.PARTIAL
+    assert "more spans are open than can be kept, so deadlocks may not be seen" in covered.words(seen)
+
+
 def test_sampling_is_said_with_what_it_means_and_nothing_is_seen_in_full():
     line = covered.words(Coverage(share=0.1, opened=True, content=True))
     assert line == "visibility: partial: about 1 of 10 traces arrives, so counts and budgets are lower bounds"

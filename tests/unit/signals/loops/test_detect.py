@@ -119,6 +119,18 @@ def test_a_provider_s_storm_is_told_again_only_for_conversations_that_were_not_i
     assert {(v.kind, v.edge, v.conversation) for v in said} == {(Kind.RETRY_STORM, ("*", "m"), "")}
 
 
+@pytest.mark.parametrize(
+    ("pauses", "advice"), [([1.0] * 12, "Cut"), ([10.0] * 12, "Notify"), ([1, 2, 4] + [16] * 9, "")]
+)
+def test_pauses_that_reached_their_limit_are_back_off_still_and_long_ones_are_not_cut(pauses, advice):
+    refused = [
+        tool(operation=CHAT, peer="m", conversation=c, start=sum(pauses[:i]), took=0.1, failed=Failure.RATE_LIMITED)
+        for i in range(len(pauses))
+        for c in "xyz"
+    ]
+    assert (told(refused) or [""])[-1] == "" if not advice else told(refused)[-1].advice.value == advice
+
+
 def test_steps_are_passed_on_in_the_order_of_their_ends():
     order = Order(delay=5.0)
     made = steps(*[{}] * 6)

@@ -16,7 +16,7 @@ from hemostat.signals.loops.judge import (
     judge,
 )
 from hemostat.signals.loops.verdict import Advice, Kind, Visibility
-from hemostat.telemetry.steps import Basis, Failure, Operation
+from hemostat.telemetry.steps import RECEIPT, Basis, Failure, Operation
 
 BLIND = {"asked": None, "about": None, "result": None}
 AGENT, CHAT, HANDOFF = Operation.AGENT, Operation.CHAT, Operation.HANDOFF
@@ -67,6 +67,23 @@ def test_in_other_words_it_is_a_paraphrase_loop_and_cut_later():
     told = verdicts(steps(*({"asked": i, "took": 1.9} for i in range(5, 20))))
     assert {v.kind for v in told if v} == {Kind.PARAPHRASE_LOOP}
     assert next(v.rounds for v in told if v and v.advice is Advice.CUT) == CUT_REWORDED > CUT_ROUNDS
+
+
+def test_a_batch_that_is_acknowledged_each_time_is_none_however_alike_its_items_are():
+    """Edits in like words that all answer "ok": what came of them is not known, so they are steps of one name."""
+    edits = [{"asked": i, "took": 1.9, "result": RECEIPT} for i in range(5, 5 + NEEDED[Evidence.NAME] + 5)]
+    told = verdicts(steps(*edits))
+    assert not any(told[: NEEDED[Evidence.NAME] - 1])
+    assert {v.advice for v in told if v} == {Advice.NOTIFY}
+    same = verdicts(steps(*[{"took": 1.9, "result": RECEIPT}] * 12))
+    assert [v.advice for v in same[2:]].index(Advice.CUT) == CUT_ROUNDS - 2, "the very same again and again is a loop"
+
+
+def test_services_that_never_call_each_other_may_only_share_an_id_and_are_not_cut():
+    apart = [s.but(service=f"app{i % 3}") for i, s in enumerate(steps(*[{"took": 1.9}] * 30))]
+    told = [v for v in verdicts(apart) if v]
+    assert told
+    assert {v.advice for v in told} == {Advice.NOTIFY}
 
 
 def test_two_agents_that_answer_each_other_are_a_cycle_cut_between_them():

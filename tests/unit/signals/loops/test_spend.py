@@ -96,8 +96,8 @@ def test_each_agent_has_a_budget_of_its_own_and_one_signal_names_all_who_are_ove
 def test_a_tenant_s_budget_is_for_all_agents_that_work_for_it():
     spend = Spend(PRICES)
     for agent in ("critic", "planner"):
-        spend.take(chat(3000, tenant="acme"), agent, START)
-        spend.take(chat(3000, tenant=""), agent, START)
+        spend.take(chat(3000, payer="acme"), agent, START)
+        spend.take(chat(3000, payer=""), agent, START)
     one = told(spend, START, Budget(tenant="", usd="5"))
     assert "tenant acme spent $6.00" in one.note
     assert told(spend, START, Budget(tenant="other", usd="5")).wrong is None

@@ -185,7 +185,7 @@ def nested(n, **changes):
     """Return at which depth a verdict is told first, and it."""
     opened = OpenSteps()
     for i in range(n):
-        step = agent(f"a{i}", f"a{i - 1}", "a", **{name: value(i) for name, value in changes.items()})
+        step = agent(f"a{i}", f"a{i - 1}", "a", **{"start": float(i)} | {n: value(i) for n, value in changes.items()})
         opened.add(step, 0.0)
         for verdict in too_deep(step, opened):
             return i + 1, verdict
@@ -201,13 +201,21 @@ def test_calls_of_oneself_with_the_same_task_are_told_early_and_with_others_late
     assert nested(20, asked=lambda i: None)[0] == DEPTH
 
 
+def test_one_call_that_several_instrumentations_tell_of_is_no_recursion():
+    """Each opens a span inside the other's, with the same task; an agent that calls itself asks its model before."""
+    at_once = {"asked": lambda i: 9, "start": lambda i: i // 3 + 0.01 * (i % 3)}
+    assert nested(3 * (SAME - 1), **at_once) == (None, None)
+    assert nested(20, **at_once)[0] == 3 * (SAME - 1) + 1
+
+
 def circle(names, asked, *, unnamed=False):
     """Return at which depth agents that call each other are told of, and what is told; each waits for the next."""
     opened = OpenSteps()
     for i, name in enumerate(names):
         opened.add(wait(f"w{i}", f"c{i - 1}", "all", peer=name), 0.0)
         named = {"agent": "", "peer": "invoke_agent"} if unnamed else {"agent": name, "peer": name}
-        step = tool(operation=AGENT, ended=None, span=span(f"c{i}"), parent=span(f"w{i}"), asked=asked(i), **named)
+        ids = {"span": span(f"c{i}"), "parent": span(f"w{i}")}
+        step = tool(operation=AGENT, ended=None, start=float(i), asked=asked(i), **ids, **named)
         opened.add(step, 0.0)
         for verdict in too_deep(step, opened):
             return i + 1, verdict

@@ -4,10 +4,20 @@ import json
 
 import pytest
 
-from hemostat.telemetry.steps import Operation
-from hemostat.telemetry.steps.content import content, spoken
+from hemostat.telemetry.steps import RECEIPT, Operation
+from hemostat.telemetry.steps.content import content as content_at
+from hemostat.telemetry.steps.content import spoken as spoken_at
 
 CHAT, TOOL, AGENT = Operation.CHAT, Operation.TOOL, Operation.AGENT
+NOW = 1767229840.0
+
+
+def content(attributes, operation):
+    return content_at(attributes, operation, NOW)
+
+
+def spoken(message):
+    return spoken_at(message, NOW)
 
 
 def result(text):
@@ -38,10 +48,27 @@ def test_a_result_that_differs_in_times_or_fresh_ids_brings_nothing_new(one, oth
         ('{"items": 40, "next": 3}', '{"items": 60, "next": 4}'),
         ('{"order": 1234}', '{"order": 1235}'),
         ("run_tests failed", "run_lint failed"),
+        ('{"loaded_bytes": 1500000000}', '{"loaded_bytes": 1533000000}'),
+        ("2026-11-22T03:00:10Z", "2026-11-22T03:01:10Z"),
+        ('{"order": "5f1c6d9e-0d53-4c0e-9c57-0f2f4f6d2b11"}', '{"order": "00000000-0d53-4c0e-9c57-0f2f4f6d2b11"}'),
+        ("x" * 70_000 + "line 1 compiled", "x" * 70_000 + "line 2 compiled"),
     ],
 )
 def test_any_other_difference_is_news(one, other):
+    """Counters are no times, ids that are all there is are what was asked for, and long texts end differently."""
     assert result(one) != result(other)
+
+
+@pytest.mark.parametrize("text", ["ok", "Done.", '{"status": "ok"}', '{"success": true}', "saved successfully"])
+def test_a_receipt_is_no_proof_of_anything(text):
+    assert result(text) == RECEIPT
+
+
+@pytest.mark.parametrize(
+    "text", ["pending", "not found", "null", '{"status": "ok", "row": 4}', "ok, file a.py has 3 lines"]
+)
+def test_what_tells_anything_else_is_no_receipt(text):
+    assert result(text) != RECEIPT
 
 
 def test_a_date_that_was_asked_for_is_no_fresh_time():

@@ -368,3 +368,13 @@ def test_the_agent_of_langchain_is_in_the_metadata():
     assert only("model", attributes={KIND: "CHAIN", "metadata": metadata}).operation is WORKFLOW
     invoked = only("planner", attributes={KIND: "CHAIN", "metadata": metadata})
     assert (invoked.operation, invoked.agent) == (AGENT, "planner")
+
+
+def test_users_pay_and_are_no_tenants():
+    """One agent's spans name the end user and the other's do not: it is one conversation nevertheless."""
+    asked = {OP: "invoke_agent", NAME: "planner", "gen_ai.conversation.id": "c"}
+    named, unnamed = only(attributes=asked | {"user.id": "42"}), only(attributes=asked)
+    assert (named.tenant, named.payer) == ("", "42")
+    assert (unnamed.tenant, unnamed.payer) == ("", "")
+    told = only(attributes=asked | {"user.id": "42", "tenant.id": "acme"})
+    assert (told.tenant, told.payer) == ("acme", "acme")

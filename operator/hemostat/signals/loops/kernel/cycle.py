@@ -22,6 +22,7 @@ from hemostat.signals.loops.kernel.ring import (
     FAILED,
     KNOWN,
     PARTS,
+    RECEIPTS,
     REWORDED,
     SAME,
     STEPS,
@@ -54,6 +55,7 @@ FOUND = np.dtype(
         ("exact", "i4"),
         ("reworded", "i4"),
         ("same", "i4"),
+        ("receipts", "i4"),
         ("failed", "i4"),
         ("transient", "i4"),
         ("tokens", "i8"),
@@ -201,13 +203,14 @@ def _describe(talk: Any, kept: Any, period: int, agree: int, found: Any) -> None
     found.steps = agree
     found.span = kept[agree + period - 1] + 1
     found.known = found.exact = found.reworded = found.same = 0
-    found.failed = found.transient = 0
+    found.failed = found.transient = found.receipts = 0
     for i in range(agree):
         flags = _flags(talk, kept[i])
         found.known += (flags & KNOWN) != 0
         found.exact += (flags & EXACT) != 0
         found.reworded += (flags & REWORDED) != 0
         found.same += (flags & SAME) != 0
+        found.receipts += (flags & RECEIPTS) != 0
         found.failed += (flags & FAILED) != 0
         found.transient += (flags & TRANSIENT) != 0
     for i in range(period):

@@ -20,10 +20,12 @@ SKETCHES, SKETCH = 12, 16
 ALIKE, ALIKE_IN_VAIN = 8, 3
 """Equal bytes of two sketches from which on they are in other words the same; and where their results are, too."""
 
-KNOWN, EXACT, REWORDED, SAME, DIFFERENT, FAILED, TRANSIENT = 1, 2, 4, 8, 16, 32, 64
+KNOWN, EXACT, REWORDED, SAME, DIFFERENT, FAILED, TRANSIENT, RECEIPTS = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a step. KNOWN: what it asked was sent. EXACT, REWORDED: how it is like the last of its class. SAME,
-DIFFERENT: its result beside that one's; neither, where one was not sent. TRANSIENT: it failed as overloaded services
-do."""
+DIFFERENT: its result beside that one's; neither, where one was not sent. RECEIPTS: both only say "done". TRANSIENT: it
+failed as overloaded services do."""
+DONE = 0xFFFF
+"""The result that only says that it was done: equal ones prove nothing (`RECEIPT` of steps)."""
 CHAT, AGENT, WORKFLOW = 0, 2, 5
 """Operations, by their place in the enumeration."""
 PARTS = 64
@@ -112,7 +114,8 @@ def push(talk: Any, step: Any, now: float) -> None:
         elif step.asked and old.asked:
             flags |= REWORDED
         if step.result and old.result:
-            flags |= SAME if step.result == old.result else DIFFERENT
+            same = RECEIPTS if step.result == DONE else SAME
+            flags |= same if step.result == old.result else DIFFERENT
     else:
         class_ = _unused(talk)
     _sketch(talk, step, class_)
@@ -158,7 +161,7 @@ def _like(talk: Any, step: Any) -> int:
             return int(at)
         if step.about != old.about:
             continue
-        in_vain = step.result and step.result == old.result
+        in_vain = step.result and step.result != DONE and step.result == old.result
         if step.about or (in_vain and step.operation == AGENT) or _alike(talk, old.class_, step, in_vain):
             return int(at)
     return -1
