@@ -8,7 +8,7 @@ from hemostat.api.incident import Evidence, EvidenceKind, Incident, IncidentSpec
 from hemostat.api.meta import BoundTargetRef, LocalRef, ObjectMeta, TargetRef
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import AlertSignal, WatchSignal, WatchSpec, WorkloadSignal
-from hemostat.diagnosis import lookups
+from hemostat.diagnosis import lookups, redact
 from hemostat.diagnosis.evidence import Facts, append, gather, number
 from hemostat.diagnosis.matcher import Conclusion
 from hemostat.diagnosis.panel.case import make_case
@@ -16,7 +16,6 @@ from hemostat.diagnosis.panel.conclude import Concluded, conclude
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.tools import Pad
 from hemostat.diagnosis.recall import Recalled
-from hemostat.diagnosis.redact import redact
 from hemostat.diagnosis.rehearsal import play
 from hemostat.errors import Refused
 from hemostat.observe.consultant import decided
@@ -102,13 +101,13 @@ class Diagnoser:
         evidence = append(evidence, [*lookups.events(seen.scene.events, seen.now), *opening(shown)], seen.now)
         known = Recalled(facts, _unknown(seen), ())
         played = play(self._runbooks, seen.target[0], known, evidence)
-        told = one_line(redact(summary(facts.signals)), 256) if facts.signals else ""
+        told = one_line(redact.told(summary(facts.signals)), 256) if facts.signals else ""
         concluded, looked_up, silent = self._consulted(recording, seen, told, evidence, played.conclusion, shown)
         return Outcome(
             name=recording.name,
             setting=seen,
             summary=told,
-            findings=tuple(redact(sentence(s)) for s in facts.signals),
+            findings=tuple(redact.told(sentence(s)) for s in facts.signals),
             concluded=concluded,
             evidence=(*evidence, *looked_up),
             not_known=tuple(sorted(known.unknown)),

@@ -71,7 +71,7 @@ def read(folder: Path, name: str) -> Recording:
     request, issue = _object(folder / REQUEST), _object(folder / ISSUE)
     outputs = [_output(file) for file in files]
     if issue:
-        outputs.append(Output("issue_data", json.dumps(issue, indent=1, ensure_ascii=False), "issue_data"))
+        outputs.append(Output("issue_data", _sound(json.dumps(issue, indent=1, ensure_ascii=False)), "issue_data"))
     return Recording(name, _told_apart(outputs), _subject(request, issue), *_told(request, issue))
 
 
@@ -122,7 +122,7 @@ def _output(path: Path) -> Output:
         raise Refused("UnknownFormat", f"{path}: binary data; an output must be text")
     text = found[:MAX_BYTES].decode("utf-8-sig", "replace").replace("\r\n", "\n")
     header, said, text = _headers(text)
-    tool = str(header.get("tool_name", ""))[:MAX_PARAMETER]
+    tool = _sound(str(header.get("tool_name", "")))[:MAX_PARAMETER]
     parameters = _parameters(header.get("match_params"))
     name = " ".join(filter(None, (tool, *parameters.values()))) or path.name.split(".txt")[0]
     text = "" if said.get("status") == "no_data" else _body(text)
@@ -157,7 +157,9 @@ def _body(text: str) -> str:
 def _parameters(given: Any) -> Mapping[str, str]:
     if not isinstance(given, dict):
         return {}
-    told = [(str(k)[:64], str(v)[:MAX_PARAMETER]) for k, v in given.items() if isinstance(v, str | int | float)]
+    told = [
+        (_sound(k)[:64], _sound(str(v))[:MAX_PARAMETER]) for k, v in given.items() if isinstance(v, str | int | float)
+    ]
     return dict(told[:MAX_PARAMETERS])
 
 
@@ -197,4 +199,9 @@ def _within(of: Json, key: str) -> Json:
 
 def _text(of: Json, key: str) -> str:
     found = of.get(key)
-    return " ".join(found.split())[:1024] if isinstance(found, str) else ""
+    return _sound(" ".join(found.split())[:1024]) if isinstance(found, str) else ""
+
+
+def _sound(text: str) -> str:
+    """Return a text as UTF-8 can say it: escapes in JSON can hold half a character."""
+    return text.encode(errors="replace").decode()

@@ -1,9 +1,12 @@
 """A recording gives the evidence that a live cluster would have given, and no diagnosis rests on what was not told."""
 
+import contextlib
 import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.builders import runbook, symptom
 from tests.unit.replay.diagnosis import texts
 
@@ -14,7 +17,7 @@ from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.errors import Refused
 from hemostat.replay.diagnosis import exhibits
-from hemostat.replay.diagnosis.case import Output
+from hemostat.replay.diagnosis.case import Output, Recording
 from hemostat.replay.diagnosis.diagnose import Diagnoser
 from hemostat.replay.diagnosis.exhibits import WhichOutput
 from hemostat.replay.diagnosis.recording import read
@@ -126,6 +129,21 @@ def test_an_object_that_no_api_server_would_write_is_refused(tmp_path):
     with pytest.raises(Refused) as refused:
         diagnosed(texts.case(tmp_path, pod=json.dumps(bad)))
     assert refused.value.reason == "UnknownFormat"
+
+
+RECORDED = (texts.POD, texts.PENDING, texts.PODS, texts.EVENTS, texts.DEPLOYMENT, texts.rolled_out())
+NOISE = st.sampled_from(["", " ", "\n", ":", '"', "0", "-1", "9" * 400, "\x00", "null", "[]", "\\ud800", "Events:\n"])
+
+
+@given(st.sampled_from(RECORDED), st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 60), NOISE), max_size=6))
+def test_a_damaged_recording_is_diagnosed_or_refused(text, damage):
+    """Whatever was cut out of it, or put into it: nothing else is raised, so that no case ends the others."""
+    for at, length, noise in damage:
+        at %= len(text) + 1
+        text = text[:at] + noise + text[at + length :]
+    with contextlib.suppress(Refused):
+        outcome = Diagnoser([CRASHES, ROLLED_OUT], None).diagnose(Recording("it", (Output("recorded", text),)))
+        json.dumps(report([Line("it", outcome)], None), ensure_ascii=False).encode()
 
 
 def test_secrets_are_out_before_a_text_is_cut(tmp_path):
