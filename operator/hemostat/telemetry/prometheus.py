@@ -4,21 +4,21 @@ Prometheus, Mimir, Thanos and VictoriaMetrics speak it; a tenant's header and a 
 """
 
 import math
-import queue
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pybreaker
 import requests
 from prometheus_api_client import PrometheusConnect
 from requests.adapters import HTTPAdapter
 
+from hemostat.breaking import tell
+from hemostat.deadline import Busy, InTime, Late
 from hemostat.errors import Refused, Retry
 from hemostat.settings import Settings
 from hemostat.telemetry import answer
@@ -69,7 +69,7 @@ class Prometheus:
         self._token_file = token_file
         self._max_values = max_bytes // BYTES_PER_VALUE
         self._max_series = max_series
-        self._free = threading.Semaphore(MAX_ASKED)
+        self._calls = InTime("prometheus", MAX_ASKED)
         self._parsing = threading.Lock()
         session = requests.Session()
         self._client = PrometheusConnect(url=self._url, session=session, headers=dict(headers or {}))
@@ -124,9 +124,7 @@ class Prometheus:
             return parse(body)
 
     def _guarded(self, ask: Callable[[], T]) -> T:
-        """Ask unless the breaker is open. pybreaker holds its lock as long as what it calls takes: while it is closed,
-        it is told of what happened, or one slow query would keep all others waiting.
-        """
+        """Ask unless the breaker is open; while it is closed it is told of what happened."""
         if self._breaker.current_state != pybreaker.STATE_CLOSED:
             try:
                 trial: T = self._breaker.call(self._in_words, ask)
@@ -136,18 +134,10 @@ class Prometheus:
         try:
             found = self._in_words(ask)
         except (Refused, Retry) as error:
-            self._note(error)
+            tell(self._breaker, error)
             raise
-        self._note(None)
+        tell(self._breaker, None)
         return found
-
-    def _note(self, error: Exception | None) -> None:
-        def again() -> None:
-            if error is not None:
-                raise error
-
-        with suppress(Refused, Retry, pybreaker.CircuitBreakerError):
-            self._breaker.call(again)
 
     def _in_words(self, ask: Callable[[], T]) -> T:
         """Ask, and turn what goes wrong into what a person can act on."""
@@ -168,26 +158,12 @@ class Prometheus:
 
     def _in_time(self, ask: Callable[[], T]) -> T:
         """Ask with a deadline for the whole answer: that of `requests` begins anew with every byte that trickles in."""
-        if not self._free.acquire(timeout=self._timeout):
-            raise QueryFailed(f"{MAX_ASKED} earlier queries are still being answered")
-        answers: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
-
-        def work() -> None:
-            try:
-                answers.put((ask(), None))
-            except Exception as error:  # noqa: BLE001 - raised again where it was asked
-                answers.put((None, error))
-            finally:
-                self._free.release()
-
-        threading.Thread(target=work, name="prometheus", daemon=True).start()
         try:
-            found, error = answers.get(timeout=self._deadline)
-        except queue.Empty:
+            return self._calls.call(ask, self._deadline, self._timeout)
+        except Busy:
+            raise QueryFailed(f"{MAX_ASKED} earlier queries are still being answered") from None
+        except Late:
             raise requests.ReadTimeout from None
-        if error is not None:
-            raise error
-        return cast("T", found)
 
     def _limits(self) -> dict[str, str]:
         return {"timeout": f"{self._timeout:g}s"}

@@ -171,7 +171,7 @@ def test_an_answer_that_trickles_in_ends_at_the_deadline_and_does_not_pile_up():
             client.instant("q")
         assert time.monotonic() - began < 10
         for _ in range(prometheus.MAX_ASKED - 1):
-            assert client._free.acquire(blocking=False)
+            assert client._calls._free.acquire(blocking=False)
         with pytest.raises(Retry, match="earlier queries"):
             client.instant("q")
     finally:
