@@ -40,7 +40,7 @@ def without_signals(incident: Json, kind: str) -> Json:
     """Return the Incident without the signals of a kind, and what is known by them."""
     status = incident["status"]
     gone = {s["key"] for s in status["signals"] if s["kind"] == kind}
-    told = {f"{prefix}/{key}" for key in gone for prefix in ("signal", "traces")}
+    told = {f"{prefix}/{key}" for key in gone for prefix in ("signal", "traces", "course")}
     kept = [e for e in status["evidence"] if e["key"].removesuffix("/Cut") not in told]
     signals = [s for s in status["signals"] if s["key"] not in gone]
     return incident | {"status": status | {"evidence": kept, "signals": signals}}

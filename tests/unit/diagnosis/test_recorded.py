@@ -93,12 +93,13 @@ def test_a_signal_is_taken_out_with_all_that_rests_on_it():
                 "signal/calls/Saturation",
                 "traces/calls/Saturation",
                 "signal/calls/Saturation/Cut",
+                "course/calls/Saturation",
                 "signal/calls/Latency",
             )
         )
     ]
     thinned = thin.without_signals(stored(evidence=evidence, signals=[SIGNAL, OTHER]), "Saturation")
-    assert thinned["status"] == {"evidence": evidence[3:], "signals": [OTHER]}
+    assert thinned["status"] == {"evidence": evidence[4:], "signals": [OTHER]}
 
 
 def test_what_is_kept_can_be_read_again_and_names_no_uid(tmp_path, monkeypatch):
