@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hemostat.diagnosis.answer import Answer, Call, Message, Offer
-from hemostat.diagnosis.provider import ProviderError
+from hemostat.diagnosis.provider import ProviderError, Spent
 
 MAX_TEXT = 64_000
 """Characters of an answer's text, or of all its calls."""
@@ -22,6 +22,7 @@ def read(response: Any, model: str, messages: Sequence[Message]) -> Answer:
     """Read a response; what it cost is not known here. Raises `ProviderError` if it is empty, refused or too long."""
     if not response.choices:
         raise ProviderError("EmptyAnswer", f"{model}: the answer has no choice")
+    used = Spent(*_told(response))
     choice = response.choices[0]
     text = choice.message.content or ""
     calls = tuple(
@@ -29,12 +30,13 @@ def read(response: Any, model: str, messages: Sequence[Message]) -> Answer:
         for call in choice.message.tool_calls or ()
     )
     if choice.finish_reason == "content_filter" or (not text and _refusal(choice.message)):
-        raise ProviderError("ModelRefused", f"{model}: the model refuses to answer")
+        raise ProviderError("ModelRefused", f"{model}: the model refuses to answer", spent=used)
     if not text.strip() and not calls:
-        raise ProviderError("EmptyAnswer", f"{model}: the answer is empty")
+        raise ProviderError("EmptyAnswer", f"{model}: the answer is empty", spent=used)
     size = len(text) + sum(len(call.arguments) + len(call.name) for call in calls)
     if size > MAX_TEXT or len(calls) > MAX_CALLS:
-        raise ProviderError("AnswerTooLong", f"{model}: {size:,} characters and {len(calls)} calls are too many")
+        said = f"{model}: {size:,} characters and {len(calls)} calls are too many"
+        raise ProviderError("AnswerTooLong", said, spent=used)
     tokens_in, tokens_out, cached = _tokens(response, messages, size)
     return Answer(text, calls, tokens_in, tokens_out, cached, 0.0, model)
 
@@ -44,11 +46,17 @@ def _refusal(message: Any) -> bool:
     return bool(getattr(message, "refusal", None) or fields.get("refusal"))
 
 
+def _told(response: Any) -> tuple[int, int]:
+    """Return the tokens in and out that the provider tells, or zeros."""
+    used = getattr(response, "usage", None)
+    told_in, told_out = (int(getattr(used, name, 0) or 0) for name in ("prompt_tokens", "completion_tokens"))
+    return max(0, told_in), max(0, told_out)
+
+
 def _tokens(response: Any, messages: Sequence[Message], size: int) -> tuple[int, int, int]:
     """Return tokens in, out and cached; where none are told an estimate: what is not counted has no limit."""
-    used = getattr(response, "usage", None)
-    details = getattr(used, "prompt_tokens_details", None)
-    told_in, told_out = (int(getattr(used, name, 0) or 0) for name in ("prompt_tokens", "completion_tokens"))
+    details = getattr(getattr(response, "usage", None), "prompt_tokens_details", None)
+    told_in, told_out = _told(response)
     tokens_in = told_in if told_in > 0 else sum(len(str(message)) for message in messages) // _LETTERS_PER_TOKEN
     tokens_out = told_out if told_out > 0 else size // _LETTERS_PER_TOKEN
     cached = int(getattr(details, "cached_tokens", 0) or 0)

@@ -5,18 +5,19 @@ A provider that fails five times in a row is left alone for half a minute (Nygar
 Jitter, AWS 2015), or after what `Retry-After` says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, reduce
 from threading import Lock
 from typing import Any
 
 import pybreaker
 
 from hemostat import metrics
+from hemostat.breaking import tell
 from hemostat.diagnosis.answer import Answer, Message, Offer
-from hemostat.diagnosis.provider import FAILED, OPEN, Completes, ProviderError
+from hemostat.diagnosis.provider import FAILED, NOTHING, OPEN, Completes, Costly, NoAnswer, NoUse, ProviderError, Spent
 from hemostat.diagnosis.redact import redact
-from hemostat.errors import Refused, Retry
 from hemostat.guard.clock import Clock
 
 TRIES = 3
@@ -30,10 +31,7 @@ _FIRST_WAIT, _MOST_WAIT = 0.5, 8.0
 
 
 class Breaker:
-    """The breaker of one provider: pybreaker's states, with our clock and one probe at a time (thread-safe).
-
-    pybreaker (1.4) asks the machine's clock and holds its lock as long as what it calls takes: it is only told here.
-    """
+    """The breaker of one provider: pybreaker's states, with our clock and one probe at a time (thread-safe)."""
 
     def __init__(self, provider: str, clock: Clock) -> None:
         self._clock = clock
@@ -60,19 +58,10 @@ class Breaker:
     def note(self, error: ProviderError | None) -> None:
         """Take what came of a request. That it was wrong, or refused, speaks for the provider: it answers."""
         bad = error if error is not None and (error.transient or error.reason == FAILED) else None
-
-        def again() -> None:
-            if bad is not None:
-                raise bad
-
         with self._lock:
-            try:
-                self._machine.call(again)
-            except ProviderError as noted:
-                if self._machine.current_state == pybreaker.STATE_OPEN:
-                    self._until = self._clock.monotonic() + max(REST_SECONDS, noted.after or 0.0)
-            except pybreaker.CircuitBreakerError:
-                pass  # asked before it opened
+            heard = tell(self._machine, bad)
+            if heard and bad is not None and self._machine.current_state == pybreaker.STATE_OPEN:
+                self._until = self._clock.monotonic() + max(REST_SECONDS, bad.after or 0.0)
             self._open.set(self._machine.current_state != pybreaker.STATE_CLOSED)
 
 
@@ -108,17 +97,24 @@ class Fallback:
         """
         sent = [_redacted(message) for message in messages]
         wrong: list[ProviderError] = []
+        wasted: list[Spent] = []
         for n, model in enumerate(self._models):
             now = self._clock.monotonic()
             until = now + (deadline - now) / (len(self._models) - n)
             try:
-                return self._persist(model, sent, schema, tools, until)
+                return _with(self._persist(model, sent, schema, tools, until, wasted), wasted)
             except ProviderError as error:
                 wrong.append(error)
-        raise _given_up(wrong)
+        raise _given_up(wrong, wasted)
 
     def _persist(
-        self, model: str, sent: Sequence[Message], schema: Mapping[str, Any], tools: Sequence[Offer], until: float
+        self,
+        model: str,
+        sent: Sequence[Message],
+        schema: Mapping[str, Any],
+        tools: Sequence[Offer],
+        until: float,
+        wasted: list[Spent],
     ) -> Answer:
         last: ProviderError | None = None
         for attempt in range(TRIES):
@@ -129,6 +125,7 @@ class Fallback:
                 return self._once(model, sent, schema, tools, left)
             except ProviderError as error:
                 last = error
+                wasted.append(error.spent)
                 wait = max(error.after or 0.0, self._random() * min(_MOST_WAIT, _FIRST_WAIT * 2**attempt))
                 rest = until - self._clock.monotonic() - LEAST_SECONDS
                 if not error.transient or attempt == TRIES - 1 or wait > rest:
@@ -150,6 +147,7 @@ class Fallback:
         except ProviderError as error:
             breaker.note(error)
             metrics.MODEL_REQUESTS.labels(provider, error.reason).inc()
+            _meter(model, error.spent)
             raise
         finally:
             metrics.MODEL_SECONDS.labels(provider).observe(self._clock.monotonic() - began)
@@ -160,17 +158,44 @@ class Fallback:
 
 def _count(provider: str, answer: Answer) -> None:
     metrics.MODEL_REQUESTS.labels(provider, "Answered").inc()
-    metrics.MODEL_TOKENS.labels(answer.model, "input").inc(answer.tokens_in)
-    metrics.MODEL_TOKENS.labels(answer.model, "output").inc(answer.tokens_out)
-    metrics.MODEL_COST.labels(answer.model).inc(answer.usd)
+    _meter(answer.model, Spent(answer.tokens_in, answer.tokens_out, answer.usd))
 
 
-def _given_up(wrong: Sequence[ProviderError]) -> Refused | Retry:
+def _meter(model: str, used: Spent) -> None:
+    if used == NOTHING:
+        return
+    metrics.MODEL_TOKENS.labels(model, "input").inc(used.tokens_in)
+    metrics.MODEL_TOKENS.labels(model, "output").inc(used.tokens_out)
+    metrics.MODEL_COST.labels(model).inc(used.usd)
+
+
+def _total(wasted: Iterable[Spent]) -> Spent:
+    return reduce(Spent.plus, wasted, NOTHING)
+
+
+def _with(answer: Answer, wasted: Iterable[Spent]) -> Answer:
+    """Return the answer with what it cost in all: what came to nothing before it was asked for it too."""
+    more = _total(wasted)
+    return replace(
+        answer,
+        tokens_in=answer.tokens_in + more.tokens_in,
+        tokens_out=answer.tokens_out + more.tokens_out,
+        usd=answer.usd + more.usd,
+    )
+
+
+def _given_up(wrong: Sequence[ProviderError], wasted: Iterable[Spent]) -> Costly:
+    error = _unanswered(wrong)
+    error.spent = _total(wasted)
+    return error
+
+
+def _unanswered(wrong: Sequence[ProviderError]) -> Costly:
     said = "; ".join(str(error) for error in wrong)
     passing = [error for error in wrong if error.transient or error.reason == OPEN]
     if passing or not wrong:
-        return Retry(f"no model answers: {said}", max((error.after or REST_SECONDS for error in passing), default=0))
-    return Refused(wrong[0].reason, f"no model answers: {said}")
+        return NoAnswer(f"no model answers: {said}", max((error.after or REST_SECONDS for error in passing), default=0))
+    return NoUse(wrong[0].reason, f"no model answers: {said}")
 
 
 def _redacted(message: Message) -> Message:

@@ -6,7 +6,6 @@ and keys stand in what litellm would log.
 
 import logging
 import os
-import queue
 import random
 import threading
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hemostat.deadline import Busy, InTime, Late
 from hemostat.diagnosis import completion
 from hemostat.diagnosis.answer import Answer, Message, Offer
 from hemostat.diagnosis.fallback import Fallback
@@ -70,7 +70,7 @@ class LiteLLM:
         self._prices = prices
         self._known = {model: self._resolve(model) for model in models}
         self._without_schema: set[str] = set()
-        self._free = threading.Semaphore(MAX_ASKED)
+        self._calls = InTime("model", MAX_ASKED)
 
     def provider_of(self, model: str) -> str:
         """Return litellm's name of the provider."""
@@ -112,35 +112,31 @@ class LiteLLM:
                 **offered,
             )
 
-        answer = completion.read(self._in_time(model, ask, seconds), model, messages)
-        name, provider = self._known[model]
-        price = self._prices.of(name, provider)
-        used = Usage(answer.tokens_in, answer.tokens_out, answer.tokens_cached)
-        return answer if price is None else replace(answer, usd=price.cost(used))
+        response = self._in_time(model, ask, seconds)
+        try:
+            answer = completion.read(response, model, messages)
+        except ProviderError as error:
+            used = error.spent
+            error.spent = replace(used, usd=self._cost(model, used.tokens_in, used.tokens_out, 0))
+            raise
+        return replace(answer, usd=self._cost(model, answer.tokens_in, answer.tokens_out, answer.tokens_cached))
+
+    def _cost(self, model: str, tokens_in: int, tokens_out: int, cached: int) -> float:
+        """Return what so many tokens cost, in US dollars; 0 where the price is not known."""
+        price = self._prices.of(*self._known[model])
+        return 0.0 if price is None else price.cost(Usage(tokens_in, tokens_out, cached))
 
     def _in_time(self, model: str, ask: Callable[[], Any], seconds: float) -> Any:
         """Ask with a deadline for the whole answer: litellm's begins anew with every byte."""
-        ends = time.monotonic() + seconds
-        if seconds <= 0 or not self._free.acquire(timeout=seconds):
-            raise ProviderError("Timeout", f"{model}: {MAX_ASKED} earlier requests are still being answered")
-        answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
-
-        def work() -> None:
-            try:
-                answers.put((ask(), None))
-            except Exception as error:  # noqa: BLE001 - told where it was asked
-                answers.put((None, error))
-            finally:
-                self._free.release()
-
-        threading.Thread(target=work, name="model", daemon=True).start()
         try:
-            response, error = answers.get(timeout=max(0.0, ends - time.monotonic()))
-        except queue.Empty:
+            return self._calls.call(ask, seconds)
+        except Busy:
+            raise ProviderError("Timeout", f"{model}: {MAX_ASKED} earlier requests are still being answered") from None
+        except Late:
             raise ProviderError("Timeout", f"{model}: no whole answer within {seconds:.0f} s") from None
-        if error is not None:
-            raise self._in_words(model, error)  # not "from" it: it has the request, with headers and prompt
-        return response
+        except Exception as error:  # noqa: BLE001 - told in our own words, without it: it has headers and prompt
+            failed = self._in_words(model, error)
+        raise failed
 
     def _in_words(self, model: str, error: Exception) -> ProviderError:
         """Turn an error into what a person can act on, in our own words: the provider's may repeat key or prompt."""

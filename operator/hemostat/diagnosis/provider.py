@@ -1,9 +1,41 @@
 """What one provider of models did with one request: the words that the rest has for it (pure)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from hemostat.diagnosis.answer import Answer, Message, Offer
+from hemostat.errors import HemostatError, Refused, Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What requests used that got no answer which can be used, as far as providers say."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    usd: float = 0.0
+
+    def plus(self, more: "Spent") -> "Spent":
+        """Return both together."""
+        return Spent(self.tokens_in + more.tokens_in, self.tokens_out + more.tokens_out, self.usd + more.usd)
+
+
+NOTHING = Spent()
+
+
+class Costly(HemostatError):
+    """An error that cost something all the same."""
+
+    spent: Spent = NOTHING
+
+
+class NoAnswer(Costly, Retry):
+    """No provider could answer now."""
+
+
+class NoUse(Costly, Refused):
+    """No provider would answer."""
 
 
 class ProviderError(Exception):
@@ -13,12 +45,14 @@ class ProviderError(Exception):
         the same request would fare the same; or one of TRANSIENT.
     :param message: for a person; holds no key, and nothing of the prompt.
     :param after: seconds that the provider asks to be left alone; None if it does not say.
+    :param spent: what the request used all the same.
     """
 
-    def __init__(self, reason: str, message: str, after: float | None = None) -> None:
+    def __init__(self, reason: str, message: str, after: float | None = None, spent: Spent = NOTHING) -> None:
         super().__init__(message)
         self.reason = reason
         self.after = after
+        self.spent = spent
 
     @property
     def transient(self) -> bool:

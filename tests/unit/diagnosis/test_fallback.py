@@ -5,7 +5,7 @@ import pytest
 from hemostat import metrics
 from hemostat.diagnosis.answer import Answer
 from hemostat.diagnosis.fallback import FAIL_MAX, LEAST_SECONDS, REST_SECONDS, TRIES, Fallback
-from hemostat.diagnosis.provider import ProviderError
+from hemostat.diagnosis.provider import ProviderError, Spent
 from hemostat.errors import Refused, Retry
 
 USER = {"role": "user", "content": "why?"}
@@ -232,3 +232,20 @@ def test_what_is_used_is_in_metrics():
         with pytest.raises(Retry):
             ask(made, clock)
     assert value("hemostat_model_breaker_open", provider="m") == 1
+
+
+def test_what_came_to_nothing_is_paid_for_too():
+    """Providers charge for refusals and empty answers: a budget that does not count them is none."""
+    empty, refused = error("EmptyAnswer"), error("ModelRefused")
+    empty.spent, refused.spent = Spent(100, 5, 0.1), Spent(1000, 1, 0.5)
+    told = metrics.MODEL_TOKENS.labels("a/1", "input")._value.get()
+    made, _, clock = fallback(a_1=[empty, refused])
+    answer = ask(made, clock)
+    assert answer.model == "b/1"
+    assert (answer.tokens_in, answer.tokens_out, answer.usd) == (1110, 8, pytest.approx(0.85))
+    assert metrics.MODEL_TOKENS.labels("a/1", "input")._value.get() - told == 1100
+    for last, kind in ((refused, Refused), (empty, Retry)):
+        made, _, clock = fallback(names=("a/1",), a_1=[last] * TRIES)
+        with pytest.raises(kind) as caught:
+            ask(made, clock)
+        assert caught.value.spent.tokens_in == (1000 if kind is Refused else 100 * TRIES)

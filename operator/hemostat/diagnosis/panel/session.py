@@ -10,6 +10,7 @@ from hemostat.diagnosis.panel.consultation import Usage
 from hemostat.diagnosis.panel.meter import BudgetSpent, Meter
 from hemostat.diagnosis.panel.reply import Reply, parse, schema
 from hemostat.diagnosis.panel.tools import Pad, Tool, use
+from hemostat.diagnosis.provider import NOTHING, Costly, Spent
 from hemostat.errors import HemostatError, Refused
 from hemostat.guard.budget import Standing
 from hemostat.guard.clock import Clock
@@ -93,15 +94,21 @@ class Session:
         offered = [] if last else [Offer(t.name, t.description, schema(t.arguments)) for t in tools.values()]
         try:
             answer = self._asks.ask(asked, schema=schema(wanted), tools=offered, deadline=self._deadline)
-        except Refused as error:
-            raise Failed(error.reason, str(error)) from error
         except HemostatError as error:
-            raise Failed("NoProvider" if self.left > 0 else "Deadline", str(error)) from error
-        self._meter.spent(self._incident, answer.tokens_in + answer.tokens_out, answer.usd)
+            if isinstance(error, Costly) and error.spent != NOTHING:
+                self._count(error.spent)
+            reason = error.reason if isinstance(error, Refused) else "NoProvider" if self.left > 0 else "Deadline"
+            raise Failed(reason, str(error)) from error
+        self._count(Spent(answer.tokens_in, answer.tokens_out, answer.usd))
         with self._lock:
-            self.usage = self.usage.plus(answer.tokens_in, answer.tokens_out, answer.usd)
             self.models[answer.model] = None
         return answer
+
+    def _count(self, used: Spent) -> None:
+        """Count what a turn used, answered or not."""
+        self._meter.spent(self._incident, used.tokens_in + used.tokens_out, used.usd)
+        with self._lock:
+            self.usage = self.usage.plus(used.tokens_in, used.tokens_out, used.usd)
 
     def _looked_up(self, member: str, answer: Answer, tools: Mapping[str, Tool], pad: Pad) -> list[Message]:
         """Carry out what was asked for; return the messages that say so and what was found."""

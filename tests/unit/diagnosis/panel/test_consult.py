@@ -23,6 +23,7 @@ from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.diagnosis.panel.tools import Pad, Tool
+from hemostat.diagnosis.provider import NoUse, Spent
 from hemostat.errors import Retry
 
 ALL = frozenset(K)
@@ -207,6 +208,21 @@ def test_budgets_are_of_the_incident_and_end_the_consultation(budget, why):
     heard = consult(Scripted(good), case(), meter=meter, clock=clock)
     assert heard.failure == ("BudgetSpent", why)
     assert consult(Scripted(good), case(), meter=meter, clock=clock).usage.turns == 0, "another round has no more"
+
+
+def test_requests_that_came_to_nothing_are_of_the_budget_too():
+    clock = Clock()
+    meter = Meter(Budget(tokens=500), clock)
+
+    def refuses(_):
+        error = NoUse("ModelRefused", "the model refuses to answer")
+        error.spent = Spent(400, 1, 0.02)
+        return error
+
+    heard = consult(Scripted(refuses), case(), meter=meter, clock=clock)
+    assert heard.usage.tokens_in >= 400
+    assert heard.usage.usd >= 0.02
+    assert consult(Scripted(good), case(), meter=meter, clock=clock).failure[0] == "BudgetSpent"
 
 
 def test_before_the_budget_ends_the_model_is_told_to_conclude():
