@@ -250,6 +250,7 @@ MAXIMAL: dict[str, Json] = {
         "cooldownSeconds": 60,
         "budget": {"maxActions": 2, "windowSeconds": 600},
         "minConfidencePercent": 70,
+        "onUncalibrated": "Allow",
         "onTelemetryAlone": "AllowTimeLimited",
     },
     "Incident": {
@@ -271,6 +272,7 @@ MAXIMAL: dict[str, Json] = {
         "parameters": _PARAMETERS,
         "requestedBy": "admin",
         "confidencePercent": 80,
+        "calibration": {"by": "Matcher", "percent": 75, "outcomes": 20},
     },
     "Approval": {
         "remediation": "one",

@@ -440,6 +440,8 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("GatePolicy", "spec.budget.windowSeconds", 59, "should be greater than or equal to 60"),
     ("GatePolicy", "spec.cooldownSeconds", -1, "should be greater than or equal to 0"),
     ("GatePolicy", "spec.minConfidencePercent", 101, "should be less than or equal to 100"),
+    ("GatePolicy", "spec.onUncalibrated", "Perhaps", CHOICE),
+    ("Remediation", "spec.calibration.percent", 101, "should be less than or equal to 100"),
     # Incident
     ("Incident", "spec.fingerprint", "0123456789ABCDEF", "spec.fingerprint in body should match"),
     ("Incident", "spec.fingerprint", "0123456789abcdef0", "may not be more than 16"),
