@@ -58,9 +58,10 @@ SPECIALISTS = (
     ),
     Specialist(
         "history",
-        frozenset({K.EPISODE}),
+        frozenset({K.EPISODE, K.OUTCOME}),
         frozenset({"similar"}),
-        "Say which past incident is like this one, what helped then, and in what this one differs.",
+        "Say which past incident is like this one, what helped then, in what this one differs, and what it tells of the "
+        "cause that actions were denied or did not help.",
     ),
 )
 
