@@ -32,7 +32,8 @@ CRASHES = {
 
 
 @contextmanager
-def running(cluster: Cluster, process: str, user: str, folder: Path) -> Iterator[None]:
+def running(cluster: Cluster, process: str, user: str, folder: Path) -> Iterator[int]:
+    """Run a process with the rights of that user; yield the port of its pages."""
     ports = {name: str(free_port()) for name in PORTS}
     nobody = {"HEMOSTAT_PROMETHEUS_URL": "http://127.0.0.1:1"}
     rights = {"KUBECONFIG": str(cluster.server.user_kubeconfig(user, GROUPS))}
@@ -40,7 +41,7 @@ def running(cluster: Cluster, process: str, user: str, folder: Path) -> Iterator
     started = spawn.background(argv, folder / f"{process}.log", env=os.environ | rights | nobody | ports)
     try:
         until(lambda: answers(f"http://127.0.0.1:{ports[PORTS[0]]}/readyz"), 60, f"hemostat {process} is ready")
-        yield
+        yield int(ports[PORTS[0]])
     finally:
         spawn.end(started, grace=15)
 

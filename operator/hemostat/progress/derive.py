@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from hemostat.api.incident import DIAGNOSED, REMEDIATED, RESOLVED, VERIFIED, Incident, TimelineEntry
 from hemostat.api.meta import Condition, find
-from hemostat.progress.step import MAX_MESSAGE, Stage, Step
+from hemostat.progress.step import MAX_MESSAGE, Stage, Step, Told
 from hemostat.signals.correlate import openings
 
 _OBSERVED = {
@@ -36,8 +36,8 @@ _ACTED = {
     "Finished": Stage.VERIFICATION,
 }
 _WAITING = {DIAGNOSED: Stage.DIAGNOSIS, REMEDIATED: Stage.GATE, VERIFIED: Stage.VERIFICATION}
-_TOLD_ELSEWHERE = ("NotYet", "Reopened", "Proposed", "NeedsApproval")
-"""Reasons of conditions that wait which say nothing new: the timeline has them, or nothing happens."""
+_TOLD_ELSEWHERE = ("NotYet", "Reopened", "Proposed", "NeedsApproval", "Consulting")
+"""Reasons of conditions that wait which say nothing new: the timeline or the panel tells it, or nothing happens."""
 BEGINNINGS = ("Opened", "Reopened")
 """Steps of detection with which everything begins anew."""
 
@@ -54,12 +54,18 @@ def steps_of(incident: Incident) -> tuple[Step, ...]:
     return (*ordered, *(_waiting(c) for c in incident.status.conditions if _waits(c)))
 
 
-def present(steps: Sequence[Step]) -> Step | None:
-    """Return the step that it has come to: what is seen meanwhile does not hide that somebody is asked or at work."""
-    for step in reversed(steps):
-        if step.stage is not Stage.DETECTION or step.what in BEGINNINGS:
-            return step
-    return steps[-1] if steps else None
+def present(told: Sequence[Told]) -> Told | None:
+    """Return the step that it has come to: what is seen meanwhile does not hide that somebody is asked or at work.
+
+    :param told: in the order in which it was told, which is not always that of time: that an Incident was opened is
+        read out of it when the first specialist is at work already.
+    """
+    work = [t for t in told if t.step.stage is not Stage.DETECTION]
+    began = [t for t in told if t.step.what in BEGINNINGS and t.step.stage is Stage.DETECTION]
+    if work and not any(b.number > work[-1].number and b.time > work[-1].time for b in began):
+        return work[-1]
+    latest = began or told
+    return latest[-1] if latest else None
 
 
 def _time(step: Step) -> float:

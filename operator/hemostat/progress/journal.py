@@ -72,8 +72,7 @@ class Journal:
         with self._lock:
             log = self._logs.get(incident)
             told = tuple(log.told) if log is not None else ()
-        step = present([t.step for t in told])
-        return next((t for t in reversed(told) if t.step is step), None)
+        return present(told)
 
     def after(self, incident: str, epoch: str, number: int) -> Page:
         """Return what was told after a number; all that is kept, and `lost`, where the number is of another epoch."""

@@ -1,11 +1,11 @@
 """What an Incident tells of itself: the same steps for whoever reads it again, in order, and the one it has come to."""
 
 import pytest
-from tests.unit.builders import T0, at, condition, incident
+from tests.unit.builders import at, condition, incident
 
 from hemostat.clock import rfc3339
 from hemostat.progress.derive import present, steps_of
-from hemostat.progress.step import Stage, Step
+from hemostat.progress.step import Stage, Step, Told
 
 
 def told(id_, when=0.0, message="said"):
@@ -65,19 +65,31 @@ def test_messages_are_bounded():
     assert len(step.message) == 256
 
 
-def step(stage, what):
-    return Step(stage, what, "", time=T0)
+D, W = Stage.DETECTION, Stage.GATE
+
+
+def shown(*told):
+    """Return what is shown of steps (stage, what, time), told in this order."""
+    found = present([Told(n, at(when), Step(stage, what, "")) for n, (stage, what, when) in enumerate(told, 1)])
+    return found.step.what if found is not None else None
 
 
 def test_what_is_seen_meanwhile_does_not_hide_that_a_person_is_asked():
-    asked = step(Stage.GATE, "NeedsApproval")
-    assert present([step(Stage.DETECTION, "Opened"), asked, step(Stage.DETECTION, "SymptomSeen")]) is asked
+    assert shown((D, "Opened", 1), (W, "NeedsApproval", 2), (D, "SymptomSeen", 3)) == "NeedsApproval"
 
 
 def test_trouble_that_came_back_begins_anew():
-    back = step(Stage.DETECTION, "Reopened")
-    assert present([step(Stage.RESOLUTION, "Resolved"), back, step(Stage.DETECTION, "SignalFired")]) is back
+    assert shown((Stage.RESOLUTION, "Resolved", 1), (D, "Reopened", 2), (D, "SignalFired", 3)) == "Reopened"
+
+
+def test_that_it_was_opened_is_told_late_and_does_not_hide_who_is_at_work_already():
+    assert shown((Stage.DIAGNOSIS, "Asked", 2), (D, "Opened", 1)) == "Asked"
+
+
+def test_work_whose_time_is_that_of_the_look_before_is_still_the_latest():
+    assert shown((D, "Opened", 1), (Stage.DIAGNOSIS, "Concluded", 5), (W, "Proposed", 4)) == "Proposed"
 
 
 def test_before_anything_is_told_there_is_no_present_step():
-    assert present([]) is None
+    assert shown() is None
+    assert shown((D, "SignalFired", 1)) == "SignalFired"
