@@ -60,8 +60,8 @@ SPECIALISTS = (
         "history",
         frozenset({K.EPISODE, K.OUTCOME}),
         frozenset({"similar"}),
-        "Say which past incident is like this one, what helped then, in what this one differs, and what it tells of the "
-        "cause that actions were denied or did not help.",
+        "Say which past incident is like this one, what helped then, in what this one differs, and what it tells of "
+        "the cause that actions were denied or did not help.",
     ),
 )
 
