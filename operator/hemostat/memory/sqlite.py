@@ -99,8 +99,10 @@ class SqliteMemory:
     def tried(self, scope: Scope, most: int) -> list[Episode]:
         """As `Memory` says."""
         name = namespace_of(scope)
-        query = """SELECT uid, episode FROM episodes WHERE (? IS NULL OR namespace = ?)
-            AND uid IN (SELECT uid FROM tries) ORDER BY resolved DESC, uid LIMIT ?"""
+        query = """SELECT uid, episode FROM episodes WHERE uid IN (
+                SELECT uid FROM episodes WHERE (? IS NULL OR namespace = ?)
+                AND uid IN (SELECT uid FROM tries) ORDER BY resolved DESC, uid LIMIT ?
+            ) ORDER BY resolved DESC, uid"""
         with self._using() as file:
             rows = file.execute(query, (name, name, max(0, min(most, MAX_TRIED)))).fetchall()
         return [found for uid, text in rows if (found := self._parsed(uid, text)) is not None]
