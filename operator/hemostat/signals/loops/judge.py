@@ -155,7 +155,8 @@ def _backs_off(cycle: Cycle) -> bool:
 def _may_be_cut(cycle: Cycle, evidence: Evidence, since: float) -> bool:
     """It costs, it runs at full speed, it has gone on for long enough, and it is known what comes of it.
 
-    Services of which none is seen to call another may only have chosen equal ids for their conversations.
+    Services of which none is seen to call another may only have chosen equal ids for their conversations; where traces
+    are all that names the conversation, the very steps that fail, or bring something, may be in another one.
     """
     lasted = cycle.ended - cycle.began
     sure = evidence in (Evidence.SAME, Evidence.ASKED)
@@ -164,7 +165,9 @@ def _may_be_cut(cycle: Cycle, evidence: Evidence, since: float) -> bool:
         rounds = min(CUT_REWORDED, STEPS // len(cycle.symbols) - 1)
     long = cycle.ended - min(cycle.began, since) >= CUT_SECONDS
     strangers = len({s.service for s in cycle.symbols}) > 1 and not _between_agents(cycle)
-    return sure and cycle.rounds >= rounds and long and 2 * cycle.busy > lasted and not strangers
+    guessed = evidence is Evidence.ASKED and cycle.step.basis is Basis.TRACE
+    vague = strangers or guessed
+    return sure and cycle.rounds >= rounds and long and 2 * cycle.busy > lasted and not vague
 
 
 def _kind(cycle: Cycle) -> Kind:

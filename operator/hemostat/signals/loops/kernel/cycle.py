@@ -33,8 +33,9 @@ from hemostat.signals.loops.kernel.ring import (
 
 WORKS = 2
 """Operations below it are work; those above last as long as what they contain, or wait."""
-LONGEST = 10
-"""Steps of the longest cycle that is looked for."""
+LONGEST = 13
+"""Steps of the longest cycle that is looked for: three rounds of it are kept. Where hand-overs and the turns they lead
+to are both told, a ring of six agents has twelve."""
 ROUNDS = 3
 """Rounds from which on a cycle is told."""
 CLEAN = 0.7

@@ -137,11 +137,11 @@ def push(talk: Any, step: Any, now: float) -> None:
 @part
 def _unused(talk: Any) -> int:
     """Return the lowest number, from 1 on, that no remembered step has for a class; its texts are forgotten."""
-    used = np.zeros(STEPS + 2, np.uint8)
-    for back in range(min(talk.count, STEPS)):
-        used[talk.steps[(talk.count - 1 - back) % STEPS].class_] = 1
+    used = 0  # a bit for each: there are fewer than 64
+    for at in range(min(talk.count, STEPS)):
+        used |= 1 << int(talk.steps[at].class_)
     class_ = 1
-    while used[class_]:
+    while used >> class_ & 1:
         class_ += 1
     for at in range(SKETCHES):
         if talk.sketched[at] == class_:
