@@ -452,7 +452,7 @@ class Reconciler:
 
     def _end(self, remediation: Remediation, status: RemediationStatus, reason: str, message: str) -> None:
         """Finish it, unless another process wrote since it was read: that one may know better (compare and set)."""
-        level: Literal["Normal", "Warning"] = "Normal" if reason in ("Healed", "NotNeeded") else "Warning"
+        level: Literal["Normal", "Warning"] = "Normal" if reason in ("Healed", "NotNeeded", TAKEN_BACK) else "Warning"
         conditions = set_condition(status.conditions, FINISHED, True, reason, message, self._clock.now())
         self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
         LOG.info("%s/%s ended: %s: %s", remediation.metadata.namespace, remediation.metadata.name, reason, message)
