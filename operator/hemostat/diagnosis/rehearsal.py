@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hemostat.api.incident import Evidence, Incident
 from hemostat.api.runbook import Runbook, RunbookState
-from hemostat.diagnosis.matcher import Conclusion, World, holds, match, world
+from hemostat.diagnosis.matcher import LEAST_PERCENT, Conclusion, World, holds, match, world
 from hemostat.diagnosis.recall import Recalled, recall
 
 
@@ -83,7 +83,8 @@ def _rank(played: Played, unknown: bool) -> tuple[int, int]:  # noqa: FBT001 - w
     if any(s.necessity == "Required" and not found[s.name] for s in symptoms):
         return 0, 0
     weight = sum(s.weight for s in symptoms if found[s.name])
-    return weight, _percent(played.runbook, weight)
+    percent = _percent(played.runbook, weight)
+    return (weight, percent) if percent >= LEAST_PERCENT else (0, 0)
 
 
 def _percent(runbook: Runbook, weight: int) -> int:

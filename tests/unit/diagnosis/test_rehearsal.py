@@ -81,3 +81,13 @@ def test_one_for_another_kind_of_target_says_so():
 def test_a_tie_has_no_winner():
     played = rehearse([book("a", ERRORS), book("b", ERRORS)], PAST)
     assert (played.winner, played.conclusion.reason, played.open_to) == (None, "RunbooksTie", ())
+
+
+@pytest.mark.parametrize(("weight", "might"), [(1, ()), (2, ("thin",))])
+def test_what_could_not_reach_the_share_that_an_answer_needs_might_not_have_won(weight, might):
+    """The matcher abstains below 30 %: 2 of 9 at best is no answer, 3 of 10 may be one."""
+    never = symptom("never", "false", 7)
+    thin = book("thin", ERRORS, symptom("complete", "workload.complete", weight), never)
+    played = rehearse([thin], PAST)
+    assert played.conclusion.reason == "InsufficientEvidence"
+    assert played.open_to == might
