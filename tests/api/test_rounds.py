@@ -99,7 +99,7 @@ def test_a_denial_begins_a_round_and_the_lesson_counts_once_a_person_with_the_ri
         until(lambda: "lesson" in found.of(uid)["status"], 20, "its lesson is drafted")
     incident = found.of(uid)
     name, lesson = incident["metadata"]["name"], incident["status"]["lesson"]
-    assert "Cause: cause of second (Runbook second) [E" in lesson["text"]
+    assert "Cause: cause of second (Runbook second) [E" in lesson["text"], lesson["text"]
     assert "scale: DeniedByPerson [E" in lesson["text"]
     assert set(lesson["cites"]) <= {e["id"] for e in incident["status"]["evidence"]}
 

@@ -127,7 +127,11 @@ class IncidentKeeper:
         """Say that what it is about is gone, so that it can end; once."""
         if is_false(incident.status.conditions, WATCHED):
             return
-        self._store.write_incident(incident, abandoned(incident.status, reason, message, now))
+        present = self._store.incident(incident.metadata.namespace or "", incident.metadata.name)
+        if present is None or present.metadata.uid != incident.metadata.uid:
+            return
+        # what was listed may be a second old, and no look comes after this one that would write again what is newer
+        self._store.write_incident(present, abandoned(present.status, reason, message, now))
         self._events.emit("Incident", incident.metadata, reason, message)
 
     def _announce(self, before: Incident, status: IncidentStatus) -> None:

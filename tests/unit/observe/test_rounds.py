@@ -187,3 +187,16 @@ def test_outcomes_of_an_earlier_opening_do_not_count():
     desk.keeper.keep(desk.api.items["payment-1"], look, Scene(), Word(), None, at(desk.now), back=True)
     desk.look()
     assert desk.proposed == [("release", "rollback")] * 2
+
+
+def test_what_was_concluded_is_not_lost_when_the_target_goes_a_moment_later():
+    """Nobody looks after that: what an older listing says would stand for ever, and in the lesson."""
+    desk = Desk(book("release", 3, "rollback"), book("load", 2, "scale")).look()
+    listed = desk.api.items["payment-1"]
+    desk.end("DeniedByPerson", "ada: no")
+    desk.keeper.abandon(listed, "TargetDeleted", "Deployment payment was deleted", at(desk.now))
+    assert len(desk.outcomes()) == 1
+    assert desk.status.diagnosis.runbook_ref.name == "load"
+    assert find(desk.status.conditions, "Watched").reason == "TargetDeleted"
+    del desk.api.items["payment-1"]
+    desk.keeper.abandon(listed, "TargetDeleted", "Deployment payment was deleted", at(desk.now))
