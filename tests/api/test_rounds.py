@@ -87,6 +87,7 @@ def test_a_denial_begins_a_round_and_the_lesson_counts_once_a_person_with_the_ri
         done = hemostat(cluster, "ruth", "deny", name, "-n", namespace, "--reason", said, "--yes")
         assert done.returncode == 0, done.stderr
         until(lambda: books_of(cluster, namespace) == ["first", "second"], 60, "the next Runbook's remedy is proposed")
+        until(lambda: outcomes(found.of(uid)), 20, "the Incident says so too: it is written after the proposal")
         incident = found.of(uid)
         (told,) = outcomes(incident)
         assert told.startswith("scale of Runbook first was denied by a person: ruth: not during the sale")
