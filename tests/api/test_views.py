@@ -361,7 +361,7 @@ def test_who_reads_nothing_is_dropped_and_holds_up_nobody(
 
 def _streams(town: Town, served: Served) -> Callable[[], int]:
     user = f"system:serviceaccount:{town.namespace}:reader"
-    return lambda: served.views._stream._open[user]
+    return lambda: served.views._stream._slots.taken[user]
 
 
 def test_one_user_has_so_many_streams_and_others_still_get_theirs(cluster: Cluster, town: Town, served: Served) -> None:

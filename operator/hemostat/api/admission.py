@@ -11,6 +11,7 @@ from hemostat.api.identity import (
     ACT_USER,
     LESSON,
     LESSON_BY,
+    MAX_LESSON,
     OBSERVE_USER,
     PROTECTED_LABEL,
     PROTECTED_NAMESPACES,
@@ -132,7 +133,10 @@ LESSONS: tuple[Validation, ...] = (
         ),
         "the user must hold the RBAC verb accept on this Incident",
     ),
-    (f"{_SAME_LESSON} || {_annotation('object', LESSON)}.size() <= 1024", "a lesson must have at most 1024 characters"),
+    (
+        f"{_SAME_LESSON} || {_annotation('object', LESSON)}.size() <= {MAX_LESSON}",
+        f"a lesson must have at most {MAX_LESSON} characters",
+    ),
 )
 
 

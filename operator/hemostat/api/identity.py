@@ -19,6 +19,8 @@ PROTECTED_LABEL = "hemostat.dev/protected"
 """Namespaces bearing this label are protected too."""
 LESSON = "hemostat.dev/lesson"
 """Annotation of an Incident: the lesson that a person accepted. Only then a model is shown it, as evidence."""
+MAX_LESSON = 1024
+"""Characters of a lesson, drafted or accepted."""
 LESSON_BY = "hemostat.dev/lesson-accepted-by"
 """Annotation of an Incident: who accepted its lesson; the API server checks that it is true."""
 REMEDIATION_LABEL = "hemostat.dev/remediation"

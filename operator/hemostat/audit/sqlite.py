@@ -59,17 +59,10 @@ class SqliteStore:
         """Close the file."""
         self._file.close()
 
-    def size(self) -> int:
-        """Return how many rows there are."""
-        with self._told():
-            return int(self._file.execute('SELECT coalesce(max("index") + 1, 0) FROM records').fetchone()[0])
-
-    def leaves(self, start: int = 0) -> Iterator[Hash]:
+    def leaves(self) -> Iterator[Hash]:
         """Yield the leaf hashes."""
         with self._told():
-            for (leaf,) in self._file.execute(
-                'SELECT CAST(leaf AS BLOB) FROM records WHERE "index" >= ? ORDER BY "index"', (start,)
-            ):
+            for (leaf,) in self._file.execute('SELECT CAST(leaf AS BLOB) FROM records ORDER BY "index"'):
                 yield leaf
 
     def rows(self, start: int = 0) -> Iterator[Row]:

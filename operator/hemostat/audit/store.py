@@ -19,12 +19,8 @@ class Row:
 class Store(Protocol):
     """Keeps rows, the checkpoint after each commit, and what records are digests of. Appended to, never changed."""
 
-    def size(self) -> int:
-        """Return how many rows there are: one more than the last index."""
-        ...
-
-    def leaves(self, start: int = 0) -> Iterator[Hash]:
-        """Yield the leaf hashes from there on, in order."""
+    def leaves(self) -> Iterator[Hash]:
+        """Yield the leaf hashes, in order."""
         ...
 
     def rows(self, start: int = 0) -> Iterator[Row]:

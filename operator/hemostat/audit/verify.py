@@ -5,7 +5,7 @@ newest head that holds says up to where the log is whole, and the first record t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hemostat.audit.checkpoint import Checkpoint
 from hemostat.audit.keys import Verifier
@@ -44,7 +44,7 @@ class _Read:
     """The first record that contradicts itself or its place."""
     differs: int | None = None
     """The size of the first head that is not over these records."""
-    holding: bytearray | None = None
+    holding: bytearray = field(default_factory=bytearray)
     """A bit for each size at which a head has our root."""
     keys: tuple[tuple[int, Verifier], ...] = ()
     """Keys that records name, and in which."""
@@ -84,7 +84,7 @@ def _told(read: _Read, proven: int, why: str) -> Report:
 
 def _pass(store: Store, published: Sequence[str]) -> _Read:
     """Read every record once, and every head beside it."""
-    read, tree, heads = _Read(holding=bytearray()), Tree(), _Heads(store.checkpoints())
+    read, tree, heads = _Read(), Tree(), _Heads(store.checkpoints())
     elsewhere = sorted((Checkpoint.read(note) for note in published), key=lambda c: c.size)
     for row in store.rows():
         record, why = _look(row, len(tree))
@@ -134,7 +134,6 @@ class _Heads:
 
 def _compare(read: _Read, tree: Tree, heads: _Heads) -> None:
     size = len(tree)
-    assert read.holding is not None
     if size >> 3 >= len(read.holding):
         read.holding.append(0)
     while heads.next is not None and heads.next.size <= size:
@@ -197,5 +196,4 @@ def _newest_that_holds(store: Store, believed: Sequence[Verifier], read: _Read, 
 
 
 def _holds(read: _Read, size: int) -> bool:
-    assert read.holding is not None
     return size >> 3 < len(read.holding) and bool(read.holding[size >> 3] >> (size & 7) & 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hemostat.cli.options import Format
+from hemostat.cli.options import Format, group
 from hemostat.errors import Refused
 
 if TYPE_CHECKING:
@@ -17,13 +17,7 @@ if TYPE_CHECKING:
     from hemostat.audit.record import Record
     from hemostat.audit.sqlite import SqliteStore
 
-app = typer.Typer(
-    name="audit",
-    help="Read the log of what Hemostat did, and prove it without a cluster.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = group("audit", "Read the log of what Hemostat did, and prove it without a cluster.")
 LogFile = Annotated[Path, typer.Argument(metavar="LOG", help="The SQLite file that act writes.")]
 Keys = Annotated[
     list[str],

@@ -100,8 +100,7 @@ def _write(session: Session, name: str, ops: Sequence[Mapping[str, Any]]) -> Non
     except Refused as error:
         said, (user, _) = server_words(error), session.kube.user()
         todo = advice(said, user, session.namespace)
-        print(f"error: refused by the API server: {said}\nwhat to do: {todo}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise refused(said, todo) from None
 
 
 def _decide(session: Session, found: Remediation, word: Word, reason: str, yes: bool) -> None:
@@ -139,9 +138,14 @@ def _create(session: Session, found: Remediation, word: Word, reason: str, user:
     except Refused as error:
         said = server_words(error)
         todo = advice(said, user, session.namespace, found.metadata.name)
-        print(f"error: refused by the API server: {said}\nwhat to do: {todo}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise refused(said, todo) from None
     return approval.metadata.name
+
+
+def refused(said: str, todo: str) -> typer.Exit:
+    """Tell why the API server refused and what to do; return what ends the command."""
+    print(f"error: refused by the API server: {said}\nwhat to do: {todo}", file=sys.stderr)
+    return typer.Exit(1)
 
 
 def confirmed(question: str) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hemostat.cli.deciding import MANAGER, Yes, confirmed
-from hemostat.cli.options import Context, Kubeconfig, Namespace
+from hemostat.cli.deciding import MANAGER, Yes, confirmed, refused
+from hemostat.cli.options import Context, Kubeconfig, Namespace, group
 from hemostat.cli.reading import IncidentName
 from hemostat.cli.session import Scope, Session
 from hemostat.errors import Refused
@@ -16,13 +16,9 @@ from hemostat.errors import Refused
 if TYPE_CHECKING:
     from hemostat.api.incident import Incident
 
-MAX_LESSON = 1024
-app = typer.Typer(
-    name="lesson",
-    help="Read the drafted lesson of an Incident that is over, and accept it: then it is shown with what is like it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+app = group(
+    "lesson",
+    "Read the drafted lesson of an Incident that is over, and accept it: then it is shown with what is like it.",
 )
 
 
@@ -35,13 +31,13 @@ def show(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Print the lesson, accepted or drafted, and the evidence that it cites."""
-    from hemostat.cli.text import emit, words
+    from hemostat.cli.text import clean, emit, words
 
     session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
     found = session.incident(incident)
     text, by = _text(found)
     emit(words(f"accepted by {by}" if by else "a draft, which nobody has accepted", "green" if by else "yellow"))
-    print(text)
+    print(clean(text))
     _print_evidence(found, text)
 
 
@@ -58,13 +54,13 @@ def accept(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Accept the lesson: from then on it is remembered, and shown with incidents that are like this one."""
-    from hemostat.cli.text import emit, words
+    from hemostat.cli.text import clean, emit, words
 
     session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
     found = session.incident(incident)
     said = text.strip() if text is not None else _text(found)[0]
     _check(found, said)
-    print(said)
+    print(clean(said))
     _print_evidence(found, said)
     user, _ = session.kube.user()
     if not yes and not confirmed(f"Accept this as the lesson of {incident}, as {user}?"):
@@ -88,6 +84,7 @@ def _text(incident: Incident) -> tuple[str, str]:
 
 
 def _check(incident: Incident, text: str) -> None:
+    from hemostat.api.identity import MAX_LESSON
     from hemostat.diagnosis.lesson import cited, resolved_since, unknown
 
     name = incident.metadata.name
@@ -102,12 +99,13 @@ def _check(incident: Incident, text: str) -> None:
 
 
 def _print_evidence(incident: Incident, text: str) -> None:
+    from hemostat.cli.text import emit, words
     from hemostat.diagnosis.lesson import cited
 
     wanted = cited(text)
     for item in incident.status.evidence:
         if item.id in wanted:
-            print(f"  {item.id} {item.kind}: {item.summary}")
+            emit(words(f"  {item.id} {item.kind}: {item.summary}"))
 
 
 def _write(session: Session, found: Incident, text: str, user: str) -> None:
@@ -121,5 +119,4 @@ def _write(session: Session, found: Incident, text: str, user: str) -> None:
         session.kube.merge_patch(INCIDENT.path(session.namespace, name), body, MANAGER)
     except Refused as error:
         todo = f"{user} needs the verbs `accept` and `patch` on `incidents` (ClusterRole hemostat-approver has them)"
-        print(f"error: refused by the API server: {server_words(error)}\nwhat to do: {todo}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise refused(server_words(error), todo) from None

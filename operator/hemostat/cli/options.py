@@ -12,6 +12,17 @@ Context = Annotated[str | None, typer.Option("--context", help="Context of the k
 Kubeconfig = Annotated[str | None, typer.Option("--kubeconfig", help="Path of the kubeconfig instead of $KUBECONFIG.")]
 
 
+def group(name: str, help: str) -> typer.Typer:  # noqa: A002 - typer's own word
+    """Return a group of commands that looks like all the others."""
+    return typer.Typer(
+        name=name,
+        help=help,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
 class Format(StrEnum):
     """How a list is printed."""
 

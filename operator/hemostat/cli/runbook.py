@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hemostat.cli.manifest import documents, every, told
-from hemostat.cli.options import Context, Kubeconfig, Namespace
+from hemostat.cli.options import Context, Kubeconfig, Namespace, group
 from hemostat.cli.reading import IncidentName
 from hemostat.cli.session import Json, Scope, Session, parse
 from hemostat.errors import Refused
@@ -16,13 +16,7 @@ if TYPE_CHECKING:
     from hemostat.action.registry import Catalogue
     from hemostat.api.runbook import Runbook
 
-app = typer.Typer(
-    name="runbook",
-    help="Write Runbooks: check them, try them on a past Incident, draft one from what was done by hand.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = group("runbook", "Write Runbooks: check them, try them on a past Incident, draft one from what was done by hand.")
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML with Runbooks.")]
 ERROR = "error"
 

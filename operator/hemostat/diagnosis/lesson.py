@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from hemostat.api.identity import MAX_LESSON
 from hemostat.api.incident import RESOLVED, Evidence, EvidenceKind, Incident, Lesson
 from hemostat.api.meta import Condition, find, is_true
 from hemostat.api.remediation import FINISHED, Remediation
@@ -18,7 +19,7 @@ from hemostat.signals.words import duration
 MAX_CITED = 4
 """Items that one clause cites."""
 MAX_TRIES = 6
-MAX_WORDS, MAX_CLAUSE = 1024, 240
+MAX_CLAUSE = 240
 _CITED = re.compile(r"\[((?:E[1-9][0-9]{0,3})(?: E[1-9][0-9]{0,3})*)\]")
 
 
@@ -44,7 +45,7 @@ def draft_lesson(incident: Incident, remediations: Sequence[Remediation]) -> Les
     if since is None:
         return None
     clauses = [_happened(incident), _cause(incident), _tried(incident, remediations), _ended(incident, since)]
-    text = ". ".join(clause for clause in clauses if clause)[:MAX_WORDS]
+    text = ". ".join(clause for clause in clauses if clause)[:MAX_LESSON]
     return Lesson(text=text, cites=cited(text), resolved_time=since)
 
 
@@ -81,10 +82,8 @@ def _tried(incident: Incident, remediations: Sequence[Remediation]) -> str:
         return "Nothing was tried"
     ordered = sorted(over, key=lambda r: (r.spec.opening, r.spec.step, r.spec.attempt))[-MAX_TRIES:]
     numbers = {e.key: e.id for e in incident.status.evidence if e.kind is EvidenceKind.OUTCOME}
-    keys = {
-        r.metadata.name: i.identity
-        for r, i in zip(tried(incident, mine).over, tried(incident, mine).items(), strict=True)
-    }
+    known = tried(incident, mine)
+    keys = {r.metadata.name: item.identity for r, item in zip(known.over, known.items(), strict=True)}
     said = []
     for remediation in ordered:
         finished = find(remediation.status.conditions, FINISHED)

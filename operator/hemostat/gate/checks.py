@@ -68,12 +68,12 @@ CheckFunction = Callable[[GateInput], Verdict]
 def decide(facts: GateInput) -> GateDecision:
     """Run the whole chain; every check speaks, whatever the others said."""
     checks = [Check(name=name, outcome=o, message=m[:1024]) for name, check in CHAIN for o, m in [check(facts)]]
-    strictest = max((c.outcome for c in checks), key=_STRICTNESS.index)
+    strictest, found = max((c.outcome for c in checks), key=_STRICTNESS.index), matching(facts)
     return GateDecision(
         outcome=_OUTCOME[strictest],
         checks=tuple(checks),
-        policies=tuple(p.metadata.name for p in matching(facts))[:16],
-        quorum=max((p.spec.quorum for p in matching(facts)), default=1),
+        policies=tuple(p.metadata.name for p in found)[:16],
+        quorum=max((p.spec.quorum for p in found), default=1),
         time=facts.now,
     )
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hemostat.api.identity import MAX_LESSON
 from hemostat.api.incident import RESOLVED, Advice, EvidenceKind, Incident
 from hemostat.api.meta import Label, Model, Name, Percent, Short, Text, Time, Uid, Word, find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, Remediation
@@ -20,7 +21,6 @@ MAX_TEXT = 4096
 """Characters of the text that is embedded."""
 MAX_LINE = 320
 MAX_TITLE = 256
-MAX_LESSON = 1024
 MAX_TRIES = 16
 """Remediations of one incident that are remembered: the last."""
 Redact = Callable[[str], str]

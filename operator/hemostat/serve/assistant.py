@@ -6,9 +6,7 @@ The SDK is imported when somebody who was let in asks first: it costs memory tha
 import asyncio
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -19,7 +17,8 @@ from hemostat.metrics import VIEW_REQUESTS
 from hemostat.serve import bridge, views
 from hemostat.serve.answers import refusal
 from hemostat.serve.door import Door
-from hemostat.serve.identity import BAD, TOO_MANY, Caller
+from hemostat.serve.identity import BAD, Caller
+from hemostat.serve.slots import Slots
 from hemostat.serve.tools import Toolbox
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ class Assistant:
 
     def __init__(self, door: Door, toolbox: Toolbox) -> None:
         self._door, self._toolbox = door, toolbox
-        self._open: Counter[str] = Counter()
+        said = f"at most {AT_ONCE} requests are answered at once, {OF_ONE} of them of one user"
+        self._slots = Slots(AT_ONCE, OF_ONE, said)
         self._ready = asyncio.Lock()
         self._manager: StreamableHTTPSessionManager | None = None
         self._running: asyncio.Task[None] | None = None
@@ -68,7 +68,7 @@ class Assistant:
         caller = await self._door.who(request.headers.get("Authorization", ""))
         if request.headers.get("Origin"):
             raise Refused(BAD, "no web page may ask here: send no Origin")
-        with self._slot(caller):
+        with self._slots.of(caller):
             body = await _body(request)
             manager = await self._started()
             try:
@@ -76,16 +76,6 @@ class Assistant:
                 return await asyncio.wait_for(answer, ANSWER_SECONDS)
             except TimeoutError:
                 raise Retry(f"no answer within {ANSWER_SECONDS:.0f} s") from None
-
-    @contextmanager
-    def _slot(self, caller: Caller) -> Iterator[None]:
-        if self._open.total() >= AT_ONCE or self._open[caller.user] >= OF_ONE:
-            raise Refused(TOO_MANY, f"at most {AT_ONCE} requests are answered at once, {OF_ONE} of them of one user")
-        self._open[caller.user] += 1
-        try:
-            yield
-        finally:
-            self._open -= Counter({caller.user: 1})
 
     async def _started(self) -> "StreamableHTTPSessionManager":
         async with self._ready:

@@ -6,9 +6,8 @@ Who reads slowly is dropped, and comes back with Last-Event-ID; nothing is kept 
 import asyncio
 import socket
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -21,7 +20,8 @@ from hemostat.serve import sse
 from hemostat.serve.answers import refusal
 from hemostat.serve.crew import tell
 from hemostat.serve.door import Door
-from hemostat.serve.identity import NOT_FOUND, TOO_MANY, Caller, Wish, checked_name, checked_namespace
+from hemostat.serve.identity import NOT_FOUND, Caller, Wish, checked_name, checked_namespace
+from hemostat.serve.slots import Slots
 
 MAX_STREAMS = 64
 MAX_OF_ONE = 8
@@ -49,7 +49,8 @@ class Stream:
 
     def __init__(self, door: Door, journal: Journal, find: Callable[[str, str], Incident | None]) -> None:
         self._door, self._journal, self._find = door, journal, find
-        self._open: Counter[str] = Counter()
+        said = f"at most {MAX_STREAMS} streams are served at once, {MAX_OF_ONE} of them to one user"
+        self._slots = Slots(MAX_STREAMS, MAX_OF_ONE, said)
         self._visits: set[Visit] = set()
 
     def serve(self, app: web.Application) -> None:
@@ -74,7 +75,7 @@ class Stream:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         authorization = request.headers.get("Authorization", "")
         caller = await self._door.who(authorization)
-        with self._slot(caller):
+        with self._slots.of(caller), STREAMS.track_inprogress():
             place = await self._place(caller, request)
             uid = (await self._read(place)).metadata.uid
             epoch, number = sse.resumed(request.headers.get("Last-Event-ID", ""))
@@ -120,19 +121,6 @@ class Stream:
         except HemostatError as error:
             return str(error)
         return "" if incident.metadata.uid == uid else f"Incident {place[1]} is another one by now"
-
-    @contextmanager
-    def _slot(self, caller: Caller) -> Iterator[None]:
-        if self._open.total() >= MAX_STREAMS or self._open[caller.user] >= MAX_OF_ONE:
-            said = f"at most {MAX_STREAMS} streams are served at once, {MAX_OF_ONE} of them to one user"
-            raise Refused(TOO_MANY, said)
-        self._open[caller.user] += 1
-        STREAMS.set(self._open.total())
-        try:
-            yield
-        finally:
-            self._open -= Counter({caller.user: 1})
-            STREAMS.set(self._open.total())
 
 
 class Visit:

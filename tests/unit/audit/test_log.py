@@ -36,11 +36,8 @@ class Kept:
         self.gate.set()
         self.entered = threading.Event()
 
-    def size(self) -> int:
-        return len(self.written)
-
-    def leaves(self, start: int = 0) -> Iterator[bytes]:
-        return (row.leaf for row in self.written[start:])
+    def leaves(self) -> Iterator[bytes]:
+        return (row.leaf for row in self.written)
 
     def rows(self, start: int = 0) -> Iterator[Row]:
         return iter(self.written[start:])

@@ -2,9 +2,10 @@
 
 from tests.unit.builders import at, condition, incident, remediation
 
+from hemostat.api.identity import MAX_LESSON
 from hemostat.api.incident import Diagnosis, Evidence, EvidenceKind, Hypothesis
 from hemostat.api.meta import LocalRef
-from hemostat.diagnosis.lesson import MAX_WORDS, cited, draft_lesson, lesson_due, unknown
+from hemostat.diagnosis.lesson import cited, draft_lesson, lesson_due, unknown
 
 
 def item(n, kind, key, summary="said"):
@@ -81,6 +82,6 @@ def test_it_is_bounded_and_every_citation_exists():
         }
     )
     lesson = draft_lesson(over(summary="word " * 50, diagnosis=long), many)
-    assert len(lesson.text) <= MAX_WORDS
+    assert len(lesson.text) <= MAX_LESSON
     assert unknown(lesson.text, EVIDENCE) == ()
     assert unknown("as [E1 E7] shows", EVIDENCE) == ("E7",)

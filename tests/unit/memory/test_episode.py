@@ -3,10 +3,11 @@
 import pytest
 from tests.unit.builders import at, condition, incident, remediation, signal
 
+from hemostat.api.identity import MAX_LESSON
 from hemostat.api.incident import SignalSource, SignalState
 from hemostat.api.watch import SignalKind
 from hemostat.clock import rfc3339
-from hemostat.memory.episode import MAX_LESSON, MAX_TEXT, MAX_TRIES, Ending, Episode, Outcome, episode_of, text_of
+from hemostat.memory.episode import MAX_TEXT, MAX_TRIES, Ending, Episode, Outcome, episode_of, text_of
 
 HEALED = condition("Resolved", True, "Healed", 300)
 
