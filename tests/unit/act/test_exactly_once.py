@@ -78,6 +78,20 @@ def installed(case: str) -> dict[str, Any]:
     return api.objects
 
 
+def process(api: ApiServer, clock: FakeClock) -> Reconciler:
+    """Return `act` as it is when it has just begun."""
+    store = Store(api)
+    return Reconciler(
+        store=store,
+        facts=Facts(api, store, None, clock),
+        executor=Executor(api),
+        catalogue=CATALOGUE,
+        events=Events(api, "hemostat-act", clock),
+        clock=clock,
+        server_now=clock.now,
+    )
+
+
 class World:
     """A cluster with a bad release of `payment` and an admitted Remediation, and the processes that work on it."""
 
@@ -93,16 +107,7 @@ class World:
         self.process = self.restarted()
 
     def restarted(self) -> Reconciler:
-        store = Store(self.api)
-        return Reconciler(
-            store=store,
-            facts=Facts(self.api, store, None, self.clock),
-            executor=Executor(self.api),
-            catalogue=CATALOGUE,
-            events=Events(self.api, "hemostat-act", self.clock),
-            clock=self.clock,
-            server_now=self.clock.now,
-        )
+        return process(self.api, self.clock)
 
     # --- what others do ----------------------------------------------------------------------------------------
 

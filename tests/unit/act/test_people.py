@@ -5,17 +5,12 @@ from typing import Any
 
 import pytest
 from tests.unit.act.double import ApiServer
-from tests.unit.act.test_exactly_once import BASE, CASE, CATALOGUE, KEY, NAME, TARGET, installed
+from tests.unit.act.test_exactly_once import BASE, CASE, KEY, NAME, TARGET, installed, process
 from tests.unit.builders import NAMESPACE, T0, approval, condition, incident, meta, signal
 
-from hemostat.act.facts import Facts
-from hemostat.act.reconcile import Reconciler
-from hemostat.act.store import Store
-from hemostat.action.execute import Executor
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, Remediation
 from hemostat.clock import FakeClock
-from hemostat.events import Events
 
 
 class Api(ApiServer):
@@ -42,17 +37,7 @@ class Case:
         planned = deepcopy(self.api.objects[CASE])
         planned["status"]["conditions"] = [condition(PLANNED)]
         self.api.put(CASE, planned)
-        self.clock = FakeClock(T0)
-        store = Store(self.api)
-        self.act = Reconciler(
-            store=store,
-            facts=Facts(self.api, store, None, self.clock),
-            executor=Executor(self.api),
-            catalogue=CATALOGUE,
-            events=Events(self.api, "hemostat-act", self.clock),
-            clock=self.clock,
-            server_now=self.clock.now,
-        )
+        self.act = process(self.api, FakeClock(T0))
 
     def says(self, name: str, approver: str, decision: str = "Approve") -> None:
         digest = self.now().status.plan_hash

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -231,8 +232,6 @@ def test_every_single_bit_of_every_record_counts(tmp_path: Path) -> None:
             self._change = change
 
         def rows(self, start: int = 0) -> object:
-            from dataclasses import replace
-
             return (replace(r, body=self._change(r.body)) if r.index == 1 else r for r in rows)
 
         def checkpoints(self, *, newest_first: bool = False) -> object:

@@ -1,6 +1,7 @@
 """Windows of time, where clocks are set forward and back above all: nothing slips through an hour that comes twice."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -74,8 +75,6 @@ def test_a_long_window_is_not_shortened_when_clocks_are_set_back() -> None:
 @pytest.mark.parametrize("schedule", ["0 * * * *", "*/15 * * * *", "0 0 * * *", "15 2 * * *", "45 1 * * *"])
 def test_every_minute_around_a_change_is_as_the_beginnings_say(day: str, schedule: str) -> None:
     """Against a walk over all minutes: open while the last beginning is less than 600 s ago."""
-    from zoneinfo import ZoneInfo
-
     zone, start = ZoneInfo("Europe/Berlin"), at(f"{day}T00:00:00") - timedelta(hours=2)
     short = window(schedule, seconds=600)
     minute_field, hour_field = schedule.split()[:2]
