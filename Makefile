@@ -96,6 +96,6 @@ COMPILE = $(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate -
 .PHONY: lock
 lock: venv ## Resolve the dependencies again and pin them with hashes
 	@$(BIN)/pip install --quiet uv
-	@$(COMPILE) --extra chaos --extra postgres pyproject.toml -o operator/requirements.lock
-	@$(COMPILE) --extra chaos --extra parquet --extra postgres --group dev pyproject.toml -o tests/requirements.lock
+	@$(COMPILE) --extra chaos --extra postgres --extra slack pyproject.toml -o operator/requirements.lock
+	@$(COMPILE) --extra chaos --extra parquet --extra postgres --extra slack --group dev pyproject.toml -o tests/requirements.lock
 	@for wanted in tests/frameworks/*.in tests/api/postgres.in chaos/agents/crew.in; do $(COMPILE) $$wanted -o $${wanted%.in}.lock; done
