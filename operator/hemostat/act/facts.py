@@ -16,7 +16,7 @@ from hemostat.api.remediation import ADMITTED, FINISHED, Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
-from hemostat.gate.checks import GateInput, PastAction
+from hemostat.gate.input import GateInput, PastAction
 from hemostat.guard.orders import CONFIG_MAP
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
 from hemostat.signals.confirm import confirms

@@ -1,19 +1,20 @@
 """The ordered chain of checks (pure). Each says Pass, Ask, Hold or Deny, and why; the strictest wins."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 
-from hemostat.action.effects import conversations_of
-from hemostat.api.gatepolicy import Decision, GatePolicy, TelemetryAlone, Uncalibrated
-from hemostat.api.incident import Advice, Incident, SignalState
-from hemostat.api.remediation import Check, CheckOutcome, GateDecision, GateOutcome, Plan, Remediation
-from hemostat.api.runbook import Runbook, RunbookState
+from hemostat.api.gatepolicy import Decision, TelemetryAlone, Uncalibrated
+from hemostat.api.incident import Advice, SignalState
+from hemostat.api.remediation import Check, GateDecision, GateOutcome
+from hemostat.api.runbook import RunbookState
+from hemostat.gate.input import ASK, DENY, HOLD, PASS, CheckFunction, GateInput, Matched, Verdict
+from hemostat.gate.limits import blast_radius, budget, cooldown, one_at_a_time
+from hemostat.gate.match import matching
 from hemostat.gate.times import in_force
 from hemostat.signals.correlate import is_over
 
-PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
 _STRICTNESS = (PASS, ASK, HOLD, DENY)
+_NAMED = 8
+"""Policies that a reason names."""
 _OUTCOME = {
     PASS: GateOutcome.ALLOW,
     ASK: GateOutcome.NEEDS_APPROVAL,
@@ -22,55 +23,12 @@ _OUTCOME = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PastAction:
-    """An action that Hemostat took earlier in this namespace."""
-
-    name: str
-    target_uid: str
-    time: datetime | None
-    """When its forward effect was applied; None while it is admitted and not applied."""
-    finished: bool
-    unattended: bool
-    """Whether no person approved it."""
-    conversations: frozenset[str] = frozenset()
-    """The only conversations of agents that it touches; empty: it touches more than those."""
-
-
-@dataclass(frozen=True, slots=True)
-class GateInput:
-    """Everything the gate may know. None means: could not be read, and never helps."""
-
-    remediation: Remediation
-    plan: Plan
-    incident: Incident | None
-    runbook: Runbook | None
-    policies: tuple[GatePolicy, ...] | None
-    """All GatePolicies of the cluster."""
-    protected: bool | None
-    """Whether the namespace is one that Hemostat must not touch."""
-    ready_pods: int | None
-    corroboration: str | None
-    """What the API server or Prometheus itself says of the trouble; None when neither confirms it."""
-    past: tuple[PastAction, ...] | None
-    now: datetime
-
-    @property
-    def namespace(self) -> str:
-        """The namespace the action is about."""
-        return self.remediation.metadata.namespace or ""
-
-
-Verdict = tuple[CheckOutcome, str]
-CheckFunction = Callable[[GateInput], Verdict]
-
-
 def decide(facts: GateInput) -> GateDecision:
     """Run the whole chain; every check speaks, whatever the others said."""
-    checks = [Check(name=name, outcome=o, message=m[:1024]) for name, check in CHAIN for o, m in [check(facts)]]
-    strictest, found = max((c.outcome for c in checks), key=_STRICTNESS.index), matching(facts)
+    found = matching(facts)
+    checks = [Check(name=name, outcome=o, message=m[:1024]) for name, check in CHAIN for o, m in [check(facts, found)]]
     return GateDecision(
-        outcome=_OUTCOME[strictest],
+        outcome=_OUTCOME[max((c.outcome for c in checks), key=_STRICTNESS.index)],
         checks=tuple(checks),
         policies=tuple(p.metadata.name for p in found)[:16],
         quorum=max((p.spec.quorum for p in found), default=1),
@@ -78,22 +36,7 @@ def decide(facts: GateInput) -> GateDecision:
     )
 
 
-def matching(facts: GateInput) -> tuple[GatePolicy, ...]:
-    """Return the policies that are about this action, here, at this risk, now."""
-    if facts.runbook is None:
-        return ()
-    action, risk = facts.remediation.spec.action, facts.runbook.spec.risk
-    return tuple(
-        p
-        for p in facts.policies or ()
-        if facts.namespace in (p.spec.namespaces or (facts.namespace,))
-        and action in (p.spec.actions or (action,))
-        and risk in (p.spec.risks or (risk,))
-        and in_force(p.spec, facts.now)[0]
-    )
-
-
-def _namespace(facts: GateInput) -> Verdict:
+def _namespace(facts: GateInput, _: Matched) -> Verdict:
     if facts.protected is None:
         return DENY, f"cannot tell whether namespace {facts.namespace} is protected"
     if facts.protected:
@@ -101,7 +44,7 @@ def _namespace(facts: GateInput) -> Verdict:
     return PASS, f"namespace {facts.namespace} is not protected"
 
 
-def _incident(facts: GateInput) -> Verdict:
+def _incident(facts: GateInput, _: Matched) -> Verdict:
     wanted = facts.remediation.spec.incident_ref
     incident = facts.incident
     if incident is None or incident.metadata.uid != wanted.uid:
@@ -118,7 +61,7 @@ def _incident(facts: GateInput) -> Verdict:
     return HOLD, "no signal of the Incident fires at the moment"
 
 
-def _runbook(facts: GateInput) -> Verdict:
+def _runbook(facts: GateInput, _: Matched) -> Verdict:
     spec, runbook = facts.remediation.spec, facts.runbook
     if runbook is None or runbook.metadata.uid != spec.runbook_ref.uid:
         return DENY, f"Runbook {spec.runbook_ref.name} with uid {spec.runbook_ref.uid} does not exist"
@@ -132,30 +75,32 @@ def _runbook(facts: GateInput) -> Verdict:
     return PASS, f"it is step {spec.step} of Runbook {spec.runbook_ref.name}"
 
 
-def _policy(facts: GateInput) -> Verdict:
+def _policy(facts: GateInput, found: Matched) -> Verdict:
     if facts.policies is None:
         return HOLD, "GatePolicies could not be read; one of them may forbid it"
-    found = matching(facts)
     if not found:
         return ASK, "no GatePolicy matches; a person decides"
-    named = {d: ", ".join(_named(p, facts) for p in found if p.spec.decision is d) for d in Decision}
-    if any(p.spec.decision is Decision.DENY and not p.spec.when for p in found):
-        return DENY, f"GatePolicy {named[Decision.DENY]} forbids it"
-    if named[Decision.DENY]:
-        return HOLD, f"GatePolicy {named[Decision.DENY]} forbids it for now"
-    if named[Decision.APPROVE]:
-        return ASK, f"GatePolicy {named[Decision.APPROVE]} wants a person to decide"
-    return PASS, f"GatePolicy {named[Decision.AUTO]} allows it without a person"
+    denying, asking = (_saying(d, found, facts) for d in (Decision.DENY, Decision.APPROVE))
+    if denying and any(not p.spec.when for p in found if p.spec.decision is Decision.DENY):
+        return DENY, f"GatePolicy {denying} forbids it"
+    if denying:
+        return HOLD, f"GatePolicy {denying} forbids it for now"
+    if asking:
+        return ASK, f"GatePolicy {asking} wants a person to decide"
+    return PASS, f"GatePolicy {_saying(Decision.AUTO, found, facts)} allows it without a person"
 
 
-def _named(policy: GatePolicy, facts: GateInput) -> str:
-    until = in_force(policy.spec, facts.now)[1]
-    return f"{policy.metadata.name} ({until})" if until else policy.metadata.name
+def _saying(decision: Decision, found: Matched, facts: GateInput) -> str:
+    """Name the policies that say this, the first few of them, and till when they do."""
+    saying = [p for p in found if p.spec.decision is decision]
+    until = [(p.metadata.name, str(in_force(p.spec, facts.now))) for p in saying[:_NAMED]]
+    named = ", ".join(f"{name} ({words})" if words else name for name, words in until)
+    return named + (f" and {len(saying) - _NAMED} more" if len(saying) > _NAMED else "")
 
 
-def _confidence(facts: GateInput) -> Verdict:
+def _confidence(facts: GateInput, found: Matched) -> Verdict:
     """Both must reach the least: what the diagnosis says of itself, and what outcomes say that is worth."""
-    found, spec = matching(facts), facts.remediation.spec
+    spec = facts.remediation.spec
     least = max((p.spec.min_confidence_percent for p in found), default=100)
     percent, worth = spec.confidence_percent, spec.calibration
     if percent < least:
@@ -170,38 +115,19 @@ def _confidence(facts: GateInput) -> Verdict:
     return PASS, f"{told}; the policies take its own word, at least {least} %"
 
 
-def _blast_radius(facts: GateInput) -> Verdict:
-    plan, ready = facts.plan, facts.ready_pods
-    if ready is None:
-        return ASK, "the target's ready pods could not be counted"
-    radii = [p.spec.blast_radius for p in matching(facts)]
-    if not radii:
-        return ASK, "no GatePolicy sets a blast radius"
-    share = 100 if plan.replaced_pods and not ready else min(100, 100 * plan.replaced_pods // max(ready, 1))
-    most, replicas = min(r.max_pods_percent for r in radii), min(r.max_replicas for r in radii)
-    if share > most:
-        return ASK, f"replaces {share} % of the ready pods, more than {most} %"
-    if plan.replicas_after > replicas:
-        return ASK, f"leaves {plan.replicas_after} replicas, more than {replicas}"
-    if any(r.max_callers is not None for r in radii):
-        return ASK, "maxCallers is set and the call graph is not known to this process"
-    return PASS, f"replaces {share} % of the ready pods, leaves {plan.replicas_after} replicas"
-
-
-def _reversible(facts: GateInput) -> Verdict:
+def _reversible(facts: GateInput, _: Matched) -> Verdict:
     if facts.plan.inverse is None:
         return ASK, "nothing undoes it; a person decides"
     return PASS, "it can be undone"
 
 
-def _corroboration(facts: GateInput) -> Verdict:
+def _corroboration(facts: GateInput, found: Matched) -> Verdict:
     if facts.corroboration is not None:
         return PASS, facts.corroboration
     alone = (
         "neither the API server nor Prometheus confirms the trouble; telemetry alone may be forged "
         "(traces, alerts, forecasts and what was learned cannot be asked again)"
     )
-    found = matching(facts)
     if facts.plan.hold_seconds is None or not found:
         return ASK, alone
     if any(p.spec.on_telemetry_alone is not TelemetryAlone.ALLOW_TIME_LIMITED for p in found):
@@ -209,7 +135,7 @@ def _corroboration(facts: GateInput) -> Verdict:
     return PASS, f"only telemetry tells of it; the policies let what ends after {facts.plan.hold_seconds} s go on that"
 
 
-def _agents(facts: GateInput) -> Verdict:
+def _agents(facts: GateInput, _: Matched) -> Verdict:
     """Repetition alone is no proof: a cut without a person needs cost, cadence and duration too."""
     if facts.plan.hold_seconds is None:
         return PASS, "it cuts nothing between agents"
@@ -221,49 +147,17 @@ def _agents(facts: GateInput) -> Verdict:
     return PASS, "what goes on between the agents costs, and brings nothing"
 
 
-def _one_at_a_time(facts: GateInput) -> Verdict:
-    if facts.past is None:
-        return HOLD, "earlier actions could not be read"
-    uid = facts.remediation.spec.target_ref.uid
-    mine = conversations_of(facts.plan.forward)
-    apart = [p for p in facts.past if mine and p.conversations and mine.isdisjoint(p.conversations)]
-    busy = [p.name for p in facts.past if p.target_uid == uid and not p.finished and p not in apart]
-    if busy:
-        return HOLD, f"Remediation {busy[0]} is still at work on this target"
-    return PASS, "no other action is at work on this target" + (" in these conversations" if mine else "")
-
-
-def _cooldown(facts: GateInput) -> Verdict:
-    uid = facts.remediation.spec.target_ref.uid
-    seconds = max((p.spec.cooldown_seconds for p in matching(facts)), default=0)
-    since = facts.now - timedelta(seconds=seconds)
-    recent = [p for p in facts.past or () if p.unattended and p.target_uid == uid and p.time and p.time > since]
-    if recent:
-        return ASK, f"{recent[0].name} acted on this target less than {seconds} s ago"
-    return PASS, f"no unattended action on this target for {seconds} s"
-
-
-def _budget(facts: GateInput) -> Verdict:
-    for policy in matching(facts):
-        budget = policy.spec.budget
-        since = facts.now - timedelta(seconds=budget.window_seconds)
-        used = sum(1 for p in facts.past or () if p.unattended and (p.time > since if p.time else not p.finished))
-        if used >= budget.max_actions:
-            return ASK, f"{policy.metadata.name}: {used} unattended actions in {budget.window_seconds} s are enough"
-    return PASS, "the budget of unattended actions is not used up"
-
-
 CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("ProtectedNamespace", _namespace),
     ("IncidentOpen", _incident),
     ("RunbookLists", _runbook),
     ("Policy", _policy),
     ("Confidence", _confidence),
-    ("BlastRadius", _blast_radius),
+    ("BlastRadius", blast_radius),
     ("Reversible", _reversible),
     ("Corroboration", _corroboration),
     ("Agents", _agents),
-    ("OneAtATime", _one_at_a_time),
-    ("Cooldown", _cooldown),
-    ("Budget", _budget),
+    ("OneAtATime", one_at_a_time),
+    ("Cooldown", cooldown),
+    ("Budget", budget),
 )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -13,13 +14,29 @@ _SHIFT = timedelta(hours=3)
 """Clocks are set by less than this; around it, local times come twice or never."""
 
 
-def in_force(spec: GatePolicySpec, now: datetime) -> tuple[bool, str]:
-    """Tell whether a policy counts now, and till when in words.
+class Force(NamedTuple):
+    """Whether a policy counts at a moment."""
+
+    counts: bool
+    until: datetime | None = None
+    """When that ends; None: it does not end by itself."""
+    wrong: str = ""
+    """Why its times cannot be understood."""
+
+    def __str__(self) -> str:
+        """Till when, in words; empty for always."""
+        if self.until is not None:
+            return f"until {rfc3339(self.until)[:19]}Z"
+        return f"its times cannot be read: {self.wrong}" if self.wrong else ""
+
+
+def in_force(spec: GatePolicySpec, now: datetime) -> Force:
+    """Tell whether a policy counts now, and till when.
 
     Where its times cannot be understood it counts if it forbids or asks, and does not if it allows.
     """
     if not spec.when:
-        return True, ""
+        return Force(counts=True)
     ends, wrong = [], ""
     for window in spec.when:
         try:
@@ -28,26 +45,26 @@ def in_force(spec: GatePolicySpec, now: datetime) -> tuple[bool, str]:
             wrong = str(error)
     last = max((end for end in ends if end is not None), default=None)
     if last is not None:
-        return True, f"until {rfc3339(last)[:19]}Z"
-    return (spec.decision is not Decision.AUTO, f"its times cannot be read: {wrong}") if wrong else (False, "")
+        return Force(counts=True, until=last)
+    return Force(counts=bool(wrong) and spec.decision is not Decision.AUTO, wrong=wrong)
 
 
-@lru_cache(maxsize=4096)
 def open_until(window: Window, now: datetime) -> datetime | None:
     """Return the end of the window that is open now, or None. Its length is real time, whatever clocks show.
 
     Where the hour in which it begins comes twice it begins with the first; where it never comes, as soon as the clock
     shows a later time (as Debian's cron has it). Raises ValueError when schedule or time zone cannot be understood.
     """
-    begins = _begins(window, now)
+    begins = _begins(window, now.replace(second=0, microsecond=0))
     if begins is None:
         return None
     ends = begins + timedelta(seconds=window.duration_seconds)
     return ends if now < ends else None
 
 
+@lru_cache(maxsize=4096)
 def _begins(window: Window, now: datetime) -> datetime | None:
-    """Return when it began last, not after now."""
+    """Return when it began last, not after now: a whole minute, so that it is worked out once a minute."""
     try:
         zone = ZoneInfo(window.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -1,0 +1,58 @@
+"""What the gate may know of one action (pure): as `act` read it, for the audit log to keep and to decide again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hemostat.api.gatepolicy import GatePolicy
+from hemostat.api.incident import Incident
+from hemostat.api.remediation import CheckOutcome, Plan, Remediation
+from hemostat.api.runbook import Runbook
+
+PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
+
+
+@dataclass(frozen=True, slots=True)
+class PastAction:
+    """An action that Hemostat took earlier in this namespace."""
+
+    name: str
+    target_uid: str
+    time: datetime | None
+    """When its forward effect was applied; None while it is admitted and not applied."""
+    finished: bool
+    unattended: bool
+    """Whether no person approved it."""
+    conversations: frozenset[str] = frozenset()
+    """The only conversations of agents that it touches; empty: it touches more than those."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateInput:
+    """Everything the gate may know. None means: could not be read, and never helps."""
+
+    remediation: Remediation
+    plan: Plan
+    incident: Incident | None
+    runbook: Runbook | None
+    policies: tuple[GatePolicy, ...] | None
+    """All GatePolicies of the cluster."""
+    protected: bool | None
+    """Whether the namespace is one that Hemostat must not touch."""
+    ready_pods: int | None
+    corroboration: str | None
+    """What the API server or Prometheus itself says of the trouble; None when neither confirms it."""
+    past: tuple[PastAction, ...] | None
+    now: datetime
+
+    @property
+    def namespace(self) -> str:
+        """The namespace the action is about."""
+        return self.remediation.metadata.namespace or ""
+
+
+Matched = tuple[GatePolicy, ...]
+"""The policies that are about this action, here, at this risk, now."""
+Verdict = tuple[CheckOutcome, str]
+"""What one check says, and why."""
+CheckFunction = Callable[[GateInput, Matched], Verdict]

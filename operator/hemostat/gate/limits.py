@@ -1,0 +1,62 @@
+"""Checks that bound how much, how often and how many at once (pure)."""
+
+from bisect import bisect_right
+from datetime import timedelta
+
+from hemostat.action.effects import conversations_of
+from hemostat.gate.input import ASK, HOLD, PASS, GateInput, Matched, Verdict
+
+
+def blast_radius(facts: GateInput, found: Matched) -> Verdict:
+    """How much the action touches."""
+    plan, ready = facts.plan, facts.ready_pods
+    if ready is None:
+        return ASK, "the target's ready pods could not be counted"
+    radii = [p.spec.blast_radius for p in found]
+    if not radii:
+        return ASK, "no GatePolicy sets a blast radius"
+    share = 100 if plan.replaced_pods and not ready else min(100, 100 * plan.replaced_pods // max(ready, 1))
+    most, replicas = min(r.max_pods_percent for r in radii), min(r.max_replicas for r in radii)
+    if share > most:
+        return ASK, f"replaces {share} % of the ready pods, more than {most} %"
+    if plan.replicas_after > replicas:
+        return ASK, f"leaves {plan.replicas_after} replicas, more than {replicas}"
+    if any(r.max_callers is not None for r in radii):
+        return ASK, "maxCallers is set and the call graph is not known to this process"
+    return PASS, f"replaces {share} % of the ready pods, leaves {plan.replicas_after} replicas"
+
+
+def one_at_a_time(facts: GateInput, _: Matched) -> Verdict:
+    """Who else is at work on the target."""
+    if facts.past is None:
+        return HOLD, "earlier actions could not be read"
+    uid = facts.remediation.spec.target_ref.uid
+    mine = conversations_of(facts.plan.forward)
+    apart = [p for p in facts.past if mine and p.conversations and mine.isdisjoint(p.conversations)]
+    busy = [p.name for p in facts.past if p.target_uid == uid and not p.finished and p not in apart]
+    if busy:
+        return HOLD, f"Remediation {busy[0]} is still at work on this target"
+    return PASS, "no other action is at work on this target" + (" in these conversations" if mine else "")
+
+
+def cooldown(facts: GateInput, found: Matched) -> Verdict:
+    """How long ago something was done to the target without a person."""
+    uid = facts.remediation.spec.target_ref.uid
+    seconds = max((p.spec.cooldown_seconds for p in found), default=0)
+    since = facts.now - timedelta(seconds=seconds)
+    recent = [p for p in facts.past or () if p.unattended and p.target_uid == uid and p.time and p.time > since]
+    if recent:
+        return ASK, f"{recent[0].name} acted on this target less than {seconds} s ago"
+    return PASS, f"no unattended action on this target for {seconds} s"
+
+
+def budget(facts: GateInput, found: Matched) -> Verdict:
+    """How often something was done without a person."""
+    mine = [p for p in facts.past or () if p.unattended and (p.time or not p.finished)]
+    acted = sorted(p.time or facts.now for p in mine)
+    for policy in found:
+        most = policy.spec.budget
+        used = len(acted) - bisect_right(acted, facts.now - timedelta(seconds=most.window_seconds))
+        if used >= most.max_actions:
+            return ASK, f"{policy.metadata.name}: {used} unattended actions in {most.window_seconds} s are enough"
+    return PASS, "the budget of unattended actions is not used up"
