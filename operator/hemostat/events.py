@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 from hemostat.api import API_VERSION
 from hemostat.api.meta import ObjectMeta
@@ -24,7 +24,13 @@ class Events:
         self._counts: dict[str, int] = {}
 
     def emit(
-        self, kind: str, meta: ObjectMeta, reason: str, message: str, level: Literal["Normal", "Warning"] = "Normal"
+        self,
+        kind: str,
+        meta: ObjectMeta,
+        reason: str,
+        message: str,
+        level: Literal["Normal", "Warning"] = "Normal",
+        api_version: str = API_VERSION,
     ) -> None:
         """Record an Event; the same one again only raises its count."""
         namespace = meta.namespace or "default"
@@ -39,9 +45,9 @@ class Events:
             if count > 1:
                 self._kube.merge_patch(f"{path}/{name}", {"count": count, "lastTimestamp": now}, self._component)
                 return
-            self._kube.create(
-                path, self._body(kind, meta, namespace, name, reason, message, level, now), self._component
-            )
+            body = self._body(kind, meta, namespace, name, reason, message, level, now)
+            body["involvedObject"] |= {"apiVersion": api_version}
+            self._kube.create(path, body, self._component)
         except Conflict:
             LOG.debug("event %s was already told by an earlier process", name)
         except HemostatError as error:
@@ -49,13 +55,12 @@ class Events:
 
     def _body(
         self, kind: str, meta: ObjectMeta, namespace: str, name: str, reason: str, message: str, level: str, now: str
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         return {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": name, "namespace": namespace},
             "involvedObject": {
-                "apiVersion": API_VERSION,
                 "kind": kind,
                 "name": meta.name,
                 "namespace": meta.namespace,

@@ -57,6 +57,11 @@ class Settings:
     """HEMOSTAT_MODELS: comma-separated names of models that diagnose, as litellm writes them (PROVIDER/MODEL), the best
     first; unset asks none. Keys and addresses are in the variables that litellm reads, for example OPENAI_API_KEY."""
 
+    audit: str = "hemostat-audit.db"
+    """HEMOSTAT_AUDIT: the log of what `act` does: the path of an SQLite file."""
+    audit_key: str = ""
+    """HEMOSTAT_AUDIT_KEY: path of the key that signs it, an Ed25519 key as PEM; beside it as `previous.pem` the one
+    before it, from which it takes over. Unset, or no such file: a key of its own, beside the log."""
     memory: str = ""
     """HEMOSTAT_MEMORY: where past incidents are remembered: the path of an SQLite file, or postgresql://USER@HOST/NAME;
     unset remembers none."""
@@ -95,6 +100,8 @@ class Settings:
             agent_conversations=int(_number(env, "HEMOSTAT_AGENT_CONVERSATIONS", 50_000, 100, 2_000_000)),
             agent_hold_seconds=_number(env, "HEMOSTAT_AGENT_HOLD_SECONDS", cls.agent_hold_seconds, 1, 60),
             agent_turns=int(_number(env, "HEMOSTAT_AGENT_TURNS", 50, 2, 100_000)),
+            audit=env.get("HEMOSTAT_AUDIT") or cls.audit,
+            audit_key=env.get("HEMOSTAT_AUDIT_KEY", ""),
             memory=env.get("HEMOSTAT_MEMORY", ""),
             diagnosis_seconds=_number(env, "HEMOSTAT_DIAGNOSIS_SECONDS", cls.diagnosis_seconds, 1, 600),
             diagnosis_turns=int(_number(env, "HEMOSTAT_DIAGNOSIS_TURNS", cls.diagnosis_turns, 1, 1000)),

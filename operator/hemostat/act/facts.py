@@ -12,7 +12,7 @@ from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
 from hemostat.api.incident import ConversationStatus, Incident, SignalState
 from hemostat.api.meta import BoundTargetRef, find, is_true
-from hemostat.api.remediation import ADMITTED, FINISHED, Plan, Remediation
+from hemostat.api.remediation import ADMITTED, FINISHED, UNATTENDED, Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
@@ -23,9 +23,6 @@ from hemostat.signals.confirm import confirms
 from hemostat.signals.presets import Target, mounted, rules_of
 from hemostat.signals.workload import pod_troubles
 from hemostat.telemetry.prometheus import Prometheus
-
-UNATTENDED = "AllowedByPolicy"
-"""Reason of the condition Admitted when no person was asked."""
 
 
 class Facts:

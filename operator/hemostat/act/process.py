@@ -2,17 +2,21 @@
 
 import threading
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import kopf
 from aiohttp import web
 
 from hemostat.act.facts import Facts
+from hemostat.act.publishing import Publisher
 from hemostat.act.reconcile import Key, Reconciler
+from hemostat.act.recording import recorder
 from hemostat.act.store import Store
 from hemostat.action.execute import Executor
 from hemostat.action.registry import discover
 from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
+from hemostat.audit.opening import open_log
 from hemostat.clock import SystemClock
 from hemostat.events import Events
 from hemostat.handlers import key_of, on_change
@@ -27,23 +31,30 @@ class Act:
 
     def __init__(self, kube: Kube, settings: Settings) -> None:
         clock = SystemClock()
-        store = Store(kube)
+        log = open_log(settings.audit, settings.audit_key, f"hemostat-act/{version('hemostat')}", clock)
+        events = Events(kube, "hemostat-act", clock)
+        publisher = Publisher(kube, log, events)
+        record = recorder(log, publisher.compared)
+        store = Store(kube, record)
         prometheus = Prometheus.connect(settings)
         reconciler = Reconciler(
             store=store,
             facts=Facts(kube, store, prometheus, clock),
             executor=Executor(kube),
             catalogue=discover(settings.actions),
-            events=Events(kube, "hemostat-act", clock),
+            events=events,
             clock=clock,
             server_now=kube.server_now,
+            record=record,
         )
         self.remediations: WorkQueue[Key] = WorkQueue("remediations", reconciler.remediation)
         self.incidents: WorkQueue[Key] = WorkQueue("incidents", reconciler.incident)
+        self.heads: WorkQueue[str] = WorkQueue("heads", publisher.publish)
+        self.heads.add(log.origin)
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
-        return (self.remediations, self.incidents)
+        return (self.remediations, self.incidents, self.heads)
 
     def start(self) -> list[threading.Thread]:
         """Start one worker per queue. One, so that two actions are never admitted at once."""

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 
-from hemostat.act.facts import UNATTENDED, Facts
+from hemostat.act.facts import Facts
+from hemostat.act.ledger import DENIED, Recorder, decided
+from hemostat.act.recording import NotRecorded
 from hemostat.act.store import Store
 from hemostat.act.timeline import ending, entries, merged
 from hemostat.action.contract import make_plan, parse, plan_hash
@@ -37,6 +39,7 @@ from hemostat.api.remediation import (
     FINISHED,
     PLANNED,
     RELEASED,
+    UNATTENDED,
     UNDONE,
     VERIFIED,
     GateDecision,
@@ -97,6 +100,7 @@ class Reconciler:
         events: Events,
         clock: Clock,
         server_now: Callable[[], object],
+        record: Recorder,
     ) -> None:
         self._store = store
         self._facts = facts
@@ -105,6 +109,7 @@ class Reconciler:
         self._events = events
         self._clock = clock
         self._server_now = server_now
+        self._record = record
         self._steps: dict[Step, Callable[[Remediation], float | None]] = {
             Step.PLAN: self._plan,
             Step.DECIDE: self._decide,
@@ -126,6 +131,9 @@ class Reconciler:
             return None
         try:
             return self._steps[step](found)
+        except NotRecorded as error:
+            self._events.emit("Remediation", found.metadata, "NotRecorded", str(error), "Warning")
+            raise
         except Refused as error:
             if error.reason == "Forbidden" or (error.reason in ASK_AGAIN and found.status.intents):
                 return self._shut_out(found, error)
@@ -181,6 +189,8 @@ class Reconciler:
         gathered = self._facts.gate(remediation, plan, live)
         decision = decide(gathered)
         if status.decision is None or _outcomes(decision) != _outcomes(status.decision):
+            runbooks = self._store.runbooks(remediation.metadata.namespace or "")
+            self._record(*decided(gathered, decision, runbooks))
             GATE.labels(decision.outcome.value).inc()
             status = status.model_copy(update={"decision": decision})
         reasons = "; ".join(c.message for c in decision.checks if c.outcome != "Pass")
@@ -203,10 +213,11 @@ class Reconciler:
         namespace, name = remediation.metadata.namespace or "", remediation.metadata.name
         spoken = self._heard(remediation, status)
         if spoken.decision is Word.DENY:
-            raise Refused("DeniedByPerson", f"{spoken.by}: {spoken.reason or 'no reason given'}")
+            raise Refused(DENIED, f"{', '.join(spoken.people)}: {spoken.reason or 'no reason given'}")
         if spoken.decision is Word.APPROVE:
-            status = status.model_copy(update={"approvals": spoken.names})
-            self._write(remediation, status, ADMITTED, APPROVED, f"by {spoken.by} ({', '.join(spoken.names)})")
+            status = status.model_copy(update={"approvals": spoken.names, "approvers": spoken.people})
+            by = f"by {', '.join(spoken.people)} ({', '.join(spoken.names)})"
+            self._write(remediation, status, ADMITTED, APPROVED, by)
             return SOON
         told = "; ".join(s for s in (spoken.waiting, reasons, *(f"ignored {i}" for i in spoken.ignored)) if s)
         if self._note(remediation, status, "NeedsApproval", told):

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from hemostat.act.ledger import Recorder, changes
 from hemostat.api.approval import Approval
 from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.incident import Incident, TimelineEntry
@@ -22,8 +23,10 @@ M = TypeVar("M", bound=Model)
 class Store:
     """Typed access. Nothing is cached: every decision rests on what the API server says now."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, record: Recorder) -> None:
+        """:param record: writes the audit log; what it raises comes before anything is written."""
         self._kube = kube
+        self._record = record
 
     def remediation(self, namespace: str, name: str) -> Remediation | None:
         """Return the Remediation, or None."""
@@ -40,6 +43,10 @@ class Store:
     def watch(self, namespace: str, name: str) -> Watch | None:
         """Return the Watch, or None."""
         return self._one(WATCH.path(namespace, name), Watch)
+
+    def runbooks(self, namespace: str) -> list[Runbook]:
+        """Return all Runbooks of a namespace."""
+        return [Runbook.model_validate(o) for o in self._kube.list(RUNBOOK.path(namespace))]
 
     def remediations(self, namespace: str) -> list[Remediation]:
         """Return all Remediations of a namespace."""
@@ -59,8 +66,13 @@ class Store:
         return [Watch.model_validate(o) for o in self._kube.list(WATCH.path(namespace))]
 
     def write(self, remediation: Remediation, status: RemediationStatus) -> Remediation:
-        """Write the status if nobody else did since it was read (compare and set). Raises `Retry` otherwise."""
+        """Write the status if nobody else did since it was read (compare and set). Raises `Retry` otherwise.
+
+        What it says anew is in the audit log before.
+        """
         meta = remediation.metadata
+        for entry in changes(remediation, status):
+            self._record(entry)
         body = {
             "apiVersion": "hemostat.dev/v1alpha1",
             "kind": "Remediation",

@@ -3,8 +3,10 @@
 NAMESPACE = "hemostat-system"
 OBSERVE = "hemostat-observe"
 ACT = "hemostat-act"
+RELAY = "hemostat-relay"
 OBSERVE_USER = f"system:serviceaccount:{NAMESPACE}:{OBSERVE}"
 ACT_USER = f"system:serviceaccount:{NAMESPACE}:{ACT}"
+RELAY_USER = f"system:serviceaccount:{NAMESPACE}:{RELAY}"
 
 TARGET_ROLE = "hemostat-act-target"
 """ClusterRole that a namespace binds to opt in."""
@@ -12,6 +14,14 @@ GUARD_ROLE = "hemostat-guard"
 """ClusterRole that a namespace binds to an application's service account, so that its guard can read its orders."""
 LOGS_ROLE = "hemostat-observe-logs"
 """ClusterRole that a namespace binds to `observe`'s service account, so that a diagnosis may look at its logs."""
+
+PEOPLE = "hemostat-people"
+"""ConfigMap: for whom `relay` may speak. A key is a Slack user's id, the lines of its value user name and groups."""
+PEOPLE_ROLE = "hemostat-relay-people"
+"""ClusterRole by which `relay` may impersonate these people, to create Approvals and nothing else."""
+
+AUDIT = "hemostat-audit"
+"""ConfigMap in Hemostat's namespace: how much the audit log holds, signed."""
 
 PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage", NAMESPACE)
 """Never acted in, by admission policy and by the gate, whatever RoleBindings say."""

@@ -13,6 +13,7 @@ from hemostat.api.meta import (
     Conditions,
     Count,
     Decimal,
+    Digest,
     LocalRef,
     Model,
     Name,
@@ -280,6 +281,10 @@ class ModelUsage(Model):
     """Tokens of what they replied."""
     usd: Decimal = "0"
     """What it cost, in US dollars, as far as prices are known."""
+    prompt_digest: Digest | None = None
+    """SHA-256 of the last prompt: its messages as JSON with sorted keys."""
+    reply_digest: Digest | None = None
+    """SHA-256 of the reply to it."""
 
 
 class Abstention(Model):

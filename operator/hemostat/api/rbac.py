@@ -5,7 +5,17 @@ from typing import Any
 
 from hemostat.action.contract import Rule
 from hemostat.api import GROUP
-from hemostat.api.identity import ACT, GUARD_ROLE, LOGS_ROLE, NAMESPACE, OBSERVE, TARGET_ROLE
+from hemostat.api.identity import (
+    ACT,
+    AUDIT,
+    GUARD_ROLE,
+    LOGS_ROLE,
+    NAMESPACE,
+    OBSERVE,
+    PEOPLE_ROLE,
+    RELAY,
+    TARGET_ROLE,
+)
 from hemostat.guard.orders import CONFIG_MAP
 
 Json = dict[str, Any]
@@ -42,6 +52,16 @@ ACT_RULES = (
     Rule(GROUP, ("remediations/status",), ("update",)),
     _REVIEWS,
 )
+RELAY_RULES = (
+    *_KOPF,
+    Rule(GROUP, ("incidents", "remediations", "approvals"), READ),
+    Rule(GROUP, ("runbooks",), ("get",)),
+    Rule(GROUP, ("approvals",), ("create",)),
+    _REVIEWS,
+)
+"""What it creates as itself an admission policy holds to `via: Slack` and to people of the ConfigMap."""
+OWN_RULES = (Rule("", ("configmaps",), ("get", "patch"), (AUDIT,)),)
+"""What `act` has in Hemostat's own namespace alone."""
 TARGET_RULES = (Rule("apps", ("deployments",), ("get",)), Rule("", ("pods",), ("list",)))
 """What `act` reads of any target; the actions' own rules come on top."""
 LOGS_RULES = (Rule("", ("pods/log",), ("get",)),)
@@ -65,6 +85,8 @@ def manifests(action_rules: Iterable[Rule]) -> list[Json]:
         _cluster_binding(OBSERVE),
         cluster_role(ACT, ACT_RULES),
         _cluster_binding(ACT),
+        cluster_role(f"{ACT}-own", OWN_RULES),
+        _binding(f"{ACT}-own", NAMESPACE),
         cluster_role(TARGET_ROLE, target),
         cluster_role(LOGS_ROLE, LOGS_RULES),
         cluster_role("hemostat-viewer", VIEWER_RULES, viewer),
@@ -73,15 +95,25 @@ def manifests(action_rules: Iterable[Rule]) -> list[Json]:
     ]
 
 
+def relay() -> list[Json]:
+    """Return the ClusterRole and binding of `relay`, which is installed only with Slack."""
+    return [cluster_role(RELAY, RELAY_RULES), _cluster_binding(RELAY)]
+
+
+def people(users: Iterable[str], groups: Iterable[str]) -> list[Json]:
+    """Return the ClusterRole and binding by which `relay` may impersonate these people to create Approvals.
+
+    It is of effect where the API server has constrained impersonation (KEP-5284, on from 1.36), else of none.
+    """
+    who = (("users", tuple(sorted(set(users)))), ("groups", tuple(sorted(set(groups)))))
+    rules = [Rule("authentication.k8s.io", (kind,), ("impersonate:user-info",), names) for kind, names in who if names]
+    on = Rule(GROUP, ("approvals",), ("impersonate-on:user-info:create",))
+    return [cluster_role(PEOPLE_ROLE, (*rules, on)), _cluster_binding(PEOPLE_ROLE, RELAY)]
+
+
 def opt_in(namespace: str) -> Json:
     """Return the RoleBinding by which a namespace lets `act` act on its workloads."""
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": TARGET_ROLE, "namespace": namespace},
-        "roleRef": _role_ref(TARGET_ROLE),
-        "subjects": [_subject(ACT)],
-    }
+    return _binding(TARGET_ROLE, namespace)
 
 
 def cluster_role(name: str, rules: Iterable[Rule], labels: dict[str, str] | None = None) -> Json:
@@ -99,13 +131,23 @@ def _rule(rule: Rule) -> Json:
     return made | ({"resourceNames": list(rule.names)} if rule.names else {})
 
 
-def _cluster_binding(name: str) -> Json:
+def _binding(role: str, namespace: str) -> Json:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": role, "namespace": namespace},
+        "roleRef": _role_ref(role),
+        "subjects": [_subject(ACT)],
+    }
+
+
+def _cluster_binding(name: str, account: str = "") -> Json:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
         "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat"}},
         "roleRef": _role_ref(name),
-        "subjects": [_subject(name)],
+        "subjects": [_subject(account or name)],
     }
 
 

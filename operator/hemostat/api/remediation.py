@@ -42,6 +42,8 @@ PLANNED, ADMITTED, APPLIED, RELEASED, VERIFIED, UNDONE, FINISHED = (
     "Finished",
 )
 """Condition types, in the order in which they become True. `Finished` is the summary."""
+UNATTENDED = "AllowedByPolicy"
+"""Reason of the condition Admitted when no person was asked."""
 
 
 class OpKind(StrEnum):
@@ -293,6 +295,8 @@ class RemediationStatus(Model):
     """What the gate said last."""
     approvals: Annotated[tuple[Name, ...], Field(max_length=16, json_schema_extra=SET)] = ()
     """Names of the Approvals that let it through."""
+    approvers: Annotated[tuple[Short, ...], Field(max_length=16, json_schema_extra=SET)] = ()
+    """User names of the people whose Approvals these are."""
     intents: Annotated[tuple[Intent, ...], Field(max_length=40, json_schema_extra=ATOMIC)] = ()
     """Every attempt, oldest first."""
     results: Annotated[tuple[Result, ...], Field(max_length=2, json_schema_extra=keyed("effect"))] = ()

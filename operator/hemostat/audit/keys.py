@@ -12,7 +12,12 @@ from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from hemostat.errors import Broken
 
@@ -79,6 +84,12 @@ class Signer:
         if not isinstance(key, Ed25519PrivateKey):
             raise Broken(f"the audit key is of another kind than Ed25519; make one: {_MAKE}")
         return cls(name, key)
+
+    @classmethod
+    def generate(cls, name: str) -> tuple["Signer", bytes]:
+        """Return a new key, and its PEM."""
+        key = Ed25519PrivateKey.generate()
+        return cls(name, key), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def sign(self, text: str) -> str:
         """Return the note: the text and our signature."""

@@ -4,6 +4,7 @@ Whoever comes while another's records are written waits, and is then written wit
 flush of the disk for all of them.
 """
 
+import itertools
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +50,18 @@ class Log:
     def origin(self) -> str:
         """The name of the log: that of its key."""
         return self._signer.verifier.name
+
+    @property
+    def verifier(self) -> Verifier:
+        """The key that others need to believe it."""
+        return self._signer.verifier
+
+    def holds(self, head: Checkpoint) -> bool:
+        """Tell whether its first records are those that a head counts."""
+        tree = Tree()
+        for leaf in itertools.islice(self._store.leaves(), head.size):
+            tree.add(leaf)
+        return (len(tree), tree.root()) == (head.size, head.root)
 
     def append(self, entry: Entry, kept: Mapping[str, bytes] | None = None) -> Record:
         """Record it; on disk and signed when this returns.

@@ -19,7 +19,8 @@ class Spoken:
 
     decision: Word | None
     """None while too few have validly spoken."""
-    by: str = ""
+    people: tuple[str, ...] = ()
+    """Who decided, by user name."""
     names: tuple[str, ...] = ()
     """Of the Approvals that count, as many as a Remediation's status holds."""
     reason: str = ""
@@ -58,7 +59,7 @@ def hear(
     if first.spec.decision is Word.APPROVE and len(people) < quorum:
         said = f"{len(people)} of {quorum} people approved ({', '.join(people)})"
         return Spoken(None, ignored=tuple(ignored), waiting=said)
-    by = first.spec.approver if first.spec.decision is Word.DENY else ", ".join(people[:MAX_NAMES])
+    by = (first.spec.approver,) if first.spec.decision is Word.DENY else tuple(people[:MAX_NAMES])
     names = tuple(a.metadata.name for a in valid if a.spec.decision is first.spec.decision)[:MAX_NAMES]
     return Spoken(first.spec.decision, by, names, first.spec.reason, tuple(ignored))
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from hemostat.act.recording import NOTHING, NotRecorded
+from hemostat.audit.record import Entry
 from hemostat.errors import Retry
 from hemostat.kube import Conflict, NotFound
 
@@ -71,6 +73,24 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
     for key, child in children:
         yield from leaves(child, f"{path}/{key}")
+
+
+class Records:
+    """An audit log that may refuse."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.kept: list[Mapping[str, bytes]] = []
+        self.room: int | None = None
+        """How many more it takes; None: as many as there are."""
+
+    def __call__(self, entry: Entry, kept: Mapping[str, bytes] = NOTHING) -> None:
+        if self.room is not None:
+            if not self.room:
+                raise NotRecorded("the disk is full")
+            self.room -= 1
+        self.entries.append(entry)
+        self.kept.append(kept)
 
 
 class ApiServer:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.act.double import DELAYED, DIES_AFTER, DIES_BEFORE, FAULTS, OK, REPLY_LOST, ApiServer
+from tests.unit.act.double import DELAYED, DIES_AFTER, DIES_BEFORE, FAULTS, OK, REPLY_LOST, ApiServer, Records
 from tests.unit.act.test_created_once import DONE, HARMLESS, ROUGH, SHORT, Cut
 from tests.unit.act.test_created_once import installed as others
 from tests.unit.act.test_exactly_once import BASE, CASE, CATALOGUE, KEY, NAME
@@ -58,7 +58,7 @@ def installed(name: str, planned: bool) -> dict[str, Any]:
     api.put(f"{BASE}/runbooks/bad-release", runbook(remediations=steps).wire())
     first = remediation(NAME, action=action.name, parameters=given)
     first = first.model_copy(update={"metadata": first.metadata.model_copy(update={"creation_timestamp": T0})})
-    seen = Facts(api, Store(api), None, FakeClock(T0)).world(first, action)
+    seen = Facts(api, Store(api, Records()), None, FakeClock(T0)).world(first, action)
     plan = make_plan(action, first.spec.target_ref, parse(action, first.spec.parameters), seen)
     status = {
         "conditions": [condition(PLANNED), condition(ADMITTED, reason="AllowedByPolicy")],
@@ -100,7 +100,7 @@ class Proxied(Cut):
         return self.proxy.rows[HASH]
 
     def restarted(self) -> Reconciler:
-        store = Store(self.api)
+        store = Store(self.api, self.records)
         return Reconciler(
             store=store,
             facts=Facts(self.api, store, None, self.clock),
@@ -109,6 +109,7 @@ class Proxied(Cut):
             events=Events(self.api, "hemostat-act", self.clock),
             clock=self.clock,
             server_now=self.clock.now,
+            record=self.records,
         )
 
     def somebody_blocks(self) -> None:

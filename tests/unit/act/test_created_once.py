@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.act.double import DELAYED, DIES_AFTER, DIES_BEFORE, FAULTS, OK, REPLY_LOST, ApiServer, Killed
+from tests.unit.act.double import DELAYED, DIES_AFTER, DIES_BEFORE, FAULTS, OK, REPLY_LOST, ApiServer, Killed, Records
 from tests.unit.act.test_exactly_once import BASE, CASE, CATALOGUE, KEY, NAME, TARGET, World
 from tests.unit.action.test_ladder import workload
 from tests.unit.action.test_orders import trouble
@@ -69,7 +69,7 @@ def installed() -> dict[str, Any]:
     born = {"creationTimestamp": rfc3339(T0)}
     first = remediation(NAME, action=action.name, parameters=[SHORT])
     first = first.model_copy(update={"metadata": first.metadata.model_copy(update={"creation_timestamp": T0})})
-    world = Facts(api, Store(api), None, FakeClock(T0)).world(first, action)
+    world = Facts(api, Store(api, Records()), None, FakeClock(T0)).world(first, action)
     plan = make_plan(action, first.spec.target_ref, parse(action, first.spec.parameters), world)
     status = {
         "conditions": [condition(PLANNED), condition(ADMITTED, reason="AllowedByPolicy")],
@@ -91,6 +91,7 @@ class Cut(World):
         self.parsed = None
         self.sent: list[datetime] = []
         self.others_deleted = 0
+        self.records = Records()
         self.process = self.restarted()
 
     def deliver(self) -> None:

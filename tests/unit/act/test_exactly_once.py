@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.act.double import DELAYED, DIES_AFTER, DIES_BEFORE, FAULTS, OK, ApiServer, Killed
+from tests.unit.act.double import DELAYED, DIES_AFTER, DIES_BEFORE, FAULTS, OK, ApiServer, Killed, Records
 from tests.unit.builders import (
     NAMESPACE,
     T0,
@@ -66,7 +66,7 @@ def installed(case: str) -> dict[str, Any]:
     api.put(f"{BASE}/runbooks/bad-release", runbook().wire())
     api.put(f"{BASE}/incidents/payment-1", incident().wire())  # no signals: verification waits
     first = remediation(NAME, action=action.name)
-    facts = Facts(api, Store(api), None, FakeClock(T0))
+    facts = Facts(api, Store(api, Records()), None, FakeClock(T0))
     world = facts.world(first, action)
     plan = make_plan(action, first.spec.target_ref, parse(action, ()), world)
     status = {
@@ -78,9 +78,9 @@ def installed(case: str) -> dict[str, Any]:
     return api.objects
 
 
-def process(api: ApiServer, clock: FakeClock) -> Reconciler:
+def process(api: ApiServer, clock: FakeClock, records: Records) -> Reconciler:
     """Return `act` as it is when it has just begun."""
-    store = Store(api)
+    store = Store(api, records)
     return Reconciler(
         store=store,
         facts=Facts(api, store, None, clock),
@@ -89,6 +89,7 @@ def process(api: ApiServer, clock: FakeClock) -> Reconciler:
         events=Events(api, "hemostat-act", clock),
         clock=clock,
         server_now=clock.now,
+        record=records,
     )
 
 
@@ -101,13 +102,14 @@ class World:
         self.steps_of_others = 1
         self.api.between = self.between
         self.clock = FakeClock(T0)
+        self.records = Records()
         self.parsed: tuple[Any, Remediation] | None = None
         self.foreign_spec_writes: list[int] = []
         self.landed: dict[str, list[int]] = {"Forward": [], "Inverse": []}
         self.process = self.restarted()
 
     def restarted(self) -> Reconciler:
-        return process(self.api, self.clock)
+        return process(self.api, self.clock, self.records)
 
     # --- what others do ----------------------------------------------------------------------------------------
 

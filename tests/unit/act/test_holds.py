@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from tests.unit.act.double import ApiServer
+from tests.unit.act.double import ApiServer, Records
 from tests.unit.action.test_orders import trouble
 from tests.unit.builders import NAMESPACE, T0, at, deployment, incident, meta, policy, remediation, runbook, signal
 
@@ -40,6 +40,7 @@ class Cluster:
     def __init__(self, *conversations: str) -> None:
         self.clock = FakeClock(T0)
         self.api = api = ApiServer()
+        self.records = Records()
         api.put("/apis/apps/v1/namespaces/shop/deployments/payment", deployment())
         api.put("/api/v1/namespaces/shop", {"metadata": {"name": "shop"}})
         ungenerated = {key: value for key, value in meta(CONFIG_MAP).items() if key != "generation"}
@@ -51,7 +52,7 @@ class Cluster:
         auto = policy(onTelemetryAlone="AllowTimeLimited", **quick)
         api.put("/apis/hemostat.dev/v1alpha1/gatepolicies/allow", auto.wire())
         self.shows(fires(*conversations))
-        store = Store(api)
+        store = Store(api, self.records)
         self.act = Reconciler(
             store=store,
             facts=Facts(api, store, None, self.clock),
@@ -60,6 +61,7 @@ class Cluster:
             events=Events(api, "hemostat-act", self.clock),
             clock=self.clock,
             server_now=self.clock.now,
+            record=self.records,
         )
 
     def shows(self, *signals) -> None:

@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from tests.unit.act.double import ApiServer
+from tests.unit.act.double import ApiServer, Records
 from tests.unit.act.test_exactly_once import BASE, CASE, KEY, NAME, TARGET, installed, process
 from tests.unit.builders import NAMESPACE, T0, approval, condition, incident, meta, signal
 
@@ -37,7 +37,7 @@ class Case:
         planned = deepcopy(self.api.objects[CASE])
         planned["status"]["conditions"] = [condition(PLANNED)]
         self.api.put(CASE, planned)
-        self.act = process(self.api, FakeClock(T0))
+        self.act = process(self.api, FakeClock(T0), Records())
 
     def says(self, name: str, approver: str, decision: str = "Approve") -> None:
         digest = self.now().status.plan_hash

@@ -4,6 +4,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from tests.unit.act.double import Records
 from tests.unit.action.plans import PLAN
 from tests.unit.builders import T0, deployment, incident, remediation, runbook, signal, template
 
@@ -40,7 +41,7 @@ def test_a_verdict_that_undoes_needs_confirmation(word, on_ineffective, reason):
         incident=lambda *_: seen, runbook=lambda *_: runbook(), write=lambda _, status: written.append(status)
     )
     facts = SimpleNamespace(target=lambda *_: live, corroboration=corroboration)
-    reconciler = Reconciler(store, facts, None, {}, None, FakeClock(now), None)
+    reconciler = Reconciler(store, facts, None, {}, None, FakeClock(now), None, Records())
     plan = PLAN.model_copy(update={"on_ineffective": on_ineffective}).wire()
     reconciler._verify(remediation(status={"results": [effect], "plan": plan}))
     verified = find(written[-1].conditions, VERIFIED)

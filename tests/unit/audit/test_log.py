@@ -152,7 +152,7 @@ def test_a_store_that_hangs_holds_nobody_up_for_ever(monkeypatch: pytest.MonkeyP
         log.append(Entry(Step.INTENT))
     store.gate.set()
     first.join(10)
-    assert log.append(Entry(Step.ENDED)).index == 1, "what was given up is not recorded later"
+    assert log.append(Entry(Step.FINISHED)).index == 1, "what was given up is not recorded later"
 
 
 @pytest.mark.parametrize("says", [{"a": 0.5}, {"a": [{"b": object()}]}, {"a": "x" * MAX_BYTES}])
@@ -173,7 +173,7 @@ def test_a_second_writer_is_noticed_and_does_not_go_on(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="another process") as told:
             second.append(Entry(Step.STARTED))
         assert told.value.reason == "AuditForeign"
-        assert first.append(Entry(Step.ENDED)).index == 1
+        assert first.append(Entry(Step.FINISHED)).index == 1
 
 
 def test_who_does_not_know_the_key_that_signed_last_does_not_go_on(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ def heard(*approvals, now=60.0, may=None):
 
 def test_one_valid_word_is_enough():
     found = heard(approval(reason="go ahead"))
-    assert (found.decision, found.by, found.names, found.reason, found.ignored) == (
+    assert (found.decision, found.people, found.names, found.reason, found.ignored) == (
         Word.APPROVE,
-        "ada@example.com",
+        ("ada@example.com",),
         ("word",),
         "go ahead",
         (),
@@ -68,7 +68,7 @@ def test_one_deny_outweighs_every_approve_in_any_order():
     words = [approval("a"), approval("b", approver="bob"), approval("c", approver="cid", decision="Deny", reason="no")]
     for order in itertools.permutations(words):
         found = heard(*order)
-        assert (found.decision, found.by, found.reason, found.names) == (Word.DENY, "cid", "no", ("c",))
+        assert (found.decision, found.people, found.reason, found.names) == (Word.DENY, ("cid",), "no", ("c",))
 
 
 def test_a_deny_that_does_not_count_outweighs_nothing():
@@ -87,7 +87,7 @@ def test_people_are_counted_and_not_their_words():
     few = hear(words[:2], {"a": True, "b": True}, HASH, REQUESTER, at(1), quorum=2)
     assert (few.decision, few.waiting) == (None, "1 of 2 people approved (ada@example.com)")
     enough = hear(words, {w.metadata.name: True for w in words}, HASH, REQUESTER, at(1), quorum=2)
-    assert (enough.decision, enough.by) == (Word.APPROVE, "ada@example.com, bob")
+    assert (enough.decision, enough.people) == (Word.APPROVE, ("ada@example.com", "bob"))
 
 
 def test_who_lost_the_right_is_not_counted():

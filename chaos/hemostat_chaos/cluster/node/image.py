@@ -13,7 +13,7 @@ from hemostat_chaos.cluster import archive, atomic, binaries, locks, run, spawn
 from hemostat_chaos.cluster.archive import Image, Layer
 from hemostat_chaos.cluster.constants import NODE_IMAGE
 from hemostat_chaos.cluster.errors import ClusterError
-from hemostat_chaos.cluster.node import base, images
+from hemostat_chaos.cluster.node import base, images, storage
 from hemostat_chaos.cluster.paths import cache_root
 from hemostat_chaos.cluster.progress import Progress
 
@@ -82,6 +82,7 @@ def _tree(lower: base.NodeBase, work: Path, logs: Path) -> Path:
     for name in _ON_NODE:
         _install(programs / name, tree / "usr/bin" / name)
     _install(programs / "runcw", tree / "usr/local/sbin/runc")
+    storage.add(tree)
     store = tree / "var/lib/containerd"
     store.mkdir(parents=True)
     parts = work / "images"

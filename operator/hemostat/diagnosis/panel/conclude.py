@@ -5,11 +5,12 @@ gate lets pass unattended is what the matcher alone would have let pass, or less
 """
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from hemostat.api.incident import Abstention, Hypothesis, ModelUsage, Statement
 from hemostat.api.meta import LocalRef
 from hemostat.diagnosis.matcher import INSUFFICIENT, LEAST_PERCENT, Conclusion
-from hemostat.diagnosis.panel.consultation import Consultation, Usage
+from hemostat.diagnosis.panel.consultation import Consultation
 from hemostat.diagnosis.panel.reply import Verdict
 
 DOUBTED_PERCENT = 20
@@ -75,16 +76,20 @@ def _with(matched: Conclusion, heard: Consultation, cause: str = "") -> Conclusi
         "cause": cause,
         "statements": statements if cause else (),
         "dropped": heard.dropped.total(),
-        "usage": _usage(heard.usage, heard.models),
+        "usage": _usage(heard),
     }
     return replace(matched, diagnosis=matched.diagnosis.model_copy(update=update))
 
 
-def _usage(used: Usage, models: tuple[str, ...]) -> ModelUsage | None:
+def _usage(heard: Consultation) -> ModelUsage | None:
+    used = heard.usage
     if not used.turns:
         return None
+    prompt, reply = (f"sha256:{sha256(text.encode()).hexdigest()}" if text else None for text in heard.last)
     return ModelUsage(
-        models=tuple(m[:256] for m in models[:8]),
+        models=tuple(m[:256] for m in heard.models[:8]),
+        prompt_digest=prompt,
+        reply_digest=reply,
         turns=used.turns,
         tokens_in=used.tokens_in,
         tokens_out=used.tokens_out,

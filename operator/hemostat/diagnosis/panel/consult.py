@@ -54,7 +54,7 @@ class Panel:
             failure = (failed.reason, str(failed))
             session.tell(AGGREGATOR, "Failed", failed.reason)
         return Consultation(
-            verdict, claims, dropped, pad.looked_up, silent, session.usage, tuple(session.models), failure
+            verdict, claims, dropped, pad.looked_up, silent, session.usage, tuple(session.models), failure, session.last
         )
 
     def _findings(

@@ -1,5 +1,6 @@
 """One consultation's talk with models: every turn is counted, bounded in time, and repaired once (shell)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any, TypeVar
@@ -46,6 +47,8 @@ class Session:
         self._lock = Lock()
         self.usage = Usage()
         self.models: dict[str, None] = {}
+        self.last = ("", "")
+        """What was asked last, and what was replied: JSON of the messages, and the text."""
 
     @property
     def left(self) -> float:
@@ -102,6 +105,7 @@ class Session:
         self._count(Spent(answer.tokens_in, answer.tokens_out, answer.usd))
         with self._lock:
             self.models[answer.model] = None
+            self.last = json.dumps(asked, sort_keys=True), answer.text
         return answer
 
     def _count(self, used: Spent) -> None:

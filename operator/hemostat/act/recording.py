@@ -1,0 +1,38 @@
+"""Has every step recorded before it is taken (shell)."""
+
+from collections.abc import Mapping
+from threading import Event
+from types import MappingProxyType
+
+from hemostat.act.ledger import Recorder
+from hemostat.audit.log import Log
+from hemostat.audit.record import Entry
+from hemostat.errors import Refused, Retry
+from hemostat.metrics import UNRECORDED
+
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
+AGAIN_SECONDS = 5.0
+
+
+class NotRecorded(Retry):
+    """The log did not take the record: the step waits, whatever the reason, and is never given up for that."""
+
+
+def recorder(log: Log, compared: Event) -> Recorder:
+    """Return what writes into this log. It raises `NotRecorded` alone.
+
+    :param compared: set once the log is known to hold what was published of it.
+    """
+
+    def record(entry: Entry, kept: Mapping[str, bytes] = NOTHING) -> None:
+        if not compared.is_set():
+            raise NotRecorded(
+                "the audit log is not known yet to be the one that was published; see this process' log", 1
+            )
+        try:
+            log.append(entry, kept)
+        except (Refused, Retry) as error:
+            UNRECORDED.inc()
+            raise NotRecorded(f"nothing is done that is not recorded: {error}", AGAIN_SECONDS) from error
+
+    return record
