@@ -24,6 +24,7 @@ def files() -> dict[str, str]:
     rules = [rule for action in discover().values() for rule in action.rules]
     out = {f"crds/{r.crd_name}.yaml": _text([crd(r)]) for r in RESOURCES}
     out["operator/deploy/rbac.yaml"] = _text(rbac.manifests(rules))
+    out["operator/deploy/slack/rbac.yaml"] = _text(rbac.relay())
     out["operator/deploy/admission.yaml"] = _text(admission.manifests())
     out["dashboards/hemostat.json"] = json.dumps(dashboard(), indent=1) + "\n"
     return out

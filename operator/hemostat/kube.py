@@ -43,8 +43,8 @@ class Conflict(HemostatError):
 class Kube:
     """Requests as one identity. Thread-safe; every request has a deadline of ten seconds."""
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api = api
+    def __init__(self, api: client.ApiClient, impersonated: Sequence[tuple[str, str]] = ()) -> None:
+        self._api, self._impersonated = api, tuple(impersonated)
 
     @classmethod
     def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> "Kube":
@@ -68,6 +68,10 @@ class Kube:
         api = client.ApiClient(configuration)
         api.default_headers.update(impersonated)
         return cls(api)
+
+    def acting_as(self, user: str, groups: Sequence[str]) -> "Kube":
+        """Return requests as somebody else, over the same connections; the API server says whether that is allowed."""
+        return Kube(self._api, (("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)))
 
     def get(self, path: str, **query: str) -> Json:
         """Read one object."""
@@ -178,7 +182,9 @@ class Kube:
             header_params=headers,
             auth_settings=["BearerToken"],
         )
-        _, url, sent_headers, _, _ = parts
+        url, sent_headers = parts[1], urllib3.HTTPHeaderDict(parts[2])
+        for name, value in self._impersonated:  # a header that may be repeated
+            sent_headers.add(name, value)
         try:
             response = self._api.call_api(method, url, sent_headers, body, _request_timeout=TIMEOUT_SECONDS)
             response.read()  # type: ignore[no-untyped-call]

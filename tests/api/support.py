@@ -12,7 +12,7 @@ from tests.api import objects
 
 from hemostat.action.contract import Rule
 from hemostat.api import GROUP
-from hemostat.api.identity import ACT, NAMESPACE, OBSERVE, OBSERVE_USER, PROTECTED_LABEL
+from hemostat.api.identity import ACT, NAMESPACE, OBSERVE, OBSERVE_USER, PROTECTED_LABEL, RELAY
 from hemostat.api.rbac import cluster_role, opt_in
 from hemostat.errors import HemostatError
 from hemostat.kube import Kube, path_of
@@ -54,9 +54,9 @@ class Cluster:
     def install(self) -> None:
         """Apply what the repository ships, and return when all of it is in force."""
         self.make_namespace(NAMESPACE)
-        for account in (OBSERVE, ACT):
+        for account in (OBSERVE, ACT, RELAY):
             self.account(NAMESPACE, account)
-        for path in ("crds", "operator/deploy/rbac.yaml", "operator/deploy/admission.yaml"):
+        for path in ("crds", *(f"operator/deploy/{name}.yaml" for name in ("rbac", "slack/rbac", "admission"))):
             self.said += self.kubectl("apply", "--server-side", "--filename", str(ROOT / path)).stderr
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
         for probe in self._probes():
@@ -104,6 +104,11 @@ class Cluster:
     def act(self) -> Kube:
         """The process that touches."""
         return self.service_account(NAMESPACE, ACT)
+
+    @property
+    def relay(self) -> Kube:
+        """The process that passes on people's words."""
+        return self.service_account(NAMESPACE, RELAY)
 
     @cache  # noqa: B019 - lives as long as the test session
     def user(self, name: str, groups: tuple[str, ...] = ()) -> Kube:

@@ -11,7 +11,7 @@ from hemostat.action.contract import Rule
 from hemostat.action.registry import discover
 from hemostat.api import GROUP
 from hemostat.api import rbac as generated
-from hemostat.api.identity import ACT_USER, NAMESPACE, OBSERVE_USER, TARGET_ROLE
+from hemostat.api.identity import ACT_USER, NAMESPACE, OBSERVE_USER, RELAY_USER, TARGET_ROLE
 from hemostat.kube import Kube, path_of
 
 Json = dict[str, Any]
@@ -96,6 +96,11 @@ def test_observe_may_do_exactly_its_rules_everywhere(
         assert reviewed(cluster.observe, namespace) - anybody == flat(generated.OBSERVE_RULES), namespace
 
 
+def test_relay_may_do_exactly_its_rules_everywhere(cluster: Cluster, anybody: set[Grant], shop: str) -> None:
+    for namespace in (shop, NAMESPACE, "kube-system", "default"):
+        assert reviewed(cluster.relay, namespace) - anybody == flat(generated.RELAY_RULES), namespace
+
+
 def test_act_may_do_exactly_its_rules_where_nobody_opted_in(cluster: Cluster, anybody: set[Grant], bank: str) -> None:
     for namespace in (bank, NAMESPACE, "kube-system", "default"):
         assert reviewed(cluster.act, namespace) - anybody == flat(generated.ACT_RULES), namespace
@@ -138,9 +143,8 @@ def test_opting_in_is_one_role_binding_and_opting_out_takes_it_back(cluster: Clu
 # --- What must never be possible, as kubectl answers it
 
 EVERYWHERE = ("--all-namespaces",)
-NEVER_EITHER = [
+NEVER_ANY = [
     *((verb, "secrets") for verb in ("get", "list", "watch", *WRITES)),
-    *((verb, f"approvals.{GROUP}") for verb in WRITES),
     *((verb, f"runbooks.{GROUP}") for verb in WRITES),
     *((verb, f"gatepolicies.{GROUP}") for verb in WRITES),
     *((verb, f"watches.{GROUP}") for verb in WRITES),
@@ -193,6 +197,19 @@ NEVER_EITHER = [
     ),
     ("*", "*"),
 ]
+NEVER_EITHER = [*NEVER_ANY, *((verb, f"approvals.{GROUP}") for verb in WRITES)]
+NEVER_RELAY = [
+    *((verb, f"approvals.{GROUP}") for verb in WRITES if verb != "create"),
+    *((verb, f"{kind}.{GROUP}") for kind in ("incidents", "remediations") for verb in WRITES),
+    *((verb, f"{kind}/status") for kind in ("incidents", "remediations") for verb in ("patch", "update")),
+    ("list", f"gatepolicies.{GROUP}"),
+    ("list", "pods"),
+    ("get", "deployments.apps"),
+    ("patch", "deployments.apps"),
+    ("get", "configmaps"),
+    ("create", "events"),
+    ("create", "tokenreviews.authentication.k8s.io"),
+]
 FOLLOWED = (
     "configmaps",
     "nodes",
@@ -237,7 +254,11 @@ def table(*parts: tuple[str, list[tuple[str, str]]]) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("user", "verb", "resource"),
-    table((OBSERVE_USER, NEVER_EITHER + NEVER_OBSERVE), (ACT_USER, NEVER_EITHER + NEVER_ACT)),
+    table(
+        (OBSERVE_USER, NEVER_EITHER + NEVER_OBSERVE),
+        (ACT_USER, NEVER_EITHER + NEVER_ACT),
+        (RELAY_USER, NEVER_ANY + NEVER_RELAY),
+    ),
 )
 def test_never(cluster: Cluster, shop: str, user: str, verb: str, resource: str) -> None:
     assert not can_i(cluster, user, verb, resource, f"--namespace={shop}")
@@ -312,8 +333,8 @@ def test_observe_is_refused_when_it_tries(cluster: Cluster, shop: str) -> None:
     assert cluster.admin.get(where) == live
 
 
-@pytest.mark.parametrize("name", ["hemostat-observe", "hemostat-act"])
-def test_neither_becomes_somebody_else(cluster: Cluster, name: str) -> None:
+@pytest.mark.parametrize("name", ["hemostat-observe", "hemostat-act", "hemostat-relay"])
+def test_none_becomes_somebody_else(cluster: Cluster, name: str) -> None:
     disguised = cluster.token_client(NAMESPACE, name)
     disguised.set_default_header("Impersonate-User", "admin")
     assert f'"system:serviceaccount:{NAMESPACE}:{name}" cannot impersonate' in refusal(
@@ -323,7 +344,8 @@ def test_neither_becomes_somebody_else(cluster: Cluster, name: str) -> None:
 
 # --- The roles as text
 
-ROLES = [body for body in generated.manifests(ACTION_RULES) if body["kind"] == "ClusterRole"]
+MANIFESTS = [*generated.manifests(ACTION_RULES), *generated.relay()]
+ROLES = [body for body in MANIFESTS if body["kind"] == "ClusterRole"]
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role["metadata"]["name"])
@@ -336,11 +358,12 @@ def test_no_role_holds_a_wildcard(role: Json) -> None:
         assert not any(resource.startswith("*/") for resource in rule["resources"])
 
 
-def test_only_the_two_processes_are_bound_and_only_to_their_own_role() -> None:
-    bindings = [body for body in generated.manifests(ACTION_RULES) if body["kind"] == "ClusterRoleBinding"]
+def test_only_the_processes_are_bound_and_only_to_their_own_role() -> None:
+    bindings = [body for body in MANIFESTS if body["kind"] == "ClusterRoleBinding"]
     assert {(b["roleRef"]["name"], *(f"{s['namespace']}:{s['name']}" for s in b["subjects"])) for b in bindings} == {
         ("hemostat-observe", f"{NAMESPACE}:hemostat-observe"),
         ("hemostat-act", f"{NAMESPACE}:hemostat-act"),
+        ("hemostat-relay", f"{NAMESPACE}:hemostat-relay"),
     }
 
 

@@ -8,9 +8,9 @@ from kubernetes import client, config
 from hemostat.api.approval import Word
 from hemostat.api.remediation import Remediation
 from hemostat.api.resources import APPROVAL
-from hemostat.cli.approval import body, build, server_words
 from hemostat.cli.deciding import MANAGER
 from hemostat.errors import Refused, Retry
+from hemostat.gate.word import body, build, server_words
 from hemostat.kube import Kube
 
 _LAGS = "status.planHash"

@@ -12,9 +12,12 @@ from hemostat.api.identity import (
     LESSON,
     LESSON_BY,
     MAX_LESSON,
+    NAMESPACE,
     OBSERVE_USER,
+    PEOPLE,
     PROTECTED_LABEL,
     PROTECTED_NAMESPACES,
+    RELAY_USER,
     REMEDIATION_LABEL,
 )
 from hemostat.api.incident import OBSERVED
@@ -24,22 +27,24 @@ Validation = tuple[str, str]
 
 _NAMED = "params.metadata.name != object.spec.remediation"
 
+_RELAYED = f"(request.userInfo.username == '{RELAY_USER}' && has(object.spec.via) && object.spec.via == 'Slack')"
+"""`relay` may say in its own name what it heard: `hemostat-relayed` holds it to its people, `act` reviews them."""
 APPROVALS: tuple[Validation, ...] = (
     (
-        "object.spec.approver == request.userInfo.username",
+        f"{_RELAYED} || object.spec.approver == request.userInfo.username",
         "spec.approver must be the user who creates the Approval",
     ),
     (
-        "!request.userInfo.username.startsWith('system:serviceaccount:')",
+        f"{_RELAYED} || !request.userInfo.username.startsWith('system:serviceaccount:')",
         "an Approval must be created by a person, not by a service account",
     ),
     (
-        "!has(object.spec.groups) || object.spec.groups.all(g, g in request.userInfo.groups)",
+        f"{_RELAYED} || !has(object.spec.groups) || object.spec.groups.all(g, g in request.userInfo.groups)",
         "spec.groups must be groups that the user is a member of",
     ),
     (
         (
-            f"authorizer.group('{GROUP}').resource('remediations').namespace(request.namespace)"
+            f"{_RELAYED} || authorizer.group('{GROUP}').resource('remediations').namespace(request.namespace)"
             ".name(object.spec.remediation).check('approve').allowed()"
         ),
         "the user must hold the RBAC verb approve on this Remediation",
@@ -52,8 +57,25 @@ APPROVALS: tuple[Validation, ...] = (
         "spec.planHash must be the Remediation's present status.planHash: look at the plan again",
     ),
     (
-        f"{_NAMED} || params.spec.requestedBy != request.userInfo.username",
+        f"{_NAMED} || params.spec.requestedBy != object.spec.approver",
         "whoever requested a Remediation must not approve it",
+    ),
+)
+_LINES = "params.data[id].split('\\n').map(line, line.trim())"
+RELAYED: tuple[Validation, ...] = (
+    (
+        (
+            f"has(params.data) && params.data.exists(id, {_LINES}[0] == object.spec.approver"
+            f" && (!has(object.spec.groups) || object.spec.groups.all(g, g in {_LINES})))"
+        ),
+        f"relay must speak only for people of ConfigMap {PEOPLE}, with their groups",
+    ),
+    (
+        (
+            "!object.spec.approver.startsWith('system:')"
+            " && (!has(object.spec.groups) || !('system:masters' in object.spec.groups))"
+        ),
+        "relay must speak for no part of the system",
     ),
 )
 _A_NAMESPACE = "(request.resource.group == '' && request.resource.resource == 'namespaces')"
@@ -183,6 +205,7 @@ INCIDENT_STATUS: tuple[Validation, ...] = (
 def manifests() -> list[Json]:
     """Return every policy with its binding."""
     own = [GROUP]
+    only_relay = [{"name": "relay", "expression": f"request.userInfo.username == '{RELAY_USER}'"}]
     only_act = [{"name": "act", "expression": f"request.userInfo.username == '{ACT_USER}'"}]
     everywhere = {
         "resourceRules": [  # "*" alone leaves out subresources: scale, eviction, exec
@@ -196,7 +219,14 @@ def manifests() -> list[Json]:
     }
     remediation = {"apiVersion": API_VERSION, "kind": "Remediation"}
     return [
-        *_policy("hemostat-approvals", _on("approvals", "CREATE"), APPROVALS, param=remediation),
+        *_policy("hemostat-approvals", _on("approvals", "CREATE"), APPROVALS, param=(remediation, {"selector": {}})),
+        *_policy(
+            "hemostat-relayed",
+            _on("approvals", "CREATE"),
+            RELAYED,
+            param=({"apiVersion": "v1", "kind": "ConfigMap"}, {"name": PEOPLE, "namespace": NAMESPACE}),
+            conditions=only_relay,
+        ),
         *_policy("hemostat-remediations", _on("remediations", "CREATE"), REMEDIATIONS),
         *_policy("hemostat-runbooks", _on("runbooks", "CREATE", "UPDATE"), RUNBOOKS),
         *_policy("hemostat-lessons", _on("incidents", "CREATE", "UPDATE"), LESSONS),
@@ -224,16 +254,16 @@ def _policy(
     constraints: Json,
     validations: tuple[Validation, ...],
     *,
-    param: Json | None = None,
+    param: tuple[Json, Json] | None = None,
     conditions: list[Json] | None = None,
 ) -> list[Json]:
     meta = {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat"}}
     spec: Json = {"failurePolicy": "Fail", "matchConstraints": constraints}
-    spec |= {"paramKind": param} if param else {}
+    spec |= {"paramKind": param[0]} if param else {}
     spec |= {"matchConditions": conditions} if conditions else {}
     spec["validations"] = [{"expression": e, "message": m, "reason": "Forbidden"} for e, m in validations]
     binding: Json = {"policyName": name, "validationActions": ["Deny"]}
-    binding |= {"paramRef": {"selector": {}, "parameterNotFoundAction": "Deny"}} if param else {}
+    binding |= {"paramRef": {**param[1], "parameterNotFoundAction": "Deny"}} if param else {}
     api = "admissionregistration.k8s.io/v1"
     return [
         {"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": meta, "spec": spec},

@@ -88,9 +88,9 @@ def legitimate(
 
 def _write(session: Session, name: str, ops: Sequence[Mapping[str, Any]]) -> None:
     from hemostat.api.resources import WATCH
-    from hemostat.cli.approval import server_words
     from hemostat.cli.legitimate import advice
     from hemostat.errors import Refused
+    from hemostat.gate.word import server_words
     from hemostat.kube import Conflict
 
     try:
@@ -105,9 +105,9 @@ def _write(session: Session, name: str, ops: Sequence[Mapping[str, Any]]) -> Non
 
 def _decide(session: Session, found: Remediation, word: Word, reason: str, yes: bool) -> None:
     from hemostat.api.approval import Word
-    from hemostat.cli.approval import caution, check_open
     from hemostat.cli.render_explanation import plan_and_gate
     from hemostat.cli.text import emit, words
+    from hemostat.gate.word import caution, check_open
 
     plan_hash = check_open(found)
     emit(plan_and_gate(found))
@@ -129,8 +129,8 @@ def _create(session: Session, found: Remediation, word: Word, reason: str, user:
     import secrets
 
     from hemostat.api.resources import APPROVAL
-    from hemostat.cli.approval import advice, body, build, server_words
     from hemostat.errors import Refused
+    from hemostat.gate.word import advice, body, build, server_words
 
     approval = build(found, word, user, groups, reason, secrets.token_hex(3))
     try:

@@ -111,7 +111,7 @@ def _print_evidence(incident: Incident, text: str) -> None:
 def _write(session: Session, found: Incident, text: str, user: str) -> None:
     from hemostat.api.identity import LESSON, LESSON_BY
     from hemostat.api.resources import INCIDENT
-    from hemostat.cli.approval import server_words
+    from hemostat.gate.word import server_words
 
     name = found.metadata.name
     body = {"metadata": {"uid": found.metadata.uid, "annotations": {LESSON: text, LESSON_BY: user}}}

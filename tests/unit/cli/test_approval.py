@@ -3,8 +3,8 @@ import pytest
 from hemostat.api.approval import Word
 from hemostat.api.meta import set_condition
 from hemostat.api.remediation import GateOutcome
-from hemostat.cli.approval import advice, body, build, caution, check_open, groups_to_record, server_words
 from hemostat.errors import Refused
+from hemostat.gate.word import advice, body, build, caution, check_open, groups_to_record, server_words
 from hemostat.kube import Conflict
 
 
