@@ -9,6 +9,8 @@ from hemostat.diagnosis.provider import ProviderError, Spent
 MAX_TEXT = 64_000
 """Characters of an answer's text, or of all its calls."""
 MAX_CALLS = 16
+MAX_TOLD = 2_000_000
+"""Tokens that one answer is charged for at most, in and out each: no model takes more, whatever a provider says."""
 _LETTERS_PER_TOKEN = 3
 
 
@@ -20,25 +22,31 @@ def tool(offer: Offer) -> dict[str, Any]:
 
 def read(response: Any, model: str, messages: Sequence[Message]) -> Answer:
     """Read a response; what it cost is not known here. Raises `ProviderError` if it is empty, refused or too long."""
-    if not response.choices:
-        raise ProviderError("EmptyAnswer", f"{model}: the answer has no choice")
     used = Spent(*_told(response))
+    if not response.choices:
+        raise ProviderError("EmptyAnswer", f"{model}: the answer has no choice", spent=used)
     choice = response.choices[0]
-    text = choice.message.content or ""
-    calls = tuple(
-        Call(str(call.id), str(call.function.name), str(call.function.arguments or ""))
-        for call in choice.message.tool_calls or ()
-    )
+    text = _sound(choice.message.content or "")
+    calls = tuple(_call(call) for call in choice.message.tool_calls or () if getattr(call, "function", None))
     if choice.finish_reason == "content_filter" or (not text and _refusal(choice.message)):
         raise ProviderError("ModelRefused", f"{model}: the model refuses to answer", spent=used)
     if not text.strip() and not calls:
         raise ProviderError("EmptyAnswer", f"{model}: the answer is empty", spent=used)
-    size = len(text) + sum(len(call.arguments) + len(call.name) for call in calls)
+    size = len(text) + sum(len(call.id) + len(call.arguments) + len(call.name) for call in calls)
     if size > MAX_TEXT or len(calls) > MAX_CALLS:
         said = f"{model}: {size:,} characters and {len(calls)} calls are too many"
         raise ProviderError("AnswerTooLong", said, spent=used)
     tokens_in, tokens_out, cached = _tokens(response, messages, size)
     return Answer(text, calls, tokens_in, tokens_out, cached, 0.0, model)
+
+
+def _call(call: Any) -> Call:
+    return Call(_sound(call.id), _sound(call.function.name), _sound(call.function.arguments or ""))
+
+
+def _sound(text: object) -> str:
+    """Return a text as UTF-8 can say it: JSON can hold half a character, which nobody could be sent again."""
+    return str(text).encode(errors="replace").decode()
 
 
 def _refusal(message: Any) -> bool:
@@ -50,7 +58,7 @@ def _told(response: Any) -> tuple[int, int]:
     """Return the tokens in and out that the provider tells, or zeros."""
     used = getattr(response, "usage", None)
     told_in, told_out = (int(getattr(used, name, 0) or 0) for name in ("prompt_tokens", "completion_tokens"))
-    return max(0, told_in), max(0, told_out)
+    return min(max(0, told_in), MAX_TOLD), min(max(0, told_out), MAX_TOLD)
 
 
 def _tokens(response: Any, messages: Sequence[Message], size: int) -> tuple[int, int, int]:

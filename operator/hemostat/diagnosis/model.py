@@ -191,6 +191,8 @@ def _load() -> Any:
 
         # litellm's own types; pydantic builds them when they are first needed
         warnings.filterwarnings("ignore", message=r"Item .* is using the `ReadOnly` qualifier", category=UserWarning)
+        # of answers that are not as they should be, which it quotes
+        warnings.filterwarnings("ignore", message=r"Pydantic serializer warnings", category=UserWarning)
         litellm.suppress_debug_info = True
         litellm.drop_params = True
         litellm.modify_params = True  # Bedrock wants tools offered wherever the conversation has calls of them
