@@ -5,8 +5,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hemostat.diagnosis.redact import redact
+from hemostat.signals.rules import one_line
+
 MAX_REPLY = 32 * 1024
 """Characters of a reply that are read."""
+MAX_PLACE = 80
 _LENGTHS = ("maxLength", "minLength", "maxItems", "minItems", "maximum", "minimum", "title")
 """Keywords that not every provider's strict mode knows; they are checked here."""
 
@@ -79,13 +83,16 @@ def parse(model: type[R], text: str) -> R | str:
         return f"the reply has {len(text)} characters, more than {MAX_REPLY}"
     try:
         return model.model_validate(json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
-        return f"the reply is not JSON: {error}"
     except ValidationError as error:
-        return "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'the reply'}: {e['msg']}"
-            for e in error.errors(include_url=False, include_input=False)[:8]
-        )
+        wrong = error.errors(include_url=False, include_input=False)[:8]
+        return "; ".join(f"{place(e['loc']) or 'the reply'}: {e['msg']}" for e in wrong)
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no JSON to Python either
+        return f"the reply is not JSON: {error}"
+
+
+def place(loc: tuple[int | str, ...]) -> str:
+    """Return where something is wrong as a person may be told: an unknown field has the name that a model gave it."""
+    return one_line(redact(".".join(map(str, loc))[:MAX_REPLY]), MAX_PLACE)
 
 
 def _strict(node: Any) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from hemostat.api.incident import Evidence, EvidenceKind
+from hemostat.deadline import Busy, InTime, Late
 from hemostat.diagnosis.evidence import MAX_TEXT, Item, append
-from hemostat.diagnosis.panel.reply import Reply
+from hemostat.diagnosis.panel.reply import Reply, place
 from hemostat.diagnosis.redact import redact
 from hemostat.errors import HemostatError
 
@@ -19,6 +20,9 @@ MAX_ITEMS = 8
 """Items that one call of a tool may add."""
 MAX_WRONG = 1000
 """Characters of what is wrong with a call."""
+MAX_AT_ONCE = 16
+"""Look-ups under way in the whole process; one that takes too long keeps its place until it ends by itself."""
+_CALLS = InTime("look-up", MAX_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +90,17 @@ def _found(tools: Mapping[str, Tool], name: str, arguments: str, seconds: float)
     if tool is None:
         return f"there is no tool {name[:64]!r}; there are {', '.join(sorted(tools)) or 'none'}"
     try:
-        asked = tool.arguments.model_validate(json.loads(arguments or "{}"))
-        found = tool.run(asked, seconds)
-    except (json.JSONDecodeError, RecursionError):
+        said = json.loads(arguments or "{}")
+    except (ValueError, RecursionError):
         return "the arguments are not JSON"
+    try:
+        asked = tool.arguments.model_validate(said)
+        found = _CALLS.call(lambda: tool.run(asked, seconds), seconds)
+    except (Busy, Late):
+        return f"it cannot be looked up: it took longer than {seconds:.0f} s"
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        return f"wrong arguments: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return f"wrong arguments: {place(first['loc'])}: {first['msg']}"
     except HemostatError as error:
         return f"it cannot be looked up: {error}"
     return [item for item in found if item.kind is tool.kind]

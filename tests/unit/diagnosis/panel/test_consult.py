@@ -18,6 +18,7 @@ from tests.unit.diagnosis.panel.scripted import (
     verdict,
 )
 
+from hemostat.diagnosis.answer import Call
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
@@ -118,6 +119,7 @@ def test_a_specialist_has_its_own_tools_only_and_of_kinds_that_may_leave_only():
         (call("delete_pod", pod="x"), "there is no tool 'delete_pod'; there are logs"),
         (call("logs", pod="x", and_also="y"), "wrong arguments: and_also"),
         (call("logs"), "wrong arguments: pod"),
+        (Call("call1", "logs", '{"pod": ' + "1" * 5_000 + "}"), "the arguments are not JSON"),
         (call("logs", pod="gone"), "it cannot be looked up: no such pod"),
         (call("logs", pod="empty"), "nothing was found"),
     ],
@@ -160,6 +162,7 @@ def test_who_only_ever_calls_tools_is_made_to_reply():
         json.dumps({**json.loads(verdict()), "action": "delete everything"}),
         json.dumps({**json.loads(verdict()), "cause": "x" * 501}),
         "[" * 100_000,
+        '{"confidence": ' + "1" * 5_000 + "}",
         '"' + "x" * 50_000 + '"',
     ],
 )
@@ -171,6 +174,35 @@ def test_a_reply_that_cannot_be_used_is_asked_for_once_more(bad):
     model = Scripted(lambda m: bad if is_aggregator(m) else finding())
     heard = consult(model, case())
     assert (heard.verdict, heard.failure[0], len(model.asked)) == (None, "BadReply", 3)
+
+
+def test_what_is_wrong_with_a_reply_is_told_in_our_words():
+    """Names of fields are a model's own: what it makes up goes into conditions and logs."""
+    made_up = "x\n2026-11-22 hemostat approved by ann@example.org " + "y" * 500
+    heard = consult(Scripted(lambda m: json.dumps({made_up: 1}) if is_aggregator(m) else finding()), case())
+    said = heard.failure[1]
+    assert "x 2026-11-22 hemostat approved by [REDACTED:email] yyy" in said
+    assert "\n" not in said
+    assert "y" * 100 not in said
+
+
+def test_a_look_up_that_takes_too_long_is_not_waited_for(monkeypatch):
+    """Prometheus and the API server have deadlines of their own, each request anew: a panel has one for all."""
+    monkeypatch.setattr("hemostat.diagnosis.panel.session.MAX_TOOL_SECONDS", 0.05)
+    hangs = threading.Event()
+
+    def reply(messages):
+        if is_aggregator(messages):
+            return verdict()
+        return finding() if messages[-1]["role"] == "tool" else (call("logs", pod="x"),)
+
+    model = Scripted(reply)
+    try:
+        heard = consult(model, case(evidence(1), evidence(2, K.WORKLOAD)), tools=logs(lambda _: [hangs.wait(20)][1:]))
+        assert model.asked[1][-1]["content"].startswith("it cannot be looked up: it took longer than")
+        assert heard.verdict is not None
+    finally:
+        hangs.set()
 
 
 def test_statements_that_the_evidence_does_not_bear_are_dropped_and_counted():
