@@ -33,6 +33,7 @@ class Case:
     incident: str
     """Its uid: the conversation that all turns about it belong to."""
     title: str
+    """Empty where signals may not leave: it quotes them."""
     target: str
     evidence: tuple[Evidence, ...]
     withheld: Mapping[EvidenceKind, int]
@@ -66,7 +67,7 @@ def make_case(
     target = incident.spec.target_ref
     return Case(
         incident=incident.metadata.uid,
-        title=redact(incident.spec.title),
+        title=redact(incident.spec.title) if EvidenceKind.SIGNAL in allowed else "",
         target=f"{target.kind} {target.name} in namespace {incident.metadata.namespace}",
         evidence=tuple(e for e in evidence if e.kind in allowed),
         withheld=Counter(e.kind for e in evidence if e.kind not in allowed),

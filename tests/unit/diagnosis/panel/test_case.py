@@ -2,9 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+from tests.unit.builders import incident
 from tests.unit.diagnosis.panel.scripted import NOW, K, case, evidence
 
+from hemostat.api.incident import Diagnosis
 from hemostat.clock import FakeClock
+from hemostat.diagnosis.panel.case import make_case
+from hemostat.diagnosis.panel.prompt import aggregator
 
 
 def test_the_same_evidence_at_another_time_is_the_same_question():
@@ -24,3 +29,11 @@ def test_other_evidence_runbooks_or_numbers_are_another_question():
         replace(one, incident="uid-2"),
     ]
     assert len({one.key, *(o.key for o in others)}) == 1 + len(others)
+
+
+@pytest.mark.parametrize("kind", K)
+def test_a_title_quotes_signals_and_leaves_where_they_may(kind):
+    found = make_case(incident(), [evidence(1)], Diagnosis(by="Matcher"), [], frozenset({kind}))
+    told = str(aggregator(found, {}))
+    assert incident().spec.title
+    assert (incident().spec.title in told) is (kind is K.SIGNAL)
