@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hemostat.api.incident import Evidence, EvidenceKind, Incident
 from hemostat.api.meta import LocalRef
@@ -18,12 +18,14 @@ from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.consultation import Consultation
 from hemostat.diagnosis.panel.tools import Pad, Tool
 from hemostat.observe.permits import Permit
+from hemostat.settings import Settings
 
 LOG = logging.getLogger(__name__)
 WORKERS = 2
 MAX_WAITING = 32
 MAX_KEPT = 256
 """Consultations that are remembered: the same question is not asked twice."""
+STANDS = "the matcher's answer stands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Job:
     matched: Conclusion
     refs: dict[str, LocalRef]
     coming: Future[Consultation]
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Consultant:
     :param permits: what of a namespace may leave.
     :param tools: what may be looked up about an Incident, by name.
     :param now: the time that evidence is stamped with.
+    :param patience: seconds that one waits for its turn, before the time that it takes itself.
     """
 
     def __init__(
@@ -58,8 +62,10 @@ class Consultant:
         permits: Callable[[str], Permit],
         tools: Callable[[Incident], Mapping[str, Tool]],
         now: Callable[[], datetime],
+        patience: float = Settings.diagnosis_seconds,
     ) -> None:
         self._panel, self._permits, self._tools, self._now = panel, permits, tools, now
+        self._patience = timedelta(seconds=patience)
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         """By the Incident's uid."""
@@ -73,6 +79,8 @@ class Consultant:
         """Return the diagnosis; None while the panel is at work. Until then the Incident's evidence must stay."""
         with self._lock:
             job = self._jobs.get(incident.metadata.uid)
+            if job is not None and self._now() - job.since >= self._patience and job.coming.cancel():
+                return self._given_up(incident.metadata.uid, job)
             if job is not None and not job.coming.done():
                 return None
             if job is not None:
@@ -109,19 +117,26 @@ class Consultant:
         if known is not None:
             return _opinion(matched, refs, known)
         if len(self._jobs) >= MAX_WAITING:
-            message = f"{MAX_WAITING} consultations are under way already; the matcher's answer stands"
+            message = f"{MAX_WAITING} consultations are under way already; {STANDS}"
             return Opinion(Concluded(matched, False, "Busy", message))
         pad = Pad(evidence, allowed, self._now)
         coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident))
-        self._jobs[case.incident] = Job(case, matched, refs, coming)
+        self._jobs[case.incident] = Job(case, matched, refs, coming, self._now())
         return None
+
+    def _given_up(self, incident: str, job: Job) -> Opinion:
+        """In a storm the last one in the queue would have nothing done about it for a quarter of an hour."""
+        del self._jobs[incident]
+        waited = self._patience.total_seconds()
+        message = f"its turn did not come within {waited:g} s, {WORKERS} are asked about at once; {STANDS}"
+        return Opinion(Concluded(job.matched, False, "Busy", message))
 
     def _finished(self, incident: str, job: Job) -> Opinion:
         del self._jobs[incident]
         error = job.coming.exception()
         if error is not None:
             LOG.error("the consultation about %s failed", incident, exc_info=error)
-            message = f"the consultation failed ({type(error).__name__}); the matcher's answer stands"
+            message = f"the consultation failed ({type(error).__name__}); {STANDS}"
             return Opinion(Concluded(job.matched, False, "Failed", message))
         heard = job.coming.result()
         self._answers[job.case.key] = heard

@@ -14,7 +14,7 @@ from hemostat.clock import FakeClock
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.errors import Retry
-from hemostat.observe.consultant import MAX_WAITING, Consultant
+from hemostat.observe.consultant import MAX_WAITING, WORKERS, Consultant
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.permits import ANNOTATION, Permit, Permits, permit
 from hemostat.signals.correlate import Word
@@ -200,6 +200,29 @@ def test_more_incidents_than_can_be_asked_about_get_the_matcher_s_answer():
         office.api.items["payment-1"] = one.model_copy(update={"metadata": meta})
         office.look()
     assert office.said() == ("False", "Busy")
+    office.go.set()
+    office.consultant.stop()
+
+
+def test_whose_turn_does_not_come_gets_the_matcher_s_answer(monkeypatch):
+    """With two asked at once and a minute for each, the last of a storm would wait for a quarter of an hour."""
+    office = Office(chooses("one"), books=[runbook("one", symptoms=[symptom("fails", FAILS), symptom("no", "false")])])
+    now = [T0]
+    monkeypatch.setattr(office.consultant, "_now", lambda: now[0])
+    office.go.clear()
+    for n in range(WORKERS + 1):
+        one = incident()
+        meta = one.metadata.model_copy(update={"uid": f"uid-{n}"})
+        office.api.items["payment-1"] = one.model_copy(update={"metadata": meta})
+        office.look()
+    assert office.said() == ("Unknown", "Consulting")
+    now[0] = at(59)
+    office.look(now=59)
+    assert (office.said(), office.proposed) == (("Unknown", "Consulting"), [])
+    now[0] = at(61)
+    office.look(now=61)
+    assert (office.said(), office.proposed) == (("False", "Busy"), ["one"])
+    assert office.consultant.pending("uid-0"), "who is being asked about has the time of a consultation"
     office.go.set()
     office.consultant.stop()
 
