@@ -154,6 +154,7 @@ _METRIC: Json = {
 }
 _PARAMETERS: list[Json] = [{"name": "factorPercent", "value": "200"}, {"name": "maxReplicas", "value": "8"}]
 
+LABELS: Json = {"tier": "gold", "example.com/team": ""}
 MAXIMAL: dict[str, Json] = {
     "Watch": {
         "target": TARGET,
@@ -243,6 +244,13 @@ MAXIMAL: dict[str, Json] = {
     },
     "GatePolicy": {
         "namespaces": ["shop", "bank"],
+        "selector": {
+            "matchLabels": LABELS,
+            "matchExpressions": [
+                {"key": "tier", "operator": "In", "values": ["gold", "silver"]},
+                {"key": "legacy", "operator": "DoesNotExist", "values": []},
+            ],
+        },
         "actions": ["rollback", "scale"],
         "risks": ["Low", "Medium", "High"],
         "when": [{"schedule": "0 18 * * 5", "timeZone": "Europe/Berlin", "durationSeconds": 3600}],
@@ -405,6 +413,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         },
         "remediationRef": _REF,
         "causes": [{"service": "payment", "watchRef": _REF, "scorePercent": 70, "reasons": ["30.5 % of calls fail"]}],
+        "callers": {"total": 2, "names": ["checkout", "web"], "observedTime": TIME},
         "partOf": _REF,
         "reopened": {"count": 2, "time": TIME},
         "lesson": {"text": "roll back first [E1]", "cites": ["E1"], "resolvedTime": TIME},

@@ -516,6 +516,7 @@ OF_OBSERVE = edits(*OBSERVES) | {
     "evidence removed": at("evidence", []),
     "causes removed": at("causes", []),
     "cause exchanged": at("partOf.name", "another"),
+    "fewer callers": at("callers.total", 0),
     "on its own": at("partOf", GONE),
     "never came back": at("reopened", GONE),
     "came back again": at("reopened.count", 3),

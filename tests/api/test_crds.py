@@ -99,7 +99,7 @@ def test_every_field_is_described(cluster: Cluster, resource: Resource) -> None:
 def test_kubectl_explains_it(cluster: Cluster, resource: Resource) -> None:
     everything = cluster.kubectl("explain", resource.plural, "--recursive").stdout
     fields = {line.split()[0] for line in everything.splitlines() if "\t<" in line}
-    assert fields >= {name for name, _ in leaves(MAXIMAL[resource.kind])}
+    assert fields >= {name for name, _ in leaves(MAXIMAL[resource.kind])} - objects.LABELS.keys()
     shown = cluster.kubectl("explain", f"{resource.plural}.spec").stdout
     assert "<no description>" not in everything + shown
 
@@ -155,7 +155,8 @@ def bounds_of_list(node: Json) -> Iterator[str]:
 
 
 def bounds_of_object(node: Json) -> Iterator[str]:
-    if "properties" not in node or "additionalProperties" in node:
+    a_map = "maxProperties" in node and "maxLength" in node.get("additionalProperties", {})
+    if ("properties" not in node or "additionalProperties" in node) and not a_map:
         yield "open object"
 
 
@@ -432,6 +433,10 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("GatePolicy", "spec.namespaces", ["shop", "shop"], "Duplicate value"),
     ("GatePolicy", "spec.namespaces", ["Shop"], "should match"),
     ("GatePolicy", "spec.namespaces", [f"n{i}" for i in range(65)], "must have at most 64 items"),
+    ("GatePolicy", "spec.selector.matchLabels.tier", "g" * 64, "may not be more than 63"),
+    ("GatePolicy", "spec.selector.matchExpressions.0.values", [], "values must be given for In and NotIn"),
+    ("GatePolicy", "spec.selector.matchExpressions.1.values", ["x"], "must not for Exists and DoesNotExist"),
+    ("GatePolicy", "spec.selector.matchExpressions.0.operator", "Gt", CHOICE),
     ("GatePolicy", "spec.risks", ["Lowest"], CHOICE),
     ("GatePolicy", "spec.blastRadius.maxPodsPercent", 101, "should be less than or equal to 100"),
     ("GatePolicy", "spec.blastRadius.maxReplicas", 0, "should be greater than or equal to 1"),

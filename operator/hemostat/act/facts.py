@@ -17,6 +17,7 @@ from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.gate.input import GateInput, PastAction
+from hemostat.gate.target import told_by
 from hemostat.guard.orders import CONFIG_MAP
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
 from hemostat.signals.confirm import confirms
@@ -108,6 +109,7 @@ class Facts:
             runbook=self._runbook(namespace, spec.runbook_ref.name),
             policies=self._policies(),
             protected=self._protected(namespace),
+            target=told_by(live),
             ready_pods=int(live.get("status", {}).get("readyReplicas", 0)),
             corroboration=self.corroboration(namespace, incident, live),
             past=self._past(remediation),

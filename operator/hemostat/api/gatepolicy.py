@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hemostat.api.meta import ATOMIC, SET, Conditions, Count, Label, Model, ObjectMeta, Percent
+from hemostat.api.meta import ATOMIC, SET, Conditions, Count, Label, Model, ObjectMeta, Percent, rules
 from hemostat.api.runbook import Risk
 
 
@@ -35,6 +35,48 @@ class Uncalibrated(StrEnum):
     """The diagnosis' own word is taken: the share of the Runbook's symptoms that was found, or less."""
 
 
+class Operator(StrEnum):
+    """How a label is compared."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
+LabelValue = Annotated[str, Field(max_length=63)]
+
+
+class Requirement(Model):
+    """What is asked of one label, as in metav1.LabelSelectorRequirement."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            (
+                "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+                "values must be given for In and NotIn, and must not for Exists and DoesNotExist",
+            )
+        )
+    }
+
+    key: LabelKey
+    """Name of the label."""
+    operator: Operator
+    """In, NotIn (also true where there is no such label), Exists or DoesNotExist."""
+    values: Annotated[tuple[LabelValue, ...], Field(max_length=32, json_schema_extra=SET)] = ()
+    """What In and NotIn compare with."""
+
+
+class Selector(Model):
+    """Which objects are meant by their labels, as in metav1.LabelSelector: all that is asked must hold."""
+
+    match_labels: Annotated[dict[str, LabelValue], Field(max_length=32)] = {}
+    """Labels that it has, with these values."""
+    match_expressions: Annotated[tuple[Requirement, ...], Field(max_length=32, json_schema_extra=ATOMIC)] = ()
+    """What else is asked of its labels."""
+
+
 class BlastRadius(Model):
     """The most that one action may touch. Beyond it a person decides."""
 
@@ -43,7 +85,8 @@ class BlastRadius(Model):
     max_replicas: Annotated[int, Field(ge=1, le=10000)] = 10
     """The most replicas the action may leave."""
     max_callers: Annotated[int, Field(ge=0, le=10000)] | None = None
-    """The most callers of the target in the traced call graph; unset does not look."""
+    """The most services that call the target, directly or through others, in the traced call graph. That is the word of
+    telemetry: where it is not known, or older than five minutes, a person decides. Unset does not look."""
 
 
 class Budget(Model):
@@ -75,6 +118,8 @@ class GatePolicySpec(Model):
 
     namespaces: Names = ()
     """Namespaces it is about; none means all."""
+    selector: Selector = Selector()
+    """Labels of the workloads it is about; an empty one means all."""
     actions: Names = ()
     """Actions it is about; none means all."""
     risks: Annotated[tuple[Risk, ...], Field(max_length=3, json_schema_extra=SET)] = ()

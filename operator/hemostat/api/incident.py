@@ -55,6 +55,7 @@ MAX_TOLD = MAX_TIMELINE // 2
 """Entries of one process: server-side apply adds up what both tell, and refuses more than `MAX_TIMELINE`."""
 MAX_SIGNALS = 32
 MAX_CAUSES = 8
+MAX_CALLERS = 64
 MAX_SHARED = 4
 MAX_NAMED = 10
 """Workloads that are named where more may be meant: the others are counted."""
@@ -336,6 +337,19 @@ class Cause(Model):
     """Why, strongest first."""
 
 
+class Callers(Model):
+    """Who is served by the target, directly or through others, as traces show it."""
+
+    total: Count
+    """How many services."""
+    names: Annotated[
+        tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=MAX_CALLERS, json_schema_extra=SET)
+    ] = ()
+    """Which, by their names in traces: the nearest 64."""
+    observed_time: Time
+    """When that was last seen, or a little later."""
+
+
 class Reopening(Model):
     """Trouble that came back soon after it was resolved."""
 
@@ -450,6 +464,8 @@ class IncidentStatus(Model):
     """The Remediation proposed last."""
     causes: Annotated[tuple[Cause, ...], Field(max_length=MAX_CAUSES, json_schema_extra=keyed("service"))] = ()
     """Where it may have begun, the likeliest first, ranked over the call graph."""
+    callers: Callers | None = None
+    """Who would feel it if the target were touched; absent where no trace tells."""
     part_of: LocalRef | None = None
     """The Incident that is the cause of this one. Nothing is proposed here; it is resolved with that one."""
     reopened: Reopening | None = None

@@ -80,6 +80,8 @@ def _structural(node: Json, defs: Json) -> Json:
         out["description"] = " ".join(out["description"].split())
     if "properties" in node:
         out["properties"] = {name: _structural(child, defs) for name, child in node["properties"].items()}
+    if isinstance(node.get("additionalProperties"), dict):  # a map
+        out["additionalProperties"] = _structural(node["additionalProperties"], defs)
     if "items" in node:
         out["items"] = _structural(node["items"], defs)
     if out.get("default", 0) is None:

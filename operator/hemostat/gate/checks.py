@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hemostat.api.gatepolicy import Decision, TelemetryAlone, Uncalibrated
+from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibrated
 from hemostat.api.incident import Advice, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
 from hemostat.api.runbook import RunbookState
@@ -13,6 +13,7 @@ from hemostat.gate.times import in_force
 from hemostat.signals.correlate import is_over
 
 _STRICTNESS = (PASS, ASK, HOLD, DENY)
+_EVERYTHING = Selector()
 _NAMED = 8
 """Policies that a reason names."""
 _OUTCOME = {
@@ -80,6 +81,8 @@ def _policy(facts: GateInput, found: Matched) -> Verdict:
         return HOLD, "GatePolicies could not be read; one of them may forbid it"
     if not found:
         return ASK, "no GatePolicy matches; a person decides"
+    if facts.target.labels is None and any(p.spec.selector != _EVERYTHING for p in facts.policies):
+        return ASK, "the labels of the target could not be read; a GatePolicy asks for some"
     denying, asking = (_saying(d, found, facts) for d in (Decision.DENY, Decision.APPROVE))
     if denying and any(not p.spec.when for p in found if p.spec.decision is Decision.DENY):
         return DENY, f"GatePolicy {denying} forbids it"

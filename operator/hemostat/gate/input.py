@@ -1,6 +1,6 @@
 """What the gate may know of one action (pure): as `act` read it, for the audit log to keep and to decide again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,14 @@ class PastAction:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """What the live target says of itself. None: it cannot be told."""
+
+    labels: Mapping[str, str] | None
+    """Of the object itself, not of its pods."""
+
+
+@dataclass(frozen=True, slots=True)
 class GateInput:
     """Everything the gate may know. None means: could not be read, and never helps."""
 
@@ -39,6 +47,7 @@ class GateInput:
     """All GatePolicies of the cluster."""
     protected: bool | None
     """Whether the namespace is one that Hemostat must not touch."""
+    target: TargetFacts
     ready_pods: int | None
     corroboration: str | None
     """What the API server or Prometheus itself says of the trouble; None when neither confirms it."""

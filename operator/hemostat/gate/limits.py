@@ -4,7 +4,11 @@ from bisect import bisect_right
 from datetime import timedelta
 
 from hemostat.action.effects import conversations_of
+from hemostat.clock import rfc3339
 from hemostat.gate.input import ASK, HOLD, PASS, GateInput, Matched, Verdict
+
+CALLERS_FRESH = timedelta(minutes=5)
+"""Who calls the target is believed for so long."""
 
 
 def blast_radius(facts: GateInput, found: Matched) -> Verdict:
@@ -21,9 +25,22 @@ def blast_radius(facts: GateInput, found: Matched) -> Verdict:
         return ASK, f"replaces {share} % of the ready pods, more than {most} %"
     if plan.replicas_after > replicas:
         return ASK, f"leaves {plan.replicas_after} replicas, more than {replicas}"
-    if any(r.max_callers is not None for r in radii):
-        return ASK, "maxCallers is set and the call graph is not known to this process"
-    return PASS, f"replaces {share} % of the ready pods, leaves {plan.replicas_after} replicas"
+    calls = [r.max_callers for r in radii if r.max_callers is not None]
+    found_callers = _callers(facts, min(calls)) if calls else (PASS, "")
+    if found_callers[0] is not PASS:
+        return found_callers
+    return PASS, f"replaces {share} % of the ready pods, leaves {plan.replicas_after} replicas{found_callers[1]}"
+
+
+def _callers(facts: GateInput, most: int) -> Verdict:
+    """Who is served by the target, by the word of `observe`: it may only tighten, for telemetry may be forged."""
+    known = facts.incident.status.callers if facts.incident is not None else None
+    if known is None:
+        return ASK, f"traces do not tell how many services call the target; at most {most} may"
+    if abs(facts.now - known.observed_time) > CALLERS_FRESH:
+        return ASK, f"how many services call the target was last told at {rfc3339(known.observed_time)[:19]}Z"
+    said = f"{known.total} services call the target, by the word of telemetry"
+    return (ASK, f"{said}, more than {most}") if known.total > most else (PASS, f"; {said}")
 
 
 def one_at_a_time(facts: GateInput, _: Matched) -> Verdict:

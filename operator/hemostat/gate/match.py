@@ -1,19 +1,62 @@
-"""Which policies are about an action (pure)."""
+"""Which policies are about an action, and why others are not (pure)."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from hemostat.api.gatepolicy import GatePolicy, Operator, Requirement, Selector
+from hemostat.api.runbook import Risk
 from hemostat.gate.input import GateInput, Matched
 from hemostat.gate.times import in_force
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What policies are matched against."""
+
+    namespace: str
+    action: str
+    risk: Risk
+    labels: Mapping[str, str] | None
+    """Of the target; None: they could not be read, and a policy that asks for some is taken to be about it."""
+
+
 def matching(facts: GateInput) -> Matched:
-    """Return the policies that are about this action, here, at this risk, now."""
+    """Return the policies that are about this action, on this target, here, at this risk, now."""
     if facts.runbook is None:
         return ()
-    action, risk = facts.remediation.spec.action, facts.runbook.spec.risk
-    return tuple(
-        p
-        for p in facts.policies or ()
-        if facts.namespace in (p.spec.namespaces or (facts.namespace,))
-        and action in (p.spec.actions or (action,))
-        and risk in (p.spec.risks or (risk,))
-        and in_force(p.spec, facts.now).counts
-    )
+    spec, risk = facts.remediation.spec, facts.runbook.spec.risk
+    about = About(facts.namespace, spec.action, risk, facts.target.labels)
+    return tuple(p for p in facts.policies or () if not why_not(p, about, facts.now))
+
+
+def why_not(policy: GatePolicy, about: About, now: datetime) -> str:
+    """Return why a policy does not count for an action, in words; empty if it does."""
+    spec = policy.spec
+    if spec.namespaces and about.namespace not in spec.namespaces:
+        return f"it is about namespace {', '.join(spec.namespaces[:4])}"
+    if spec.actions and about.action not in spec.actions:
+        return f"it is about action {', '.join(spec.actions[:4])}"
+    if spec.risks and about.risk not in spec.risks:
+        return f"it is about risk {', '.join(spec.risks)}, and this is {about.risk}"
+    if about.labels is not None and not selects(spec.selector, about.labels):
+        return "its selector does not match the labels of the target"
+    force = in_force(spec, now)
+    return "" if force.counts else str(force) or "it is not in force now"
+
+
+def selects(selector: Selector, labels: Mapping[str, str]) -> bool:
+    """Tell whether a selector means an object with these labels, as Kubernetes does.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+    """
+    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
+        return False
+    return all(_holds(wanted, labels) for wanted in selector.match_expressions)
+
+
+def _holds(wanted: Requirement, labels: Mapping[str, str]) -> bool:
+    there = wanted.key in labels
+    if wanted.operator in (Operator.EXISTS, Operator.DOES_NOT_EXIST):
+        return there is (wanted.operator is Operator.EXISTS)
+    return (there and labels[wanted.key] in wanted.values) is (wanted.operator is Operator.IN)

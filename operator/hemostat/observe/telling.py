@@ -7,10 +7,12 @@ from hemostat.api.incident import (
     CONSULTED,
     DETECTED,
     DIAGNOSED,
+    MAX_CALLERS,
     MAX_TOLD,
     PART_OF,
     RESOLVED,
     WATCHED,
+    Callers,
     Cause,
     Evidence,
     Incident,
@@ -31,6 +33,9 @@ from hemostat.signals.evaluate import Look
 from hemostat.signals.over import silent
 from hemostat.signals.sentence import sentence
 from hemostat.signals.severity import ORDER, WITH_REPLICAS, overall, worst
+
+CALLERS_TOLD = timedelta(minutes=1)
+"""Who calls the target is told anew so often, though it is the same."""
 
 
 def reopened(incident: Incident, seen: Look, now: datetime) -> IncidentStatus:
@@ -128,6 +133,8 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
     if word.storm is not None:
         update["storm"] = word.storm
         update["timeline"] = told(status.timeline, f"storm/{size(word.storm)}", now, word.storm.words)
+    if word.callers is not None:
+        update["callers"] = _callers(status.callers, word.callers, now)
     status = status.model_copy(update=update)
     before = status.part_of.name if status.part_of is not None else ""
     if word.part_of == before:
@@ -143,6 +150,15 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
         entry = told(status.timeline, f"alone/{before}", now, message)
         part_of = None
     return status.model_copy(update={"part_of": part_of, "conditions": conditions, "timeline": entry})
+
+
+def _callers(old: Callers | None, names: tuple[str, ...], now: datetime) -> Callers:
+    """Tell who calls the target; the time moves on once a minute, so that nothing is written for it alone."""
+    first = tuple(dict.fromkeys(n[:256] for n in names[:MAX_CALLERS]))
+    new = Callers(total=len(names), names=first, observed_time=now)
+    if old is None or (old.total, old.names) != (new.total, new.names):
+        return new
+    return old if timedelta(0) <= now - old.observed_time < CALLERS_TOLD else new
 
 
 def consulting(status: IncidentStatus, now: datetime, *, anew: bool) -> IncidentStatus:

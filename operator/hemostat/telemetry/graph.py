@@ -82,6 +82,21 @@ class CallGraph:
         """Return the edges that end in `name`."""
         return tuple(e for e in self.edges if e.callee == name)
 
+    def upstream(self, name: str) -> tuple[str, ...] | None:
+        """Return who calls `name`, directly or through others, the nearest first; None if it is not in the graph."""
+        if name not in self.nodes():
+            return None
+        calling: dict[str, list[str]] = {}
+        for edge in self.edges:
+            calling.setdefault(edge.callee, []).append(edge.caller)
+        found = [name]
+        known = {name}
+        for at in found:  # grows meanwhile: breadth first
+            new = [caller for caller in calling.get(at, ()) if caller not in known]
+            known.update(new)
+            found += dict.fromkeys(new)
+        return tuple(found[1:])
+
     def callees(self, name: str) -> tuple[EdgeStats, ...]:
         """Return the edges that begin in `name`."""
         return tuple(e for e in self.edges if e.caller == name)

@@ -29,7 +29,7 @@ from hemostat.api.incident import ConversationStatus, SignalState
 from hemostat.api.remediation import CheckOutcome, GateOutcome, Plan
 from hemostat.clock import rfc3339
 from hemostat.gate.checks import CHAIN, decide
-from hemostat.gate.input import GateInput, PastAction
+from hemostat.gate.input import GateInput, PastAction, TargetFacts
 from hemostat.gate.match import matching
 from hemostat.guard.orders import CONFIG_MAP
 
@@ -54,6 +54,7 @@ GOOD = GateInput(
     runbook=runbook(),
     policies=(policy(),),
     protected=False,
+    target=TargetFacts({"tier": "gold"}),
     ready_pods=3,
     corroboration="the API server confirms it",
     past=(),
@@ -90,6 +91,15 @@ def replacing(pods):
 BIG = {"blastRadius": {"maxPodsPercent": 50}}
 FEW = {"blastRadius": {"maxReplicas": 2}}
 CALLERS = {"blastRadius": {"maxCallers": 5}}
+
+
+def called(by, when=-10.0):
+    return incident(signals=(signal(),), callers={"total": by, "names": ["web"], "observedTime": rfc3339(at(when))})
+
+
+GOLD = {"selector": {"matchLabels": {"tier": "gold"}}}
+SILVER = {"selector": {"matchLabels": {"tier": "silver"}}}
+NAMELESS = {"target": TargetFacts(None)}
 RESOLVED = incident(signals=(signal(),), conditions=(condition("Resolved", True),))
 QUIET = incident(signals=(signal(state=SignalState.CLEAR),))
 SILENT = incident(signals=(signal(state=SignalState.NO_DATA),))
@@ -153,6 +163,13 @@ TABLE = [
     ("Policy", {"policies": (policy(), policy("ask", decision="Approve"))}, ASK),
     ("Policy", {"policies": (policy(), policy("ask", decision="Approve"), policy("no", decision="Deny"))}, DENY),
     ("Policy", {"policies": (policy(), policy("no", decision="Deny", namespaces=["elsewhere"]))}, PASS),
+    ("Policy", {"policies": (policy(**GOLD),)}, PASS),
+    ("Policy", {"policies": (policy(**SILVER),)}, ASK),
+    ("Policy", {"policies": (policy(), policy("no", decision="Deny", **SILVER))}, PASS),
+    ("Policy", {"policies": (policy(), policy("no", decision="Deny", **GOLD))}, DENY),
+    ("Policy", {"policies": (policy(**GOLD),), **NAMELESS}, ASK),
+    ("Policy", {"policies": (policy(), policy("b", **SILVER)), **NAMELESS}, ASK),
+    ("Policy", NAMELESS, PASS),
     ("Confidence", {"remediation": remediation(confidencePercent=50)}, PASS),
     ("Confidence", {"remediation": remediation(confidencePercent=49)}, ASK),
     ("Confidence", {"policies": (policy(), policy("b", minConfidencePercent=100))}, PASS),
@@ -193,6 +210,12 @@ TABLE = [
     ("BlastRadius", {"policies": (policy(), policy("b", **BIG))}, ASK),
     ("BlastRadius", {"policies": (policy(**FEW),)}, ASK),
     ("BlastRadius", {"policies": (policy(), policy("b", **CALLERS))}, ASK),
+    ("BlastRadius", {"policies": (policy(**CALLERS),), "incident": called(5)}, PASS),
+    ("BlastRadius", {"policies": (policy(**CALLERS),), "incident": called(6)}, ASK),
+    ("BlastRadius", {"policies": (policy(**CALLERS),), "incident": called(1, when=-301)}, ASK),
+    ("BlastRadius", {"policies": (policy(**CALLERS),), "incident": called(1, when=301)}, ASK),
+    ("BlastRadius", {"policies": (policy(**CALLERS),), "incident": None}, ASK),
+    ("BlastRadius", {"incident": called(1000)}, PASS),
     ("Reversible", {}, PASS),
     ("Reversible", {"plan": PLAN.model_copy(update={"inverse": None})}, ASK),
     ("Corroboration", {}, PASS),
@@ -319,6 +342,7 @@ POLICIES = st.lists(
         decision=DECISIONS,
         namespaces=st.sampled_from([[], [NAMESPACE], ["elsewhere"]]),
         actions=st.sampled_from([[], ["rollback"], ["scale"]]),
+        selector=st.sampled_from([{}, GOLD["selector"], SILVER["selector"]]),
         minConfidencePercent=st.integers(0, 100),
         onUncalibrated=st.sampled_from(["Approve", "Allow"]),
         cooldownSeconds=st.integers(0, 600),
@@ -350,6 +374,7 @@ INPUTS = st.builds(
     runbook=st.sampled_from([runbook(), runbook(state="Draft"), runbook("another")]),
     policies=POLICIES,
     protected=st.booleans(),
+    target=st.sampled_from([TargetFacts({"tier": "gold"}), TargetFacts({}), TargetFacts(None)]),
     ready_pods=st.integers(0, 10),
     corroboration=st.just("confirmed"),
     past=PAST,

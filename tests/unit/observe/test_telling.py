@@ -134,3 +134,19 @@ def test_another_target_suffers_and_the_own_one_does_not_suffer_under_itself():
     same = signal("y:k", watch_ref=LocalRef(name="y"), target_ref=TargetRef(kind="Deployment", name="payment"))
     found = seen_by(incident(), 1, signal(), same, other)
     assert [m.partition(":")[0] for m in messages(found) if "suffers" in m] == ["Deployment checkout suffers"]
+
+
+def test_who_calls_the_target_is_told_once_a_minute_unless_it_changes():
+    """It is believed for five minutes, and a status that is written at every look costs a request each."""
+    status = grouped(incident().status, Word(callers=("web", "app")), firing=True, now=at(0))
+    assert (status.callers.total, status.callers.names) == (2, ("web", "app"))
+    assert grouped(status, Word(callers=("web", "app")), firing=True, now=at(59)) == status
+    assert grouped(status, Word(callers=("web", "app")), firing=True, now=at(60)).callers.observed_time == at(60)
+    assert grouped(status, Word(callers=("web",)), firing=True, now=at(1)).callers.total == 1
+    assert grouped(status, Word(), firing=True, now=at(900)).callers == status.callers, "it grows old, and says so"
+
+
+def test_more_callers_than_can_be_named_are_counted():
+    many = tuple(f"{'s' * 300}{n}" for n in range(100))
+    told = grouped(incident().status, Word(callers=many), firing=True, now=at(0)).callers
+    assert (told.total, told.names) == (100, ("s" * 256,))

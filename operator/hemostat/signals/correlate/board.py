@@ -6,7 +6,7 @@ shows is read from the Incidents.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hemostat.api.incident import MAX_NAMED, MAX_SHARED, Incident, Storm
@@ -124,7 +124,7 @@ class Board:
         blame = self._laid(graph, now)
         mine = self._ledger.open.get(watch)
         if mine is not None:
-            return self._kept(mine, seat, blame, now)
+            return replace(self._kept(mine, seat, blame, now), callers=graph.upstream(seat.report.service))
         if seat.since is None:
             return Word()
         if watch not in blame.suspects:

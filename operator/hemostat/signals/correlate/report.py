@@ -61,5 +61,7 @@ class Word:
     storm: Storm | None = None
     callees: tuple[str, ...] = ()
     """Services that the target calls."""
+    callers: tuple[str, ...] | None = None
+    """Services that call it, directly or through others, the nearest first; None where no trace tells."""
     again: float | None = None
     """In how many seconds to look again, if that is sooner than usual."""
