@@ -258,7 +258,7 @@ MAXIMAL: dict[str, Json] = {
         "quorum": 2,
         "blastRadius": {"maxPodsPercent": 50, "maxReplicas": 20, "maxCallers": 7},
         "cooldownSeconds": 60,
-        "budget": {"maxActions": 2, "windowSeconds": 600},
+        "budget": {"scope": "Cluster", "maxActions": 2, "windowSeconds": 600},
         "minConfidencePercent": 70,
         "onUncalibrated": "Allow",
         "onTelemetryAlone": "AllowTimeLimited",

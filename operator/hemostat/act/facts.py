@@ -1,22 +1,21 @@
 """Gathers what plans and gate checks may know, by `act`'s own eyes: API server and Prometheus (shell)."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from hemostat.act.store import Store
 from hemostat.action.contract import Action, World
-from hemostat.action.effects import conversations_of
 from hemostat.api.approval import Approval
-from hemostat.api.gatepolicy import GatePolicy
+from hemostat.api.gatepolicy import GatePolicy, Scope
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
 from hemostat.api.incident import ConversationStatus, Incident, SignalState
-from hemostat.api.meta import BoundTargetRef, find, is_true
-from hemostat.api.remediation import ADMITTED, FINISHED, UNATTENDED, Plan, Remediation
+from hemostat.api.meta import BoundTargetRef
+from hemostat.api.remediation import Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.gate.input import GateInput, PastAction
+from hemostat.gate.past import past_actions
 from hemostat.gate.target import told_by
 from hemostat.guard.orders import CONFIG_MAP
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
@@ -102,17 +101,19 @@ class Facts:
         namespace = remediation.metadata.namespace or ""
         spec = remediation.spec
         incident = self._store.incident(namespace, spec.incident_ref.name)
+        policies = self._policies()
         return GateInput(
             remediation=remediation,
             plan=plan,
             incident=incident,
             runbook=self._runbook(namespace, spec.runbook_ref.name),
-            policies=self._policies(),
+            policies=policies,
             protected=self._protected(namespace),
             target=told_by(live),
             ready_pods=int(live.get("status", {}).get("readyReplicas", 0)),
             corroboration=self.corroboration(namespace, incident, live),
-            past=self._past(remediation),
+            past=self._past(namespace, remediation.metadata.uid),
+            elsewhere=self._elsewhere(namespace, policies),
             now=self._clock.now(),
         )
 
@@ -168,24 +169,20 @@ class Facts:
             return None
         return namespace in PROTECTED_NAMESPACES or PROTECTED_LABEL in labels
 
-    def _past(self, remediation: Remediation) -> tuple[PastAction, ...] | None:
+    def _past(self, namespace: str, but: str) -> tuple[PastAction, ...] | None:
         try:
-            others = self._store.remediations(remediation.metadata.namespace or "")
+            return past_actions(self._store.remediations(namespace), but)
         except (HemostatError, ValueError):
             return None
-        return tuple(
-            PastAction(
-                name=r.metadata.name,
-                target_uid=r.spec.target_ref.uid,
-                time=_acted(r),
-                finished=is_true(r.status.conditions, FINISHED),
-                unattended=bool(admitted and admitted.reason == UNATTENDED),
-                conversations=conversations_of(r.status.plan.forward) if r.status.plan is not None else frozenset(),
-            )
-            for r in others
-            if r.metadata.uid != remediation.metadata.uid and is_true(r.status.conditions, ADMITTED)
-            for admitted in [find(r.status.conditions, ADMITTED)]
-        )
+
+    def _elsewhere(self, namespace: str, policies: Sequence[GatePolicy] | None) -> tuple[PastAction, ...] | None:
+        """Read what was done in other namespaces, if a policy counts that too: it may be much."""
+        if policies is not None and all(p.spec.budget.scope is Scope.NAMESPACE for p in policies):
+            return ()
+        try:
+            return past_actions(r for r in self._store.all_remediations() if r.metadata.namespace != namespace)
+        except (HemostatError, ValueError):
+            return None
 
     def corroboration(self, namespace: str, incident: Incident | None, live: Json) -> str | None:
         """Look for the trouble without `observe`: pods in the API server, the Watch's own queries in Prometheus."""
@@ -215,9 +212,3 @@ class Facts:
 def _pods_say(pods: Sequence[Json]) -> str | None:
     troubles = sorted(t for pod in pods for t in pod_troubles(pod))
     return f"the API server confirms: {troubles[0]}" if troubles else None
-
-
-def _acted(remediation: Remediation) -> datetime | None:
-    """When its effect took place, or may have: an intent without a result counts too."""
-    times = [i.time for i in remediation.status.intents if i.effect == "Forward"]
-    return times[-1] if times else None

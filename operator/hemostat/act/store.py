@@ -1,5 +1,6 @@
 """Reads and writes of Hemostat's own objects for `act` (shell)."""
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from hemostat.act.ledger import Recorder, changes
@@ -11,10 +12,12 @@ from hemostat.api.remediation import Remediation, RemediationStatus
 from hemostat.api.resources import APPROVAL, GATEPOLICY, INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import Watch
-from hemostat.errors import Retry
+from hemostat.errors import Refused, Retry
 from hemostat.kube import Conflict, Kube, NotFound
 
 MANAGER = "hemostat-act"
+MAX_ALL = 10_000
+"""Remediations of all namespaces that are read for one decision."""
 
 
 M = TypeVar("M", bound=Model)
@@ -51,6 +54,14 @@ class Store:
     def remediations(self, namespace: str) -> list[Remediation]:
         """Return all Remediations of a namespace."""
         return [Remediation.model_validate(o) for o in self._kube.list(REMEDIATION.path(namespace))]
+
+    def all_remediations(self) -> Iterator[Remediation]:
+        """Yield the Remediations of all namespaces, a page of them in memory. Raises `Refused` (TooMany) beyond
+        `MAX_ALL`: a decision must not wait for ever."""
+        for number, item in enumerate(self._kube.each(REMEDIATION.path(None))):
+            if number >= MAX_ALL:
+                raise Refused("TooMany", f"there are more than {MAX_ALL} Remediations: delete finished ones")
+            yield Remediation.model_validate(item)
 
     def approvals(self, namespace: str, remediation: str) -> list[Approval]:
         """Return the Approvals that name this Remediation."""

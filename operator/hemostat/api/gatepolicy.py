@@ -89,8 +89,20 @@ class BlastRadius(Model):
     telemetry: where it is not known, or older than five minutes, a person decides. Unset does not look."""
 
 
+class Scope(StrEnum):
+    """Where actions are counted."""
+
+    NAMESPACE = "Namespace"
+    """In that of the action."""
+    CLUSTER = "Cluster"
+    """In all namespaces together."""
+
+
 class Budget(Model):
-    """A rolling limit on how often Hemostat acts in one namespace without a person."""
+    """A rolling limit on how often Hemostat acts without a person."""
+
+    scope: Scope = Scope.NAMESPACE
+    """Namespace: counted in each apart. Cluster: in all of them together."""
 
     max_actions: Annotated[int, Field(ge=0, le=1000)] = 3
     """How many unattended actions."""

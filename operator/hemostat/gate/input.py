@@ -14,7 +14,7 @@ PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, 
 
 @dataclass(frozen=True, slots=True)
 class PastAction:
-    """An action that Hemostat took earlier in this namespace."""
+    """An action that Hemostat took earlier."""
 
     name: str
     target_uid: str
@@ -52,6 +52,9 @@ class GateInput:
     corroboration: str | None
     """What the API server or Prometheus itself says of the trouble; None when neither confirms it."""
     past: tuple[PastAction, ...] | None
+    """What was done in this namespace."""
+    elsewhere: tuple[PastAction, ...] | None
+    """What was done in other namespaces, where a policy counts that."""
     now: datetime
 
     @property

@@ -1,11 +1,13 @@
 """Checks that bound how much, how often and how many at once (pure)."""
 
 from bisect import bisect_right
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from hemostat.action.effects import conversations_of
+from hemostat.api.gatepolicy import Scope
 from hemostat.clock import rfc3339
-from hemostat.gate.input import ASK, HOLD, PASS, GateInput, Matched, Verdict
+from hemostat.gate.input import ASK, HOLD, PASS, GateInput, Matched, PastAction, Verdict
 
 CALLERS_FRESH = timedelta(minutes=5)
 """Who calls the target is believed for so long."""
@@ -69,11 +71,25 @@ def cooldown(facts: GateInput, found: Matched) -> Verdict:
 
 def budget(facts: GateInput, found: Matched) -> Verdict:
     """How often something was done without a person."""
-    mine = [p for p in facts.past or () if p.unattended and (p.time or not p.finished)]
-    acted = sorted(p.time or facts.now for p in mine)
+    if facts.elsewhere is None:
+        return HOLD, "what was done in other namespaces could not be read, and a GatePolicy counts it"
+    here, there = (_unattended(actions, facts.now) for actions in (facts.past or (), facts.elsewhere))
     for policy in found:
         most = policy.spec.budget
-        used = len(acted) - bisect_right(acted, facts.now - timedelta(seconds=most.window_seconds))
+        since = facts.now - timedelta(seconds=most.window_seconds)
+        everywhere = most.scope is Scope.CLUSTER
+        used = _after(since, here) + (_after(since, there) if everywhere else 0)
         if used >= most.max_actions:
-            return ASK, f"{policy.metadata.name}: {used} unattended actions in {most.window_seconds} s are enough"
+            where = "the cluster" if everywhere else "this namespace"
+            said = f"{used} unattended actions in {where} in {most.window_seconds} s are enough"
+            return ASK, f"{policy.metadata.name}: {said}"
     return PASS, "the budget of unattended actions is not used up"
+
+
+def _unattended(actions: Sequence[PastAction], now: datetime) -> list[datetime]:
+    """Return when it was done without a person, in order; what is admitted and not done yet counts as done now."""
+    return sorted(p.time or now for p in actions if p.unattended and (p.time or not p.finished))
+
+
+def _after(since: datetime, times: Sequence[datetime]) -> int:
+    return len(times) - bisect_right(times, since)

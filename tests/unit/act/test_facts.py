@@ -3,9 +3,22 @@
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.builders import NAMESPACE, deployment, incident, pod, remediation, signal, template, watch
+from tests.unit.builders import (
+    NAMESPACE,
+    condition,
+    deployment,
+    incident,
+    meta,
+    pod,
+    policy,
+    remediation,
+    signal,
+    template,
+    watch,
+)
 
 from hemostat.act.facts import Facts
+from hemostat.act.store import Store
 from hemostat.errors import Retry
 from hemostat.telemetry.sample import Answer, Series
 
@@ -91,3 +104,30 @@ def test_what_pods_mount_is_asked_for_by_name(check, names, value):
     assert said.startswith("Prometheus confirms: ")
     assert len(asked) == 1
     assert names in asked[0]
+
+
+def everywhere(*namespaces, scope="Cluster", reads=None):
+    """Return what `act` knows of other namespaces, where each holds one admitted Remediation."""
+    admitted = {"conditions": [condition("Admitted", reason="AllowedByPolicy")]}
+    found = [
+        {"metadata": meta(f"r{n}", namespace=name), "spec": remediation().spec.wire(), "status": admitted}
+        for n, name in enumerate(namespaces)
+    ]
+    kube = SimpleNamespace(each=reads or (lambda _: iter(found)))
+    facts = Facts(kube, Store(kube, None), None, None)
+    return facts._elsewhere(NAMESPACE, [policy(budget={"scope": scope})])
+
+
+def test_other_namespaces_are_counted_where_a_policy_counts_them():
+    assert len(everywhere("bank", NAMESPACE, "jobs")) == 2
+    assert everywhere("bank", scope="Namespace", reads=None) == ()
+
+
+def test_what_cannot_be_counted_is_unknown_and_not_nothing(monkeypatch):
+    def broken(_):
+        raise Retry("the API server does not answer")
+
+    assert everywhere(reads=broken) is None
+    monkeypatch.setattr("hemostat.act.store.MAX_ALL", 2)
+    assert everywhere("a", "b") is not None
+    assert everywhere("a", "b", "c") is None, "a decision must not read without end"

@@ -58,6 +58,7 @@ GOOD = GateInput(
     ready_pods=3,
     corroboration="the API server confirms it",
     past=(),
+    elsewhere=(),
     now=T0,
 )
 
@@ -104,6 +105,7 @@ RESOLVED = incident(signals=(signal(),), conditions=(condition("Resolved", True)
 QUIET = incident(signals=(signal(state=SignalState.CLEAR),))
 SILENT = incident(signals=(signal(state=SignalState.NO_DATA),))
 BUDGET = (policy(budget={"maxActions": 2, "windowSeconds": 600}),)
+CLUSTER = (policy("c", budget={"maxActions": 2, "windowSeconds": 600, "scope": "Cluster"}),)
 TWO = tuple(past(f"p{i}", target="uid-elsewhere", when=-60) for i in range(2))
 PLANNED = {"action": "scale", "parameters": [{"name": "factorPercent", "value": "200"}]}
 
@@ -257,6 +259,12 @@ TABLE = [
     ("Budget", {"policies": BUDGET, "past": (*TWO[:1], past(when=None, finished=False))}, ASK),
     ("Budget", {"policies": BUDGET, "past": (*TWO[:1], past(when=None, finished=True))}, PASS),
     ("Budget", {"policies": (policy(budget={"maxActions": 0}),)}, ASK),
+    ("Budget", {"elsewhere": None}, HOLD),
+    ("Budget", {"policies": BUDGET, "elsewhere": TWO}, PASS),
+    ("Budget", {"policies": CLUSTER, "elsewhere": TWO}, ASK),
+    ("Budget", {"policies": CLUSTER, "elsewhere": TWO[:1]}, PASS),
+    ("Budget", {"policies": CLUSTER, "elsewhere": TWO[:1], "past": TWO[1:]}, ASK),
+    ("Budget", {"policies": (policy(), *CLUSTER), "elsewhere": TWO}, ASK),
     ("Budget", {"policies": (policy(), policy("b", budget={"maxActions": 2})), "past": TWO}, ASK),
 ]
 
@@ -347,7 +355,7 @@ POLICIES = st.lists(
         onUncalibrated=st.sampled_from(["Approve", "Allow"]),
         cooldownSeconds=st.integers(0, 600),
         when=st.sampled_from([[], [UNREADABLE], [NOW_OPEN], [LATER]]),
-        budget=st.builds(dict, maxActions=st.integers(0, 3)),
+        budget=st.builds(dict, maxActions=st.integers(0, 3), scope=st.sampled_from(["Namespace", "Cluster"])),
     ),
     max_size=4,
 ).map(tuple)
@@ -378,6 +386,7 @@ INPUTS = st.builds(
     ready_pods=st.integers(0, 10),
     corroboration=st.just("confirmed"),
     past=PAST,
+    elsewhere=PAST,
     now=st.just(T0),
 )
 FREEDOM = {GateOutcome.DENY: 0, GateOutcome.HOLD: 0, GateOutcome.NEEDS_APPROVAL: 1, GateOutcome.ALLOW: 2}
@@ -403,6 +412,7 @@ def test_the_property_is_about_every_fact_that_may_be_missing():
         "ready_pods",
         "corroboration",
         "past",
+        "elsewhere",
     }
 
 

@@ -1,0 +1,35 @@
+"""What Hemostat did before, as its finished and unfinished Remediations say (pure)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from hemostat.action.effects import conversations_of
+from hemostat.api.meta import find, is_true
+from hemostat.api.remediation import ADMITTED, FINISHED, UNATTENDED, Remediation
+from hemostat.gate.input import PastAction
+
+
+def past_actions(remediations: Iterable[Remediation], but: str = "") -> tuple[PastAction, ...]:
+    """Return those that were admitted; the others have done nothing, and will not unless they are.
+
+    :param but: uid of the one that is decided about.
+    """
+    return tuple(
+        PastAction(
+            name=r.metadata.name,
+            target_uid=r.spec.target_ref.uid,
+            time=_acted(r),
+            finished=is_true(r.status.conditions, FINISHED),
+            unattended=bool(admitted and admitted.reason == UNATTENDED),
+            conversations=conversations_of(r.status.plan.forward) if r.status.plan is not None else frozenset(),
+        )
+        for r in remediations
+        if r.metadata.uid != but and is_true(r.status.conditions, ADMITTED)
+        for admitted in [find(r.status.conditions, ADMITTED)]
+    )
+
+
+def _acted(remediation: Remediation) -> datetime | None:
+    """When its effect took place, or may have: an intent without a result counts too."""
+    times = [i.time for i in remediation.status.intents if i.effect == "Forward"]
+    return times[-1] if times else None
