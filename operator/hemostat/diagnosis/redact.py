@@ -11,6 +11,7 @@ from hemostat.diagnosis.redaction.formats import FORMATS, RANDOM
 from hemostat.diagnosis.redaction.marks import MARK, marked, written
 from hemostat.diagnosis.redaction.named import NAMED, SPOKEN, manifests
 from hemostat.diagnosis.redaction.personal import PERSONAL
+from hemostat.diagnosis.redaction.plain import plain
 
 RULES = (manifests, *FORMATS, *NAMED, *SPOKEN, *PERSONAL, *RANDOM)
 MAX_KNOWN = 4096
@@ -23,11 +24,12 @@ _PASSES = 6
 def redact(text: str) -> str:
     """Return the text with `[REDACTED:kind]` in place of secrets and personal data; `KINDS` has the kinds.
 
-    Redacting again changes nothing. What surrounds them stays: names, quotes, the host of an address. Private and
-    reserved IP addresses, names of Kubernetes objects, uids, digests, trace ids, times and versions stay. Text that
-    finds no end of what is to be redacted is hostile, and redacted as a whole.
+    Redacting again changes nothing. What surrounds them stays: names, quotes, the host of an address; but for what
+    looks like other characters, or like nothing. Private and reserved IP addresses, names of Kubernetes objects, uids,
+    digests, trace ids, times and versions stay. Text that finds no end of what is to be redacted is hostile, and
+    redacted as a whole.
     """
-    now = marked(text)
+    now = marked(plain(text))
     for _ in range(_PASSES):
         before = now
         for apply in RULES:

@@ -13,6 +13,7 @@ from hemostat.diagnosis.logs.entry import Entry
 from hemostat.diagnosis.logs.fold import entries
 from hemostat.diagnosis.logs.mask import WILD, masked
 from hemostat.diagnosis.redact import redact
+from hemostat.diagnosis.redaction.blocks import without_keys
 
 MAX_LINES = 2_000
 """Lines that are read, the newest."""
@@ -92,7 +93,7 @@ def excerpt(
     :param since: what begins to be said after this is new; None: nothing is.
     """
     read = lines[-MAX_LINES:]
-    found = entries(line[:MAX_LINE] for line in read)
+    found = entries(line[:MAX_LINE] for line in without_keys(read))
     groups, lost = _grouped(found)
     groups.sort(key=lambda g: _rank(g, since))
     shown: list[Template] = []

@@ -3,6 +3,7 @@
 Canaries are made up, and built from pieces so that no scanner of repositories takes them for real.
 """
 
+import json
 import time
 
 import pytest
@@ -93,6 +94,32 @@ CANARIES = [
     (f"the token `{MIX}` has expired", MIX, "secret"),
     (f"auth: {MIX}", MIX, "secret"),
     (f"loaded {MIX}{MIX}", MIX, "secret"),
+    # as it is escaped on its way into a log
+    ("body: user%3Dbob%26password%3Dzebraquagga%26x%3D1", "zebraquagga", "password"),
+    ("%7B%22db%22%3A%20%7B%22password%22%3A%20%22zebraquagga%22%7D%7D", "zebraquagga", "password"),
+    ("{&quot;password&quot;: &quot;zebraquagga&quot;}", "zebraquagga", "password"),
+    ("&lt;password&gt;zebraquagga&lt;/password&gt;", "zebraquagga", "password"),
+    ("<password><![CDATA[zebraquagga]]></password>", "zebraquagga", "password"),
+    ("q: password\\u003dzebraquagga", "zebraquagga", "password"),
+    (json.dumps({"a": json.dumps({"b": json.dumps({"password": "zebraquagga"})})}), "zebraquagga", "password"),
+    # as programs print what they hold
+    ("headers [('host', 'x'), ('X-Api-Key', 'zebraquagga')]", "zebraquagga", "key"),
+    ("{'password': b'zebraquagga'}", "zebraquagga", "password"),
+    ('conf.setPassword("zebraquagga")', "zebraquagga", "password"),
+    ('"password": {"value": "zebraquagga"}', "zebraquagga", "password"),
+    ("password: `zebraquagga`", "zebraquagga", "password"),
+    ("PW: zebraquagga", "zebraquagga", "password"),
+    ("Passwort=zebraquagga", "zebraquagga", "password"),
+    ("password            = zebraquagga", "zebraquagga", "password"),
+    ("the password for user app is: zebra7quagga", "zebra7quagga", "password"),
+    ("requirepass zebraquagga", "zebraquagga", "password"),
+    # characters that look like others, or like nothing
+    ("\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44\uff1dzebraquagga", "zebraquagga", "password"),
+    ("pass\u200bword=zebraquagga", "zebraquagga", "password"),
+    ("pass\u00adword\u00a0=\u00a0zebraquagga", "zebraquagga", "password"),
+    ("\x1b[1mpassword\x1b[0m=\x1b[31mzebraquagga\x1b[0m", "zebraquagga", "password"),
+    ("card 4111\u00a01111\u00a01111\u00a01111 declined", "1111", "card"),
+    ("ada\uff20example.com ada\u200b@example.com", "ada", "email"),
     # blocks and manifests
     (f"-----BEGIN RSA PRIVATE KEY-----\n{PEM}\n{PEM}\n-----END RSA PRIVATE KEY-----\nok", PEM, "private-key"),
     (f'"-----BEGIN PRIVATE KEY-----\\n{PEM}\\n-----END PRIVATE KEY-----\\n"', PEM, "private-key"),
@@ -104,6 +131,9 @@ CANARIES = [
     # people
     ("order of ada.lovelace+shop@example.co.uk failed", "ada.lovelace", "email"),
     ("GET /u?mail=ada%40example.com", "ada", "email"),
+    ("ada&#64;example.com", "ada", "email"),
+    ("ada@v1.example.com", "ada", "email"),
+    ("call 0049 30 9018200", "9018200", "phone"),
     ("call +49 (0)30 901820-12", "901820", "phone"),
     ("sms to +14155550123", "4155550123", "phone"),
     ("(415) 555-0123 or 415-555-0199", "555", "phone"),
@@ -317,6 +347,16 @@ HOSTILE = [
         "4111 ",
         "%40",
         "-u a:",
+        "password for a ",
+        "('password', ",
+        "setPassword(",
+        "&lt;password&gt;",
+        "password%3D",
+        "password&",
+        "`password`",
+        "\x1b[",
+        "\u200b",
+        "0049 ",
     ),
 ]
 

@@ -258,3 +258,20 @@ def test_time_is_linear_in_hostile_lines(piece):
         return time.process_time() - began
 
     assert any(seconds(4_000) < 12 * seconds(800) + 0.02 for _ in range(5))
+
+
+@pytest.mark.parametrize("stamp", ["", "2026-11-22T00:00:01.123Z "])
+def test_no_line_of_a_private_key_is_shown(stamp):
+    """A log is read line by line, and the last line of a key is too short to be known for one."""
+    key = [
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "MIIEpAIBAAKCAQEA7VJTUt9Us8cKjMzEfYyjiWA4R4",
+        "qL8xZebra",
+        "-----END RSA PRIVATE KEY-----",
+    ]
+    found = excerpt([stamp + line for line in ["reading key", *key, "connection refused"]])
+    said = " ".join(f"{t.text} {t.example}" for t in found.templates)
+    assert "Zebra" not in said
+    assert "MIIE" not in said
+    assert "reading key" in said
+    assert "connection refused" in said, "what comes after a key is read again"

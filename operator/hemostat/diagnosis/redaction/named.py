@@ -9,7 +9,7 @@ _KEYS = "api|access|private|secret|encryption|signing|account|shared|master|auth
 _KINDS = (
     (
         "password",
-        r"passw(?:or)?ds?|passwd|passphrase|passcode|(?<![a-z])pwd|_pwd|(?<![a-z])(?:user)?pass|(?<![a-z])otp",
+        r"passw(?:or)?[dt]s?|passwd|passphrase|passcode|kennwort|(?<![a-z])pwd?|_pwd|(?<![a-z])(?:user)?pass|(?<![a-z])otp",
     ),
     (
         "key",
@@ -18,7 +18,7 @@ _KINDS = (
     ("token", r"token|authorization|(?:set-)?cookie|(?:j|php)?sess(?:ion)?[_-]?id|(?<![a-z])jwt|csrf|xsrf"),
     ("secret", r"secrets?(?:[_-]?id)?|credentials?|connection[_-]?string"),
 )
-_FIRST = "(?=[_acejlmopstux])"
+_FIRST = "(?=[_acejklmopstux])"
 """Letters that names begin with: most places in a text are passed over at once."""
 _NAME = f"{_FIRST}(?:" + "|".join(f"(?P<{kind}>{names})" for kind, names in _KINDS) + ")"
 _ANY = f"{_FIRST}(?:" + "|".join(names for _, names in _KINDS) + ")"
@@ -26,14 +26,17 @@ _SUFFIX = r"(?:[_-]?(?:\d{1,3}|value|plain|text|raw|b64|base64|old|new|prod|dev|
 _FLAGS = re.IGNORECASE
 _DOUBLE = r"\"(?P<v{0}d>(?:[^\"\\\n]|\\.)*+)"
 _SINGLE = r"'(?P<v{0}s>(?:[^'\\\n]|\\.)*+)"
-_ESCAPED = r"\\{{1,3}}[\"'](?P<v{0}e>(?:(?!\\{{1,3}}[\"'])[^\n])*+)"
+_ESCAPED = r"\\{{1,31}}[\"'](?P<v{0}e>(?:(?!\\{{1,31}}[\"'])[^\n])*+)"
+"""JSON in JSON, up to six times."""
+_TICKED = r"`(?P<v{0}t>[^`\n]++)"
 _LIST = r"\[(?!\{{)(?P<v{0}l>[^\]\n]*+)"
 _NEXT = r"(?![&;,]\s{{0,3}}[\w.-]{{1,40}}\s?[=:])"
 """What a value ends before: the next one of a query, a connection string or a list."""
 _BARE = rf"(?P<v{{0}}b>(?:{_NEXT}[^\s\"'`<>\[{{{{])(?:{_NEXT}[^\s\"'`<>])*+)"
 _SCHEME = r"(?:(?:bearer|basic|digest|negotiate|ntlm|token|apikey|aws4-hmac-sha256) {{1,3}})?"
-_CLOSED = r"(?:\\{0,3}[\"'`])?\]?"
-_SEPARATOR = r"[ \t]{0,8}(?::=|=>|[:=])[ \t]{0,8}"
+_CLOSED = r"(?:\\{0,31}[\"'`]|%2[27]|&quot;|&#3[49];|\\{1,3}u002[27])?\]?"
+_SEPARATOR = r"[ \t]{0,24}(?::=|=>|[:=]|%3[AaDd]|&#(?:58|61);|\\{1,3}u003[AaDd])[ \t]{0,24}"
+"""Also as URLs, HTML and JSON escape it."""
 
 _BENIGN = re.compile(
     r"(?:(?i:true|false|null|nil|none|undefined|unset|empty|missing|invalid|expired|required|incorrect|wrong|revoked"
@@ -54,8 +57,8 @@ def _kept(kind: str, value: str) -> bool:
 
 def _value(number: int) -> str:
     """Return the pattern of a value; groups are numbered, for a pattern may have two."""
-    forms = (_DOUBLE, _SINGLE, _ESCAPED, _LIST, _SCHEME + _BARE)
-    return "(?:" + "|".join(form.format(number) for form in forms) + ")"
+    forms = (_DOUBLE, _SINGLE, _ESCAPED, _TICKED, _LIST, _SCHEME + _BARE)
+    return "(?:[bru](?=[\"']))?(?:" + "|".join(form.format(number) for form in forms) + ")"
 
 
 def _named(pattern: str, flags: int = 0) -> Rule:
@@ -71,7 +74,7 @@ def _named(pattern: str, flags: int = 0) -> Rule:
 
 
 _VALUE = _value(1)
-_WORDS = r"passw(?:or)?d|passwd|passphrase|passcode"
+_WORDS = r"passw(?:or)?[dt]|passwd|passphrase|passcode|kennwort"
 
 NAMED: tuple[Rule, ...] = (
     # a YAML block: every line that is indented further
@@ -99,8 +102,15 @@ NAMED: tuple[Rule, ...] = (
         rf"{_NAME}{_SUFFIX}{_CLOSED}{_SEPARATOR}{_VALUE}"
         rf"(?:[\"']?[ ]{{0,2}}(?:->|=>|→)[ ]{{0,2}}{_value(2)})?"
     ),
-    # <name>value</name>
-    _named(rf"<[\w:.-]{{0,40}}?{_NAME}{_SUFFIX}>(?P<v>[^<\n]++)</"),
+    # <name>value</name>, also as text in HTML
+    _named(
+        rf"(?:<|&lt;)[\w:.-]{{0,40}}?{_NAME}{_SUFFIX}(?:>|&gt;)(?:<!\[CDATA\[)?(?P<v>(?:(?!&lt;)[^<\n])++)(?:<|&lt;)/"
+    ),
+    # "name": {"value": ...}
+    _named(rf"{_NAME}{_SUFFIX}{_CLOSED}{_SEPARATOR}\{{[ ]{{0,4}}[\"']value[\"'][ ]{{0,2}}:[ ]{{0,2}}{_VALUE}"),
+    # ('name', value), as Python writes headers, and setName('value')
+    _named(rf"\(b?[\"'][\w.-]{{0,80}}?{_NAME}{_SUFFIX}[\"'],[ ]{{0,4}}{_VALUE}"),
+    _named(rf"(?<![A-Za-z])set[\w.-]{{0,40}}?{_NAME}{_SUFFIX}\((?=[\"']){_VALUE}"),
     # --name value, and the same as a list of arguments
     _named(
         rf"(?<![\w-])--?[\w-]{{0,40}}?{_NAME}{_SUFFIX}"
@@ -128,6 +138,7 @@ SPOKEN: tuple[Rule, ...] = (
     ),
     rule("password", r"(?<!\w)(?:mysql|mysqldump|mysqladmin|mariadb)[ ][^\n|;]{0,200}?(?<=[ ])-p(?P<v>[^\s\"']++)"),
     rule("password", r"(?<!\w)(?:sshpass[ ]-p|redis-cli[ ][^\n|;]{0,80}?(?<=[ ])-a)[ ]?[\"']?(?P<v>[^\s\"']++)"),
+    rule("password", r"(?<!\w)requirepass[ ]{1,4}(?P<v>[^\s\"']++)"),
     rule("password", r"(?<!\w)login[ ]\S{1,80}[ ]password[ ](?P<v>\S++)"),
     rule(
         "password",
@@ -136,7 +147,8 @@ SPOKEN: tuple[Rule, ...] = (
     ),
     rule(
         "password",
-        rf"(?:{_WORDS})[ ](?:is|was|set[ ]to|changed[ ]to)[ ](?P<v>(?=\S{{0,40}}[\d!@#$%^&*])\S{{4,}}+)",
+        rf"(?:{_WORDS})(?:[ ][\w.-]{{1,32}}){{0,4}}?[ ](?:is|was|set[ ]to|changed[ ]to):?[ ]"
+        r"(?P<v>(?=\S{0,40}[\d!@#$%^&*])\S{4,}+)",
         flags=_FLAGS,
     ),
     rule(

@@ -6,7 +6,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from hemostat.diagnosis.redaction.marks import Rule, rule
 
 _HOST = (
-    r"(?!v?\d+\.)(?:[\w-]{1,63}\.){1,8}(?!(?:service|socket|timer|target|slice|scope|mount|device|path|swap)\b)"
+    r"(?!v?\d+\.[\dx])(?:[\w-]{1,63}\.){1,8}(?!(?:service|socket|timer|target|slice|scope|mount|device|path|swap)\b)"
     r"[^\W\d_]{2,24}"
 )
 """Neither a version, as Go's modules have it, nor a unit of systemd."""
@@ -70,10 +70,11 @@ def _phone(text: str) -> bool:
 
 
 PERSONAL: tuple[Rule, ...] = (
-    rule("email", rf"(?<![\w.+-])(?!git@)[\w.+-]++(?:@|%40){_HOST}(?!\w|-\w)"),
+    rule("email", rf"(?<![\w.+-])(?!git@)[\w.+-]++(?:@|%40|&#64;|\\{{1,3}}u0040){_HOST}(?!\w|-\w)"),
     rule("iban", r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?!\w)", iban),
     rule("card", r"(?<![\w.-])\d{4}(?:(?:[ -]\d{4}){3}|[ -]\d{6}[ -]\d{4,5}|\d{9,15})(?![\w-])", _card),
     rule("phone", r"(?<![\w.+/=-])\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w-])", _phone),
+    rule("phone", r"(?<![\w.+/=:-])00[1-9]\d{1,2}(?:[ .-]\(?\d{1,8}\)?){2,6}(?![\w-])", _phone),
     rule("phone", r"(?<![\w.+-])(?:\(\d{3}\)[ ]?|\d{3}[ ]?[-.][ ]?)\d{3}[-.]\d{4}(?![\w.-])"),
     rule("phone", rf"{_PHONE}[\"']?[ ]{{0,2}}[:=][ ]{{0,2}}[\"']?(?P<v>\+?[\d(][\d ()./-]{{5,24}}\d)", _phone, re.I),
     rule("personal", r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"),  # US social security
