@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 from hemostat.api import API_VERSION
+from hemostat.api.identity import VIA_LABEL
 from hemostat.api.resources import RESOURCES, Resource
 
 Json = dict[str, Any]
@@ -43,7 +44,10 @@ def deployment(name: str = "payment", namespace: str = "default", replicas: int 
 def approval(remediation: str, plan_hash: str, approver: str, name: str = "word", **fields: Any) -> Json:
     """Return an Approval, in the default namespace until it is moved."""
     spec = {"remediation": remediation, "planHash": plan_hash, "approver": approver, **fields}
-    return named("Approval", spec, name)
+    made = named("Approval", spec, name)
+    if fields.get("via") == "Slack":
+        made["metadata"]["labels"] = {VIA_LABEL: "Slack"}
+    return made
 
 
 def remediation(name: str, requested_by: str, target: str = "payment") -> Json:

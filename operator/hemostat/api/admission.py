@@ -9,6 +9,7 @@ from typing import Any
 from hemostat.api import API_VERSION, GROUP, VERSION
 from hemostat.api.identity import (
     ACT_USER,
+    AUDIT,
     LESSON,
     LESSON_BY,
     MAX_LESSON,
@@ -19,6 +20,7 @@ from hemostat.api.identity import (
     PROTECTED_NAMESPACES,
     RELAY_USER,
     REMEDIATION_LABEL,
+    VIA_LABEL,
 )
 from hemostat.api.incident import OBSERVED
 
@@ -27,7 +29,8 @@ Validation = tuple[str, str]
 
 _NAMED = "params.metadata.name != object.spec.remediation"
 
-_RELAYED = f"(request.userInfo.username == '{RELAY_USER}' && has(object.spec.via) && object.spec.via == 'Slack')"
+_LABELLED = f"object.?metadata.labels['{VIA_LABEL}'].orValue('') == 'Slack'"
+_RELAYED = f"(request.userInfo.username == '{RELAY_USER}' && object.?spec.via.orValue('') == 'Slack' && {_LABELLED})"
 """`relay` may say in its own name what it heard: `hemostat-relayed` holds it to its people, `act` reviews them."""
 APPROVALS: tuple[Validation, ...] = (
     (
@@ -79,10 +82,15 @@ RELAYED: tuple[Validation, ...] = (
     ),
 )
 _A_NAMESPACE = "(request.resource.group == '' && request.resource.resource == 'namespaces')"
+_ITS_HEAD = (
+    f"(request.resource.group == '' && request.resource.resource == 'configmaps'"
+    f" && request.operation == 'UPDATE' && request.namespace == '{NAMESPACE}' && request.name == '{AUDIT}')"
+)
+"""Where `act` says how much its audit log holds."""
 PROTECTED: tuple[Validation, ...] = (
     (
         (
-            f"{_A_NAMESPACE} || !(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
+            f"{_A_NAMESPACE} || {_ITS_HEAD} || !(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
             f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)"
         ),
         "Hemostat must not act in a protected namespace",
@@ -222,7 +230,7 @@ def manifests() -> list[Json]:
         *_policy("hemostat-approvals", _on("approvals", "CREATE"), APPROVALS, param=(remediation, {"selector": {}})),
         *_policy(
             "hemostat-relayed",
-            _on("approvals", "CREATE"),
+            _on("approvals", "CREATE") | {"objectSelector": {"matchLabels": {VIA_LABEL: "Slack"}}},
             RELAYED,
             param=({"apiVersion": "v1", "kind": "ConfigMap"}, {"name": PEOPLE, "namespace": NAMESPACE}),
             conditions=only_relay,

@@ -17,6 +17,9 @@ LOGS_ROLE = "hemostat-observe-logs"
 
 PEOPLE = "hemostat-people"
 """ConfigMap: for whom `relay` may speak. A key is a Slack user's id, the lines of its value user name and groups."""
+VIA_LABEL = "hemostat.dev/via"
+"""On an Approval that `relay` created: Slack. The API server looks at the ConfigMap for no other: where there is no
+Slack there is none, and everybody else's Approvals must not wait for it."""
 PEOPLE_ROLE = "hemostat-relay-people"
 """ClusterRole by which `relay` may impersonate these people, to create Approvals and nothing else."""
 
