@@ -42,6 +42,7 @@ from hemostat.api.remediation import (
     UNATTENDED,
     UNDONE,
     VERIFIED,
+    WOULD_HAVE,
     GateDecision,
     GateOutcome,
     Plan,
@@ -54,6 +55,7 @@ from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.events import Events
 from hemostat.gate.approvals import Spoken, hear
 from hemostat.gate.checks import decide
+from hemostat.gate.shadow import would_have
 from hemostat.kube import Json
 from hemostat.lifecycle import (
     SELF_HEALED_AFTER,
@@ -84,6 +86,8 @@ STANDS = IN_FLIGHT
 """How long an admission stands before the first effect: after a stop of ours it is decided anew."""
 UNSEEN = timedelta(seconds=10)
 """An open Incident is looked at every few seconds: after so long it is worth asking whether it has a Watch still."""
+_NORMAL = ("Healed", "NotNeeded", TAKEN_BACK, WOULD_HAVE)
+"""Ends that are nothing to worry about."""
 Key = tuple[str, str]
 """(namespace, name)."""
 
@@ -206,7 +210,21 @@ class Reconciler:
         if decision.outcome is GateOutcome.HOLD:
             self._note(remediation, status, "Held", reasons)
             return WAIT
+        if decision.outcome is GateOutcome.SHADOW:
+            self._end(remediation, status, WOULD_HAVE, f"{would_have(decision, plan)}; {self._tried(remediation)}")
+            return None
         return self._listen(remediation, status, reasons)
+
+    def _tried(self, remediation: Remediation) -> str:
+        """Say whether the API server would take what is not done."""
+        effect, namespace = effect_of(remediation, "Forward"), remediation.metadata.namespace or ""
+        try:
+            self._executor.dry_run(
+                effect, namespace, self._executor.read(effect, namespace), manager(remediation, "Forward")
+            )
+        except Refused as error:
+            return f"a dry run was refused ({error.reason}: {error})"
+        return "a dry run was accepted"
 
     def _listen(self, remediation: Remediation, status: RemediationStatus, reasons: str) -> float:
         """See whether people have decided."""
@@ -463,7 +481,7 @@ class Reconciler:
 
     def _end(self, remediation: Remediation, status: RemediationStatus, reason: str, message: str) -> None:
         """Finish it, unless another process wrote since it was read: that one may know better (compare and set)."""
-        level: Literal["Normal", "Warning"] = "Normal" if reason in ("Healed", "NotNeeded", TAKEN_BACK) else "Warning"
+        level: Literal["Normal", "Warning"] = "Normal" if reason in _NORMAL else "Warning"
         conditions = set_condition(status.conditions, FINISHED, True, reason, message, self._clock.now())
         self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
         LOG.info("%s/%s ended: %s: %s", remediation.metadata.namespace, remediation.metadata.name, reason, message)

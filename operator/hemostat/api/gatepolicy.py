@@ -13,6 +13,9 @@ class Decision(StrEnum):
     """What a policy says of an action it matches; of several policies the strictest wins."""
 
     AUTO = "Auto"
+    SHADOW = "Shadow"
+    """As Auto, but nothing is done, whoever approves: it is planned, decided and tried by a dry run, and ends with what
+    would have been done or asked."""
     APPROVE = "Approve"
     DENY = "Deny"
 
@@ -139,7 +142,7 @@ class GatePolicySpec(Model):
     when: Annotated[tuple[Window, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
     """Times at which it is in force; none means always. With decision Deny or Approve: a change freeze."""
     decision: Decision = Decision.APPROVE
-    """Auto, Approve (a person decides) or Deny."""
+    """Auto, Shadow (only said what would be done), Approve (a person decides) or Deny."""
     quorum: Annotated[int, Field(ge=1, le=8)] = 1
     """How many people must approve where a person decides; one who denies is enough to stop it."""
     blast_radius: BlastRadius = BlastRadius()

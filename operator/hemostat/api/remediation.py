@@ -44,6 +44,8 @@ PLANNED, ADMITTED, APPLIED, RELEASED, VERIFIED, UNDONE, FINISHED = (
 """Condition types, in the order in which they become True. `Finished` is the summary."""
 UNATTENDED = "AllowedByPolicy"
 """Reason of the condition Admitted when no person was asked."""
+WOULD_HAVE = "WouldHave"
+"""Reason of the condition Finished where a GatePolicy in shadow matched: nothing was done."""
 
 
 class OpKind(StrEnum):
@@ -159,6 +161,7 @@ class CheckOutcome(StrEnum):
 
     PASS = "Pass"  # noqa: S105 - not a password
     ASK = "Ask"
+    SHADOW = "Shadow"
     HOLD = "Hold"
     DENY = "Deny"
 
@@ -169,7 +172,7 @@ class Check(Model):
     name: Word
     """Which check."""
     outcome: CheckOutcome
-    """Pass, Ask (a person decides), Hold (not now) or Deny."""
+    """Pass, Ask (a person decides), Shadow (nothing is done), Hold (not now) or Deny."""
     message: Text
     """Why."""
 
@@ -179,6 +182,7 @@ class GateOutcome(StrEnum):
 
     ALLOW = "Allow"
     NEEDS_APPROVAL = "NeedsApproval"
+    SHADOW = "Shadow"
     HOLD = "Hold"
     DENY = "Deny"
 
@@ -187,7 +191,7 @@ class GateDecision(Model):
     """The gate's verdict with every check's reason."""
 
     outcome: GateOutcome
-    """Allow, NeedsApproval, Hold (asked again later) or Deny."""
+    """Allow, NeedsApproval, Shadow (it ends as WouldHave), Hold (asked again later) or Deny."""
     checks: Annotated[tuple[Check, ...], Field(max_length=32, json_schema_extra=keyed("name"))]
     """Every check, in order."""
     policies: Annotated[tuple[Name, ...], Field(max_length=16, json_schema_extra=SET)] = ()

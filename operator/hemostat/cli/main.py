@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from hemostat.cli import audit, deciding, lesson, processes, reading, replay, restoring, runbook
+from hemostat.cli import audit, deciding, lesson, processes, reading, replay, restoring, runbook, shadow
 from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope
 from hemostat.errors import HemostatError
@@ -48,6 +48,7 @@ app.add_typer(audit.app)
 app.add_typer(lesson.app)
 app.add_typer(replay.app)
 app.add_typer(runbook.app)
+app.add_typer(shadow.app)
 
 
 def run() -> None:

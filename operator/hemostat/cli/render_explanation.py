@@ -45,6 +45,7 @@ def _meaning(decided: str) -> str:
     return {
         "Allow": "it may be carried out without a person",
         "NeedsApproval": "a person must approve or deny it",
+        "Shadow": "a GatePolicy in shadow: nothing is done, it is only said what would be",
         "Hold": "not now; it is asked again",
         "Deny": "it must not be carried out, whoever approves",
     }[decided]

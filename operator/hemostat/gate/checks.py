@@ -6,19 +6,20 @@ from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibr
 from hemostat.api.incident import Advice, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
 from hemostat.api.runbook import RunbookState
-from hemostat.gate.input import ASK, DENY, HOLD, PASS, CheckFunction, GateInput, Matched, Verdict
+from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, CheckFunction, GateInput, Matched, Verdict
 from hemostat.gate.limits import blast_radius, budget, cooldown, one_at_a_time
 from hemostat.gate.match import matching
 from hemostat.gate.times import in_force
 from hemostat.signals.correlate import is_over
 
-_STRICTNESS = (PASS, ASK, HOLD, DENY)
+_STRICTNESS = (PASS, ASK, SHADOW, HOLD, DENY)
 _EVERYTHING = Selector()
 _NAMED = 8
 """Policies that a reason names."""
 _OUTCOME = {
     PASS: GateOutcome.ALLOW,
     ASK: GateOutcome.NEEDS_APPROVAL,
+    SHADOW: GateOutcome.SHADOW,
     HOLD: GateOutcome.HOLD,
     DENY: GateOutcome.DENY,
 }
@@ -90,7 +91,16 @@ def _policy(facts: GateInput, found: Matched) -> Verdict:
         return HOLD, f"GatePolicy {denying} forbids it for now"
     if asking:
         return ASK, f"GatePolicy {asking} wants a person to decide"
-    return PASS, f"GatePolicy {_saying(Decision.AUTO, found, facts)} allows it without a person"
+    allowing = _saying(Decision.AUTO, found, facts) or _saying(Decision.SHADOW, found, facts)
+    return PASS, f"GatePolicy {allowing} allows it without a person"
+
+
+def _shadow(facts: GateInput, found: Matched) -> Verdict:
+    """In shadow nothing is done, whatever the other checks say; they tell what would have been."""
+    shadows = _saying(Decision.SHADOW, found, facts)
+    if shadows:
+        return SHADOW, f"GatePolicy {shadows} lets nothing be done: it is only said what would be"
+    return PASS, "no GatePolicy that matches is in shadow"
 
 
 def _saying(decision: Decision, found: Matched, facts: GateInput) -> str:
@@ -155,6 +165,7 @@ CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("IncidentOpen", _incident),
     ("RunbookLists", _runbook),
     ("Policy", _policy),
+    ("Shadow", _shadow),
     ("Confidence", _confidence),
     ("BlastRadius", blast_radius),
     ("Reversible", _reversible),

@@ -9,7 +9,13 @@ from hemostat.api.incident import Incident
 from hemostat.api.remediation import CheckOutcome, Plan, Remediation
 from hemostat.api.runbook import Runbook
 
-PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
+PASS, ASK, SHADOW, HOLD, DENY = (
+    CheckOutcome.PASS,
+    CheckOutcome.ASK,
+    CheckOutcome.SHADOW,
+    CheckOutcome.HOLD,
+    CheckOutcome.DENY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,23 @@ class PastAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """That somebody wrote an object."""
+
+    manager: str
+    """Field manager, as the API server noted it."""
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFacts:
     """What the live target says of itself. None: it cannot be told."""
 
     labels: Mapping[str, str] | None
     """Of the object itself, not of its pods."""
+    annotations: Mapping[str, str] | None
+    edits: tuple[Edit, ...] | None
+    """By people and their tools, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tests.unit.builders import NAMESPACE, T0, approval, condition, incident, me
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, Remediation
 from hemostat.clock import FakeClock
+from hemostat.errors import Refused
 
 
 class Api(ApiServer):
@@ -25,13 +26,13 @@ class Api(ApiServer):
 class Case:
     """A planned rollback, policies that want people, and `act`."""
 
-    def __init__(self, *quorums: int) -> None:
+    def __init__(self, *quorums: int, decision: str = "Approve") -> None:
         self.api = Api(installed("rollback"))
         self.api.put(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"name": NAMESPACE}})
         self.api.put(f"{BASE}/incidents/payment-1", incident(signals=(signal(),)).wire())
         self.api.put(f"/api/v1/namespaces/{NAMESPACE}/pods/none", {"metadata": meta("none")})
         for number, quorum in enumerate(quorums):
-            spec = {"decision": "Approve", "quorum": quorum}
+            spec = {"decision": decision, "quorum": quorum}
             path = f"/apis/hemostat.dev/v1alpha1/gatepolicies/p{number}"
             self.api.put(path, {"metadata": {"name": f"p{number}", "uid": f"p{number}"}, "spec": spec})
         planned = deepcopy(self.api.objects[CASE])
@@ -123,3 +124,31 @@ def test_what_was_acted_upon_is_not_taken_back_by_deleting_the_word() -> None:
     case.steps(2)
     assert is_true(case.now().status.conditions, ADMITTED)
     assert not case.untouched
+
+
+def test_in_shadow_nothing_is_done_whoever_approves_and_it_ends_with_what_would_have_been() -> None:
+    case = Case(1, decision="Shadow")
+    case.says("a", "ada")
+    before = case.api.calls
+    case.steps()
+    reason, message = case.said(FINISHED)
+    assert reason == "WouldHave"
+    assert "a person would have been asked whether to " in message, "nothing confirms the trouble here"
+    assert message.endswith("; a dry run was accepted")
+    assert case.untouched
+    assert case.api.calls > before
+    assert find(case.now().status.conditions, ADMITTED) is None, "it counts in no budget and no cooldown"
+    assert case.now().status.plan.diff, "what would have changed can be looked at"
+    assert not case.api.writes
+
+
+def test_what_the_api_server_would_refuse_is_said_in_shadow() -> None:
+    case = Case(1, decision="Shadow")
+
+    def refused(*_: Any, dry_run: bool = False, **__: Any) -> Any:
+        assert dry_run
+        raise Refused("Forbidden", "no right to patch")
+
+    case.api.json_patch = refused  # type: ignore[method-assign]
+    case.steps()
+    assert case.said(FINISHED)[1].endswith("a dry run was refused (Forbidden: no right to patch)")

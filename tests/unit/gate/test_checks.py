@@ -26,14 +26,13 @@ from tests.unit.builders import (
 from hemostat.action.contract import add, effect
 from hemostat.action.contract import replace as patch
 from hemostat.api.incident import ConversationStatus, SignalState
-from hemostat.api.remediation import CheckOutcome, GateOutcome, Plan
+from hemostat.api.remediation import GateOutcome, Plan
 from hemostat.clock import rfc3339
 from hemostat.gate.checks import CHAIN, decide
-from hemostat.gate.input import GateInput, PastAction, TargetFacts
+from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, GateInput, PastAction, TargetFacts
 from hemostat.gate.match import matching
 from hemostat.guard.orders import CONFIG_MAP
 
-PASS, ASK, HOLD, DENY = CheckOutcome.PASS, CheckOutcome.ASK, CheckOutcome.HOLD, CheckOutcome.DENY
 WRITE = effect(deployment(), (patch("/spec/template", template("2")),))
 PLAN = Plan(
     summary="roll back",
@@ -54,7 +53,7 @@ GOOD = GateInput(
     runbook=runbook(),
     policies=(policy(),),
     protected=False,
-    target=TargetFacts({"tier": "gold"}),
+    target=TargetFacts({"tier": "gold"}, {}, ()),
     ready_pods=3,
     corroboration="the API server confirms it",
     past=(),
@@ -100,7 +99,7 @@ def called(by, when=-10.0):
 
 GOLD = {"selector": {"matchLabels": {"tier": "gold"}}}
 SILVER = {"selector": {"matchLabels": {"tier": "silver"}}}
-NAMELESS = {"target": TargetFacts(None)}
+NAMELESS = {"target": TargetFacts(None, None, None)}
 RESOLVED = incident(signals=(signal(),), conditions=(condition("Resolved", True),))
 QUIET = incident(signals=(signal(state=SignalState.CLEAR),))
 SILENT = incident(signals=(signal(state=SignalState.NO_DATA),))
@@ -172,6 +171,10 @@ TABLE = [
     ("Policy", {"policies": (policy(**GOLD),), **NAMELESS}, ASK),
     ("Policy", {"policies": (policy(), policy("b", **SILVER)), **NAMELESS}, ASK),
     ("Policy", NAMELESS, PASS),
+    ("Policy", {"policies": (policy(decision="Shadow"),)}, PASS),
+    ("Shadow", {}, PASS),
+    ("Shadow", {"policies": (policy(), policy("s", decision="Shadow"))}, SHADOW),
+    ("Shadow", {"policies": (policy(), policy("s", decision="Shadow", namespaces=["elsewhere"]))}, PASS),
     ("Confidence", {"remediation": remediation(confidencePercent=50)}, PASS),
     ("Confidence", {"remediation": remediation(confidencePercent=49)}, ASK),
     ("Confidence", {"policies": (policy(), policy("b", minConfidencePercent=100))}, PASS),
@@ -288,6 +291,10 @@ def test_every_check_is_in_the_table_with_every_outcome_it_can_have():
         ({"policies": (), "past": None}, GateOutcome.HOLD),
         ({"policies": (), "past": None, "protected": True}, GateOutcome.DENY),
         ({"policies": (policy(), policy("no", decision="Deny"))}, GateOutcome.DENY),
+        ({"policies": (policy(decision="Shadow"),)}, GateOutcome.SHADOW),
+        ({"policies": (policy(decision="Shadow"), policy("ask", decision="Approve"))}, GateOutcome.SHADOW),
+        ({"policies": (policy(decision="Shadow"), policy("no", decision="Deny"))}, GateOutcome.DENY),
+        ({"policies": (policy(decision="Shadow"),), "past": None}, GateOutcome.HOLD),
     ],
 )
 def test_the_strictest_check_decides(changed, wanted):
@@ -342,7 +349,7 @@ def test_what_is_allowed_at_other_times_only_or_nobody_knows_when_a_person_decid
 
 # --- properties --------------------------------------------------------------------------------------------
 
-DECISIONS = st.sampled_from(["Auto", "Approve", "Deny"])
+DECISIONS = st.sampled_from(["Auto", "Shadow", "Approve", "Deny"])
 POLICIES = st.lists(
     st.builds(
         policy,
@@ -382,14 +389,22 @@ INPUTS = st.builds(
     runbook=st.sampled_from([runbook(), runbook(state="Draft"), runbook("another")]),
     policies=POLICIES,
     protected=st.booleans(),
-    target=st.sampled_from([TargetFacts({"tier": "gold"}), TargetFacts({}), TargetFacts(None)]),
+    target=st.sampled_from(
+        [TargetFacts({"tier": "gold"}, {}, ()), TargetFacts({}, {}, ()), TargetFacts(None, None, None)]
+    ),
     ready_pods=st.integers(0, 10),
     corroboration=st.just("confirmed"),
     past=PAST,
     elsewhere=PAST,
     now=st.just(T0),
 )
-FREEDOM = {GateOutcome.DENY: 0, GateOutcome.HOLD: 0, GateOutcome.NEEDS_APPROVAL: 1, GateOutcome.ALLOW: 2}
+FREEDOM = {
+    GateOutcome.DENY: 0,
+    GateOutcome.HOLD: 0,
+    GateOutcome.SHADOW: 0,
+    GateOutcome.NEEDS_APPROVAL: 1,
+    GateOutcome.ALLOW: 2,
+}
 """What may follow: nothing, an action if a person agrees, an action."""
 OPTIONAL = [f.name for f in fields(GateInput) if "None" in str(f.type)]
 
