@@ -9,7 +9,8 @@ from hemostat.action.effects import still_ours
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import FINISHED, WOULD_HAVE, CheckOutcome, GateDecision, Plan, Remediation, Verb
-from hemostat.gate.target import Edit, edits_of
+from hemostat.gate.input import Edit
+from hemostat.gate.target import edits_of
 
 Live = Mapping[str, Any]
 
@@ -83,7 +84,7 @@ def compared(
 def _edits(live: Live | None) -> tuple[Edit, ...]:
     try:
         return edits_of(live) if live is not None else ()
-    except ValueError:
+    except (TypeError, ValueError):
         return ()
 
 

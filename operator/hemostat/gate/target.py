@@ -19,7 +19,7 @@ def told_by(live: Mapping[str, Any]) -> TargetFacts:
     meta = live.get("metadata", {})
     try:
         edits: tuple[Edit, ...] | None = edits_of(live)
-    except ValueError:
+    except (TypeError, ValueError):
         edits = None
     return TargetFacts(
         labels=_texts(meta.get("labels", {})),
@@ -32,7 +32,7 @@ def edits_of(live: Mapping[str, Any]) -> tuple[Edit, ...]:
     """Return who wrote the object last, the newest first, as far as they are people or their tools.
 
     Statuses, controllers and Hemostat itself are left out; a manager that nobody knows is taken for a person's tool.
-    Raises ValueError where that cannot be told: no managedFields, or none that can be understood.
+    Raises ValueError or TypeError where that cannot be told: no managedFields, or none that can be understood.
     https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
     """
     entries = live.get("metadata", {}).get("managedFields")
@@ -45,14 +45,14 @@ def edits_of(live: Mapping[str, Any]) -> tuple[Edit, ...]:
 def _edit(entry: Mapping[str, Any]) -> Edit:
     when = entry.get("time")
     if not isinstance(when, str):
-        raise ValueError("an entry of managedFields has no time")
+        raise TypeError("an entry of managedFields has no time")
     return Edit(str(entry.get("manager", ""))[:128], parse_time(when))
 
 
 def _is_controller(entry: Mapping[str, Any]) -> bool:
     name = entry.get("manager")
     if not isinstance(name, str):
-        raise ValueError("an entry of managedFields has no manager")
+        raise TypeError("an entry of managedFields has no manager")
     return name in _CONTROLLERS or name.endswith(_LIKE_CONTROLLERS) or name.startswith(OURS)
 
 

@@ -46,6 +46,7 @@ PLAN = Plan(
 )
 FIRING = incident(signals=(signal(),))
 OTHER_TARGET = TARGET.model_copy(update={"uid": "uid-other"}).wire()
+TOLD = TargetFacts({"tier": "gold"}, {}, ())
 GOOD = GateInput(
     remediation=remediation(),
     plan=PLAN,
@@ -53,7 +54,7 @@ GOOD = GateInput(
     runbook=runbook(),
     policies=(policy(),),
     protected=False,
-    target=TargetFacts({"tier": "gold"}, {}, ()),
+    target=TOLD,
     ready_pods=3,
     corroboration="the API server confirms it",
     past=(),
