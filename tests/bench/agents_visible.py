@@ -2,21 +2,29 @@
 
 The streams that the detectors get are laid side by side, up to the first step in which they differ. Ids, clocks' errors
 and the times of exports do not count. What is compared is what a convention, the content switch and the guard left
-over, so that a kind which cannot be seen is not taken for one that was missed.
+over, so that a kind which cannot be seen is not taken for one that was missed. Nothing here knows a detector.
+
+What does not count as a difference, though it is one: what ends with the harm itself (a window that is full), within
+the clocks' error; the name of a turn that is told only when it ends; and where the oracle counts rounds, what is new
+but comes less than three times: a loop is what comes again, and noise is not.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from agentworld.truth import Truth
 
-from hemostat.telemetry.steps import Operation, Step
+from hemostat.telemetry.steps import Failure, Operation, Step
 
 CLOSE, TIED = 0.15, 0.065
 """Seconds by which the same moment differs for two pods' clocks, at most; and two moments that may be one."""
 
+ROUNDS = 3
+"""How often something has come round when it may be called a loop (the goal: notice by the third repetition)."""
+NONE = Failure.NONE
 QUIET = 15.0
 """Seconds of silence after which a wait may be called one that does not end."""
 
@@ -52,7 +60,10 @@ def shown(truths: Iterable[Truth], steps: Iterable[Step]) -> dict[str, Shows]:
     truths = list(truths)
     traces = {trace: n for n, truth in enumerate(truths) for trace in truth.traces}
     told: dict[int, dict[bytes, Step]] = defaultdict(dict)
+    early: set[bytes] = set()
     for step in steps:
+        if step.ended is None and step.agent:
+            early.add(step.span)
         n = traces.get(step.trace.hex())
         if n is not None:
             told[n][step.span] = _merged(told[n].get(step.span), step)
@@ -63,17 +74,20 @@ def shown(truths: Iterable[Truth], steps: Iterable[Step]) -> dict[str, Shows]:
     found: dict[str, Shows] = {}
     for pair, both in pairs.items():
         if len(both) == 2:
-            one, other = (_stream(told[both[k]].values(), truths[both[k]]) for k in (False, True))
-            found[pair] = compare(one, other)
+            one, other = (_stream(told[both[k]].values(), truths[both[k]], early) for k in (False, True))
+            found[pair] = compare(one, other, ROUNDS if len(truths[both[True]].repetitions) >= ROUNDS else 1)
     return found
 
 
-def compare(healthy: Sequence[_Moment], troubled: Sequence[_Moment]) -> Shows:
-    """Return what tells the second stream from the first."""
+def compare(healthy: Sequence[_Moment], troubled: Sequence[_Moment], times: int = 1) -> Shows:
+    """Return what tells the second stream from the first.
+
+    :param times: how often something new has to come.
+    """
     same = 0
     while same < min(len(healthy), len(troubled)) and _is(healthy[same], troubled[same]):
         same += 1
-    if same < len(troubled) and _is_new(healthy, troubled, same):
+    if same < len(troubled) and _is_new(healthy, troubled, same, times):
         return Shows.DEEDS
     if any(_differ(a, b) for a, b in zip(healthy[:same], troubled[:same], strict=True)):
         return Shows.NUMBERS
@@ -84,12 +98,13 @@ def _is(one: _Moment, other: _Moment) -> bool:
     return (one.act, one.content) == (other.act, other.content)
 
 
-def _is_new(healthy: Sequence[_Moment], troubled: Sequence[_Moment], at: int) -> bool:
-    """Tell whether the same was done with another result, or something that was not done before."""
+def _is_new(healthy: Sequence[_Moment], troubled: Sequence[_Moment], at: int, times: int) -> bool:
+    """Tell whether the same was done with another result, or something so many times that was not done before."""
     if at < len(healthy) and healthy[at].act == troubled[at].act:
         return True
     before = {(m.act, m.content) for m in troubled[:at]}
-    return any((m.act, m.content) not in before for m in troubled[at:])
+    after = Counter((m.act, m.content) for m in troubled[at:])
+    return any(n >= times for what, n in after.items() if what not in before)
 
 
 def _differ(one: _Moment, other: _Moment) -> bool:
@@ -103,9 +118,14 @@ def _merged(known: Step | None, step: Step) -> Step:
     return known if step.ended is None else max(known, step, key=lambda s: (s.arguments is not None, s.tokens_in))
 
 
-def _stream(steps: Iterable[Step], truth: Truth) -> list[_Moment]:
-    """Return what is told of a conversation: in the order of ends, or of beginnings where open spans are told of."""
-    some = [s for s in steps if _counts(s) and (not truth.deadline or (s.ended or s.started) < truth.deadline)]
+def _stream(steps: Iterable[Step], truth: Truth, early: Collection[bytes]) -> list[_Moment]:
+    """Return what is told of a conversation: in the order of ends, or of beginnings where open spans are told of.
+
+    :param early: spans that were named while they were open.
+    """
+    in_time = truth.deadline - CLOSE if truth.deadline else inf
+    known = (s if s.ended is None or s.ended < in_time else s.but(ended=None, result=None, failed=NONE) for s in steps)
+    some = [s for s in known if _counts(s, early, guard=truth.guard) and s.started < in_time]
     if not some:
         return []
     begin, last = min(s.started for s in some), max(s.started for s in some)
@@ -134,10 +154,12 @@ def _act(step: Step) -> tuple[str, ...]:
     return (step.operation, step.service, step.agent, step.peer)
 
 
-def _counts(step: Step) -> bool:
+def _counts(step: Step, early: Collection[bytes], *, guard: bool) -> bool:
     """Tell whether it is work, or a wait; what is open otherwise may not have its name yet."""
-    named = step.operation is Operation.WAIT or (step.operation is Operation.AGENT and bool(step.agent))
-    return step.operation is not Operation.WORKFLOW and (step.ended is not None or named)
+    if guard and step.operation is Operation.AGENT:
+        return step.span in early
+    done = step.ended is not None or step.operation is Operation.WAIT
+    return done and step.operation is not Operation.WORKFLOW
 
 
 def _moment(step: Step, begin: float, guard: bool, *, stood: bool) -> _Moment:

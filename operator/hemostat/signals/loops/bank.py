@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemostat.signals.loops.kernel.cycle import FOUND, take
+from hemostat.signals.loops.kernel.follow import follow
 from hemostat.signals.loops.kernel.ring import CONVERSATION, DONE, FAILED, SKETCH, STEP, TRANSIENT
 from hemostat.signals.loops.recent import shed
 from hemostat.signals.loops.symbols import MAX_SYMBOLS, Symbol, Symbols
@@ -22,6 +23,8 @@ _TRANSIENT = frozenset({Failure.RATE_LIMITED, Failure.UNAVAILABLE, Failure.TIMEO
 _FAILURES = {failure: number for number, failure in enumerate(Failure, 1)}
 _FLAGS = {f: (f is not Failure.NONE) * FAILED | (f in _TRANSIENT) * TRANSIENT for f in Failure}
 _LOW = 0xFFFFFFFF
+Talk = tuple[str, str]
+"""Tenant and conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,10 @@ class Cycle:
     """Steps that began at least `PAUSE_SECONDS` after the one before, of all in its span."""
     began: float
     ended: float
-    first_gap: float
-    """Seconds from the first round to the second."""
-    last_gap: float
+    early_pause: float
+    """Seconds in which nothing worked, a round: in the older half of the rounds."""
+    late_pause: float
+    """In the newer half."""
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -90,6 +94,7 @@ class Bank:
     def warm(self) -> None:
         """Have everything compiled, or fetched from the cache."""
         take(self._talks, np.empty(0, STEP), 0.0, np.empty(0, FOUND))
+        follow(np.zeros(2, CONVERSATION), 0, 1, 0.0)
 
     def take(self, steps: Sequence[Step], now: float) -> list[Cycle]:
         """Take ended steps in, in order; return the cycles that they closed."""
@@ -102,6 +107,17 @@ class Bank:
         n = take(self._talks, rows, now, found)
         told = (dict(zip(_NAMES, row, strict=True)) for row in found[:n].tolist())
         return [c for row in told if (c := self._cycle(ended[row["row"]], row)) is not None]
+
+    def join(self, old: Talk, new: Talk, now: float) -> None:
+        """Put what is remembered of one conversation behind the other, of which it turned out to be a part."""
+        slot = self._slots.pop(hash(old), -1) if old != new else -1
+        if slot < 0:
+            return
+        into = self._slots.pop(hash(new), -1)
+        if into >= 0:
+            follow(self._talks, slot, into, now)
+            self._released.append(slot)
+        self._slots[hash(new)] = into if into >= 0 else slot
 
     def trail(self, tenant: str, conversation: str, name: Name) -> tuple[Did, ...]:
         """Return the last steps of a conversation, as far as they are remembered.

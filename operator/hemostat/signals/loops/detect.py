@@ -101,7 +101,9 @@ class Detector:
         found: list[Verdict] = []
         conversations, agents, opened, order = self._conversations, self._agents, self._open, self._order
         for step in self._clocks.corrected(steps, now):
-            conversations.learn(step)
+            if conversations.learn(step):
+                whole = conversations.settle(step)
+                self._bank.join((step.tenant, step.trace.hex()), (whole.tenant, whole.conversation), now)
             agents.learn(step)
             if step.ended is not None:
                 opened.close(step.span)
@@ -198,6 +200,7 @@ def _burnt(step: Step, inferences: int, since: float) -> Verdict:
         edge=(who, step.peer),
         rounds=inferences,
         began=since,
+        ended=step.ended or 0.0,
         confidence=85,
         visibility=Visibility.PARTIAL,
         words=f"{who} has written far more tokens than usual in {inferences} inferences in a row",

@@ -137,6 +137,7 @@ def _verdict(step: Step, widths: Sequence[int], began: float, what: str) -> Verd
         edge=(step.agent or who, who),
         rounds=shown[-1],
         began=began,
+        ended=step.ended or step.started,
         confidence=65,
         visibility=Visibility.PARTIAL,
         words=f"{who} is called ever more often: {', '.join(map(str, shown))} {what}",

@@ -17,10 +17,13 @@ from hemostat.telemetry.steps import Basis, Operation
 
 IDLE_SHARE, PAUSED_ROUNDS = 0.5, 0.5
 """Polling: less than this share of the time is work, and in at least this share of the rounds there is a pause."""
+THOUGHT_SECONDS = 1.5
+"""What an inference that is not told of may have taken."""
 POLLS, RETRIES = 12, 6
 """How often one may poll in vain, and try again at once what fails as overloaded services do."""
-BACK_OFF = 1.5
-"""Pauses that grow by this factor are back-off."""
+BACK_OFF, LEAST_PAUSE = 1.5, 1.0
+"""Pauses that grow by this factor from the older half of the rounds to the newer one are back-off, if they last so many
+seconds: how long an inference takes is chance."""
 FAN_OUT = 0.25
 """Share of steps that began before the same one of the last round was over: these are many at once, no rounds."""
 CUT_ROUNDS, CUT_REWORDED, CUT_SECONDS = 5, 12, 10.0
@@ -88,6 +91,7 @@ def _verdict(
         edge=edge,
         rounds=cycle.rounds,
         began=cycle.began,
+        ended=cycle.ended,
         confidence=confidence,
         visibility=visibility,
         words=words,
@@ -134,11 +138,13 @@ def _is_down(cycle: Cycle) -> bool:
 def _pauses(cycle: Cycle, *, down: bool) -> bool:
     """Tell whether it waits between tries, once a round however many steps a round has.
 
-    Agents that talk to each other have no reason to, but one that is down.
+    Agents that talk to each other have no reason to, but one that is down. Where no inference is told of, each step may
+    have taken one.
     """
     lasted = cycle.ended - cycle.began
     slow = cycle.pauses >= PAUSED_ROUNDS * (cycle.rounds - 1) and not _talk(cycle)
-    return (slow or down) and cycle.busy < IDLE_SHARE * lasted
+    busy = cycle.busy if cycle.tokens else cycle.busy + THOUGHT_SECONDS * cycle.steps
+    return (slow and cycle.busy < IDLE_SHARE * lasted) or (down and busy < IDLE_SHARE * lasted)
 
 
 def _talk(cycle: Cycle) -> bool:
@@ -149,7 +155,7 @@ def _talk(cycle: Cycle) -> bool:
 
 
 def _backs_off(cycle: Cycle) -> bool:
-    return cycle.last_gap > BACK_OFF * cycle.first_gap
+    return cycle.late_pause > max(LEAST_PAUSE, BACK_OFF * cycle.early_pause)
 
 
 def _may_be_cut(cycle: Cycle, evidence: Evidence, since: float) -> bool:

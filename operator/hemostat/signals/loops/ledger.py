@@ -1,7 +1,7 @@
 """What a conversation used up: turns, context (pure; not for several threads at once)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hemostat.signals.loops.recent import keep
 from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
@@ -11,7 +11,7 @@ TURNS = 50
 """Turns of agents that a conversation may take."""
 FULL, GROWN = 0.8, 4
 """Context: share of the model's window, and inferences in a row that made it larger."""
-MOST_CONVERSATIONS, MOST_CONTEXTS = 100_000, 64
+MOST_CONVERSATIONS = 100_000
 _TURNS = (Operation.AGENT, Operation.HANDOFF)
 
 
@@ -32,11 +32,13 @@ class Page:
     turns: int = 0
     handoffs: int = 0
     tokens: int = 0
-    contexts: dict[bytes, Context] = field(default_factory=dict)
 
 
 class Ledger:
     """The pages of the conversations that something happened in last.
+
+    Contexts are by activation: where links name the conversation, a trace learns in the midst of a turn to which one
+    it belongs.
 
     :param windows: tokens that models take in, by model; contexts of others are not judged.
     """
@@ -49,6 +51,7 @@ class Ledger:
     ) -> None:
         self._turns, self._windows, self._most = turns, windows or {}, most
         self._pages: dict[tuple[str, str], Page] = {}
+        self._contexts: dict[bytes | tuple[str, str], Context] = {}
 
     def take(self, step: Step) -> Iterator[Verdict]:
         """Take an ended step in; yield what is too much."""
@@ -56,7 +59,7 @@ class Ledger:
         page.tokens += step.tokens_in + step.tokens_out
         if step.operation is Operation.CHAT:
             if step.tokens_in:
-                yield from self._context(step, page)
+                yield from self._context(step)
         elif step.operation in _TURNS:
             yield from self._turn(step, page)
 
@@ -76,9 +79,10 @@ class Ledger:
             words = f"the conversation has taken {turns} turns, {self._turns} are allowed; {page.tokens} tokens"
             yield _verdict(Kind.TURN_BUDGET, step, page.began, (step.agent or step.service,), words, 95, turns)
 
-    def _context(self, step: Step, page: Page) -> Iterator[Verdict]:
-        context = page.contexts.pop(step.parent, None) or Context(began=step.started)
-        keep(page.contexts, step.parent, context, MOST_CONTEXTS)
+    def _context(self, step: Step) -> Iterator[Verdict]:
+        key = step.parent or (step.tenant, step.conversation)
+        context = self._contexts.pop(key, None) or Context(began=step.started)
+        keep(self._contexts, key, context, self._most)
         grew = step.tokens_in > context.tokens
         context.grown = context.grown + 1 if grew else 0
         if not grew:
@@ -112,6 +116,7 @@ def _verdict(
         edge=("", ""),
         rounds=rounds,
         began=began,
+        ended=step.ended or 0.0,
         confidence=confidence,
         visibility=Visibility.PARTIAL,
         words=words,

@@ -5,7 +5,7 @@
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any
 
@@ -19,6 +19,9 @@ SILENT_SECONDS = 60.0
 NEVER_TOLD_AGAIN_SECONDS = 900.0
 """Others (Logfire) tell of an open span once."""
 MOST_DEPTH = 256
+NEAR_SECONDS, CLOSE_SECONDS, MOST_CALLS = 1.0, 0.1, 16
+"""An activation begins within so long of the call that waits for it, and clocks differ by so much; so many calls are
+looked at."""
 MOST_LOOKED = 5_000
 MOST_CHANGED = 50_000
 """Places that are remembered as changed; beyond it all are."""
@@ -46,6 +49,8 @@ class Open:
     seen: float
     """When it was last told of."""
     again: bool = False
+    caller: bytes = b""
+    """The call that waits for it, where its parent is not told of and this was found out."""
 
 
 class OpenSteps:
@@ -58,6 +63,8 @@ class OpenSteps:
         self._waits: dict[Place, dict[bytes, None]] = {}
         self._agents: dict[Place, dict[bytes, None]] = {}
         """Activations by the name of the agent, in a conversation and in any."""
+        self._calls: dict[Place, dict[bytes, None]] = {}
+        """Waits for an agent, by its name and the conversation."""
         self._changed: set[Place] = set()
         self._all_changed = False
         self._ended: dict[bytes, None] = {}
@@ -125,13 +132,13 @@ class OpenSteps:
                 break
             if at.agent or at.operation is _AGENT:
                 return at.agent or at.peer
-            above = self._open.get(at.parent)
+            above = self._around(at)
             at = above.step if above else None
         return step.service
 
     def activated(self, step: Step) -> str:
         """Return whose activation it is: where it is named only when it ends, who waits for it knows."""
-        above = self._open.get(step.parent)
+        above = self._around(step)
         if not step.agent and above is not None and above.step.awaited == "agent":
             return above.step.peer
         return step.agent or step.peer
@@ -143,14 +150,31 @@ class OpenSteps:
 
     def chain(self, step: Step) -> list[tuple[str, Step]]:
         """Return the open activations above an activation with the names of their agents, the innermost first."""
-        found, at = [], self._open.get(step.parent)
+        found, at = [], self._around(step)
         for _ in range(MOST_DEPTH):
             if at is None:
                 break
             if at.step.operation is _AGENT:
                 found.append((self.activated(at.step), at.step))
-            at = self._open.get(at.step.parent)
+            at = self._around(at.step)
         return found
+
+    def _around(self, step: Step) -> Open | None:
+        """Return what an open step is right below.
+
+        Clients of A2A put a span between a call and what it calls that is told of when it has ended: then it is the
+        call that waits for an agent of this name and began right before, if there is but one who calls.
+        """
+        above, one = self._open.get(step.parent), self._open.get(step.span)
+        if above is not None or one is None or step.operation is not _AGENT:
+            return above
+        if one.caller not in self._open:
+            waits = self._calls.get((step.tenant, step.conversation, step.agent or step.peer), {})
+            calls = [self._open[span].step for span in islice(reversed(waits), MOST_CALLS)]
+            off = {call.span: abs(step.started - call.started) for call in calls}
+            near = [call for call in calls if off[call.span] <= min(NEAR_SECONDS, min(off.values()) + CLOSE_SECONDS)]
+            one.caller = near[0].span if len({call.parent for call in near}) == 1 else b""
+        return self._open.get(one.caller)
 
     def widths(self, root: Step) -> list[int]:
         """Return how many open activations of the same agent are inside each other below one: by generation, 1 first.
@@ -232,6 +256,8 @@ class OpenSteps:
             found.append((self._below, step.parent))
         if step.operation is _WAIT:
             found.append((self._waits, (step.tenant, step.conversation, "")))
+            if step.awaited == "agent":
+                found.append((self._calls, (step.tenant, step.conversation, step.peer)))
         elif step.operation is _AGENT:
             name = step.agent or step.peer
             found += [(self._agents, (step.tenant, step.conversation, name)), (self._agents, (step.tenant, "", name))]

@@ -162,14 +162,20 @@ class Conversations:
         self._most = most
         self._named: dict[bytes, tuple[str, Basis, str]] = {}
 
-    def learn(self, step: Step) -> None:
-        """Remember what the step tells of its trace: its conversation, or the trace that it goes on from."""
+    def learn(self, step: Step) -> bool:
+        """Remember what the step tells of its trace: its conversation, or the trace that it goes on from.
+
+        :return: whether nothing was known of it before: its steps until now have gone under the trace's own name.
+        """
         known = self._named.get(step.trace)
         if step.basis is not _TRACE:
             if known is None or (known[1] is not Basis.SESSION and step.basis is Basis.SESSION):
                 self._name(step.trace, (step.conversation, step.basis, step.tenant))
+                return known is None
         elif known is None and step.links and step.links[0] != step.trace:
             self._name(step.trace, (step.links[0].hex(), Basis.TRACE, step.tenant))
+            return True
+        return False
 
     def settle(self, step: Step) -> Step:
         """Return the step under its conversation, as far as it is known by now: a session is surer than a task."""

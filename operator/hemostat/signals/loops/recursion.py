@@ -38,6 +38,7 @@ def too_deep(step: Step, steps: OpenSteps) -> Iterator[Verdict]:
         edge=(steps.agent_of(caller) if (caller := steps.get(step.parent)) else who, who),
         rounds=max(same, len(mine) + 1),
         began=above[-1][1].started,
+        ended=step.started,
         confidence=90 if same >= SAME else 70,
         visibility=Visibility.FULL if task is not None else Visibility.PARTIAL,
         words=f"{who} is called inside its own call for the {len(mine)}. time{again}, and no call has returned",

@@ -92,6 +92,7 @@ class Storms:
             edge=("*", provider[1]),
             rounds=IN_A_ROW,
             began=min(one.times[0] for _, one in here),
+            ended=step.ended or 0.0,
             confidence=min(98, 80 + 4 * len(here)),
             visibility=Visibility.FULL,
             words=f"{name} refuses and {len(here)} conversations try again without waiting longer: limit their rate",

@@ -43,6 +43,8 @@ class Verdict:
     visibility: Visibility
     words: str
     """For a person."""
+    ended: float = 0.0
+    """When the newest of its steps ended, or began if it is still open; 0 for what stands still."""
     tokens: int = 0
     """Burnt since it began."""
     conversations: tuple[str, ...] = ()

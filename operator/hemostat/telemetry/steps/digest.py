@@ -47,16 +47,15 @@ def canonical(content: Any) -> str:
 
 def identity(content: Any) -> int | None:
     """Return 64 bits of what the content names, in any order; None when it names nothing."""
-    if isinstance(content, str):
-        content = parsed(content[:MAX_CONTENT])
     named: set[str] = set()
-    _name(content, named, 0)
+    _name(content[:MAX_CONTENT] if isinstance(content, str) else content, named, 0)
     return digest(" ".join(sorted(named))) if named else None
 
 
 def _name(content: Any, named: set[str], depth: int) -> None:
     if depth > _MAX_DEPTH or len(named) > _MAX_NAMED or content is None:
         return
+    content = parsed(content)  # texts in JSON may be JSON themselves
     if isinstance(content, dict | list):
         for inner in content.values() if isinstance(content, dict) else content:
             _name(inner, named, depth + 1)

@@ -7,6 +7,8 @@ import pytest
 from tests.unit.signals.loops.talks import steps, tool
 
 from hemostat.signals.loops.bank import IDLE_SECONDS, Bank
+from hemostat.signals.loops.kernel.cycle import LONGEST, ROUNDS
+from hemostat.signals.loops.kernel.ring import STEPS
 from hemostat.telemetry.steps import Failure, Operation
 from hemostat.telemetry.steps.digest import sketch
 
@@ -133,7 +135,7 @@ def test_what_a_round_brought_is_counted():
 def test_how_long_rounds_took_and_how_busy_they_were():
     (*_, last) = found([tool(start=10.0 * i, took=2.0) for i in range(4)])
     assert (last.began, last.ended) == (0.0, 32.0)
-    assert (last.busy, last.first_gap, last.last_gap) == (pytest.approx(8), pytest.approx(10), pytest.approx(10))
+    assert (last.busy, last.early_pause, last.late_pause) == (pytest.approx(8), pytest.approx(8), pytest.approx(8))
     waits = [tool(start=10.0 * i, took=9.0, operation=Operation.AGENT) for i in range(4)]
     assert found(waits)[-1].busy == 0, "who asks another one waits"
 
@@ -202,3 +204,65 @@ def test_names_that_were_given_to_others_make_no_wrong_cycle():
     bank.take([tool(peer=f"p{i}", conversation="b") for i in range(8)], 0.0)
     again = bank.take([tool(peer="first", conversation="a", start=9.0)], 1.0)
     assert all(s.peer == "first" for c in again for s in c.symbols)
+
+
+@pytest.mark.parametrize("period", [11, LONGEST, LONGEST + 1])
+def test_the_longest_cycle_that_is_looked_for_is_told_and_no_longer_one(period):
+    """A ring of six whose hand-overs and turns are both told has twelve; of longer ones three rounds are not kept."""
+    told = [c for c in found(steps(*islice(cycle([{"peer": f"tool{i}"} for i in range(period)]), 5 * period))) if c]
+    assert bool(told) is (period <= LONGEST)
+    assert ROUNDS * LONGEST <= STEPS
+
+
+def test_a_step_that_comes_three_times_a_round_makes_the_others_no_noise():
+    """A note after every second step of six: told when three rounds of nine have passed."""
+    names = cycle(["edit", "read", "note", "grep", "list", "note", "diff", "test", "note"])
+    told = found(steps(*({"peer": next(names)} for _ in range(40))))
+    assert 3 * 9 - 1 <= next(i for i, c in enumerate(told) if c) < 4 * 9
+    assert [s.peer for c in told if c for s in c.symbols].count("note") > 0
+
+
+def test_that_a_call_fails_or_no_longer_does_is_news_without_content():
+    blind = {"asked": None, "about": None, "result": None}
+    down = [{**blind, "failed": Failure.UNAVAILABLE}] * 5
+    assert rounds(steps(*down, blind, blind, blind)) == [0, 0, 3, 4, 5, 0, 0, 3]
+
+
+def test_back_off_shows_in_pauses_and_long_inferences_do_not():
+    def tries(pause, thought):
+        at, made = 0.0, []
+        for i in range(8):
+            made.append(tool(operation=Operation.CHAT, peer="m", asked=i + 9, about=None, start=at, took=thought(i)))
+            made.append(tool(start=at + thought(i), took=0.1))
+            at += thought(i) + 0.1 + pause(i)
+        return [c for c in found(made) if c][-1]
+
+    slow = tries(lambda i: 0.0, lambda i: 0.5 * i + 0.1)
+    assert (slow.early_pause, slow.late_pause) == (pytest.approx(0, abs=0.05), pytest.approx(0, abs=0.05))
+    backs_off = tries(lambda i: float(2**i), lambda i: 1.0)
+    assert backs_off.late_pause > 4 * backs_off.early_pause > 4
+
+
+def test_what_turns_out_to_be_a_part_of_another_conversation_is_put_behind_it():
+    bank = Bank(4)
+    bank.take([tool(conversation="whole")], 0.0)
+    bank.take([tool(conversation="part", start=2.0)], 0.0)
+    bank.join(("", "part"), ("", "whole"), 0.0)
+    assert len(bank) == 1
+    (cycle_,) = bank.take([tool(conversation="whole", start=4.0)], 0.0)
+    assert (cycle_.rounds, cycle_.same, cycle_.began) == (3, 2, 0.0)
+    bank.join(("", "whole"), ("", "renamed"), 0.0)
+    bank.join(("", "unknown"), ("", "renamed"), 0.0)
+    bank.join(("", "renamed"), ("", "renamed"), 0.0)
+    assert [c.rounds for c in bank.take([tool(conversation="renamed", start=6.0)], 0.0)] == [4]
+    assert not bank.take([tool(conversation=c) for c in ("whole", "part")], 0.0), "these begin anew"
+
+
+def test_what_was_said_before_it_was_joined_is_compared_by_its_words():
+    bank, texts = Bank(4), ["please try that again now", "try that again now please", "now please try that again"]
+    words = [{"asked": i, "about": None, "sketch": sketch(text)} for i, text in enumerate(texts, 1)]
+    other = {"asked": 9, "about": None, "sketch": sketch("who wrote this book"), "result": 2}
+    bank.take(steps(*({**one, "conversation": "part"} for one in (other, *words[:2]))), 0.0)
+    bank.take([tool(conversation="whole", peer="first")], 0.0)
+    bank.join(("", "part"), ("", "whole"), 0.0)
+    assert [c.rounds for c in bank.take([tool(**words[2], conversation="whole", start=9.0)], 0.0)] == [3]

@@ -122,3 +122,19 @@ def test_pages_are_bounded():
         list(ledger.take(tool(operation=AGENT, conversation=name)))
     assert list(ledger.take(tool(operation=AGENT, conversation="a"))) == [], "it begins anew"
     assert list(ledger.take(tool(operation=AGENT, conversation="c")))
+
+
+def test_a_context_is_an_activation_s_whatever_the_conversation_is_called():
+    """Where traces are joined by links, a turn learns in its midst to which conversation it belongs."""
+    ledger = Ledger(windows={"m": 1000})
+    made = [
+        tool(
+            operation=CHAT, peer="m", tokens=n, start=float(n), parent=b"activity", conversation="a" if n < 800 else "b"
+        )
+        for n in range(100, 1000, 100)
+    ]
+    assert [v.conversation for step in made for v in ledger.take(step)] == ["b", "b"]
+    few = Ledger(windows={"m": 1000}, most=1)
+    for n in range(100, 1000, 100):
+        for parent in (b"one", b"other"):
+            assert not list(few.take(tool(operation=CHAT, peer="m", tokens=n, start=float(n), parent=parent)))

@@ -306,3 +306,18 @@ def test_a_call_that_two_instrumentations_tell_of_is_one():
     assert agents.doubled(tool(parent=b"outer---"))
     assert not agents.doubled(tool(parent=b"outer---", peer="another tool, that this one uses"))
     assert not agents.doubled(outer)
+
+
+def test_rounds_in_linked_traces_are_counted_though_links_are_told_last():
+    """A turn's span has the link and ends after all that is in it; long turns were judged without their steps."""
+    at, found, said = 0.0, Detector(), []
+    for n in range(1, 6):
+        said += found.take([trace(n, start=at, took=12.0, asked=1, agent="x")], at + 12.0)
+        for second in range(13, 20):
+            said += found.look(at + second)
+        turn = {"start": at, "took": 19.0, "operation": AGENT, "agent": "x", "peer": "x", "asked": None}
+        at += 19.0
+        said += found.take([trace(n, link=n - 1 if n > 1 else None, **turn, about=None, result=None)], at)
+    said += found.look(at + 7.0)
+    assert {v.conversation for v in said} == {(bytes((1,)) * 16).hex()}
+    assert said[0].rounds == 3

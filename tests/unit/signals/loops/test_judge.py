@@ -201,3 +201,34 @@ def test_turns_of_two_agents_in_turn_are_no_poll():
     assert rounds_to(called) == NEEDED[Evidence.SAME], "by whom its span does not say"
     talk = [step for i in range(20) for step in turn(6.1 * i, agent="ab"[i % 2])]
     assert rounds_to(talk) <= 6 * NEEDED[Evidence.SAME]
+
+
+def test_inferences_of_chance_length_are_no_back_off_and_pauses_that_grow_are():
+    """One that took half a second at first and then two was taken for waiting longer."""
+
+    def tries(thought, pause):
+        at = 0.0
+        for i in range(14):
+            yield tool(
+                operation=CHAT, peer="m", asked=i + 9, about=None, result=None, start=at, took=thought(i), tokens=9
+            )
+            yield tool(start=at + thought(i), took=0.2, **DOWN)
+            at += thought(i) + 0.2 + pause(i)
+
+    assert rounds_to(tries(lambda i: 0.4 if i < 2 else 2.2, lambda i: 0.0)) == 2 * RETRIES
+    assert rounds_to(tries(lambda i: 1.0, lambda i: float(2**i))) is None
+
+
+def test_where_no_inference_is_told_of_a_short_while_between_tries_may_be_one():
+    assert rounds_to([tool(start=1.6 * i, took=0.3, **DOWN) for i in range(20)]) == RETRIES
+    told = [tool(start=1.6 * i, took=0.3, tokens=40, **DOWN) for i in range(20)]
+    assert rounds_to(told) == POLLS, "what they took is told, so it pauses"
+
+
+def test_a_conversation_known_by_its_traces_only_is_not_cut_unless_results_are_known():
+    """What fails in every round, or brings something, may be in a trace of which nobody knows that it belongs to it."""
+    for basis in Basis:
+        for result, cut in ((1, True), (None, basis is not Basis.TRACE)):
+            told = [v for v in verdicts(steps(*[{"took": 1.9, "basis": basis, "result": result}] * 30)) if v]
+            assert told
+            assert (Advice.CUT in {v.advice for v in told}) is cut, (basis, result)

@@ -250,3 +250,44 @@ def test_a_span_that_is_told_of_with_another_parent_and_ends_leaves_nothing_behi
     steps.close(b"late")
     steps.close(b"wait")
     assert (graph.deadlocks(), graph._islands, steps._below, steps._waits) == ([], {}, {}, {})
+
+
+def called(calls, *, late=0.0):
+    """Return at which depth an agent that calls itself is told of, where a span between that nobody tells of ends late.
+
+    :param calls: how many calls it makes at once, of which the first is answered by the next of its activations.
+    """
+    opened = OpenSteps()
+    for i in range(2 * SAME):
+        above = span(f"c{i - 1}") if i else b""
+        for n in range(calls):
+            opened.add(wait(f"w{i}.{n}", f"c{i - 1}", "all", peer="a", start=float(i)), 0.0)
+        ids = {"span": span(f"c{i}"), "parent": span(f"http{i}")}
+        step = tool(agent="a", peer="a", operation=AGENT, ended=None, start=i + late, asked=9, **ids)
+        opened.add(step, 0.0)
+        assert above == b"" or opened.get(above) is not None
+        if any(too_deep(step, opened)):
+            return i + 1
+    return None
+
+
+def test_an_agent_is_below_the_call_that_waits_for_it_though_a_span_between_is_not_told_of():
+    """Clients of A2A tell of their own span when it has ended: recursion through them was not seen."""
+    assert called(1) == SAME
+    assert called(3) == SAME, "who asks several at once is one caller"
+    assert called(1, late=30.0) is None, "it began long after: another call, or nobody's"
+
+
+def test_of_several_callers_none_is_guessed():
+    opened = OpenSteps()
+    for name in ("x", "y"):
+        opened.add(agent(name, ""), 0.0)
+        opened.add(wait(f"w{name}", name, "all", peer="a"), 0.0)
+    step = tool(agent="a", peer="a", operation=AGENT, ended=None, span=span("c"), parent=span("http"))
+    opened.add(step, 0.0)
+    assert opened.chain(step) == []
+    opened.close(span("wy"))
+    assert [name for name, _ in opened.chain(step)] == ["x"]
+    for name in ("x", "y", "wx", "c"):
+        opened.close(span(name))
+    assert opened._calls == {}

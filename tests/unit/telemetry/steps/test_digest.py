@@ -58,6 +58,7 @@ def test_a_missing_sketch_is_like_nothing():
         ('{"page": 1}', '{"page": 2}', False),
         ('{"id": 7, "city": "Rome"}', '{"city": "Rome", "id": 7}', True),
         ("look into order 77 again", "please check the order 77", True),
+        ('{"inputs": "{\\"q\\": \\"Find a paper on rails\\"}"}', '{"inputs": "{\\"q\\": \\"show rails\\"}"}', True),
     ],
 )
 def test_what_a_content_is_about_is_what_it_names(one, other, same):

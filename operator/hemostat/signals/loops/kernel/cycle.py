@@ -1,8 +1,9 @@
 """Does a conversation go round in circles? The shortest period of its last steps, and what a round brought (compiled).
 
 A cycle is one of deeds: tools, agents, hand-overs. What models say between them, in other words every time, only
-counts where there are no deeds for a while. Steps that are rare among the last ones, or of one kind that comes in
-between out of step, are noise and passed over, so that a cycle is seen through it. Of what is left the smallest period
+counts where there are no deeds for a while. Steps that come less than half as often as the newest, or are of one kind
+that comes in between out of step, are noise and passed over, so that a cycle is seen through it. (Beside the most
+frequent step nothing would be left of a round in which one comes three times.) Of what is left the smallest period
 whose rounds agree is taken: position by position, as the failure function of Knuth, Morris and Pratt (1977) would find
 it on the reversed tail, for all periods up to `LONGEST` at once.
 
@@ -65,16 +66,16 @@ FOUND = np.dtype(
         ("pauses", "i4"),
         ("began", "f8"),
         ("ended", "f8"),
-        ("first_gap", "f8"),
-        ("last_gap", "f8"),
+        ("early_pause", "f8"),
+        ("late_pause", "f8"),
         ("symbols", "u2", LONGEST),
         ("classes", "u2", LONGEST),
     ]
 )
 """A cycle. Of its `steps` (rounds after the first): how many were of what kind. `span`: steps back to its first, with
 all between. `busy`: seconds in which any step of it ran. `overlap`: steps that were not over when the same one of the
-next round began. `pauses`: steps that began long after the one before. The gaps are from round to round, first and
-last."""
+next round began. `pauses`: steps that began long after the one before. `early_pause`, `late_pause`: seconds in which
+nothing worked, a round, in the older and in the newer half."""
 
 
 @compiled
@@ -102,22 +103,24 @@ def _cycle(talk: Any, found: Any) -> bool:
     words = _only_words(talk, size)
     if not words and is_word(newest.operation):
         return False
-    if _times(talk, newest.class_, size) < ROUNDS:
+    often = _times(talk, newest.class_, size)
+    if often < ROUNDS:
         return False
-    if _round(talk, words, 0, found):
+    if _round(talk, words, 0, often, found):
         return True
     for back in range(1, min(size, LONGEST + 2)):
         noise = talk.steps[(talk.count - 1 - back) % STEPS].class_
-        if noise != newest.class_ and _round(talk, words, noise, found):
+        if noise != newest.class_ and _round(talk, words, noise, often, found):
             return True
     return False
 
 
 @part
-def _round(talk: Any, words: Any, noise: int, found: Any) -> bool:
-    """Find the shortest cycle of the steps that are neither rare nor of the class `noise`."""
+def _round(talk: Any, words: Any, noise: int, often: int, found: Any) -> bool:
+    """Find the shortest cycle of the steps that are neither rare, where the newest comes so `often`, nor of the class
+    `noise`.
+    """
     size = min(talk.count, STEPS)
-    often = _often(talk, size, words)
     kept = np.empty(STEPS, np.int64)
     deeds = np.zeros(STEPS + 1, np.int64)
     n = 0
@@ -188,16 +191,6 @@ def _times(talk: Any, class_: int, size: int) -> int:
 
 
 @part
-def _often(talk: Any, size: int, words: Any) -> int:
-    """Return how often the most frequent class is among the last steps that count."""
-    most = 0
-    for i in range(size):
-        if words or not is_word(talk.steps[i].operation):
-            most = max(most, _times(talk, talk.steps[i].class_, size))
-    return most
-
-
-@part
 def _describe(talk: Any, kept: Any, period: int, agree: int, found: Any) -> None:
     found.period = period
     found.rounds = agree // period + 1
@@ -223,7 +216,7 @@ def _describe(talk: Any, kept: Any, period: int, agree: int, found: Any) -> None
 
 @part
 def _time(talk: Any, kept: Any, period: int, length: int, found: Any) -> None:
-    """When the cycle ran, how much of that time it was busy, how long its rounds took. Newest end first."""
+    """When the cycle ran, how much of that time it was busy, how long its rounds paused. Newest end first."""
     first = talk.steps[(talk.count - 1 - kept[length - 1]) % STEPS]
     until, busy, low = first.start, 0.0, 1e30
     later = talk.steps[(talk.count - 1) % STEPS].start
@@ -249,8 +242,22 @@ def _time(talk: Any, kept: Any, period: int, length: int, found: Any) -> None:
     found.began = talk.origin + first.start
     found.ended = talk.origin + until
     found.busy = busy
-    newest = talk.steps[(talk.count - 1 - kept[0]) % STEPS].start
-    last = talk.steps[(talk.count - 1 - kept[period]) % STEPS].start
-    second = talk.steps[(talk.count - 1 - kept[length - 1 - period]) % STEPS].start
-    found.last_gap = newest - last
-    found.first_gap = second - first.start
+    rounds = length // period
+    half = rounds // 2
+    found.late_pause = _idle(talk, kept[0], kept[half * period]) / half
+    found.early_pause = _idle(talk, kept[half * period], kept[(rounds - 1) * period]) / (rounds - 1 - half)
+
+
+@part
+def _idle(talk: Any, new: int, old: int) -> float:
+    """Return the seconds without work from the beginning of one step to that of a newer one; both as steps back."""
+    low = talk.steps[(talk.count - 1 - new) % STEPS].start
+    idle = low - talk.steps[(talk.count - 1 - old) % STEPS].start
+    for back in range(new, old + 1):
+        entry = talk.steps[(talk.count - 1 - back) % STEPS]
+        if back < old:
+            idle -= entry.thought / PARTS
+        if back > new and entry.operation < WORKS:
+            idle -= max(0.0, min(entry.start + entry.took, low) - entry.start)
+            low = min(low, entry.start)
+    return float(idle)

@@ -22,8 +22,8 @@ ALIKE, ALIKE_IN_VAIN = 8, 3
 
 KNOWN, EXACT, REWORDED, SAME, DIFFERENT, FAILED, TRANSIENT, RECEIPTS = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a step. KNOWN: what it asked was sent. EXACT, REWORDED: how it is like the last of its class. SAME,
-DIFFERENT: its result beside that one's; neither, where one was not sent. RECEIPTS: both only say "done". TRANSIENT: it
-failed as overloaded services do."""
+DIFFERENT: its result beside that one's; neither, where one was not sent. That it fails, or no longer does, is told
+without content. RECEIPTS: both only say "done". TRANSIENT: it failed as overloaded services do."""
 DONE = 0xFFFF
 """The result that only says that it was done: equal ones prove nothing (`RECEIPT` of steps)."""
 CHAT, AGENT, WORKFLOW = 0, 2, 5
@@ -116,6 +116,8 @@ def push(talk: Any, step: Any, now: float) -> None:
         if step.result and old.result:
             same = RECEIPTS if step.result == DONE else SAME
             flags |= same if step.result == old.result else DIFFERENT
+        if (step.flags ^ old.flags) & FAILED:
+            flags |= DIFFERENT
     else:
         class_ = _unused(talk)
     _sketch(talk, step, class_)
