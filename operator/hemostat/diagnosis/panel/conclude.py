@@ -1,7 +1,8 @@
 """From the matcher's conclusion and the panel's to one diagnosis (pure).
 
-The model may choose among the Runbooks that the matcher found, and may take confidence away; it can add none: what a
-gate lets pass unattended is what the matcher alone would have let pass, or less.
+The model may choose among the Runbooks that the matcher found, and may take confidence away; it can add none: what it
+prefers has no more than the matcher's own choice had. Only where several match equally, and the matcher chooses none,
+may a gate let pass what it would not have let pass without a model.
 """
 
 from dataclasses import dataclass, replace
@@ -53,7 +54,8 @@ def conclude(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRef]
             f"the model names {verdict.runbook!r}, which does not match: it does not confirm what the matcher found"
         )
         return Concluded(_doubted(told, chosen), True, "Doubts", message[:1024])
-    percent = min(candidates[verdict.runbook].confidence_percent, verdict.confidence)
+    both = [candidates[name].confidence_percent for name in (verdict.runbook, chosen) if name in candidates]
+    percent = min(verdict.confidence, *both)
     diagnosis = told.diagnosis.model_copy(
         update={
             "by": "Model",

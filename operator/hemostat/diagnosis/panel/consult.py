@@ -10,7 +10,7 @@ from hemostat.diagnosis.answer import Asks
 from hemostat.diagnosis.panel import prompt
 from hemostat.diagnosis.panel.case import Case
 from hemostat.diagnosis.panel.consultation import Consultation
-from hemostat.diagnosis.panel.grounding import Grounded, ground
+from hemostat.diagnosis.panel.grounding import Grounded, borne, ground
 from hemostat.diagnosis.panel.meter import Meter
 from hemostat.diagnosis.panel.reply import Claim, Finding, Verdict
 from hemostat.diagnosis.panel.roster import Specialist, assign
@@ -47,8 +47,9 @@ class Panel:
         try:
             asked = prompt.aggregator(replace(case, evidence=pad.shown), found)
             verdict = session.reply(AGGREGATOR, Verdict, asked, {}, pad)
+            verdict, unborne = borne(verdict, pad.shown)
             grounded = ground(verdict.claims, pad.shown)
-            claims, dropped = grounded.claims, dropped + grounded.dropped
+            claims, dropped = grounded.claims, dropped + grounded.dropped + unborne
             session.tell(AGGREGATOR, "Concluded", _stated(grounded))
         except Failed as failed:
             failure = (failed.reason, str(failed))

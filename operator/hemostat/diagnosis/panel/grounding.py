@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hemostat.api.incident import Evidence
-from hemostat.diagnosis.panel.reply import Claim
+from hemostat.diagnosis.panel.reply import Claim, Verdict
 
 CITES_NOTHING, NO_SUCH_EVIDENCE, ENTITY_NOT_NAMED = "CitesNothing", "NoSuchEvidence", "EntityNotNamed"
 _PART = r"[A-Za-z0-9_]"
@@ -34,11 +34,23 @@ def ground(claims: Iterable[Claim], evidence: Sequence[Evidence]) -> Grounded:
     return Grounded(tuple(kept), dropped)
 
 
-def _why_not(claim: Claim, known: dict[str, Evidence]) -> str | None:
-    if not claim.cites:
+def borne(verdict: Verdict, evidence: Sequence[Evidence]) -> tuple[Verdict, Counter[str]]:
+    """Keep why a Runbook was ruled out only if all that it cites exists; what that is about is the Runbook."""
+    known = {e.id: e for e in evidence}
+    whys = [(_cited(r.cites, known), r) for r in verdict.ruled_out]
+    kept = tuple(r for why, r in whys if why is None)
+    return verdict.model_copy(update={"ruled_out": kept}), Counter(why for why, _ in whys if why is not None)
+
+
+def _cited(cites: Sequence[str], known: Mapping[str, Evidence]) -> str | None:
+    if not cites:
         return CITES_NOTHING
-    if not known.keys() >= set(claim.cites):
-        return NO_SUCH_EVIDENCE
+    return None if known.keys() >= set(cites) else NO_SUCH_EVIDENCE
+
+
+def _why_not(claim: Claim, known: Mapping[str, Evidence]) -> str | None:
+    if (why := _cited(claim.cites, known)) is not None:
+        return why
     if not any(_names(known[id_], claim.entity) for id_ in claim.cites):
         return ENTITY_NOT_NAMED
     return None

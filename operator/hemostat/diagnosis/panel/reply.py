@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hemostat.diagnosis.redact import redact
+from hemostat.diagnosis.redact import redact, told
 from hemostat.signals.rules import one_line
 
 MAX_REPLY = 32 * 1024
@@ -48,6 +48,7 @@ class RuledOut(Reply):
     runbook: Annotated[str, Field(max_length=253)]
     why: Annotated[str, Field(max_length=400)]
     cites: Cites
+    """Ids of the evidence that shows it."""
 
 
 class Verdict(Reply):
@@ -78,11 +79,14 @@ def schema(model: type[Reply]) -> dict[str, Any]:
 
 
 def parse(model: type[R], text: str) -> R | str:
-    """Return what the text says, or what is wrong with it, in words that a model can act on."""
+    """Return what the text says, or what is wrong with it, in words that a model can act on.
+
+    It is redacted as all else that is told: a model may read what is encoded, and say it.
+    """
     if len(text) > MAX_REPLY:
         return f"the reply has {len(text)} characters, more than {MAX_REPLY}"
     try:
-        return model.model_validate(json.loads(text))
+        return model.model_validate(_redacted(json.loads(text)))
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[:8]
         return "; ".join(f"{place(e['loc']) or 'the reply'}: {e['msg']}" for e in wrong)
@@ -93,6 +97,14 @@ def parse(model: type[R], text: str) -> R | str:
 def place(loc: tuple[int | str, ...]) -> str:
     """Return where something is wrong as a person may be told: an unknown field has the name that a model gave it."""
     return one_line(redact(".".join(map(str, loc))[:MAX_REPLY]), MAX_PLACE)
+
+
+def _redacted(node: Any) -> Any:
+    if isinstance(node, str):
+        return told(node)
+    if isinstance(node, list):
+        return [_redacted(item) for item in node]
+    return {key: _redacted(value) for key, value in node.items()} if isinstance(node, dict) else node
 
 
 def _strict(node: Any) -> Any:

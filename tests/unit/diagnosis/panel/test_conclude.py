@@ -69,6 +69,13 @@ def test_another_candidate_may_be_chosen_with_its_own_confidence():
     assert diagnosis.hypotheses[0].cites == ("E1",)
 
 
+def test_another_candidate_gets_no_more_confidence_than_the_matcher_s_own():
+    """A small Runbook is found whole sooner: to prefer it must not carry anything past a gate."""
+    said = conclude(matched(rollout=60, saturation=100), heard("saturation", 100), REFS)
+    diagnosis = said.conclusion.diagnosis
+    assert (said.reason, diagnosis.runbook_ref, percents(diagnosis)["saturation"]) == ("Chose", REFS["saturation"], 60)
+
+
 def test_a_tie_is_what_a_model_is_for():
     tie = matched("", rollout=80, saturation=80)
     said = conclude(tie, heard("saturation"), REFS)

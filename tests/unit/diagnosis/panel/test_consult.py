@@ -217,6 +217,24 @@ def test_statements_that_the_evidence_does_not_bear_are_dropped_and_counted():
     assert heard.dropped == {"CitesNothing": 2, "NoSuchEvidence": 2, "EntityNotNamed": 2}
 
 
+@pytest.mark.parametrize(
+    ("cites", "kept", "dropped"), [(["E1"], 1, {}), ([], 0, {"CitesNothing": 1}), (["E9"], 0, {"NoSuchEvidence": 1})]
+)
+def test_why_a_runbook_was_ruled_out_rests_on_evidence_too(cites, kept, dropped):
+    ruled_out = [{"runbook": "other", "why": "it began before", "cites": cites}]
+    heard = consult(Scripted(lambda m: verdict(ruled_out=ruled_out) if is_aggregator(m) else finding()), case())
+    assert (len(heard.verdict.ruled_out), heard.dropped) == (kept, dropped)
+
+
+def test_what_a_model_says_is_redacted_as_what_it_is_told():
+    """A secret that is encoded in evidence is none to us; a model reads it, and may say it to everybody."""
+    said = claim("the log says password=zebraquagga", "payment")
+    replies = Scripted(lambda m: verdict("x", said, cause="ann@example.org") if is_aggregator(m) else finding(said))
+    heard = consult(replies, case())
+    assert "zebraquagga" not in f"{heard.claims}{heard.verdict}{replies.asked[-1]}"
+    assert heard.verdict.cause == "[REDACTED:email]"
+
+
 def test_a_specialist_may_cite_only_what_it_saw():
     model = Scripted(lambda m: verdict() if is_aggregator(m) else finding(claim(cites=["E3"], entity="pod")))
     of = case(evidence(1), evidence(2, K.CHANGE), evidence(3, K.LOG, summary="pod ends"))
