@@ -264,6 +264,7 @@ MAXIMAL: dict[str, Json] = {
         "cooldownSeconds": 60,
         "budget": {"scope": "Cluster", "maxActions": 2, "windowSeconds": 600},
         "minConfidencePercent": 70,
+        "earned": {"minOutcomes": 20, "minHealedPercent": 85},
         "onUncalibrated": "Allow",
         "onTelemetryAlone": "AllowTimeLimited",
     },

@@ -14,6 +14,7 @@ from hemostat.api.remediation import Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
+from hemostat.gate.earned import outcomes_of
 from hemostat.gate.input import GateInput, PastAction
 from hemostat.gate.past import past_actions
 from hemostat.gate.target import told_by
@@ -101,7 +102,7 @@ class Facts:
         namespace = remediation.metadata.namespace or ""
         spec = remediation.spec
         incident = self._store.incident(namespace, spec.incident_ref.name)
-        policies = self._policies()
+        policies, done = self._policies(), self._done(namespace)
         return GateInput(
             remediation=remediation,
             plan=plan,
@@ -112,8 +113,9 @@ class Facts:
             target=told_by(live),
             ready_pods=int(live.get("status", {}).get("readyReplicas", 0)),
             corroboration=self.corroboration(namespace, incident, live),
-            past=self._past(namespace, remediation.metadata.uid),
+            past=past_actions(done, remediation.metadata.uid) if done is not None else None,
             elsewhere=self._elsewhere(namespace, policies),
+            outcomes=outcomes_of(done, remediation) if done is not None else None,
             now=self._clock.now(),
         )
 
@@ -169,9 +171,9 @@ class Facts:
             return None
         return namespace in PROTECTED_NAMESPACES or PROTECTED_LABEL in labels
 
-    def _past(self, namespace: str, but: str) -> tuple[PastAction, ...] | None:
+    def _done(self, namespace: str) -> list[Remediation] | None:
         try:
-            return past_actions(self._store.remediations(namespace), but)
+            return self._store.remediations(namespace)
         except (HemostatError, ValueError):
             return None
 

@@ -125,6 +125,20 @@ class Window(Model):
     """How long it lasts, in real time, whatever is done to clocks meanwhile."""
 
 
+class Earned(Model):
+    """What must have come of an action before, for no person to be asked. Failures take away what was earned.
+
+    Counted are the last 50 Incidents of the namespace that this action of this Runbook, with the same parameters, was
+    applied to: as healed where it healed and the trouble did not come back, and as not healed else.
+    """
+
+    min_outcomes: Annotated[int, Field(ge=1, le=50)] = 10
+    """How many of them there must be."""
+    min_healed_percent: Annotated[int, Field(ge=1, le=94)] = 75
+    """What share it must heal, with 95 % confidence: the lower end of Wilson's interval. 10 of 10 are worth 78 %, 25 of
+    25 90 %, 24 of 25 83 %, 50 of 50 94 %."""
+
+
 Names = Annotated[tuple[Label, ...], Field(max_length=64, json_schema_extra=SET)]
 
 
@@ -153,6 +167,8 @@ class GatePolicySpec(Model):
     """How often it may be automatic."""
     min_confidence_percent: Percent = 50
     """Below this confidence a person decides: the diagnosis' own, and what that was worth in the past."""
+    earned: Earned | None = None
+    """What must have come of the action before; unset asks nothing."""
     on_uncalibrated: Uncalibrated = Uncalibrated.APPROVE
     """What may happen while too few outcomes are remembered to say what the diagnosis' confidence is worth."""
     on_telemetry_alone: TelemetryAlone = TelemetryAlone.APPROVE

@@ -6,6 +6,7 @@ from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibr
 from hemostat.api.incident import Advice, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
 from hemostat.api.runbook import RunbookState
+from hemostat.gate.earned import earned
 from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, CheckFunction, GateInput, Matched, Verdict
 from hemostat.gate.limits import blast_radius, budget, cooldown, one_at_a_time
 from hemostat.gate.match import matching
@@ -167,6 +168,7 @@ CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("Policy", _policy),
     ("Shadow", _shadow),
     ("Confidence", _confidence),
+    ("Earned", earned),
     ("BlastRadius", blast_radius),
     ("Reversible", _reversible),
     ("Corroboration", _corroboration),

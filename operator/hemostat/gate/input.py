@@ -34,6 +34,18 @@ class PastAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an action in one Incident."""
+
+    incident: str
+    """uid of the Incident."""
+    time: datetime
+    """When that was known."""
+    healed: bool
+    """Whether it healed, for good; what nobody knows did not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """That somebody wrote an object."""
 
@@ -73,6 +85,8 @@ class GateInput:
     """What was done in this namespace."""
     elsewhere: tuple[PastAction, ...] | None
     """What was done in other namespaces, where a policy counts that."""
+    outcomes: tuple[Outcome, ...] | None
+    """What came of the same action before, one for each Incident."""
     now: datetime
 
     @property

@@ -29,7 +29,7 @@ from hemostat.api.incident import ConversationStatus, SignalState
 from hemostat.api.remediation import GateOutcome, Plan
 from hemostat.clock import rfc3339
 from hemostat.gate.checks import CHAIN, decide
-from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, GateInput, PastAction, TargetFacts
+from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, GateInput, Outcome, PastAction, TargetFacts
 from hemostat.gate.match import matching
 from hemostat.guard.orders import CONFIG_MAP
 
@@ -59,6 +59,7 @@ GOOD = GateInput(
     corroboration="the API server confirms it",
     past=(),
     elsewhere=(),
+    outcomes=(),
     now=T0,
 )
 
@@ -98,6 +99,13 @@ def called(by, when=-10.0):
     return incident(signals=(signal(),), callers={"total": by, "names": ["web"], "observedTime": rfc3339(at(when))})
 
 
+def healed(number, failed=0):
+    """Return so many outcomes, of which the last few did not heal."""
+    return tuple(Outcome(f"i{n}", at(-n), n >= failed) for n in range(number))
+
+
+TRIED = {"policies": (policy(earned={"minOutcomes": 10, "minHealedPercent": 75}),)}
+MORE = policy("b", earned={"minOutcomes": 13})
 GOLD = {"selector": {"matchLabels": {"tier": "gold"}}}
 SILVER = {"selector": {"matchLabels": {"tier": "silver"}}}
 NAMELESS = {"target": TargetFacts(None, None, None)}
@@ -199,6 +207,19 @@ TABLE = [
     ("Confidence", {"remediation": worth(None, confidencePercent=49), "policies": (policy(**TRUSTING),)}, ASK),
     ("Confidence", {"remediation": worth(10), "policies": (policy(**TRUSTING),)}, ASK),
     ("Confidence", {"remediation": NEVER_TRIED, "policies": (policy(minConfidencePercent=0),)}, PASS),
+    ("Earned", {}, PASS),
+    ("Earned", {"outcomes": None}, ASK),
+    ("Earned", {"outcomes": healed(10), **TRIED}, PASS),
+    ("Earned", {"outcomes": healed(9), **TRIED}, ASK),
+    ("Earned", {"outcomes": healed(10, 1), **TRIED}, ASK),
+    ("Earned", {"outcomes": healed(40, 4), **TRIED}, PASS),
+    ("Earned", {"outcomes": healed(40, 7), **TRIED}, ASK),
+    ("Earned", {"outcomes": (), **TRIED}, ASK),
+    (
+        "Earned",
+        {"outcomes": healed(12), "policies": (*TRIED["policies"], policy("b", earned={"minOutcomes": 13}))},
+        ASK,
+    ),
     ("BlastRadius", {}, PASS),
     ("BlastRadius", {"ready_pods": None}, ASK),
     ("BlastRadius", {"policies": ()}, ASK),
@@ -363,6 +384,7 @@ POLICIES = st.lists(
         onUncalibrated=st.sampled_from(["Approve", "Allow"]),
         cooldownSeconds=st.integers(0, 600),
         when=st.sampled_from([[], [UNREADABLE], [NOW_OPEN], [LATER]]),
+        earned=st.none() | st.builds(dict, minOutcomes=st.integers(1, 10), minHealedPercent=st.integers(1, 80)),
         budget=st.builds(dict, maxActions=st.integers(0, 3), scope=st.sampled_from(["Namespace", "Cluster"])),
     ),
     max_size=4,
@@ -397,6 +419,7 @@ INPUTS = st.builds(
     corroboration=st.just("confirmed"),
     past=PAST,
     elsewhere=PAST,
+    outcomes=st.integers(0, 12).flatmap(lambda n: st.sampled_from([healed(n), healed(n, 1)])),
     now=st.just(T0),
 )
 FREEDOM = {
@@ -429,6 +452,7 @@ def test_the_property_is_about_every_fact_that_may_be_missing():
         "corroboration",
         "past",
         "elsewhere",
+        "outcomes",
     }
 
 
