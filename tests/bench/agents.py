@@ -4,8 +4,9 @@
     python tests/bench/agents.py --tuning         # the set thresholds are chosen on, to a table, nothing is written
 
 Conversations come from `agentworld`, which was committed before any detector. Thresholds were chosen on its set
-`tuning`; figures are of `main` (another seed, with families, variants and conventions that `tuning` never had) and of
-`quiet` (no trouble at all). A conversation is right if a verdict of the right kind is told after the trouble began, or
+`tuning` and on others of its kind; figures are of `main` (another seed, with families, variants and conventions that
+`tuning` never had) and of `quiet` (no trouble at all). What of these was looked at since, by other seeds, is reported
+apart (`LOOKED_AT`). A conversation is right if a verdict of the right kind is told after the trouble began, or
 none is told where there is no trouble. Of a pair whose members look the same for more than three rounds (`late`) the
 healthy one may be notified of, not cut: nobody can know better in time.
 """
@@ -36,6 +37,10 @@ LOOPS = {"RepeatedStep", "Cycle", "ParaphraseLoop"}
 OPEN_ONLY = {"Deadlock", "Recursion", "WaitingForPerson"}
 """Trouble in which nothing ends: invisible without the guard."""
 CURVE_GROUPS = 6
+LOOKED_AT = ("quarrel", "outage", "ring/ring of 6")
+"""Left out of `tuning`, and looked at since: held out no longer, but never by the seeds of `main` and `quiet`."""
+SKEW = 0.03
+"""Seconds by which a pod's clock is off, at most."""
 
 
 def right(one: Told) -> bool:
@@ -76,12 +81,16 @@ def _is(name: str, agent: str) -> bool:
     return agent in ("*", "model", name) or name.endswith(f"-{agent}")
 
 
-def repeats(one: Told) -> tuple[int, int] | None:
-    """Return how many rounds the first verdict was built on, and how many were complete when it was told."""
+def repeats(one: Told) -> tuple[int, int, int] | None:
+    """Return how many rounds the first verdict was built on, how many were complete at the end of the newest of its
+    steps, and how many when it was told: batches of spans arrive seconds later than the steps in them.
+    """
     found = first(one)
     if found is None or not one.truth.repetitions:
         return None
-    return found[1].rounds, sum(at <= found[0] for at in one.truth.repetitions)
+    at, verdict = found
+    rounds = one.truth.repetitions
+    return verdict.rounds, sum(r <= verdict.ended + 2 * SKEW for r in rounds), sum(r <= at for r in rounds)
 
 
 def score(told: Iterable[Told]) -> dict[str, Any]:
@@ -104,8 +113,9 @@ def score(told: Iterable[Told]) -> dict[str, Any]:
         "false_cuts": cuts,
         "false_cuts_per_1000": _per_1000(cuts, len(healthy)),
         "edge_right": _share(sum(edges), len(edges)),
-        "rounds_in_evidence_median": median(r for r, _ in counted) if counted else None,
-        "repeats_to_alarm_median": median(c for _, c in counted) if counted else None,
+        "rounds_in_evidence_median": median(r for r, _, _ in counted) if counted else None,
+        "repeats_to_alarm_step_median": median(s for _, s, _ in counted) if counted else None,
+        "repeats_to_alarm_median": median(c for _, _, c in counted) if counted else None,
         "pairs": pairs(decided),
     }
 
@@ -208,6 +218,7 @@ def figures(told: list[Told], quiet: list[Told]) -> dict[str, Any]:
         "precision": whole["precision"],
         "recall": whole["recall"],
         "repeats_to_alarm_median": whole["repeats_to_alarm_median"],
+        "repeats_to_alarm_step_median": whole["repeats_to_alarm_step_median"],
         "rounds_in_evidence_median": whole["rounds_in_evidence_median"],
         "pairs_both_right": whole["pairs"]["both_right"],
         "undecided": sum(one.truth.kind == "?" for one in told),
@@ -221,8 +232,10 @@ def figures(told: list[Told], quiet: list[Told]) -> dict[str, Any]:
         "visible_kinds": kinds(visible(told)),
         "visible_as_the_guard_is_there": score(seeable(told)),
         "what_shows": by_what_shows(told),
-        "tuned_and_held_out": rows(told, lambda t: "held out" if t.novel else "tuned"),
-        "families": rows(told, lambda t: f"{t.family}{' (held out)' if t.novel else ''}"),
+        "tuned_and_held_out": rows(told, held_out),
+        "seeable_tuned_and_held_out": rows(seeable(told), held_out),
+        "families": rows(told, lambda t: f"{t.family} ({held_out(t)})"),
+        "seeable_families": rows(seeable(told), lambda t: f"{t.family} ({held_out(t)})"),
         "conventions": rows(told, lambda t: t.convention),
         "identity": rows(told, lambda t: t.identity),
         "peers": peer_rows(told),
@@ -233,6 +246,13 @@ def figures(told: list[Told], quiet: list[Told]) -> dict[str, Any]:
 def visible(told: Iterable[Told]) -> list[Told]:
     """Return the conversations whose telemetry tells them from their twins by something that is done or answered."""
     return [one for one in told if one.shows in (None, Shows.DEEDS)]
+
+
+def held_out(truth: Truth) -> str:
+    """Tell whether thresholds were chosen on conversations of this family and variant."""
+    if not truth.novel:
+        return "tuned"
+    return "looked at" if {truth.family, f"{truth.family}/{truth.variant}"} & set(LOOKED_AT) else "held out"
 
 
 def seeable(told: list[Told]) -> list[Told]:
