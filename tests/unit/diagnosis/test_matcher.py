@@ -201,6 +201,13 @@ def test_an_expression_that_could_run_for_ever_is_refused_and_never_run(bomb):
     assert chosen(said(runbook("bomb", symptoms=[symptom("x", bomb)]))) is None
 
 
+@pytest.mark.parametrize("call", ["s.name.matches('((a{100}){100})z')", "matches(s.name, '(\\\\pL{20}){20}')"])
+def test_patterns_are_refused(call):
+    """Two loops are a thousand patterns that are compiled, milliseconds each, while the whole process stands still."""
+    text = f"signals.exists(s, changes.exists(c, {call}))"
+    assert expression_error(Symptom(name="x", expression=text)).startswith("unknown function matches; there are")
+
+
 def test_an_ordinary_nested_question_is_allowed():
     text = "signals.all(s, changes.all(c, workload.troubles.all(t, s.subject != c.subject && t != '')))"
     assert expression_error(Symptom(name="x", expression=text)) is None
