@@ -13,7 +13,7 @@ import kopf
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from hemostat.errors import HemostatError
+from hemostat.errors import Broken, HemostatError
 from hemostat.kube import Kube
 from hemostat.metrics import REGISTRY
 from hemostat.observe.kinds import KINDS
@@ -28,7 +28,7 @@ GRACE_SECONDS = 8.0
 
 
 class Process(Protocol):
-    """What `observe` and `act` have in common."""
+    """What `observe`, `act` and `relay` have in common."""
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The work queues."""
@@ -77,6 +77,18 @@ def act() -> int:
     settings = Settings.read()
     process = Act(Kube.connect(), settings)
     return asyncio.run(_serve("act", process, settings.http_port))
+
+
+def relay() -> int:
+    """Run `hemostat relay` until SIGTERM. Raises `Broken` that names what is missing for Slack."""
+    try:
+        from hemostat.relay.process import Relay, check
+    except ModuleNotFoundError as error:
+        raise Broken(f"hemostat relay needs {error.name}, which is not installed: pip install .[slack]") from None
+    settings = Settings.read()
+    check(settings)
+    process = Relay(Kube.connect(), settings)
+    return asyncio.run(_serve("relay", process, settings.http_port, process.servers()))
 
 
 def own_pages(process: Process, opened: asyncio.Event) -> web.Application:

@@ -74,6 +74,20 @@ class Settings:
     diagnosis_usd: float = 0.5
     """HEMOSTAT_DIAGNOSIS_USD: what that may cost, as far as prices are known."""
 
+    slack_bot_token_file: str = ""
+    """HEMOSTAT_SLACK_BOT_TOKEN_FILE: path of the bot token (xoxb-), read anew for every call."""
+    slack_app_token_file: str = ""
+    """HEMOSTAT_SLACK_APP_TOKEN_FILE: path of the app-level token (xapp-), read anew for every connection."""
+    slack_channels: tuple[tuple[str, str], ...] = ()
+    """HEMOSTAT_SLACK_CHANNELS: the id of the channel where Incidents are told, or one for each namespace:
+    "shop=C012AB3CD,*=C034EF5GH"; without `*` those of other namespaces are not told."""
+    slack_people: str = "/etc/hemostat/people"
+    """HEMOSTAT_SLACK_PEOPLE: directory with who is who: ConfigMap hemostat-people, mounted."""
+    slack_remind_seconds: float = 900.0
+    """HEMOSTAT_SLACK_REMIND_SECONDS: after how long people are reminded that somebody has to decide, then each time
+    twice as late; 0: never."""
+    slack_api_url: str = "https://slack.com/api/"
+    """HEMOSTAT_SLACK_API_URL: where Slack's Web API is."""
     diagnosis_rounds: int = 5
     """HEMOSTAT_DIAGNOSIS_ROUNDS: how many diagnoses of one Incident may end in an action that is denied, does not help
     or makes it worse; then a person decides."""
@@ -108,6 +122,12 @@ class Settings:
             diagnosis_tokens=int(_number(env, "HEMOSTAT_DIAGNOSIS_TOKENS", cls.diagnosis_tokens, 1000, 10_000_000)),
             diagnosis_usd=_number(env, "HEMOSTAT_DIAGNOSIS_USD", cls.diagnosis_usd, 0, 1000),
             diagnosis_rounds=int(_number(env, "HEMOSTAT_DIAGNOSIS_ROUNDS", cls.diagnosis_rounds, 1, 20)),
+            slack_bot_token_file=env.get("HEMOSTAT_SLACK_BOT_TOKEN_FILE", ""),
+            slack_app_token_file=env.get("HEMOSTAT_SLACK_APP_TOKEN_FILE", ""),
+            slack_channels=_channels(env, "HEMOSTAT_SLACK_CHANNELS"),
+            slack_people=env.get("HEMOSTAT_SLACK_PEOPLE", cls.slack_people),
+            slack_remind_seconds=_number(env, "HEMOSTAT_SLACK_REMIND_SECONDS", cls.slack_remind_seconds, 0, 86400),
+            slack_api_url=env.get("HEMOSTAT_SLACK_API_URL", cls.slack_api_url).rstrip("/") + "/",
             workers=int(_number(env, "HEMOSTAT_WORKERS", 4, 1, 64)),
             actions=tuple(n.strip() for n in names.split(",") if n.strip()) if names is not None else None,
         )
@@ -138,6 +158,18 @@ def _models(env: Mapping[str, str]) -> tuple[str, ...]:
     if len(names) > MAX_MODELS:
         raise Broken(f"HEMOSTAT_MODELS must name at most {MAX_MODELS} models, not {len(names)}")
     return names
+
+
+def _channels(env: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
+    """Read `CHANNEL`, or `NAMESPACE=CHANNEL` several times."""
+    found = []
+    for part in _names(env, name):
+        namespace, equals, channel = part.partition("=")
+        where, what = (namespace.strip(), channel.strip()) if equals else ("*", part)
+        if not where or not re.fullmatch(r"[CG][A-Z0-9]{1,30}", what):
+            raise Broken(f"{name} must be the id of a channel, or like shop=C012AB3CD,*=C034EF5GH; not {part[:80]!r}")
+        found.append((where, what))
+    return tuple(found)
 
 
 def _headers(env: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:

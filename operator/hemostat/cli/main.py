@@ -41,6 +41,7 @@ for _command in (
     restoring.restore,
     processes.observe,
     processes.act,
+    processes.relay,
     processes.version,
 ):
     app.command()(_command)

@@ -15,6 +15,13 @@ def act() -> None:
     app.act()
 
 
+def relay() -> None:
+    """Run the process that asks people in Slack and passes on their word; settings come from the environment."""
+    from hemostat import app
+
+    app.relay()
+
+
 def version() -> None:
     """Print the version."""
     from hemostat import __version__
