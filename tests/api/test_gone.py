@@ -35,7 +35,7 @@ CRASHES = {
 def running(cluster: Cluster, process: str, user: str, folder: Path) -> Iterator[int]:
     """Run a process with the rights of that user; yield the port of its pages."""
     ports = {name: str(free_port()) for name in PORTS}
-    nobody = {"HEMOSTAT_PROMETHEUS_URL": "http://127.0.0.1:1"}
+    nobody = {"HEMOSTAT_PROMETHEUS_URL": "http://127.0.0.1:1", "HEMOSTAT_AUDIT": str(folder / "audit.db")}
     rights = {"KUBECONFIG": str(cluster.server.user_kubeconfig(user, GROUPS))}
     argv = [sys.executable, "-m", "hemostat", process]
     started = spawn.background(argv, folder / f"{process}.log", env=os.environ | rights | nobody | ports)

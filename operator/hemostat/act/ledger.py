@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from hemostat.api.incident import Incident
 from hemostat.api.meta import find
@@ -82,6 +82,9 @@ def known(kept: Mapping[str, bytes]) -> tuple[GateInput, tuple[Runbook, ...]]:
         return _FACTS.validate_python(facts), _RUNBOOKS.validate_json(kept[RUNBOOKS])
     except KeyError as error:
         raise ValueError(f"{error} is not kept") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"another version kept it: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def changes(remediation: Remediation, status: RemediationStatus) -> tuple[Entry, ...]:

@@ -20,7 +20,8 @@ from hemostat.kube import Kube, NotFound, path_of
 LOG = logging.getLogger(__name__)
 HEAD, KEY = "head", "key"
 """What is in it: the newest head, a signed note, and the key that it is signed with."""
-EVERY = timedelta(seconds=60)
+EVERY = timedelta(seconds=10)
+"""What was appended since is not missed by others, should somebody cut it off."""
 MANAGER = "hemostat-audit"
 
 

@@ -91,6 +91,47 @@ def listed(
 
 
 @app.command()
+def replay(
+    log: LogFile,
+    remediation: Annotated[str | None, typer.Option(help="Only decisions about this Remediation.")] = None,
+    output: Annotated[Format, typer.Option("--output", "-o", help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Compute every decision of the gate, and the matcher's choice, again from what they rested on.
+
+    Exit code 0: the gate decides as it did; else 1. It does not check the log: see `hemostat audit verify`.
+    """
+    from hemostat.cli.reading import dump
+    from hemostat.cli.text import columns, emit, words
+    from hemostat.replay.decisions import replay as replayed
+
+    with _open(log) as store:
+        try:
+            found = [r for r in replayed(store) if remediation in (None, r.record.entry.remediation)]
+        except ValueError as error:
+            raise Refused("AuditDamaged", f"{error}; see hemostat audit verify") from error
+    rows = [
+        {
+            "index": r.record.index,
+            "namespace": r.record.entry.namespace,
+            "remediation": r.record.entry.remediation,
+            "decided": r.record.entry.says.get("outcome", ""),
+            "gate": r.missing or "; ".join(r.gate) or "the same",
+            "matcher": "" if r.missing else r.matcher or "the same",
+        }
+        for r in found
+    ]
+    if output is Format.TABLE:
+        table = columns("INDEX", "NAMESPACE", "REMEDIATION", "DECIDED", "GATE NOW", "MATCHER NOW")
+        for row in rows:
+            table.add_row(*(words(str(cell)) for cell in row.values()))
+        emit(table)
+    else:
+        dump(rows, output)
+    if not all(r.same for r in found):
+        raise typer.Exit(1)
+
+
+@app.command()
 def prove(log: LogFile, index: Annotated[int, typer.Argument(metavar="INDEX", help="Of the record, from 0.")]) -> None:
     """Print the proof that a record is in the log, for somebody who has only a key: see `hemostat audit check`."""
     from hemostat.audit.proof import prove as proven
