@@ -11,6 +11,7 @@ import yaml
 
 from hemostat.api import API_VERSION
 from hemostat.errors import Refused
+from hemostat.replay import boundedyaml
 
 if TYPE_CHECKING:
     from hemostat.api.meta import Model
@@ -55,7 +56,7 @@ def documents(file: Path, kind: str) -> list[Json]:
             text = opened.read(MAX_FILE_BYTES + 1)
         if len(text) > MAX_FILE_BYTES:
             raise Refused("BadFile", f"{file}: larger than 1 MiB")
-        found = [item for document in yaml.safe_load_all(text) for item in _items(document)]
+        found = [item for document in boundedyaml.documents(text) for item in _items(document)]
     except OSError as error:
         raise Refused("BadFile", f"{file}: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:

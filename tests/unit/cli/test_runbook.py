@@ -62,6 +62,12 @@ def test_a_warning_is_told_and_passes(file):
     assert f"warning: {path}: Runbook errors: spec.guidance: missing" in done.stdout
 
 
+MERGES = "a0: &a0 {k: 1, l: 2}\n" + "".join(
+    f"a{n + 1}: &a{n + 1} {{<<: [{', '.join([f'*a{n}'] * 9)}]}}\n" for n in range(9)
+)
+"""Nine levels of nine merges: 775 million keys."""
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -79,6 +85,7 @@ def test_a_warning_is_told_and_passes(file):
         (f"{GOOD}---{GOOD}", "Runbook errors: metadata.name: two are named so"),
         ("kind: Watch", "has no Runbook"),
         ("{", "not YAML"),
+        (MERGES, "not YAML: more than 10,000 keys are merged into one mapping"),
     ],
 )
 def test_an_error_is_told_with_file_runbook_and_place_and_fails(file, text, said):

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import yaml
 
 from hemostat.errors import Refused
+from hemostat.replay import boundedyaml
 from hemostat.replay.diagnosis.case import Output, Recording, Subject
 from hemostat.replay.lines import readable
 
@@ -24,6 +25,8 @@ MAX_CASES, MAX_DEPTH = 1000, 4
 MAX_OUTPUTS = 200
 MAX_BYTES = 8 * 1024 * 1024
 """Of one output, unpacked; what comes after is not read."""
+MAX_CHARS = 64 * 1024 * 1024
+"""Of all outputs of a case, unpacked: two hundred small gzips could fill the memory."""
 MAX_JSON_BYTES = 1024 * 1024
 MAX_FACTS = 32
 MAX_PARAMETERS, MAX_PARAMETER = 16, 253
@@ -69,7 +72,11 @@ def read(folder: Path, name: str) -> Recording:
     if len(files) > MAX_OUTPUTS:
         raise Refused("TooManyOutputs", f"{folder}: {len(files)} outputs; at most {MAX_OUTPUTS}")
     request, issue = _object(folder / REQUEST), _object(folder / ISSUE)
-    outputs = [_output(file) for file in files]
+    outputs: list[Output] = []
+    for file in files:
+        outputs.append(_output(file))
+        if sum(len(o.text) for o in outputs) > MAX_CHARS:
+            raise Refused("TooLarge", f"{folder}: more than {MAX_CHARS:,} characters are recorded; leave some out")
     if issue:
         outputs.append(Output("issue_data", _sound(json.dumps(issue, indent=1, ensure_ascii=False)), "issue_data"))
     return Recording(name, _told_apart(outputs), _subject(request, issue), *_told(request, issue))
@@ -80,12 +87,9 @@ def expected(folder: Path) -> tuple[str, ...]:
     path = folder / EXPECTED
     if not path.is_file():
         raise Refused("NoExpectedFacts", f"{folder}: no {EXPECTED} with expected_output")
-    with readable(path):
-        text = path.read_bytes()[: MAX_JSON_BYTES + 1]
-    if len(text) > MAX_JSON_BYTES:
-        raise Refused("BadFile", f"{path}: larger than 1 MiB")
+    text = _small(path)
     try:
-        case = yaml.safe_load(text)
+        case = next(boundedyaml.documents(text), None)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Refused("BadFile", f"{path}: not YAML: {' '.join(str(error).split())[:400]}") from error
     wanted = case.get("expected_output") if isinstance(case, dict) else None
@@ -113,6 +117,7 @@ def _is_output(path: Path) -> bool:
 
 
 def _output(path: Path) -> Output:
+    _check_place(path)
     with readable(path), path.open("rb") as raw:
         packed = raw.read(2) == _GZIP
         raw.seek(0)
@@ -167,15 +172,29 @@ def _object(path: Path) -> Json:
     """Return the JSON object of a file; empty where there is none."""
     if not path.is_file():
         return {}
-    with readable(path):
-        text = path.read_bytes()[: MAX_JSON_BYTES + 1]
+    text = _small(path)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refused("BadFile", f"{path}: no JSON of at most 1 MiB: {error}") from error
+        raise Refused("BadFile", f"{path}: no JSON: {error}") from error
     if not isinstance(found, dict):
         raise Refused("BadFile", f"{path}: must be a JSON object")
     return found
+
+
+def _small(path: Path) -> bytes:
+    _check_place(path)
+    with readable(path), path.open("rb") as file:
+        text = file.read(MAX_JSON_BYTES + 1)
+    if len(text) > MAX_JSON_BYTES:
+        raise Refused("BadFile", f"{path}: larger than 1 MiB")
+    return text
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a link out of its folder: who makes a case for others must not have a model read their files."""
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise Refused("LeadsOutside", f"{path}: a link that leads out of its folder is not followed: copy the file")
 
 
 def _subject(request: Json, issue: Json) -> Subject | None:

@@ -253,6 +253,39 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path, name, content, reason):
     assert name in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["logs.txt", "investigate_request.json", "test_case.yaml"])
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path, name):
+    """A case that somebody else made must not have a model read the files of who replays it."""
+    (tmp_path / "kubeconfig").write_text("{}")
+    folder = tmp_path / "case"
+    folder.mkdir()
+    (folder / "pod.txt").write_text("x")
+    (folder / name).symlink_to("../kubeconfig")
+    with pytest.raises(Refused, match="leads out of its folder"):
+        recording.expected(folder) if name == "test_case.yaml" else recording.read(folder, "n")
+    (folder / name).unlink()
+    (folder / "inside").write_text("expected_output: [it fails]" if name == "test_case.yaml" else "{}")
+    (folder / name).symlink_to("inside")
+    assert recording.expected(folder) if name == "test_case.yaml" else recording.read(folder, "n").outputs
+
+
+@pytest.mark.parametrize("name", ["investigate_request.json", "test_case.yaml"])
+def test_a_file_without_end_is_read_to_its_bound(tmp_path, name):
+    (tmp_path / "pod.txt").write_text("x")
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(1 << 40)  # of holes: it takes no room, and no memory has room for it
+    with pytest.raises(Refused, match="larger than 1 MiB"):
+        recording.expected(tmp_path) if name == "test_case.yaml" else recording.read(tmp_path, "n")
+
+
+def test_many_outputs_that_are_large_together_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "MAX_CHARS", 1000)
+    for n in range(3):
+        (tmp_path / f"{n}.txt.gz").write_bytes(gzip.compress(b"x" * 400))
+    with pytest.raises(Refused, match="more than 1,000 characters"):
+        recording.read(tmp_path, "n")
+
+
 def test_cases_are_found_and_what_lies_inside_one_is_none(tmp_path):
     texts.case(tmp_path / "group" / "one", a="x")
     texts.case(tmp_path / "group" / "one" / "app", requirements="numpy")
