@@ -4,7 +4,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from hemostat.audit.store import Row
@@ -58,6 +58,11 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def copy(self, target: Path) -> None:
+        """Write all of it, as it is at one moment, into another file."""
+        with self._told(), closing(sqlite3.connect(target)) as file:
+            self._file.backup(file, pages=1024)
 
     def leaves(self) -> Iterator[Hash]:
         """Yield the leaf hashes."""

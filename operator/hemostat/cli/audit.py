@@ -144,6 +144,22 @@ def prove(log: LogFile, index: Annotated[int, typer.Argument(metavar="INDEX", he
 
 
 @app.command()
+def export(log: LogFile) -> None:
+    """Write the whole log, as it is now, to standard output: `kubectl exec ... hemostat audit export LOG > FILE`."""
+    import shutil
+    import sys
+    from tempfile import TemporaryDirectory
+
+    if sys.stdout.isatty():
+        raise Refused("Terminal", "a log is no text: send it to a file, with > FILE")
+    with _open(log) as store, TemporaryDirectory(dir=log.parent) as folder:
+        copy = Path(folder, "copy")
+        store.copy(copy)
+        with copy.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+@app.command()
 def check(proof: Annotated[Path, typer.Argument(metavar="PROOF", help="As `prove` prints it.")], key: Keys) -> None:
     """Print the record that a proof proves. Exit code 0: it does; else 1."""
     from hemostat.audit.proof import check as checked

@@ -119,3 +119,13 @@ def test_what_is_no_log_is_told_so(tmp_path):
     assert "audit log" in refused("list", tmp_path / "text")
     (tmp_path / "large").write_bytes(bytes(1024 * 1024 + 1))
     assert "it is another file" in refused("check", tmp_path / "large", "--key", KEY.verifier)
+
+
+def test_an_export_is_the_whole_log_also_while_it_is_written(log, tmp_path):
+    with closing(SqliteStore(log)) as writing:  # its newest records are in the write-ahead log still
+        Log(writing, KEY, (), "hemostat-act 1", FakeClock(datetime(2026, 1, 1, tzinfo=UTC))).append(Entry(Step.STARTED))
+        found = call("export", log)
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(found.stdout_bytes)
+    assert "whole: 5 records" in call("verify", copy, "--key", str(KEY.verifier)).stdout
+    assert sorted(p.name for p in log.parent.iterdir() if p.is_dir()) == []
