@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from hemostat.api import API_VERSION
-from hemostat.api.approval import Approval, ApprovalSpec, Word
+from hemostat.api.approval import Approval, ApprovalSpec, Via, Word
+from hemostat.api.identity import VIA_LABEL
 from hemostat.api.meta import ObjectMeta, find, is_true
 from hemostat.api.remediation import ADMITTED, FINISHED, GateOutcome, Remediation
 from hemostat.errors import Refused
@@ -70,7 +71,9 @@ def build(
 
 def body(approval: Approval) -> dict[str, object]:
     """Return the object as the API server takes it."""
-    metadata = {"name": approval.metadata.name, "namespace": approval.metadata.namespace}
+    metadata: dict[str, object] = {"name": approval.metadata.name, "namespace": approval.metadata.namespace}
+    if approval.spec.via is not Via.KUBECTL:
+        metadata["labels"] = {VIA_LABEL: str(approval.spec.via)}
     return {"apiVersion": API_VERSION, "kind": "Approval", "metadata": metadata, "spec": approval.spec.wire()}
 
 
