@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hemostat.act.store import Store
+from hemostat.act.store import MANAGER, Store
 from hemostat.action.contract import Action, World
+from hemostat.api import stop
 from hemostat.api.approval import Approval
 from hemostat.api.gatepolicy import GatePolicy, Scope
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
@@ -15,7 +16,7 @@ from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.gate.earned import outcomes_of
-from hemostat.gate.input import GateInput, PastAction
+from hemostat.gate.input import GateInput, Go, PastAction
 from hemostat.gate.past import past_actions
 from hemostat.gate.target import told_by
 from hemostat.guard.orders import CONFIG_MAP
@@ -106,6 +107,7 @@ class Facts:
         return GateInput(
             remediation=remediation,
             plan=plan,
+            go=self.go(),
             incident=incident,
             runbook=self._runbook(namespace, spec.runbook_ref.name),
             policies=policies,
@@ -118,6 +120,24 @@ class Facts:
             outcomes=outcomes_of(done, remediation) if done is not None else None,
             now=self._clock.now(),
         )
+
+    def go(self) -> Go | None:
+        """Ask the API server what the stop switch lets us do, as its admission policy does."""
+        try:
+            begin, undo = (self._allowed(verb) for verb in (stop.BEGIN, stop.UNDO))
+            return Go(begin, begin or undo, "" if begin else self._why_stopped())
+        except (HemostatError, KeyError, TypeError):
+            return None
+
+    def _allowed(self, verb: str) -> bool:
+        answer = self._kube.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", stop.review(verb), MANAGER)
+        return answer["status"]["allowed"] is True
+
+    def _why_stopped(self) -> str:
+        try:
+            return stop.words(told_by(self._kube.get(stop.path())).annotations or {})
+        except HemostatError as error:
+            return f": {error}"
 
     def may_approve(self, approvals: Sequence[Approval], remediation: Remediation) -> dict[str, bool | None]:
         """Ask the API server, per Approval, whether its person holds `approve` on this Remediation now."""

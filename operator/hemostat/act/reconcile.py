@@ -76,6 +76,8 @@ LOG = logging.getLogger(__name__)
 SOON, WAIT, LATER = 0.0, 1.0, 10.0
 APPROVED = "Approved"
 """Reason of the condition Admitted when people were asked."""
+STOPPED = "Stopped"
+"""Reason of a condition that waits for the stop switch."""
 ASK_AGAIN = frozenset({"NoAdminKey", "NoService", "Unreachable", "CallRefused"})
 """Why a service that was called cannot be looked at: what was done there is taken back once it can."""
 LISTEN = 5.0
@@ -139,7 +141,7 @@ class Reconciler:
             self._events.emit("Remediation", found.metadata, "NotRecorded", str(error), "Warning")
             raise
         except Refused as error:
-            if error.reason == "Forbidden" or (error.reason in ASK_AGAIN and found.status.intents):
+            if error.reason in ("Forbidden", STOPPED) or (error.reason in ASK_AGAIN and found.status.intents):
                 return self._shut_out(found, error)
             self._end(found, found.status, error.reason, str(error))
             return None
@@ -282,9 +284,17 @@ class Reconciler:
         if anew:
             self._note(remediation, remediation.status, "Reconsidered", f"{anew}; it is decided anew")
             return SOON
+        self._may(which)
         self._bring(remediation, which, live, move)
         EFFECTS.labels(remediation.spec.action, which).inc()
         return SOON
+
+    def _may(self, which: Which) -> None:
+        """Refuse where the stop switch says no; the API server would refuse too, but not what other services do."""
+        go = self._facts.go()
+        if go is None or not (go.begin if which == "Forward" else go.undo):
+            said = "the API server does not say" if go is None else f"Hemostat was stopped{go.words}"
+            raise Refused(STOPPED, f"{said}; it goes on after: kubectl hemostat resume")
 
     def _bring(self, remediation: Remediation, which: Which, live: Json | None, move: Send | NewIntent) -> None:
         """Announce one write, if that is not done yet, and send it."""
@@ -325,7 +335,9 @@ class Reconciler:
         namespace = remediation.metadata.namespace or ""
         remedy = f"bind ClusterRole {TARGET_ROLE} to service account {ACT} ({NAMESPACE}) in namespace {namespace}"
         reason, message = (
-            (error.reason, str(error)) if remediation.status.intents else ("NotOptedIn", f"{remedy}: {error}")
+            (error.reason, str(error))
+            if remediation.status.intents or error.reason == STOPPED
+            else ("NotOptedIn", f"{remedy}: {error}")
         )
         done = remediation.status.conditions
         kind = VERIFIED if is_true(done, APPLIED) else APPLIED if is_true(done, ADMITTED) else ADMITTED

@@ -23,6 +23,7 @@ from hemostat.api.identity import (
     VIA_LABEL,
 )
 from hemostat.api.incident import OBSERVED
+from hemostat.api.stop import BEGIN, GO, RESOURCE, UNDO
 
 Json = dict[str, Any]
 Validation = tuple[str, str]
@@ -137,6 +138,22 @@ RUNBOOKS: tuple[Validation, ...] = (
 )
 
 
+_MAY = f"authorizer.group('{GROUP}').resource('{RESOURCE}').namespace('{NAMESPACE}')"
+_UNDOES = (
+    "(request.operation == 'DELETE'"
+    " || request.?options.fieldManager.orValue('').endsWith('-inverse')"
+    " || request.?options.fieldManager.orValue('') == 'hemostat-release')"
+)
+"""`act` deletes nothing but what it created for a time (`hemostat-protected-namespaces`), evicts by creation, and
+patches under managers that say which effect it is (`hemostat.action.moves`)."""
+STOP: tuple[Validation, ...] = (
+    (
+        f"{_ITS_HEAD} || {_MAY}.check('{BEGIN}').allowed() || ({_UNDOES} && {_MAY}.check('{UNDO}').allowed())",
+        f"Hemostat is stopped: Role {GO} in namespace {NAMESPACE} grants it no such action (kubectl hemostat status)",
+    ),
+)
+
+
 def _annotation(o: str, name: str) -> str:
     """CEL: an annotation of `object` or `oldObject`, or an empty text."""
     there = f"{o} != null && has({o}.metadata.annotations) && '{name}' in {o}.metadata.annotations"
@@ -225,6 +242,15 @@ def manifests() -> list[Json]:
             _rule(["", "events.k8s.io"], ["*"], ["events"], ["CREATE", "UPDATE"], "Namespaced"),
         ],
     }
+    anything = {
+        "resourceRules": [_rule(["*"], ["*"], ["*/*"], ["CREATE", "UPDATE", "DELETE", "CONNECT"], "*")],
+        "excludeResourceRules": [
+            _rule(own, ["*"], ["*/*"], ["CREATE", "UPDATE"], "*"),
+            _rule(["", "events.k8s.io"], ["*"], ["events"], ["CREATE", "UPDATE"], "*"),
+            _rule(["coordination.k8s.io"], ["*"], ["leases"], ["CREATE", "UPDATE"], "*"),
+            _rule(["authentication.k8s.io", "authorization.k8s.io"], ["*"], ["*"], ["CREATE"], "*"),
+        ],
+    }
     remediation = {"apiVersion": API_VERSION, "kind": "Remediation"}
     return [
         *_policy("hemostat-approvals", _on("approvals", "CREATE"), APPROVALS, param=(remediation, {"selector": {}})),
@@ -240,6 +266,7 @@ def manifests() -> list[Json]:
         *_policy("hemostat-lessons", _on("incidents", "CREATE", "UPDATE"), LESSONS),
         *_policy("hemostat-incident-status", _on("incidents/status", "UPDATE"), INCIDENT_STATUS),
         *_policy("hemostat-protected-namespaces", everywhere, PROTECTED, conditions=only_act),
+        *_policy("hemostat-stop", anything, STOP, conditions=only_act),
     ]
 
 

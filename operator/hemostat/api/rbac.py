@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hemostat.action.contract import Rule
-from hemostat.api import GROUP
+from hemostat.api import GROUP, stop
 from hemostat.api.identity import (
     ACT,
     AUDIT,
@@ -60,7 +60,10 @@ RELAY_RULES = (
     _REVIEWS,
 )
 """What it creates as itself an admission policy holds to `via: Slack` and to people of the ConfigMap."""
-OWN_RULES = (Rule("", ("configmaps",), ("get", "patch"), (AUDIT,)),)
+OWN_RULES = (
+    Rule("", ("configmaps",), ("get", "patch"), (AUDIT,)),
+    Rule(stop.RBAC, ("roles",), ("get",), (stop.GO,)),
+)
 """What `act` has in Hemostat's own namespace alone."""
 TARGET_RULES = (Rule("apps", ("deployments",), ("get",)), Rule("", ("pods",), ("list",)))
 """What `act` reads of any target; the actions' own rules come on top."""
@@ -71,6 +74,13 @@ APPROVER_RULES = (
     Rule(GROUP, ("approvals",), ("create",)),
     Rule(GROUP, ("incidents",), ("accept", "patch")),
 )
+STOPPER_RULES = (
+    Rule(stop.RBAC, ("roles",), ("get", "patch"), (stop.GO,)),
+    Rule(stop.RBAC, ("rolebindings",), ("get",), (stop.GO,)),
+    Rule(GROUP, (stop.RESOURCE,), (stop.BEGIN, stop.UNDO)),
+)
+"""Who may stop and resume, bound in Hemostat's own namespace; RBAC lets a Role be written only by who holds what it
+grants."""
 VIEWER_RULES = (Rule(GROUP, ("*",), READ),)
 GUARD_RULES = (Rule("", ("configmaps",), ("get", "watch"), (CONFIG_MAP,)),)
 """What `hemostat.guard` in an application reads: its orders, by name; bound by whoever installs it."""
@@ -87,6 +97,9 @@ def manifests(action_rules: Iterable[Rule]) -> list[Json]:
         _cluster_binding(ACT),
         cluster_role(f"{ACT}-own", OWN_RULES),
         _binding(f"{ACT}-own", NAMESPACE),
+        stop.role(stop.Level.RUNS),
+        stop.binding(),
+        cluster_role("hemostat-stopper", STOPPER_RULES),
         cluster_role(TARGET_ROLE, target),
         cluster_role(LOGS_ROLE, LOGS_RULES),
         cluster_role("hemostat-viewer", VIEWER_RULES, viewer),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from hemostat.cli import audit, deciding, lesson, processes, reading, replay, restoring, runbook, shadow
+from hemostat.cli import audit, deciding, lesson, processes, reading, replay, restoring, runbook, shadow, stopping
 from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope
 from hemostat.errors import HemostatError
@@ -39,6 +39,9 @@ for _command in (
     deciding.legitimate,
     restoring.cuts,
     restoring.restore,
+    stopping.stop,
+    stopping.resume,
+    stopping.status,
     processes.observe,
     processes.act,
     processes.relay,

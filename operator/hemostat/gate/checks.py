@@ -6,6 +6,7 @@ from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibr
 from hemostat.api.incident import Advice, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
 from hemostat.api.runbook import RunbookState
+from hemostat.gate.brakes import stop_switch
 from hemostat.gate.earned import earned
 from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, CheckFunction, GateInput, Matched, Verdict
 from hemostat.gate.limits import blast_radius, budget, cooldown, one_at_a_time
@@ -162,6 +163,7 @@ def _agents(facts: GateInput, _: Matched) -> Verdict:
 
 
 CHAIN: Sequence[tuple[str, CheckFunction]] = (
+    ("StopSwitch", stop_switch),
     ("ProtectedNamespace", _namespace),
     ("IncidentOpen", _incident),
     ("RunbookLists", _runbook),

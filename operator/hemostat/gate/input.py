@@ -55,6 +55,16 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Go:
+    """What the stop switch lets `act` do."""
+
+    begin: bool
+    undo: bool
+    words: str = ""
+    """Who stopped it, why and when."""
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFacts:
     """What the live target says of itself. None: it cannot be told."""
 
@@ -71,6 +81,7 @@ class GateInput:
 
     remediation: Remediation
     plan: Plan
+    go: Go | None
     incident: Incident | None
     runbook: Runbook | None
     policies: tuple[GatePolicy, ...] | None

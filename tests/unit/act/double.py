@@ -107,6 +107,8 @@ class ApiServer:
         self.created: list[Json] = []
         self.deleted: list[tuple[str, str | None]] = []
         """(uid, precondition on the version)"""
+        self.go = {"begin", "undo"}
+        """What the stop switch lets `act` do."""
         self.calls = 0
         newest = max((int(o["metadata"].get("resourceVersion", 0)) for o in self.objects.values()), default=0)
         self._versions = itertools.count(max(100, newest + 1))  # none is ever given twice
@@ -147,6 +149,8 @@ class ApiServer:
 
     def create(self, path: str, body: Json, manager: str, *, dry_run: bool = False) -> Json:
         body = copied(body)
+        if path.endswith("selfsubjectaccessreviews"):
+            return body | {"status": {"allowed": body["spec"]["resourceAttributes"]["verb"] in self.go}}
         if path.endswith(("/events", "reviews")):
             return body
         name = f"{path}/{body['metadata']['name']}"

@@ -8,6 +8,7 @@ from tests.unit.act.double import ApiServer, Records
 from tests.unit.act.test_exactly_once import BASE, CASE, KEY, NAME, TARGET, installed, process
 from tests.unit.builders import NAMESPACE, T0, approval, condition, incident, meta, signal
 
+from hemostat.api import stop
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, Remediation
 from hemostat.clock import FakeClock
@@ -18,7 +19,7 @@ class Api(ApiServer):
     """Everybody may approve."""
 
     def create(self, path: str, body: Any, manager: str, *, dry_run: bool = False) -> Any:
-        if path.endswith("subjectaccessreviews"):
+        if path.endswith("/subjectaccessreviews"):
             return body | {"status": {"allowed": True}}
         return super().create(path, body, manager, dry_run=dry_run)
 
@@ -152,3 +153,44 @@ def test_what_the_api_server_would_refuse_is_said_in_shadow() -> None:
     case.api.json_patch = refused  # type: ignore[method-assign]
     case.steps()
     assert case.said(FINISHED)[1].endswith("a dry run was refused (Forbidden: no right to patch)")
+
+
+def test_what_is_stopped_waits_and_says_by_whom_it_was_stopped() -> None:
+    case = Case(1)
+    case.says("a", "ada")
+    case.api.go = {"undo"}
+    annotations = {"hemostat.dev/stopped-by": "eve", "hemostat.dev/stopped-reason": "black Friday"}
+    case.api.put(stop.path(), {"metadata": {"name": "hemostat-go", "annotations": annotations}})
+    case.steps(3)
+    reason, message = case.said(ADMITTED)
+    assert reason == "Held"
+    assert "Hemostat was stopped by eve: black Friday; what was done is still undone" in message
+    assert case.untouched
+    case.api.go = {"begin", "undo"}
+    assert case.steps().said(ADMITTED)[0] == "Approved"
+
+
+def test_what_was_admitted_before_the_stop_is_not_begun_after_it() -> None:
+    case = Case(1)
+    case.says("a", "ada")
+    case.steps()
+    case.api.go = set()
+    case.steps(3)
+    assert case.said(APPLIED)[0] == "Stopped"
+    assert case.untouched
+    case.api.go = {"begin", "undo"}
+    case.steps(3)
+    assert is_true(case.now().status.conditions, APPLIED)
+
+
+def test_nobody_knowing_is_a_stop() -> None:
+    case = Case(1)
+    case.says("a", "ada")
+    case.steps()
+    case.api.go = {}.keys  # type: ignore[assignment]  # asking it fails
+    case.steps(2)
+    assert case.said(APPLIED) == (
+        "Stopped",
+        "the API server does not say; it goes on after: kubectl hemostat resume",
+    )
+    assert case.untouched

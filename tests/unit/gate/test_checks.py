@@ -29,7 +29,7 @@ from hemostat.api.incident import ConversationStatus, SignalState
 from hemostat.api.remediation import GateOutcome, Plan
 from hemostat.clock import rfc3339
 from hemostat.gate.checks import CHAIN, decide
-from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, GateInput, Outcome, PastAction, TargetFacts
+from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, GateInput, Go, Outcome, PastAction, TargetFacts
 from hemostat.gate.match import matching
 from hemostat.guard.orders import CONFIG_MAP
 
@@ -46,10 +46,12 @@ PLAN = Plan(
 )
 FIRING = incident(signals=(signal(),))
 OTHER_TARGET = TARGET.model_copy(update={"uid": "uid-other"}).wire()
+GO = Go(begin=True, undo=True)
 TOLD = TargetFacts({"tier": "gold"}, {}, ())
 GOOD = GateInput(
     remediation=remediation(),
     plan=PLAN,
+    go=GO,
     incident=FIRING,
     runbook=runbook(),
     policies=(policy(),),
@@ -145,6 +147,10 @@ def looping(*, cut):
 LOOP, DOUBT = looping(cut=True), looping(cut=False)
 BOTH = incident(signals=(*DOUBT.status.signals, *LOOP.status.signals))
 TABLE = [
+    ("StopSwitch", {}, PASS),
+    ("StopSwitch", {"go": None}, HOLD),
+    ("StopSwitch", {"go": Go(begin=False, undo=True)}, HOLD),
+    ("StopSwitch", {"go": Go(begin=False, undo=False)}, HOLD),
     ("ProtectedNamespace", {}, PASS),
     ("ProtectedNamespace", {"protected": True}, DENY),
     ("ProtectedNamespace", {"protected": None}, DENY),
@@ -408,6 +414,7 @@ INPUTS = st.builds(
         calibration=st.none() | st.builds(dict, by=st.just("Model"), percent=st.integers(0, 100), outcomes=st.just(12)),
     ),
     plan=st.just(PLAN),
+    go=st.sampled_from([GO, Go(begin=False, undo=True), Go(begin=False, undo=False)]),
     incident=st.sampled_from([FIRING, QUIET, RESOLVED]),
     runbook=st.sampled_from([runbook(), runbook(state="Draft"), runbook("another")]),
     policies=POLICIES,
@@ -444,6 +451,7 @@ def test_what_cannot_be_read_never_sets_anything_free(facts, unknown):
 
 def test_the_property_is_about_every_fact_that_may_be_missing():
     assert set(OPTIONAL) == {
+        "go",
         "incident",
         "runbook",
         "policies",
