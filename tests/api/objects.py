@@ -260,6 +260,7 @@ MAXIMAL: dict[str, Json] = {
         "when": [{"schedule": "0 18 * * 5", "timeZone": "Europe/Berlin", "durationSeconds": 3600}],
         "decision": "Auto",
         "quorum": 2,
+        "refusedChannels": ["Slack"],
         "blastRadius": {"maxPodsPercent": 50, "maxReplicas": 20, "maxCallers": 7},
         "cooldownSeconds": 60,
         "budget": {"scope": "Cluster", "maxActions": 2, "windowSeconds": 600},
@@ -297,6 +298,7 @@ MAXIMAL: dict[str, Json] = {
         "approver": "admin",
         "groups": ["system:masters"],
         "reason": "not now",
+        "via": "Slack",
         "validForSeconds": 60,
     },
     "ChaosExperiment": {
@@ -437,6 +439,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
             "checks": [{"name": "Policy", "outcome": "Ask", "message": "no policy matches"}],
             "policies": ["default"],
             "quorum": 2,
+            "refusedChannels": ["Slack"],
             "time": TIME,
         },
         "approvals": ["word"],

@@ -255,6 +255,7 @@ class Reconciler:
             remediation.spec.requested_by,
             self._server_now(),  # type: ignore[arg-type]
             status.decision.quorum if status.decision is not None else 1,
+            status.decision.refused_channels if status.decision is not None else (),
         )
 
     def _revoked(self, remediation: Remediation) -> bool:
@@ -503,4 +504,5 @@ class Reconciler:
 
 def _outcomes(decision: GateDecision) -> list[tuple[str, str]]:
     """What a decision says without its live numbers, so that a look that says the same writes nothing."""
-    return [(c.name, c.outcome.value) for c in decision.checks]
+    asked = ("people", f"{decision.quorum} {' '.join(decision.refused_channels)}")
+    return [*((c.name, c.outcome.value) for c in decision.checks), asked]

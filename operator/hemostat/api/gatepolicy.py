@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hemostat.api.approval import Via
 from hemostat.api.meta import ATOMIC, SET, Conditions, Count, Label, Model, ObjectMeta, Percent, rules
 from hemostat.api.runbook import Risk
 
@@ -142,6 +143,9 @@ class Earned(Model):
 Names = Annotated[tuple[Label, ...], Field(max_length=64, json_schema_extra=SET)]
 
 
+Channels = Annotated[tuple[Via, ...], Field(max_length=2, json_schema_extra=SET)]
+
+
 class GatePolicySpec(Model):
     """Which actions it is about and what it says of them. No policy that matches: a person decides."""
 
@@ -159,6 +163,8 @@ class GatePolicySpec(Model):
     """Auto, Shadow (only said what would be done), Approve (a person decides) or Deny."""
     quorum: Annotated[int, Field(ge=1, le=8)] = 1
     """How many people must approve where a person decides; one who denies is enough to stop it."""
+    refused_channels: Channels = ()
+    """Ways by which no approval is taken: Slack, Kubectl. A denial is taken whatever way it comes."""
     blast_radius: BlastRadius = BlastRadius()
     """What an Auto action may touch at most."""
     cooldown_seconds: Annotated[int, Field(ge=0, le=604800)] = 300

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hemostat.api.gatepolicy import Channels
 from hemostat.api.incident import ConversationId
 from hemostat.api.meta import (
     ATOMIC,
@@ -198,6 +199,8 @@ class GateDecision(Model):
     """The GatePolicies that matched."""
     quorum: Annotated[int, Field(ge=1, le=8)] = 1
     """How many people must approve, where a person decides."""
+    refused_channels: Channels = ()
+    """Ways by which no approval is taken."""
     time: Time
     """When it was decided."""
 

@@ -1,10 +1,10 @@
 """What people said about a plan (pure). The API server checked it at the door; `act` checks it again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hemostat.api.approval import Approval, Word
+from hemostat.api.approval import Approval, Via, Word
 
 _NO_RIGHT = (
     "{} does not hold the verb approve, by name or by the groups that spec.groups names (all of yours belong there)"
@@ -37,6 +37,7 @@ def hear(
     requester: str,
     now: datetime,
     quorum: int = 1,
+    refused: Collection[Via] = (),
 ) -> Spoken:
     """Weigh the Approvals. One valid Deny outweighs every Approve; one person counts once, however often he approved.
 
@@ -44,10 +45,13 @@ def hear(
         (SubjectAccessReview); None or missing: could not be asked, and does not count.
     :param now: the API server's time.
     :param quorum: how many people must approve.
+    :param refused: ways by which no approval is taken.
     """
     ignored, valid = [], []
     for approval in approvals:
         why = _invalid(approval, may_approve, plan_hash, requester, now)
+        if why is None and approval.spec.decision is Word.APPROVE and approval.spec.via in refused:
+            why = f"a GatePolicy takes no approval by {approval.spec.via}"
         if why is None:
             valid.append(approval)
         else:

@@ -36,6 +36,7 @@ def decide(facts: GateInput) -> GateDecision:
         checks=tuple(checks),
         policies=tuple(p.metadata.name for p in found)[:16],
         quorum=max((p.spec.quorum for p in found), default=1),
+        refused_channels=tuple(sorted({via for p in found for via in p.spec.refused_channels})),
         time=facts.now,
     )
 

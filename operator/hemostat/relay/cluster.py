@@ -57,8 +57,9 @@ class Cluster:
         if not said:
             return ""
         may = {a.metadata.name: self.may(Person(a.spec.approver, a.spec.groups), remediation) for a in said}
-        quorum = status.decision.quorum if status.decision is not None else 1
-        return hear(said, may, status.plan_hash or "", remediation.spec.requested_by, self.server_now(), quorum).waiting
+        quorum, refused = (d.quorum, d.refused_channels) if (d := status.decision) is not None else (1, ())
+        now, requester = self.server_now(), remediation.spec.requested_by
+        return hear(said, may, status.plan_hash or "", requester, now, quorum, refused).waiting
 
     def people(self) -> tuple[dict[str, Person], list[str]]:
         """Read who is who, anew each time: a file for each, as a mounted ConfigMap has them. Raises `Refused`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hemostat.api.approval import Via
 from hemostat.api.incident import RESOLVED, Incident, Severity, SignalState
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import (
@@ -94,9 +95,12 @@ def waits(remediation: Remediation | None) -> bool:
     return not done and remediation.status.decision.outcome is GateOutcome.NEEDS_APPROVAL
 
 
-def can_be_approved_here(remediation: Remediation) -> bool:
-    """Tell whether it may be approved in Slack: by who has seen the whole of what would be changed."""
-    return waits(remediation) and remediation.status.plan is not None and fits(remediation.status.plan.diff)
+def why_not_here(remediation: Remediation) -> str:
+    """Return why it cannot be approved in Slack: whoever does must have seen the whole of what would be changed."""
+    plan, decision = remediation.status.plan, remediation.status.decision
+    if decision is not None and Via.SLACK in decision.refused_channels:
+        return "A GatePolicy takes no approval of this by Slack"
+    return "" if plan is not None and fits(plan.diff) else "Its diff does not fit here whole"
 
 
 def compose(incident: Incident, proposal: Proposal | None, snoozed: str = "") -> Message:
@@ -202,6 +206,8 @@ def _proposed(proposal: Proposal, *, over: bool) -> list[Json]:
         heard = proposal.heard or f"0 of {counted(decision.quorum, 'person').replace('persons', 'people')} approved"
         parts.append(line(bold("Approvals  "), plain(told(heard, 300))))
         parts.append(line(bold("Who may decide  "), plain(_who(proposal.deciders))))
+        if why := why_not_here(found):
+            parts.append(_elsewhere(found, why))
     return [block(*parts), *_diff(found, plan, over=over)]
 
 
@@ -223,12 +229,13 @@ def _diff(found: Remediation, plan: Plan, *, over: bool) -> list[Json]:
         return []
     if fits(plan.diff):
         return [block(preformatted(plan.diff))] if plan.diff.strip() else []
+    return [block(preformatted(beginning(plan.diff)), line(plain("and more: this is not the whole diff")))]
+
+
+def _elsewhere(found: Remediation, why: str) -> Json:
     where = f"-n {found.metadata.namespace} {found.metadata.name}"
-    parts = [preformatted(beginning(plan.diff)), line(bold("This is not the whole diff"), plain(", so it cannot be"))]
-    parts[-1]["elements"].append(plain(" approved here. See it and decide: "))
-    parts[-1]["elements"] += [code(f"kubectl hemostat explain {where}"), plain(" and ")]
-    parts[-1]["elements"].append(code(f"kubectl hemostat approve {where}"))
-    return [block(*parts)]
+    see, decide = code(f"kubectl hemostat explain {where}"), code(f"kubectl hemostat approve {where}")
+    return line(bold(why), plain(": see it and approve by "), see, plain(" and "), decide)
 
 
 def _who(deciders: Sequence[str]) -> str:
@@ -249,7 +256,7 @@ def _stands(remediation: Remediation) -> str:
 
 def _buttons(carried: Ticket, found: Remediation | None) -> list[Json]:
     value, out = carried.text(), []
-    if found is not None and can_be_approved_here(found):
+    if found is not None and waits(found) and not why_not_here(found):
         out.append(_button(Button.APPROVE, "Approve", value, "primary"))
         out[-1]["confirm"] = {
             "title": plain_text("Approve this plan?"),

@@ -10,7 +10,7 @@ from hemostat.api.identity import VIA_LABEL
 from hemostat.api.remediation import Remediation
 from hemostat.errors import Refused
 from hemostat.gate.word import advice, build, caution, check_open
-from hemostat.relay.message import can_be_approved_here
+from hemostat.relay.message import why_not_here
 from hemostat.relay.payload import Click
 from hemostat.relay.people import Person
 from hemostat.relay.ticket import Ticket
@@ -90,9 +90,9 @@ def _check_asked(found: Remediation) -> None:
     why = caution(found)
     if why is not None:
         raise Refused("NotAsked", f"Nothing was done: {why}.")
-    if not can_be_approved_here(found):
+    if said := why_not_here(found):
         where = f"-n {found.metadata.namespace} {found.metadata.name}"
-        raise Refused("TooLong", f"Its diff does not fit here whole: kubectl hemostat approve {where}")
+        raise Refused("NotHere", f"{said}: kubectl hemostat approve {where}")
 
 
 def _check_new(mine: Sequence[Approval], word: Word, now: datetime) -> None:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from tests.unit.builders import HASH, approval, at
 
-from hemostat.api.approval import Word
+from hemostat.api.approval import Via, Word
 from hemostat.gate.approvals import hear
 
 REQUESTER = "system:serviceaccount:hemostat-system:hemostat-observe"
@@ -25,6 +25,16 @@ def test_one_valid_word_is_enough():
         "go ahead",
         (),
     )
+
+
+def test_an_approval_by_a_way_that_is_refused_does_not_count_and_a_denial_does():
+    """A GatePolicy may want people to speak to the API server themselves; nobody is kept from stopping something."""
+    word, denial = approval(via="Slack"), approval("no", via="Slack", decision="Deny")
+    rights = {"word": True, "no": True}
+    refused = hear([word], rights, HASH, REQUESTER, at(1), refused=[Via.SLACK])
+    assert (refused.decision, refused.ignored) == (None, ("word: a GatePolicy takes no approval by Slack",))
+    assert hear([denial], rights, HASH, REQUESTER, at(1), refused=[Via.SLACK]).decision is Word.DENY
+    assert hear([word], rights, HASH, REQUESTER, at(1), refused=[Via.KUBECTL]).decision is Word.APPROVE
 
 
 def test_nobody_has_spoken():

@@ -526,3 +526,9 @@ def test_confidence_that_no_outcome_confirms_frees_nothing_unless_a_policy_says_
     trusted = all(p.spec.on_uncalibrated == "Allow" for p in matching(facts))
     if decide(never).outcome is GateOutcome.ALLOW and any(p.spec.min_confidence_percent for p in matching(facts)):
         assert trusted
+
+
+def test_of_several_policies_the_most_people_are_asked_and_every_refused_way_is_refused():
+    policies = (policy("a", quorum=2), policy("b", refusedChannels=["Slack"]), policy("c", actions=["scale"], quorum=5))
+    decision = decide(given_(policies=policies))
+    assert (decision.quorum, decision.refused_channels) == (2, ("Slack",))

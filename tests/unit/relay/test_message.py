@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.relay.conftest import changed, pressing, size, strings, types
 
+from hemostat.api.approval import Via
 from hemostat.api.incident import Evidence, Hypothesis, Incident, SignalStatus
 from hemostat.api.meta import set_condition
 from hemostat.api.remediation import Check, GateOutcome, Remediation
@@ -100,6 +101,13 @@ def test_a_diff_that_is_not_shown_whole_cannot_be_approved_here(incident, remedi
     message = compose(incident, Proposal(_with_diff(remediation, diff)))
     assert set(pressing(message.blocks)) == ALL - {Button.APPROVE}
     assert "kubectl hemostat approve -n shop payment-1a2b3c4d-rollback-0-1" in strings(list(message.blocks))
+
+
+def test_where_slack_is_refused_it_is_said_and_there_is_no_button(incident, remediation):
+    refused = remediation.status.decision.model_copy(update={"refused_channels": (Via.SLACK,)})
+    message = compose(incident, Proposal(changed(remediation, decision=refused)))
+    assert set(pressing(message.blocks)) == ALL - {Button.APPROVE}
+    assert "A GatePolicy takes no approval of this by Slack" in strings(list(message.blocks))
 
 
 def test_a_diff_that_fits_is_shown_to_the_letter(incident, remediation):

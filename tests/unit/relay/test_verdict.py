@@ -116,7 +116,14 @@ def test_what_the_gate_does_not_ask_cannot_be_approved_ahead(ticket, remediation
 
 def test_a_diff_that_was_not_shown_whole_cannot_be_approved_by_a_forged_button(ticket, remediation):
     long = changed(remediation, plan=remediation.status.plan.model_copy(update={"diff": "+" * 4000}))
-    assert why(Word.APPROVE, ticket, facts(long)) == "TooLong"
+    assert why(Word.APPROVE, ticket, facts(long)) == "NotHere"
+
+
+def test_what_a_policy_wants_approved_elsewhere_is_not_approved_by_a_forged_button(ticket, remediation):
+    refused = remediation.status.decision.model_copy(update={"refused_channels": (Via.SLACK,)})
+    elsewhere = changed(remediation, decision=refused)
+    assert why(Word.APPROVE, ticket, facts(elsewhere)) == "NotHere"
+    assert judge(Word.DENY, "", ticket, facts(elsewhere)).spec.decision is Word.DENY
 
 
 def click(carried, **changed):
