@@ -82,4 +82,4 @@ def _event(reason: str, message: str, same: Sequence[Mapping[str, Any]], now: da
     times = sum(event_count(dict(e)) for e in same)
     ago = duration(min(event_age(dict(e), now) for e in same))
     text = f"{named}: {reason}, {counted(times, 'time')}, last {ago} ago: {message}"
-    return Item(f"event/{reason}/{message[:200]}", EvidenceKind.EVENT, named, text)
+    return Item(f"event/{reason}/{message}", EvidenceKind.EVENT, named, text)

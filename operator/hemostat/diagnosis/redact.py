@@ -7,13 +7,14 @@ be long is possessive, what cannot is bounded.
 
 from functools import lru_cache
 
+from hemostat.diagnosis.redaction.cutoff import CUT
 from hemostat.diagnosis.redaction.formats import FORMATS, RANDOM
 from hemostat.diagnosis.redaction.marks import MARK, marked, written
 from hemostat.diagnosis.redaction.named import NAMED, SPOKEN, manifests
 from hemostat.diagnosis.redaction.personal import PERSONAL
 from hemostat.diagnosis.redaction.plain import plain
 
-RULES = (manifests, *FORMATS, *NAMED, *SPOKEN, *PERSONAL, *RANDOM)
+RULES = (manifests, *FORMATS, *NAMED, *SPOKEN, *PERSONAL, *RANDOM, *CUT)
 MAX_KNOWN = 4096
 """Texts that were redacted lately: most are seen again at every look."""
 MAX_GROWTH = 5

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hemostat.signals.agentconfig import told_value
+from hemostat.signals.rules import cut
 
 Json = dict[str, Any]
 Raw = Mapping[str, Any]
@@ -239,4 +240,4 @@ def _pick(raw: Raw, names: Sequence[str]) -> Json:
 
 
 def _cut(value: Any) -> Any:
-    return value[:MAX_TEXT] if isinstance(value, str) else value
+    return cut(value, MAX_TEXT) if isinstance(value, str) else value

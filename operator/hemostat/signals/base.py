@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hemostat.api.incident import ConversationStatus, Severity, SignalSource, SignalState, SignalStatus
 from hemostat.api.watch import SignalKind
-from hemostat.signals.rules import one_line
+from hemostat.signals.rules import cut, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def publish(seen: Observation, state: Debounced, now: datetime, severity: Severi
         name=seen.name,
         kind=seen.kind,
         source=seen.source,
-        subject=seen.subject[:256],
+        subject=cut(seen.subject, 256),
         state=state.state,
         value=decimal(seen.value),
         threshold=decimal(seen.threshold),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from string import Template
+from unicodedata import category
 
 from hemostat.api.watch import ChangePoint, Forecast, MetricSignal, SignalKind, Unusual
 
@@ -90,9 +91,13 @@ def one_line(text: str, most: int) -> str:
     """Return the text without line breaks and unprintable characters, cut to `most` characters."""
     if len(text) <= most and text.isprintable() and "  " not in text and text == text.strip():
         return text
-    kept = "".join(c if c.isprintable() else " " for c in text[: 4 * most])
-    short = " ".join(kept.split())
-    return short if len(short) <= most else short[: most - 1] + "…"
+    kept = "".join(c if c.isprintable() else "" if category(c) == "Cf" else " " for c in text[: 4 * most])
+    return cut(" ".join(kept.split()), most)
+
+
+def cut(text: str, most: int) -> str:
+    """Return the text, cut to `most` characters: the mark at its end says that what stands there may have gone on."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def quoted(text: str) -> str:

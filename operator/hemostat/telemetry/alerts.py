@@ -118,5 +118,5 @@ def _alert(item: _Item) -> Alert:
 
 def _printable(text: str) -> str:
     """Names end up in conditions, Events and logs: no line breaks, no terminal escapes."""
-    cut = text[:MAX_TEXT]
+    cut = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
     return cut if cut.isprintable() else "".join(c if c.isprintable() else " " for c in cut)

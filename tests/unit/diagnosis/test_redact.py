@@ -207,6 +207,48 @@ def test_no_canary_gets_out_from_inside_other_texts(text, canary, kind):
         assert canary not in redact(around.format(text, text)), around
 
 
+CUT_OFF = [
+    (f"pushed with ghp_{MIX}", f"ghp_{MIX[:8]}"),
+    ("signed with AKIAQ3EGQ3EGQ3EGQ3EG", "AKIAQ3EG"),
+    (f"cookie jar: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{MIX}", "eyJhbGciO"),
+    ("postgres://shop:zebra-quagga@db:5432/shop", "zebra-q"),
+    ("order of ada.lovelace+shop@example.co.uk", "ada.lovelace+shop@ex"),
+    ("card 4111 1111 1111 1111", "4111 1111"),
+    ("sms to +49 170 1234567", "170 12"),
+    ("from DE89 3704 0044 0532 0130 00", "DE89 3704"),
+    (f"loaded {MIX}{MIX}", MIX[:16]),
+]
+
+
+@pytest.mark.parametrize(("text", "canary"), CUT_OFF)
+@pytest.mark.parametrize("mark", ["…", "..."])
+def test_what_was_cut_off_is_no_less_secret(text, canary, mark):
+    """Messages are cut where they come from, long before they are redacted: at any of their letters."""
+    first = text.index(canary) + len(canary)
+    assert first < len(text)
+    for end in range(first, len(text) + 1):
+        assert canary not in redact(f"{text[:end]}{mark} (payment-1 and others)"), text[:end]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Back-off restarting failed container payment in pod payment-7d9f8b6c5-x2x4z…",
+        "dial tcp 10.96.0.10:53… and http://payment:8080… at 2026-11-22T02:04:39…",
+        'image "registry.k8s.io/payment@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b…',
+        "golang.org/x/net@v0.17…",
+        "trace 4bf92f3577b34da6a3ce929d0e0e4736... was slow",
+    ],
+)
+def test_what_was_cut_off_and_is_needed_survives(text):
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("canary", ["4111 1111 1111 1111", "+49 170 1234567"])
+def test_an_arrow_is_no_part_of_a_number(canary):
+    assert canary not in redact(f"{canary}->payment")
+
+
 def test_there_are_enough_canaries_of_every_kind():
     assert len({text for text, _, _ in CANARIES}) >= 30
     assert {kind for _, _, kind in CANARIES} == set(KINDS)
@@ -357,6 +399,11 @@ HOSTILE = [
         "\x1b[",
         "\u200b",
         "0049 ",
+        "a://b:c…",
+        "ghp_…",
+        "1 …",
+        "AB12 …",
+        "a@b.…",
     ),
 ]
 

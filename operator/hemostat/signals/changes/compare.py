@@ -11,6 +11,7 @@ from typing import Any
 from hemostat.signals.agentconfig import part_of, told_value
 from hemostat.signals.changes.noted import ChangeKind, Json, Noted, ref_of
 from hemostat.signals.changes.template import annotations, named_difference, variables
+from hemostat.signals.rules import cut
 
 
 def differences(old: Json, new: Json, managed: Sequence[Json], now: datetime) -> list[Noted]:
@@ -48,7 +49,7 @@ def _autoscaled(old: Json, new: Json) -> Iterator[Difference]:
 def _configured(old: Json, new: Json) -> Iterator[Difference]:
     said = named_difference(old.get("data") or {}, new.get("data") or {}, "key")
     if said:
-        yield ChangeKind.CONFIG, "; ".join(said)[:900], "f:data"
+        yield ChangeKind.CONFIG, cut("; ".join(said), 900), "f:data"
     yield from _agents(old.get("data") or {}, new.get("data") or {}, "key")
 
 

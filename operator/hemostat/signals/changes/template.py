@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from hemostat.clock import parse_time
+from hemostat.signals.rules import cut
 
 Json = Mapping[str, Any]
 REVISION = "deployment.kubernetes.io/revision"
@@ -56,7 +57,7 @@ def template_difference(before: Json, after: Json) -> str:
     old, new = ((t.get("spec") or {}).get("others") for t in (before, after))
     if not said and old != new:
         said.append("other settings of the pod changed")
-    return "; ".join(said)[:900] or "template changed"
+    return cut("; ".join(said), 900) or "template changed"
 
 
 def _containers(before: Json, after: Json) -> Iterator[str]:
