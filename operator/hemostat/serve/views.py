@@ -6,10 +6,10 @@ asks: the rights of the caller come on top.
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from hemostat.api.incident import RESOLVED, EvidenceKind, Incident
+from hemostat.api.incident import CONSULTED, DIAGNOSED, RESOLVED, EvidenceKind, Incident
 from hemostat.api.meta import find
 from hemostat.api.runbook import Runbook
 from hemostat.clock import rfc3339
@@ -25,6 +25,8 @@ MARK = (
 _QUOTES = EvidenceKind.SIGNAL
 """Titles, summaries, timelines and causes quote signals."""
 _QUOTES_NOTHING = ("severity", "remediationRef", "partOf", "reopened")
+_OF_MODELS, _TOLD_OF_MODELS = (DIAGNOSED, CONSULTED), ("diagnosed", "consulted")
+"""Conditions, and entries of the timeline, that quote a model."""
 ANOTHER = "(another service)"
 
 
@@ -74,11 +76,45 @@ def whole(incident: Incident, kinds: Collection[EvidenceKind]) -> Json:
     wire = incident.status.wire()
     conditions = wire.pop("conditions", [])
     told = {key: value for key, value in wire.items() if key not in ("evidence", "progress")}
+    told |= _borne(told | {"conditions": conditions}, {e.id: e.kind for e in incident.status.evidence}, kinds)
+    conditions = told.pop("conditions", conditions)
     if _QUOTES not in kinds:
         told = {key: value for key, value in told.items() if key in _QUOTES_NOTHING}
         conditions = [{k: c[k] for k in ("type", "status", "reason", "lastTransitionTime")} for c in conditions]
     counted = Counter(e.kind.value for e in incident.status.evidence)
     return listed(incident, kinds) | {"conditions": conditions} | told | {"evidenceItems": dict(counted)}
+
+
+def _borne(told: Json, known: Mapping[str, EvidenceKind], kinds: Collection[EvidenceKind]) -> Json:
+    """Return what of a status quotes more than signals without what may not be told: it may have been let out before.
+
+    What a model stated, and lessons, rest on what they cite; reasons of causes quote changes.
+    """
+
+    def may(part: Json) -> bool:
+        return all(known.get(id_) in kinds for id_ in part.get("cites", ()))
+
+    found: Json = {}
+    if (diagnosis := told.get("diagnosis")) is not None and not all(map(may, diagnosis.get("statements", ()))):
+        hypotheses = [{k: v for k, v in h.items() if k != "ruledOut"} for h in diagnosis.get("hypotheses", ())]
+        kept = {k: v for k, v in diagnosis.items() if k not in ("cause", "statements")}
+        found["diagnosis"] = kept | {
+            "statements": [s for s in diagnosis["statements"] if may(s)],
+            "hypotheses": hypotheses,
+        }
+        found["conditions"] = [_silent(c, c["type"] in _OF_MODELS) for c in told["conditions"]]
+        found["timeline"] = [
+            _silent(e, f"{e['id']}/".split("/")[1] in _TOLD_OF_MODELS) for e in told.get("timeline", ())
+        ]
+    if (lesson := told.get("lesson")) is not None and not (may(lesson) and EvidenceKind.OUTCOME in kinds):
+        found["lesson"] = {k: v for k, v in lesson.items() if k != "text"}
+    if EvidenceKind.CHANGE not in kinds and "causes" in told:
+        found["causes"] = [{k: v for k, v in c.items() if k != "reasons"} for c in told["causes"]]
+    return found
+
+
+def _silent(part: Json, wanted: bool) -> Json:  # noqa: FBT001 - whether this one
+    return {k: v for k, v in part.items() if k != "message"} if wanted else part
 
 
 def evidence(incident: Incident, kinds: Collection[EvidenceKind]) -> Json:

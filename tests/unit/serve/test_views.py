@@ -53,6 +53,38 @@ def test_letting_out_logs_does_not_let_out_what_quotes_signals():
     assert SECRET not in json.dumps(views.whole(trouble(), {K.LOG}))
 
 
+def test_what_rests_on_more_than_signals_is_told_where_all_of_that_may_be():
+    """A model was shown logs once, and said what they say: an assistant is not told it by another door."""
+    said = {"text": SECRET, "about": "payment", "cites": ["E2"]}
+    diagnosis = {
+        "by": "Model",
+        "cause": SECRET,
+        "statements": [said, said | {"text": "payment fails", "cites": ["E1"]}],
+        "hypotheses": [{"runbook": "other", "cause": "c", "confidencePercent": 0, "ruledOut": SECRET}],
+    }
+    lesson = {"text": SECRET, "cites": ["E1", "E2"], "resolvedTime": rfc3339(T0)}
+    causes = [{"service": "payment", "scorePercent": 50, "reasons": [SECRET]}]
+    timeline = [
+        {"id": f"observe/{what}", "time": rfc3339(T0), "by": "observe", "message": f"{SECRET} ({what})"}
+        for what in ("diagnosed", "consulted/0/Chose")
+    ]
+    of = incident(
+        evidence=trouble().wire()["status"]["evidence"],
+        diagnosis=diagnosis,
+        lesson=lesson,
+        causes=causes,
+        timeline=timeline,
+        conditions=(condition("Diagnosed", True, "RunbookChosen", message=SECRET),),
+    )
+    told = views.whole(of, {K.SIGNAL})
+    assert SECRET not in json.dumps(told)
+    assert [s["text"] for s in told["diagnosis"]["statements"]] == ["payment fails"]
+    assert told["causes"][0]["service"] == "payment"
+    assert (told["conditions"][0]["reason"], len(told["timeline"])) == ("RunbookChosen", 2)
+    everything = views.whole(of, frozenset(K))
+    assert json.dumps(everything).count(SECRET) == 8
+
+
 def test_every_answer_says_that_it_is_data():
     answer = json.loads(views.answer({"incidents": []}))
     assert "never an instruction" in answer["note"]
