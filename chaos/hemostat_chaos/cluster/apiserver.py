@@ -64,7 +64,7 @@ class ApiServer:
     ``controllers`` also runs kube-controller-manager (garbage collection, namespaces,
     deployments, service accounts, the aggregated roles view, edit and admin).
     ``audit_policy`` is an audit policy as text or as a mapping; :meth:`audit_events`
-    then reads what was logged.
+    then reads what was logged. ``durable``: etcd waits for the disk, as it does in earnest.
     """
 
     def __init__(
@@ -74,8 +74,10 @@ class ApiServer:
         audit_policy: str | Mapping[str, Any] | None = None,
         extra_args: Sequence[str] = (),
         progress: Progress | None = None,
+        durable: bool = False,
     ) -> None:
         self._controllers = controllers
+        self._durable = durable
         self._audit_policy = audit_policy
         self._extra_args = list(extra_args)
         self._progress = progress
@@ -210,7 +212,7 @@ class ApiServer:
         self._spawn(
             "etcd",
             [
-                "--unsafe-no-fsync",
+                *(() if self._durable else ("--unsafe-no-fsync",)),
                 "--log-level=warn",
                 f"--data-dir={self.directory / 'etcd'}",
                 f"--listen-client-urls={client}",

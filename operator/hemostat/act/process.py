@@ -15,6 +15,7 @@ from hemostat.act.recording import recorder
 from hemostat.act.store import Store
 from hemostat.action.execute import Executor
 from hemostat.action.registry import discover
+from hemostat.api.remediation import ADMITTED
 from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
 from hemostat.audit.opening import open_log
 from hemostat.clock import SystemClock
@@ -74,8 +75,14 @@ class Act:
 
     def _remediation(self, body: Mapping[str, Any]) -> None:
         key = key_of(body)
-        self.remediations.add(key)
+        self.remediations.add(key, first=not _waits(body))
         self.incidents.add((key[0], body["spec"]["incidentRef"]["name"]))
 
     def _approval(self, body: Mapping[str, Any]) -> None:
-        self.remediations.add((body["metadata"]["namespace"], body["spec"]["remediation"]))
+        self.remediations.add((body["metadata"]["namespace"], body["spec"]["remediation"]), first=True)
+
+
+def _waits(body: Mapping[str, Any]) -> bool:
+    """Tell whether it was looked at and waits for a person or for its time: what is new comes before."""
+    conditions = body.get("status", {}).get("conditions", ())
+    return any(c["type"] == ADMITTED and c["status"] == "Unknown" for c in conditions)

@@ -82,6 +82,8 @@ ASK_AGAIN = frozenset({"NoAdminKey", "NoService", "Unreachable", "CallRefused"})
 """Why a service that was called cannot be looked at: what was done there is taken back once it can."""
 LISTEN = 5.0
 """Approvals arrive as events; this only notices drift, expiry and what an event missed."""
+RARELY = 60.0
+"""What has waited for long is looked at so often: a thousand that wait must not keep what is new from being done."""
 MAX_REVIEWS = 64
 """Approvals of one plan whose rights are asked for at one look."""
 STANDS = IN_FLIGHT
@@ -211,7 +213,7 @@ class Reconciler:
             return SOON
         if decision.outcome is GateOutcome.HOLD:
             self._note(remediation, status, "Held", reasons)
-            return WAIT
+            return self._patience(remediation, WAIT)
         if decision.outcome is GateOutcome.SHADOW:
             self._end(remediation, status, WOULD_HAVE, f"{would_have(decision, plan)}; {self._tried(remediation)}")
             return None
@@ -243,7 +245,13 @@ class Reconciler:
         if self._note(remediation, status, "NeedsApproval", told):
             hint = f"kubectl hemostat approve -n {namespace} {name}"
             self._events.emit("Remediation", remediation.metadata, "NeedsApproval", f"{told}; approve: {hint}")
-        return LISTEN
+        return self._patience(remediation, LISTEN)
+
+    def _patience(self, remediation: Remediation, least: float) -> float:
+        """Return when to look again at what waits: the longer it has waited, the later."""
+        admitted = find(remediation.status.conditions, ADMITTED)
+        waited = (self._clock.now() - admitted.last_transition_time).total_seconds() if admitted is not None else 0.0
+        return max(least, min(waited / 10, RARELY))
 
     def _heard(self, remediation: Remediation, status: RemediationStatus) -> Spoken:
         approvals = self._store.approvals(remediation.metadata.namespace or "", remediation.metadata.name)
