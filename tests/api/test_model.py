@@ -18,6 +18,7 @@ from tests.api import provider
 from tests.api.frameworks import served
 from tests.api.provider import Provider
 
+from hemostat.diagnosis import model
 from hemostat.diagnosis.answer import Call, Offer
 from hemostat.diagnosis.model import MAX_ASKED, MAX_TOKENS, LiteLLM, connect
 from hemostat.diagnosis.panel.reply import Verdict, parse, schema
@@ -81,6 +82,39 @@ def test_importing_litellm_reaches_no_network_and_reads_no_env_file(tmp_path):
     )
     assert done.stdout.split() == ["anthropic", "False"]
     assert done.stderr == ""
+
+
+def test_a_model_is_asked_where_nothing_can_be_written():
+    """The pod's file system is read-only, and Python finds no directory for temporary files."""
+    one = Provider(provider.says(GOOD))
+    with served(one.application()) as url:
+        code = (
+            "import tempfile\ntempfile._candidate_tempdir_list = lambda: ['/nowhere']\n"
+            "from tests.api.test_model import PRICES, Settings, ask, connect\n"
+            "print(ask(connect(Settings(models=('openai/gpt-x',)), PRICES)).model)\n"
+            "try: tempfile.gettempdir()\nexcept FileNotFoundError: print('nowhere')\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=os.environ | {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": KEY},
+        )
+    assert done.stdout.split() == ["openai/gpt-x", "nowhere"], done.stderr
+
+
+@pytest.mark.parametrize("wrong", [ImportError("no module of it"), OSError("no space"), RuntimeError("who knows")])
+def test_what_cannot_be_imported_stops_nothing_and_is_told_whoever_asks(monkeypatch, caplog, wrong):
+    def fail():
+        raise wrong
+
+    monkeypatch.setattr(model, "_load", fail)
+    made = connect(Settings(models=("openai/gpt-x",)), PRICES)
+    with pytest.raises(Refused, match=str(wrong)) as raised:
+        ask(made)
+    assert raised.value.reason == "NotLoaded"
+    assert str(wrong) in caplog.text
 
 
 def test_a_model_that_nobody_knows_stops_the_start_and_names_the_setting():

@@ -16,24 +16,28 @@ from typing import Any
 
 from hemostat.deadline import Busy, InTime, Late
 from hemostat.diagnosis import completion
-from hemostat.diagnosis.answer import Answer, Message, Offer
+from hemostat.diagnosis.answer import Answer, Asks, Message, Offer
 from hemostat.diagnosis.fallback import Fallback
-from hemostat.diagnosis.provider import FAILED, ProviderError
+from hemostat.diagnosis.provider import FAILED, Absent, ProviderError
 from hemostat.errors import Broken
 from hemostat.settings import Settings
+from hemostat.signals.rules import one_line
 from hemostat.telemetry.prices import Prices, Usage
 
+LOG = logging.getLogger(__name__)
 MAX_ASKED = 8
 """Requests under way at once."""
 MAX_TOKENS = 4_096
 """Tokens that an answer may have."""
+MAX_WHY = 400
 _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
     "LITELLM_LOCAL_BLOG_POSTS": "True",
     "LITELLM_MODE": "PRODUCTION",
+    "LITELLM_TOKEN_EXCHANGE_CACHE_DIR": "",
 }
-"""No network at import, and no `.env` of whatever directory this is."""
+"""No network at import, no `.env` of whatever directory this is, and no tokens on a disk, which may be read-only."""
 _BOTH = frozenset({"openai", "azure"})
 """Providers that take a schema and tools in one request; of others litellm makes the schema a tool itself."""
 _REASONS = (
@@ -55,10 +59,19 @@ _REASONS = (
 """litellm's exceptions, the special before the general."""
 
 
-def connect(settings: Settings, prices: Prices) -> Fallback | None:
-    """Return what asks the models of the settings; None where there are none. Raises `Broken` for one nobody knows."""
+def connect(settings: Settings, prices: Prices) -> Asks | None:
+    """Return what asks the models of the settings; None where there are none. Raises `Broken` for one nobody knows.
+
+    Where litellm cannot be imported nobody is asked, and every question is told why: the rest goes on without models.
+    """
     if not settings.models:
         return None
+    try:
+        _load()
+    except Exception as error:  # noqa: BLE001 - a library of this size can fail at whatever the pod lacks
+        why = one_line(f"litellm cannot be imported: {type(error).__name__}: {error}", MAX_WHY)
+        LOG.error("HEMOSTAT_MODELS: no model is asked, %s", why)  # noqa: TRY400 - the trace is of litellm's own files
+        return Absent(why)
     return Fallback(settings.models, LiteLLM(settings.models, prices), time, time.sleep, random.random)
 
 

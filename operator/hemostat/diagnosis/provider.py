@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from hemostat.diagnosis.answer import Answer, Message, Offer
 from hemostat.errors import HemostatError, Refused, Retry
@@ -65,6 +65,20 @@ FAILED = "Failed"
 OPEN = "BreakerOpen"
 """The provider was not asked."""
 TRANSIENT = frozenset({"RateLimited", "Unavailable", "Timeout", "EmptyAnswer"})
+
+
+class Absent:
+    """Asks nobody: what would ask is not there. As `Asks` has it."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def ask(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any], tools: Sequence[Offer], deadline: float
+    ) -> Answer:
+        """Raise `Refused` with why."""
+        del messages, schema, tools, deadline
+        raise Refused("NotLoaded", self._why)
 
 
 class Completes(Protocol):
