@@ -189,7 +189,8 @@ class SqliteMemory:
 def _index_of(file: sqlite3.Connection, embedding: Embedding) -> Index:
     index = Index(embedding.dims)
     rows = file.execute(
-        "SELECT uid, namespace, vector FROM episodes WHERE embedding = ? AND length(vector) = ?",
+        "SELECT uid, namespace, vector FROM episodes"
+        " WHERE embedding = ? AND typeof(vector) = 'blob' AND length(vector) = ?",
         (embedding.version, embedding.dims),
     )
     for uid, namespace, vector in rows:

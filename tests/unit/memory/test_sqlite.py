@@ -179,10 +179,12 @@ def test_a_row_that_cannot_be_read_is_left_out_and_told(path, caplog):
     assert "uid-1 is left out" in caplog.text
 
 
-def test_a_vector_of_another_size_is_not_searched(path):
+@pytest.mark.parametrize("vector", ["x'0102'", "replace(hex(zeroblob(192)), '0', 'a')"])
+def test_what_is_no_vector_is_not_searched(path, vector):
+    """Of another size, or text of the same: one bit of a page tells them apart, and no check of the file does."""
     filled(path, 2).close()
     with sqlite3.connect(path) as other:
-        other.execute("UPDATE episodes SET vector = x'0102' WHERE uid = 'uid-1'")
+        other.execute(f"UPDATE episodes SET vector = {vector} WHERE uid = 'uid-1'")
     other.close()
     assert [m.episode.uid for m in SqliteMemory(path).similar(OOM, "shop", 9)] == ["uid-0"]
 
