@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 
 from hemostat.api.incident import Incident
 from hemostat.cli.text import columns, grid, words
+from hemostat.diagnosis.outcomes import given_up
 from hemostat.diagnosis.rehearsal import Played, Rehearsal
 
 _HELD = {True: ("holds", "green"), False: ("no", "red"), None: ("not known", "yellow")}
@@ -60,8 +61,16 @@ def _then(incident: Incident) -> list[RenderableType]:
     diagnosis = incident.status.diagnosis
     if diagnosis is None:
         return []
-    chose = diagnosis.runbook_ref.name if diagnosis.runbook_ref is not None else "no Runbook"
-    return [words(f"At the time {diagnosis.by} chose {chose}.", "dim")]
+    if diagnosis.runbook_ref is not None:
+        return [words(f"At the time {diagnosis.by} chose {diagnosis.runbook_ref.name}.", "dim")]
+    before = given_up(diagnosis, incident.status.evidence)
+    if before is not None:
+        believed, outcome = before
+        why_not = outcome.summary.partition(": ")[0]
+        return [
+            words(f"At the time {believed.runbook} was chosen; {why_not} ({outcome.id}), and nothing else was.", "dim")
+        ]
+    return [words(f"At the time {diagnosis.by} chose no Runbook.", "dim")]
 
 
 def _list(lines: Sequence[str]) -> RenderableType:

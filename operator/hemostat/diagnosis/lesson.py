@@ -11,7 +11,7 @@ from hemostat.api.identity import MAX_LESSON
 from hemostat.api.incident import RESOLVED, Evidence, EvidenceKind, Incident, Lesson
 from hemostat.api.meta import Condition, find, is_true
 from hemostat.api.remediation import FINISHED, Remediation
-from hemostat.diagnosis.outcomes import tried
+from hemostat.diagnosis.outcomes import given_up, tried
 from hemostat.diagnosis.redact import redact
 from hemostat.signals.rules import one_line
 from hemostat.signals.words import duration
@@ -71,7 +71,14 @@ def _cause(incident: Incident) -> str:
     ref = diagnosis.runbook_ref if diagnosis is not None else None
     chosen = next((h for h in diagnosis.hypotheses if ref and h.runbook == ref.name), None) if diagnosis else None
     if chosen is None:
-        return "Cause: not found"
+        before = given_up(diagnosis, incident.status.evidence) if diagnosis is not None else None
+        if before is None:
+            return "Cause: not found"
+        believed, outcome = before
+        why_not = outcome.summary.partition(": ")[0]
+        return _clause(
+            f"Cause: not certain, {believed.cause} (Runbook {believed.runbook}), but {why_not}", [outcome.id]
+        )
     return _clause(f"Cause: {chosen.cause} (Runbook {chosen.runbook})", chosen.cites)
 
 

@@ -203,10 +203,10 @@ def _outcomes(score: _Score, said: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _why_not(score: _Score, best: _Score | None) -> str:
+    if score.spent is not None:  # what a person said of it, or what came of it, is not lost once symptoms pass
+        return score.spent.why
     if score.absent_required:
         return f"required symptom not found: {', '.join(score.absent_required)}"[:1024]
-    if score.spent is not None:
-        return score.spent.why
     if score.weight and not score.fits:
         return f"insufficient evidence: {score.percent} % of it was found, at least {LEAST_PERCENT} % must be"
     if best is not None:

@@ -4,12 +4,13 @@ An action that was denied or in vain is ruled out in every Runbook, for this ope
 action made it worse is ruled out as a whole: its cause is not believed any more.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from hemostat.api.incident import EvidenceKind, Incident
+from hemostat.api.incident import Diagnosis, Evidence, EvidenceKind, Hypothesis, Incident
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, UNDONE, Remediation
 from hemostat.api.runbook import Parameters, Runbook
@@ -27,6 +28,9 @@ DENIED, INEFFECTIVE, WORSE = "DeniedByPerson", "Ineffective", "Worse"
 ROUNDS = frozenset({DENIED, INEFFECTIVE, WORSE})
 """Outcomes that speak against a diagnosis: each begins a round, of which there is a bounded number."""
 _SAID = {DENIED: "was denied by a person", INEFFECTIVE: "did not help", WORSE: "made it worse, and was undone"}
+
+_OF = re.compile(r"[a-z0-9-]+ of Runbook (\S+) ")
+"""How `_told` begins."""
 
 
 class Spent(NamedTuple):
@@ -92,6 +96,16 @@ def tried(incident: Incident, done: Sequence[Remediation]) -> Tried:
     mine = [r for r in done if r.spec.opening == openings(incident)]
     over = sorted((r for r in mine if _in_vain(r)), key=lambda r: (_ended(r), r.metadata.name))
     return Tried(tuple(over), all(r in over or _never_done(r) for r in mine))
+
+
+def given_up(diagnosis: Diagnosis, evidence: Sequence[Evidence]) -> tuple[Hypothesis, Evidence] | None:
+    """Return the last cause that was believed before its action was denied or in vain, and the evidence of that."""
+    by_name = {h.runbook: h for h in diagnosis.hypotheses}
+    for item in reversed([e for e in evidence if e.kind is EvidenceKind.OUTCOME]):
+        found = _OF.match(item.summary)
+        if found is not None and found[1] in by_name:
+            return by_name[found[1]], item
+    return None
 
 
 def _in_vain(remediation: Remediation) -> bool:

@@ -7,14 +7,14 @@ out of the variables, so that a symptom that asks for it is neither found nor mi
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from hemostat.api.incident import MAX_EVIDENCE, Advice, Evidence, EvidenceKind, Incident, SignalState, SignalStatus
 from hemostat.diagnosis.evidence import MAX_KEY, Change, Facts
-from hemostat.diagnosis.redact import redact
-from hemostat.signals.changes import ChangeKind
+from hemostat.diagnosis.redact import redact, told
+from hemostat.signals.changes import RECENT, ChangeKind
 from hemostat.signals.correlate import began, own
 from hemostat.signals.workload import Aspect, WorkloadState
 
@@ -88,6 +88,20 @@ def _signals(incident: Incident, lossy: list[str]) -> Iterator[SignalStatus]:
         yield signal
 
 
+def remembered(facts: Facts, evidence: Sequence[Evidence], opened: datetime) -> Facts:
+    """Return the facts with changes that evidence holds and that nothing shows any more.
+
+    Whoever undoes a rollout takes with it what the revisions told of it: it was changed all the same.
+
+    :param opened: when the trouble began, from which ages count.
+    """
+    shown = {told(c.key)[:MAX_KEY] for c in (*facts.changes, *facts.callee_changes)}
+    gone = [e for e in evidence if e.kind is EvidenceKind.CHANGE and e.key not in shown]
+    here, there, _ = _changes(gone, opened)
+    recent = [tuple(c for c in found if c.age_seconds <= RECENT.total_seconds()) for found in (here, there)]
+    return replace(facts, changes=(*facts.changes, *recent[0]), callee_changes=(*facts.callee_changes, *recent[1]))
+
+
 def _changes(
     evidence: Sequence[Evidence], opened: datetime
 ) -> tuple[tuple[Change, ...], tuple[Change, ...], tuple[str, ...]]:
@@ -96,12 +110,12 @@ def _changes(
     there: list[Change] = []
     unread: list[str] = []
     for item in (e for e in evidence if e.kind is EvidenceKind.CHANGE):
-        key, told = _CHANGE.match(item.key), _TOLD.search(item.summary)
-        if key is None or key[1] not in set(ChangeKind) or told is None:
+        key, said = _CHANGE.match(item.key), _TOLD.search(item.summary)
+        if key is None or key[1] not in set(ChangeKind) or said is None:
             unread.append(item.id)
             continue
         age = (opened - item.observed_time).total_seconds()
-        change = Change(key[1], item.subject, item.observed_time, age, item.summary[told.end() :])
+        change = Change(key[1], item.subject, item.observed_time, age, item.summary[said.end() :])
         begins = f"{key[1]} of {item.subject} " if key[1] == ChangeKind.ROLLOUT else f"{item.subject} was changed "
         callee = item.summary.removeprefix(begins).startswith("at a callee, ")
         (there if callee else here).append(change)

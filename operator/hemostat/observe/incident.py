@@ -5,7 +5,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from hemostat.api.incident import DIAGNOSED, PART_OF, WATCHED, Incident, IncidentStatus, Storm
+from hemostat.api.incident import (
+    DIAGNOSED,
+    PART_OF,
+    WATCHED,
+    Incident,
+    IncidentStatus,
+    SignalState,
+    SignalStatus,
+    Storm,
+)
 from hemostat.api.meta import LocalRef, find, is_false, is_true, set_condition
 from hemostat.api.remediation import Calibration, Remediation
 from hemostat.api.runbook import Runbook
@@ -15,6 +24,7 @@ from hemostat.diagnosis.ladders import propose_next
 from hemostat.diagnosis.matcher import EXHAUSTED, NO_RUNBOOKS, Conclusion, match, unheard
 from hemostat.diagnosis.outcomes import Tried, tried
 from hemostat.diagnosis.propose import Confidence, NothingToPropose
+from hemostat.diagnosis.recall import remembered
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
 from hemostat.observe.consultant import Consultant
@@ -116,7 +126,8 @@ class IncidentKeeper:
             status = status.model_copy(update={"evidence": append(status.evidence, known.items(), now)})
         status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)
         status = self._diagnosed(incident, status, runbooks, facts, known, now)
-        if status.part_of is None and is_true(status.conditions, DIAGNOSED) and not self._asking(incident):
+        ready = is_true(status.conditions, DIAGNOSED) and not self._asking(incident)
+        if status.part_of is None and ready and _fires(status.signals):
             status = self._proposed(incident, status, runbooks, done, now)
         if status != before.status:
             self._store.write_incident(incident, status)
@@ -164,12 +175,15 @@ class IncidentKeeper:
     ) -> IncidentStatus:
         """Choose a Runbook, and again once an outcome or a signal says something new, while nothing is at work."""
         asking, before = self._asking(incident), status.diagnosis
+        if before is not None and not asking and not _fires(own(status.signals)):
+            return status  # what stood while it fired stands: what is seen as it passes says less
         again = is_true(status.conditions, DIAGNOSED)
         anew = before is not None and known.settled and len(known.over) > before.outcomes
         if known.settled and known.rounds >= self._rounds and not asking:
             return self._worn_out(incident, status, known, now)
         if again and not (asking or anew or (known.settled and unheard(before, status.evidence))):
             return status
+        facts = remembered(facts, status.evidence, began(incident))
         conclusion = match(
             runbooks, incident.spec.target_ref.kind, facts, status.evidence, known.spent(runbooks) if known.over else {}
         )
@@ -272,6 +286,10 @@ class IncidentKeeper:
 def _may_have_any(status: IncidentStatus) -> bool:
     """Tell whether there may be Remediations: whoever has proposed none need not list them at every look."""
     return status.remediation_ref is not None or is_true(status.conditions, DIAGNOSED)
+
+
+def _fires(signals: Sequence[SignalStatus]) -> bool:
+    return any(s.state is SignalState.FIRING for s in signals)
 
 
 def _grown(old: Storm | None, new: Storm) -> bool:

@@ -114,6 +114,19 @@ def test_who_would_win_for_a_past_incident_and_why_not_the_others(file):
     assert "Runbook slow: 0 %  not chosen: required symptom not found: errors" in done.stdout
     assert "RunbookMatched: Callers see errors." in done.stdout
     assert "At the time Matcher chose bad-rollout." in done.stdout
+
+
+def test_what_was_chosen_before_a_person_denied_it_is_not_told_as_nothing(file):
+    past = next(yaml.safe_load_all(SAMPLES.read_text()))
+    status = past["status"]
+    del status["diagnosis"]["runbookRef"]
+    said = {"id": "E60", "key": "outcome/r", "kind": "Outcome", "subject": "rollback", "observedTime": T0.isoformat()}
+    status["evidence"].append(said | {"summary": "rollback of Runbook bad-rollout was denied by a person: ada: no"})
+    done = call("test", file(GOOD), "--incident", file(yaml.safe_dump(past), "past.yaml"))
+    assert (
+        "At the time bad-rollout was chosen; rollback of Runbook bad-rollout was denied by a person (E60), and nothing"
+        in " ".join(done.stdout.split())
+    )
     assert "workload.complete" in done.stdout.split("does not tell")[1]
 
 
