@@ -90,6 +90,18 @@ class Relaying:
         """Press a button and return what only who pressed it is told."""
         return self.told(self.slack.press(message, action, user, **changed))
 
+    def window(self, message: Json, action: str, user: str) -> Json:
+        """Press a button that opens a window, again if it was too late for that, and return the window."""
+
+        def opened() -> Json | None:
+            said = len(self.slack.whispers)
+            self.slack.tell(self.slack.press(message, action, user))
+            until(lambda: self.slack.views or len(self.slack.whispers) > said, SECONDS, "a window, or a word")
+            return self.slack.views[0] if self.slack.views else None
+
+        found: Json = until(opened, SECONDS, "a window")
+        return found
+
     def told(self, payload: Json) -> str:
         before = len(self.slack.whispers)
         envelope = self.slack.tell(payload)
@@ -264,8 +276,7 @@ def test_a_denial_asks_why_and_says_so(relaying: Relaying, shop: Shop) -> None:
     shop.propose()
     relaying.start()
     relaying.connected()
-    relaying.slack.tell(relaying.slack.press(root(relaying, shop), DENY, BEN))
-    view = until(lambda: relaying.slack.views, SECONDS, "a window")[0]
+    view = relaying.window(root(relaying, shop), DENY, BEN)
     (field,) = (b for b in view["blocks"] if b["type"] == "input")
     values = {field["block_id"]: {field["element"]["action_id"]: {"type": "plain_text_input", "value": "not today"}}}
     assert "Denied by ben" in relaying.told(relaying.slack.submit(view, BEN, values))
@@ -285,8 +296,7 @@ def test_explain_and_snooze(relaying: Relaying, shop: Shop) -> None:
     assert "for an hour" in relaying.click(message, SNOOZE, BEN)
     root(relaying, shop, "Nobody is reminded until")
     assert "may not decide" in relaying.click(message, SNOOZE, CARL)
-    relaying.slack.tell(relaying.slack.press(message, EXPLAIN, CARL))
-    (view,) = until(lambda: relaying.slack.views, SECONDS, "a window")
+    view = relaying.window(message, EXPLAIN, CARL)
     assert "GatePolicy ask wants a person to decide" in texts(view["blocks"])
     assert shop.approvals() == []
 
@@ -314,7 +324,7 @@ def test_a_diff_that_does_not_fit_is_not_approved_here(relaying: Relaying, shop:
     shop.propose(diff="+" + "x" * 9000)
     relaying.start()
     relaying.connected()
-    message = root(relaying, shop, "This is not the whole diff")
+    message = root(relaying, shop, "Its diff does not fit here whole")
     assert buttons(message) == {DENY, SNOOZE, EXPLAIN}
     value = next(e["value"] for b in message["blocks"] if b["type"] == "actions" for e in b["elements"])
     forged = relaying.slack.pressed(message, APPROVE, value, BEN)

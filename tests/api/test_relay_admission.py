@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import yaml
 from tests.api import objects
 from tests.api.objects import HASH_A, HASH_B
-from tests.api.support import RBAC, Cluster, eventually, refusal, rest
+from tests.api.support import RBAC, ROOT, Cluster, eventually, refusal, rest
+from typer.testing import CliRunner
 
 from hemostat.action.contract import Rule
 from hemostat.api import GROUP
 from hemostat.api.identity import NAMESPACE, PEOPLE
 from hemostat.api.rbac import people
+from hemostat.cli import main as entry
 from hemostat.kube import Kube
 from hemostat_chaos.cluster.apiserver import ApiServer
 
@@ -105,6 +108,25 @@ def test_without_the_people_nobody_is_spoken_for(cluster: Cluster, shop: str) ->
     finally:
         people_map(cluster)
         eventually(lambda: not say(cluster.relay, cluster, shop, "ann", via="Slack"), "heard again")
+
+
+# --- What is installed
+
+
+def test_the_command_prints_the_rights_for_exactly_the_people_of_the_map(cluster: Cluster, shop: str) -> None:
+    done = CliRunner().invoke(entry.app, ["people", "--kubeconfig", str(cluster.server.kubeconfig)])
+    assert done.exit_code == 0, done.output
+    assert list(yaml.safe_load_all(done.stdout)) == people(("ann", "ben", "cleo"), ("sre", "oncall", "ops"))
+    assert "U04: system:masters is a part of the system" in done.stderr
+    said = cluster.kubectl("apply", "--dry-run=server", "--server-side", "--filename=-", input=done.stdout).stdout
+    assert said.count("serverside-applied") == 2
+
+
+def test_the_manifests_are_taken(cluster: Cluster) -> None:
+    folder = str(ROOT / "operator/deploy/slack")
+    said = cluster.kubectl("apply", "--dry-run=server", "--server-side", "--force-conflicts", "-k", folder)
+    assert "deployment.apps/hemostat-relay" in said.stdout
+    assert "Warning" not in said.stderr
 
 
 # --- Constrained impersonation

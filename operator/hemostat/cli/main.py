@@ -5,7 +5,19 @@ from pathlib import Path
 
 import typer
 
-from hemostat.cli import audit, deciding, lesson, processes, reading, replay, restoring, runbook, shadow, stopping
+from hemostat.cli import (
+    audit,
+    deciding,
+    lesson,
+    people,
+    processes,
+    reading,
+    replay,
+    restoring,
+    runbook,
+    shadow,
+    stopping,
+)
 from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope
 from hemostat.errors import HemostatError
@@ -42,6 +54,7 @@ for _command in (
     stopping.stop,
     stopping.resume,
     stopping.status,
+    people.people,
     processes.observe,
     processes.act,
     processes.relay,
