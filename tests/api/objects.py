@@ -265,6 +265,8 @@ MAXIMAL: dict[str, Json] = {
         "cooldownSeconds": 60,
         "budget": {"scope": "Cluster", "maxActions": 2, "windowSeconds": 600},
         "minConfidencePercent": 70,
+        "humanEditSeconds": 60,
+        "humanEdits": "Any",
         "earned": {"minOutcomes": 20, "minHealedPercent": 85},
         "onUncalibrated": "Allow",
         "onTelemetryAlone": "AllowTimeLimited",

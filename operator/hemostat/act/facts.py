@@ -1,6 +1,7 @@
 """Gathers what plans and gate checks may know, by `act`'s own eyes: API server and Prometheus (shell)."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hemostat.act.store import MANAGER, Store
@@ -16,8 +17,9 @@ from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.gate.earned import outcomes_of
-from hemostat.gate.input import GateInput, Go, PastAction
+from hemostat.gate.input import GateInput, Go, PastAction, Room
 from hemostat.gate.past import past_actions
+from hemostat.gate.room import added, fits_in_quotas, fits_on_nodes
 from hemostat.gate.target import told_by
 from hemostat.guard.orders import CONFIG_MAP
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
@@ -25,6 +27,10 @@ from hemostat.signals.confirm import confirms
 from hemostat.signals.presets import Target, mounted, rules_of
 from hemostat.signals.workload import pod_troubles
 from hemostat.telemetry.prometheus import Prometheus
+
+LOG = logging.getLogger(__name__)
+MAX_PODS = 20_000
+"""Pods of all namespaces that are read for one decision."""
 
 
 class Facts:
@@ -113,9 +119,10 @@ class Facts:
             policies=policies,
             protected=self._protected(namespace),
             target=told_by(live),
+            room=self._room(namespace, live, plan),
             ready_pods=int(live.get("status", {}).get("readyReplicas", 0)),
             corroboration=self.corroboration(namespace, incident, live),
-            past=past_actions(done, remediation.metadata.uid) if done is not None else None,
+            past=self._past(namespace, remediation, done),
             elsewhere=self._elsewhere(namespace, policies),
             outcomes=outcomes_of(done, remediation) if done is not None else None,
             now=self._clock.now(),
@@ -196,6 +203,35 @@ class Facts:
             return self._store.remediations(namespace)
         except (HemostatError, ValueError):
             return None
+
+    def _past(
+        self, namespace: str, remediation: Remediation, done: Sequence[Remediation] | None
+    ) -> tuple[PastAction, ...] | None:
+        try:
+            watches = self._store.watches(namespace)
+        except (HemostatError, ValueError):
+            return None
+        return past_actions(done, remediation.metadata.uid, watches) if done is not None else None
+
+    def _room(self, namespace: str, live: Json, plan: Plan) -> Room:
+        """Look for room where replicas are added; what may not be read is unknown."""
+        more = added(live, plan.replicas_after)
+        if not more:
+            return Room(more)
+        quota, nodes = None, None
+        try:
+            quota = fits_in_quotas(live, self._kube.list(path_of("v1", "ResourceQuota", namespace, "")))
+            nodes = fits_on_nodes(live, self._kube.each(path_of("v1", "Node", None, "")), self._pods())
+        except (HemostatError, KeyError, TypeError, ValueError, AttributeError) as error:
+            LOG.info("whether there is room for more cannot be told: %s", error)
+        return Room(more, quota, nodes)
+
+    def _pods(self) -> Iterator[Json]:
+        """Yield the pods of all namespaces. Raises `Refused` (TooMany): a decision must not read without end."""
+        for number, pod in enumerate(self._kube.each(path_of("v1", "Pod", None, ""))):
+            if number >= MAX_PODS:
+                raise Refused("TooMany", f"there are more than {MAX_PODS} pods")
+            yield pod
 
     def _elsewhere(self, namespace: str, policies: Sequence[GatePolicy] | None) -> tuple[PastAction, ...] | None:
         """Read what was done in other namespaces, if a policy counts that too: it may be much."""

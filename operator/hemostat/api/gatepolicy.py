@@ -81,6 +81,15 @@ class Selector(Model):
     """What else is asked of its labels."""
 
 
+class HumanEdits(StrEnum):
+    """Which edits of the target by people count."""
+
+    SINCE_TROUBLE = "SinceTrouble"
+    """Those after the trouble began: somebody is at work on it. What was edited before may be what caused it."""
+    ANY = "Any"
+    """Those before too: what a person has just rolled out is not rolled back without one."""
+
+
 class BlastRadius(Model):
     """The most that one action may touch. Beyond it a person decides."""
 
@@ -171,6 +180,10 @@ class GatePolicySpec(Model):
     """How long the same target is left alone after an unattended action."""
     budget: Budget = Budget()
     """How often it may be automatic."""
+    human_edit_seconds: Annotated[int, Field(ge=0, le=604800)] = 900
+    """How long after an edit of the target by a person, or a tool that is no known controller, a person decides."""
+    human_edits: HumanEdits = HumanEdits.SINCE_TROUBLE
+    """Which edits count: SinceTrouble or Any."""
     min_confidence_percent: Percent = 50
     """Below this confidence a person decides: the diagnosis' own, and what that was worth in the past."""
     earned: Earned | None = None

@@ -14,6 +14,7 @@ from hemostat.api.identity import (
     OBSERVE,
     PEOPLE_ROLE,
     RELAY,
+    ROOM_ROLE,
     TARGET_ROLE,
 )
 from hemostat.guard.orders import CONFIG_MAP
@@ -65,8 +66,10 @@ OWN_RULES = (
     Rule(stop.RBAC, ("roles",), ("get",), (stop.GO,)),
 )
 """What `act` has in Hemostat's own namespace alone."""
-TARGET_RULES = (Rule("apps", ("deployments",), ("get",)), Rule("", ("pods",), ("list",)))
+TARGET_RULES = (Rule("apps", ("deployments",), ("get",)), Rule("", ("pods", "resourcequotas"), ("list",)))
 """What `act` reads of any target; the actions' own rules come on top."""
+ROOM_RULES = (Rule("", ("nodes", "pods"), ("list",)),)
+"""What `act` may be let see everywhere, by a ClusterRoleBinding: whether nodes have room for more pods."""
 LOGS_RULES = (Rule("", ("pods/log",), ("get",)),)
 """What a namespace may let `observe` read on top, by a RoleBinding: what its pods log."""
 APPROVER_RULES = (
@@ -101,6 +104,7 @@ def manifests(action_rules: Iterable[Rule]) -> list[Json]:
         stop.binding(),
         cluster_role("hemostat-stopper", STOPPER_RULES),
         cluster_role(TARGET_ROLE, target),
+        cluster_role(ROOM_ROLE, ROOM_RULES),
         cluster_role(LOGS_ROLE, LOGS_RULES),
         cluster_role("hemostat-viewer", VIEWER_RULES, viewer),
         cluster_role("hemostat-approver", (*VIEWER_RULES, *APPROVER_RULES)),

@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from hemostat.cli import (
+    acknowledging,
     audit,
     deciding,
     lesson,
@@ -49,6 +50,7 @@ for _command in (
     deciding.approve,
     deciding.deny,
     deciding.legitimate,
+    acknowledging.acknowledge,
     restoring.cuts,
     restoring.restore,
     stopping.stop,

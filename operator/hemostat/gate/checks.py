@@ -6,11 +6,12 @@ from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibr
 from hemostat.api.incident import Advice, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
 from hemostat.api.runbook import RunbookState
-from hemostat.gate.brakes import stop_switch
+from hemostat.gate.brakes import acknowledged, callers_at_work, forbidden, human_edit, stop_switch
 from hemostat.gate.earned import earned
 from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, CheckFunction, GateInput, Matched, Verdict
 from hemostat.gate.limits import blast_radius, budget, cooldown, one_at_a_time
 from hemostat.gate.match import matching
+from hemostat.gate.room import room_for_more
 from hemostat.gate.times import in_force
 from hemostat.signals.correlate import is_over
 
@@ -166,6 +167,7 @@ def _agents(facts: GateInput, _: Matched) -> Verdict:
 CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("StopSwitch", stop_switch),
     ("ProtectedNamespace", _namespace),
+    ("Forbidden", forbidden),
     ("IncidentOpen", _incident),
     ("RunbookLists", _runbook),
     ("Policy", _policy),
@@ -176,7 +178,11 @@ CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("Reversible", _reversible),
     ("Corroboration", _corroboration),
     ("Agents", _agents),
+    ("RoomForMore", room_for_more),
+    ("HumanEdit", human_edit),
+    ("Acknowledged", acknowledged),
     ("OneAtATime", one_at_a_time),
+    ("CallersAtWork", callers_at_work),
     ("Cooldown", cooldown),
     ("Budget", budget),
 )

@@ -31,6 +31,10 @@ class PastAction:
     """Whether no person approved it."""
     conversations: frozenset[str] = frozenset()
     """The only conversations of agents that it touches; empty: it touches more than those."""
+    settled: bool = False
+    """Whether it was verified to have healed: it may still be there for a time."""
+    services: frozenset[str] = frozenset()
+    """Names of its target, in the API server and in traces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,16 @@ class Go:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How many more pods there is room for. None: it cannot be told."""
+
+    added: int | None
+    """How many the plan adds; the others are asked for only where it adds some."""
+    quota: int | None = None
+    nodes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFacts:
     """What the live target says of itself. None: it cannot be told."""
 
@@ -89,6 +103,7 @@ class GateInput:
     protected: bool | None
     """Whether the namespace is one that Hemostat must not touch."""
     target: TargetFacts
+    room: Room
     ready_pods: int | None
     corroboration: str | None
     """What the API server or Prometheus itself says of the trouble; None when neither confirms it."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from hemostat.action.effects import conversations_of
 from hemostat.api.gatepolicy import Scope
+from hemostat.api.incident import Callers
 from hemostat.clock import rfc3339
 from hemostat.gate.input import ASK, HOLD, PASS, GateInput, Matched, PastAction, Verdict
 
@@ -35,14 +36,22 @@ def blast_radius(facts: GateInput, found: Matched) -> Verdict:
 
 
 def _callers(facts: GateInput, most: int) -> Verdict:
-    """Who is served by the target, by the word of `observe`: it may only tighten, for telemetry may be forged."""
-    known = facts.incident.status.callers if facts.incident is not None else None
+    known, why = callers_known(facts)
     if known is None:
-        return ASK, f"traces do not tell how many services call the target; at most {most} may"
-    if abs(facts.now - known.observed_time) > CALLERS_FRESH:
-        return ASK, f"how many services call the target was last told at {rfc3339(known.observed_time)[:19]}Z"
+        return ASK, f"{why}; at most {most} services may call the target"
     said = f"{known.total} services call the target, by the word of telemetry"
     return (ASK, f"{said}, more than {most}") if known.total > most else (PASS, f"; {said}")
+
+
+def callers_known(facts: GateInput) -> tuple[Callers | None, str]:
+    """Return who is served by the target, by the word of `observe`, or why that is not known. It may only tighten, for
+    telemetry may be forged."""
+    known = facts.incident.status.callers if facts.incident is not None else None
+    if known is None:
+        return None, "traces do not tell who calls it"
+    if abs(facts.now - known.observed_time) > CALLERS_FRESH:
+        return None, f"who calls it was last told at {rfc3339(known.observed_time)[:19]}Z"
+    return known, ""
 
 
 def one_at_a_time(facts: GateInput, _: Matched) -> Verdict:

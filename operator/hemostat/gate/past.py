@@ -5,26 +5,37 @@ from datetime import datetime
 
 from hemostat.action.effects import conversations_of
 from hemostat.api.meta import find, is_true
-from hemostat.api.remediation import ADMITTED, FINISHED, UNATTENDED, Remediation
+from hemostat.api.remediation import ADMITTED, FINISHED, UNATTENDED, VERIFIED, Remediation
+from hemostat.api.watch import Watch
 from hemostat.gate.input import PastAction
 
 
-def past_actions(remediations: Iterable[Remediation], but: str = "") -> tuple[PastAction, ...]:
+def past_actions(
+    remediations: Iterable[Remediation], but: str = "", watches: Iterable[Watch] = ()
+) -> tuple[PastAction, ...]:
     """Return those that were admitted; the others have done nothing, and will not unless they are.
 
     :param but: uid of the one that is decided about.
+    :param watches: of the same namespace; they say what workloads are called in traces.
     """
+    names: dict[tuple[str, str], set[str]] = {}
+    for watch in watches:
+        target = watch.spec.target
+        names.setdefault((target.kind, target.name), set()).add(watch.spec.service or target.name)
     return tuple(
         PastAction(
             name=r.metadata.name,
             target_uid=r.spec.target_ref.uid,
             time=_acted(r),
             finished=is_true(r.status.conditions, FINISHED),
+            settled=is_true(r.status.conditions, VERIFIED),
+            services=frozenset({target.name, *names.get((target.kind, target.name), ())}),
             unattended=bool(admitted and admitted.reason == UNATTENDED),
             conversations=conversations_of(r.status.plan.forward) if r.status.plan is not None else frozenset(),
         )
         for r in remediations
         if r.metadata.uid != but and is_true(r.status.conditions, ADMITTED)
+        for target in [r.spec.target_ref]
         for admitted in [find(r.status.conditions, ADMITTED)]
     )
 

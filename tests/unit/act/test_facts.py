@@ -16,10 +16,14 @@ from tests.unit.builders import (
     template,
     watch,
 )
+from tests.unit.gate.test_checks import PLAN
 
 from hemostat.act.facts import Facts
 from hemostat.act.store import Store
-from hemostat.errors import Retry
+from hemostat.api.remediation import Plan
+from hemostat.errors import Refused, Retry
+from hemostat.gate.input import Room
+from hemostat.gate.room import MANY
 from hemostat.telemetry.sample import Answer, Series
 
 SIGNALS = [{"name": "errors", "metric": {"query": "q", "above": "5"}}]
@@ -131,3 +135,33 @@ def test_what_cannot_be_counted_is_unknown_and_not_nothing(monkeypatch):
     monkeypatch.setattr("hemostat.act.store.MAX_ALL", 2)
     assert everywhere("a", "b") is not None
     assert everywhere("a", "b", "c") is None, "a decision must not read without end"
+
+
+SCALED = Plan.model_validate(PLAN.model_dump() | {"replicas_after": 5})
+
+
+def room(plan, **readable):
+    """Return what `act` knows of room; what it may not list is Forbidden."""
+
+    def read(path, **_):
+        kind = path.rsplit("/", 1)[1]
+        if kind not in readable:
+            raise Refused("Forbidden", f"may not list {kind}")
+        return iter(readable[kind])
+
+    facts = Facts(SimpleNamespace(list=lambda path: list(read(path)), each=read), None, None, None)
+    return facts._room(NAMESPACE, deployment(), plan)
+
+
+def test_room_is_asked_for_only_where_replicas_are_added():
+    assert room(PLAN) == Room(0)
+    assert room(SCALED) == Room(2)
+    assert room(SCALED, resourcequotas=[]) == Room(2, MANY)
+    nodes = [{"metadata": {"name": "n"}, "status": {"conditions": [], "allocatable": {}}}]
+    assert room(SCALED, resourcequotas=[], nodes=nodes, pods=[]) == Room(2, MANY, 0)
+
+
+def test_pods_without_end_are_not_read(monkeypatch):
+    monkeypatch.setattr("hemostat.act.facts.MAX_PODS", 3)
+    assert room(SCALED, resourcequotas=[], nodes=[], pods=[{}] * 3).nodes == 0
+    assert room(SCALED, resourcequotas=[], nodes=[], pods=[{}] * 4).nodes is None

@@ -29,7 +29,20 @@ from hemostat.api.incident import ConversationStatus, SignalState
 from hemostat.api.remediation import GateOutcome, Plan
 from hemostat.clock import rfc3339
 from hemostat.gate.checks import CHAIN, decide
-from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, GateInput, Go, Outcome, PastAction, TargetFacts
+from hemostat.gate.input import (
+    ASK,
+    DENY,
+    HOLD,
+    PASS,
+    SHADOW,
+    Edit,
+    GateInput,
+    Go,
+    Outcome,
+    PastAction,
+    Room,
+    TargetFacts,
+)
 from hemostat.gate.match import matching
 from hemostat.guard.orders import CONFIG_MAP
 
@@ -57,6 +70,7 @@ GOOD = GateInput(
     policies=(policy(),),
     protected=False,
     target=TOLD,
+    room=Room(0),
     ready_pods=3,
     corroboration="the API server confirms it",
     past=(),
@@ -68,6 +82,18 @@ GOOD = GateInput(
 
 def given_(**changed):
     return replace(GOOD, **changed)
+
+
+def working(*services, settled=False):
+    return PastAction("other", "uid-elsewhere", T0, False, True, frozenset(), settled, frozenset(services))
+
+
+def edited(when, manager="kubectl"):
+    return {"target": replace(TOLD, edits=(Edit(manager, at(when)),))}
+
+
+def annotated(**said):
+    return {"target": replace(TOLD, annotations={f"hemostat.dev/{key}": value for key, value in said.items()})}
 
 
 def past(name="before", *, target="uid-payment", when=-10.0, finished=True, unattended=True, conversations=()):
@@ -108,6 +134,9 @@ def healed(number, failed=0):
 
 TRIED = {"policies": (policy(earned={"minOutcomes": 10, "minHealedPercent": 75}),)}
 MORE = policy("b", earned={"minOutcomes": 13})
+TAKEN = FIRING.model_copy(
+    update={"metadata": FIRING.metadata.model_copy(update={"annotations": {"hemostat.dev/acknowledged-by": "eve"}})}
+)
 GOLD = {"selector": {"matchLabels": {"tier": "gold"}}}
 SILVER = {"selector": {"matchLabels": {"tier": "silver"}}}
 NAMELESS = {"target": TargetFacts(None, None, None)}
@@ -266,7 +295,46 @@ TABLE = [
     ("Agents", {"plan": HELD, "incident": DOUBT}, ASK),
     ("Agents", {"plan": HELD, "incident": BOTH}, PASS),  # the plan is about the sure one alone
     ("Agents", {"incident": DOUBT}, PASS),
+    ("Forbidden", {}, PASS),
+    ("Forbidden", {"target": replace(TOLD, annotations=None)}, ASK),
+    ("Forbidden", annotated(rollback="forbidden"), DENY),
+    ("Forbidden", annotated(rollback=" Forbidden "), DENY),
+    ("Forbidden", annotated(all="forbidden"), DENY),
+    ("Forbidden", annotated(all="allowed", rollback="forbidden"), DENY),
+    ("Forbidden", annotated(scale="forbidden"), PASS),
+    ("Forbidden", annotated(rollback="not on Fridays"), ASK),
+    ("Forbidden", annotated(rollback=""), ASK),
+    ("RoomForMore", {}, PASS),
+    ("RoomForMore", {"room": Room(None, 9, 9)}, ASK),
+    ("RoomForMore", {"room": Room(2, 2, 2)}, PASS),
+    ("RoomForMore", {"room": Room(2, 1, 9)}, ASK),
+    ("RoomForMore", {"room": Room(2, 9, 1)}, ASK),
+    ("RoomForMore", {"room": Room(2, None, 9)}, ASK),
+    ("RoomForMore", {"room": Room(2, 9, None)}, ASK),
+    ("HumanEdit", {}, PASS),
+    ("HumanEdit", {"target": replace(TOLD, edits=None)}, ASK),
+    ("HumanEdit", {**edited(60), "now": at(90)}, ASK),
+    ("HumanEdit", {**edited(60), "now": at(961)}, PASS),
+    ("HumanEdit", {**edited(-60), "now": at(90)}, PASS),  # that may be what caused it
+    ("HumanEdit", {**edited(-60), "now": at(90), "policies": (policy(humanEdits="Any"),)}, ASK),
+    ("HumanEdit", {**edited(-60), "now": at(90), "incident": None}, ASK),
+    ("HumanEdit", {**edited(60), "now": at(90), "policies": (policy(humanEditSeconds=0),)}, PASS),
+    ("HumanEdit", {**edited(60), "now": at(90), "policies": (policy(humanEditSeconds=0), policy("b"))}, ASK),
+    ("HumanEdit", {**edited(3600), "now": at(90)}, ASK),  # whose clock is wrong?
+    ("Acknowledged", {}, PASS),
+    ("Acknowledged", {"incident": None}, PASS),
+    ("Acknowledged", {"incident": TAKEN}, ASK),
     ("OneAtATime", {}, PASS),
+    ("CallersAtWork", {}, PASS),
+    ("CallersAtWork", {"past": None}, HOLD),
+    ("CallersAtWork", {"past": (working("web"),)}, ASK),
+    ("CallersAtWork", {"past": (working("web"),), "incident": called(1)}, HOLD),
+    ("CallersAtWork", {"past": (working("db"),), "incident": called(1)}, PASS),
+    ("CallersAtWork", {"past": (working("db"),), "incident": called(99)}, HOLD),  # not all of them are named
+    ("CallersAtWork", {"past": (working("db"),), "incident": called(1, when=-301)}, ASK),
+    ("CallersAtWork", {"past": (working("web", settled=True),), "incident": called(1)}, PASS),
+    ("CallersAtWork", {"past": (past(target="uid-elsewhere"),), "incident": called(1)}, PASS),
+    ("CallersAtWork", {"past": (past(finished=False),)}, PASS),  # that is the target itself
     ("OneAtATime", {"past": None}, HOLD),
     ("OneAtATime", {"past": (past(finished=False),)}, HOLD),
     ("OneAtATime", {"past": (past(when=None, finished=False),)}, HOLD),
@@ -418,6 +486,7 @@ INPUTS = st.builds(
     incident=st.sampled_from([FIRING, QUIET, RESOLVED]),
     runbook=st.sampled_from([runbook(), runbook(state="Draft"), runbook("another")]),
     policies=POLICIES,
+    room=st.builds(Room, *(st.none() | st.integers(0, 3) for _ in range(3))),
     protected=st.booleans(),
     target=st.sampled_from(
         [TargetFacts({"tier": "gold"}, {}, ()), TargetFacts({}, {}, ()), TargetFacts(None, None, None)]

@@ -1,0 +1,138 @@
+"""How many more pods of a workload there is room for, by quotas and by nodes (pure).
+
+An estimate of what the scheduler will find: sums of what pods request, and no priorities or topology. Where the pods
+state more than that (affinity), or what is needed cannot be read, nothing is claimed.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from hemostat.gate.input import ASK, PASS, GateInput, Matched, Verdict
+from hemostat.signals.workload.surroundings import amount
+
+Json = Mapping[str, Any]
+Needs = Mapping[str, Decimal]
+"""What one pod requests: cpu, memory, ephemeral-storage, pods."""
+MANY = 1_000_000
+"""Nothing limits it."""
+_REQUESTED = ("cpu", "memory", "ephemeral-storage")
+_KEEPS_AWAY = frozenset({"NoSchedule", "NoExecute"})
+
+
+def added(live: Json, replicas_after: int) -> int | None:
+    """Return how many replicas a plan adds; None where it cannot be told how many there are to be."""
+    now = live.get("spec", {}).get("replicas", 1)
+    return max(0, replicas_after - now) if isinstance(now, int) else None
+
+
+def needed(live: Json, kind: str = "requests") -> Needs | None:
+    """Return what one pod of the template requests, or is limited to; None where that cannot be read.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers
+    """
+    spec = live.get("spec", {}).get("template", {}).get("spec", {})
+    init = spec.get("initContainers") or ()
+    sidecars = [c for c in init if c.get("restartPolicy") == "Always"]
+    out = {"pods": Decimal(1)}
+    for name in _REQUESTED:
+        running = [_of(c, name, kind) for c in (*(spec.get("containers") or ()), *sidecars)]
+        first = [_of(c, name, kind) for c in init]
+        if any(value is None for value in (*running, *first)):
+            return None
+        total = sum((v for v in running if v is not None), Decimal(0))
+        out[name] = max([total, *(v for v in first if v is not None)])
+    return out
+
+
+def _of(container: Json, name: str, kind: str) -> Decimal | None:
+    resources = container.get("resources") or {}
+    limit = (resources.get("limits") or {}).get(name, "0")
+    return amount((resources.get(kind) or {}).get(name, limit))
+
+
+def fits_in_quotas(live: Json, quotas: Iterable[Json]) -> int | None:
+    """Return how many more such pods the namespace's ResourceQuotas leave room for; None where one cannot be read.
+
+    Limits are taken for what is requested where they are counted: a pod that states none is refused there.
+    """
+    needs, most = needed(live), MANY
+    if needs is None:
+        return None
+    for quota in quotas:
+        status = quota.get("status", {})
+        for counted, hard in (status.get("hard") or {}).items():
+            name = counted.removeprefix("requests.").removeprefix("limits.").removeprefix("count/")
+            if name not in needs:
+                continue
+            limit, used = amount(hard), amount((status.get("used") or {}).get(counted, "x"))
+            if limit is None or used is None:
+                return None
+            each = needs[name]
+            most = min(most, max(0, int((limit - used) / each)) if each else 0)
+    return most
+
+
+def fits_on_nodes(live: Json, nodes: Iterable[Json], pods: Iterable[Json]) -> int | None:
+    """Return for how many more such pods nodes have room; None where that cannot be told.
+
+    :param pods: of all namespaces.
+    """
+    needs, spec = needed(live), live.get("spec", {}).get("template", {}).get("spec", {})
+    if needs is None or _is_choosy(spec):
+        return None
+    left = {n["metadata"]["name"]: _allocatable(n) for n in nodes if _takes(n, spec.get("nodeSelector") or {})}
+    for pod in pods:
+        free = left.get(pod.get("spec", {}).get("nodeName", ""))
+        if free is None or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+            continue
+        used = needed({"spec": {"template": pod}})
+        if used is None:
+            return None
+        for name, value in used.items():
+            free[name] = free.get(name, Decimal(0)) - value
+    return sum(_places(needs, free) for free in left.values())
+
+
+def _is_choosy(spec: Json) -> bool:
+    """Tell whether the pods want or shun certain nodes in ways that sums do not show."""
+    affinity = spec.get("affinity") or {}
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    spread = (c.get("whenUnsatisfiable") == "DoNotSchedule" for c in spec.get("topologySpreadConstraints") or ())
+    return any(required in (part or {}) for part in affinity.values()) or any(spread)
+
+
+def _takes(node: Json, selector: Mapping[str, str]) -> bool:
+    """Tell whether it is ready and takes pods that tolerate nothing."""
+    spec, labels = node.get("spec", {}), node.get("metadata", {}).get("labels") or {}
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in node.get("status", {}).get("conditions") or ())
+    tainted = any(t.get("effect") in _KEEPS_AWAY for t in spec.get("taints") or ())
+    return ready and not tainted and not spec.get("unschedulable") and selector.items() <= labels.items()
+
+
+def _allocatable(node: Json) -> dict[str, Decimal]:
+    told = (node.get("status", {}).get("allocatable") or {}).items()
+    return {name: found for name, value in told if (found := amount(value)) is not None}
+
+
+def _places(needs: Needs, free: Mapping[str, Decimal]) -> int:
+    """Return how many fit; what a node does not tell it does not have."""
+    return min(max(0, int(free.get(name, Decimal(0)) / each)) for name, each in needs.items() if each)
+
+
+def room_for_more(facts: GateInput, _: Matched) -> Verdict:
+    """Whether what is added can run: pods that are refused or wait for a node heal nothing."""
+    more = facts.room.added
+    if more is None:
+        return ASK, "it cannot be told how many replicas are added"
+    if not more:
+        return PASS, "it adds no replicas"
+    if facts.room.quota is None:
+        return ASK, "the ResourceQuotas of the namespace could not be read"
+    if facts.room.quota < more:
+        return ASK, f"it adds {more} replicas, and ResourceQuotas leave room for {facts.room.quota}"
+    if facts.room.nodes is None:
+        return ASK, "what nodes have room for cannot be told (bind ClusterRole hemostat-act-room, see README)"
+    if facts.room.nodes < more:
+        return ASK, f"it adds {more} replicas, and nodes have room for {facts.room.nodes}"
+    return PASS, f"it adds {more} replicas; nodes have room for {min(facts.room.nodes, facts.room.quota)}"
