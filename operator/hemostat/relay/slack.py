@@ -205,6 +205,6 @@ def _pause(headers: Any) -> float:
     given = next((v for k, v in dict(headers or {}).items() if str(k).lower() == "retry-after"), "")
     text: Any = given[0] if isinstance(given, list) and given else given
     try:
-        return min(max(float(text), 1.0), MAX_PAUSE)
+        return min(max(1.0, float(text)), MAX_PAUSE)  # in this order "nan" is 1
     except (TypeError, ValueError):
         return 30.0
