@@ -213,7 +213,8 @@ def _container_status(container: Raw) -> Json:
 
 def _event(raw: Raw) -> Json:
     names = ("reason", "message", "type", "count", "firstTimestamp", "lastTimestamp", "eventTime", "series")
-    return _pick(raw, names) | {"involvedObject": _pick(raw.get("involvedObject") or {}, ("kind", "name", "uid"))}
+    about = _pick(raw.get("involvedObject") or {}, ("kind", "name", "uid", "fieldPath"))
+    return _pick(raw, names) | {"involvedObject": about}
 
 
 def _config_map(raw: Raw) -> Json:

@@ -1,11 +1,11 @@
 """Containers that cannot start or do not stay up (pure). Reasons are the kubelet's container status reasons."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from hemostat.clock import parse_time
-from hemostat.signals.workload.scene import Aspect, Json, Trouble, age, short
+from hemostat.signals.workload.scene import Aspect, Json, Trouble, age, event_age, short
 
 IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName"})
 CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -19,13 +19,22 @@ TIMES_LAST = 2.0
 """A loop is over once the container has run so many times as long as it last did: until then it may end again."""
 LOOPS = 2
 """So many ends are a loop. The kubelet reports the second one as an end, and calls it a back-off only later."""
+TERMINATED = frozenset({0, 137, 143})
+"""Exit codes after SIGTERM: it heard it and ended, was killed after the grace period, or took no notice of it."""
+PROBES = ("Liveness", "Startup")
+"""The kubelet restarts a container whose probe of these fails; a readiness probe only takes its traffic away."""
+SAME_TIME_SECONDS = 2.0
 
 
-def container_troubles(pod: Json, now: datetime) -> Iterator[Trouble]:
-    """Yield what is wrong with a pod's containers."""
+def container_troubles(pod: Json, now: datetime, unhealthy: Sequence[Json] = ()) -> Iterator[Trouble]:
+    """Yield what is wrong with a pod's containers.
+
+    :param unhealthy: the Events of reason Unhealthy about this pod.
+    """
     over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
     for container, stays in _statuses(pod):
-        found = _waiting(container) or _ended(container, now, over=over, stays=stays)
+        probe = _probe_that_kills(container, unhealthy, now)
+        found = _waiting(container, probe) or _ended(container, now, probe, over=over, stays=stays)
         if found is not None:
             aspect, label, words = found
             yield Trouble(aspect, pod["metadata"]["name"], f"container {container.get('name', '')} {words}", label)
@@ -47,7 +56,7 @@ Found = tuple[Aspect, str, str]
 """Aspect, the kubelet's word for it, and what to say."""
 
 
-def _waiting(container: Json) -> Found | None:
+def _waiting(container: Json, probe: str = "") -> Found | None:
     waiting: Mapping[str, Any] = (container.get("state") or {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), short(waiting.get("message"))
     if reason in IMAGE:
@@ -59,12 +68,13 @@ def _waiting(container: Json) -> Found | None:
     killed = _killed(container)
     if killed.get("reason") == "OOMKilled":
         return Aspect.OOM_KILLED, "", _oom(container)
-    return _loop(container, killed)
+    return _loop(container, killed, probe)
 
 
-def _ended(container: Json, now: datetime, *, over: bool, stays: bool) -> Found | None:
+def _ended(container: Json, now: datetime, probe: str, *, over: bool, stays: bool) -> Found | None:
     """Judge how it last ended.
 
+    :param probe: the probe for which the kubelet ended it, if it did.
     :param over: the whole pod has ended, so that the kubelet starts no container of it again.
     :param stays: it is meant to run for ever, so that no end is a good one.
     """
@@ -76,7 +86,7 @@ def _ended(container: Json, now: datetime, *, over: bool, stays: bool) -> Found 
     loops = often and (recent or not (over or _runs_steadily(container, killed, now)))
     if killed.get("reason") == "OOMKilled" and (loops or recent or not container.get("ready")):
         return Aspect.OOM_KILLED, "", _oom(container)
-    return _loop(container, killed) if loops else None
+    return _loop(container, killed, probe) if loops else None
 
 
 def _runs_steadily(container: Json, killed: Mapping[str, Any], now: datetime) -> bool:
@@ -110,14 +120,43 @@ def _oom(container: Json) -> str:
     return f"was killed for lack of memory, {_restarts(container)}; raise its memory limit or find what grows"
 
 
-def _loop(container: Json, killed: Mapping[str, Any]) -> Found:
-    """Kubernetes calls it a crash loop whatever the exit code is; a person looks elsewhere when it is 0."""
+def _loop(container: Json, killed: Mapping[str, Any], probe: str) -> Found:
+    """Kubernetes calls it a crash loop whatever the exit code is; a person looks elsewhere when it is 0, or killed."""
     code, often = killed.get("exitCode"), _restarts(container)
+    if probe:
+        words = f"see what it answers, and what the {probe} probe asks of it and when (kubectl describe pod)"
+        said = f"is killed by the kubelet again and again, for its {probe} probe fails (exit code {code}), {often}"
+        return Aspect.CRASH_LOOP, "", f"{said}; {words}"
     if code == 0:
         words = "this is no crash, its program ends by itself; let it run on, or make it a Job"
         return Aspect.CRASH_LOOP, "", f"ends again and again with exit code 0, {often}: {words}"
     said = f"exit code {code}, " if code is not None else ""
     return Aspect.CRASH_LOOP, "", f"crashes again and again, {said}{often}; read kubectl logs --previous"
+
+
+def _probe_that_kills(container: Json, unhealthy: Sequence[Json], now: datetime) -> str:
+    """Return `liveness` or `startup` if the kubelet ended the container because that probe failed; else nothing.
+
+    Killing itself is an Event of type Normal, of which none are read. Failures are seen in some other run of the
+    container than the last too: kubelets tell the 26th and all that follow only every few minutes.
+    """
+    killed = _killed(container)
+    if killed.get("exitCode") not in TERMINATED or killed.get("reason") == "OOMKilled":
+        return ""
+    end = age(killed.get("finishedAt"), now)
+    for event in unhealthy:
+        word = (event.get("message") or "").partition(" ")[0]
+        path = event.get("involvedObject", {}).get("fieldPath") or ""
+        mine = not path or path.endswith(f"{{{container.get('name', '')}}}")
+        began = age(event.get("firstTimestamp") or event.get("eventTime"), now)
+        if (
+            mine
+            and word in PROBES
+            and began + SAME_TIME_SECONDS >= end
+            and event_age(event, now) - end <= STEADY_SECONDS
+        ):
+            return word.lower()
+    return ""
 
 
 def _restarts(container: Json) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 from hemostat.clock import parse_time
 from hemostat.signals.workload.containers import container_troubles
@@ -25,16 +26,25 @@ LIVENESS_FAILURES = 3
 
 def pod_aspects(scene: Scene, now: datetime) -> Iterator[Trouble]:
     """Yield what is wrong with the target's pods."""
-    usual = _usual_start(scene)
+    usual, unhealthy = _usual_start(scene), _unhealthy(scene)
     for pod in scene.pods:
         if pod["metadata"].get("deletionTimestamp"):
             continue
-        yield from container_troubles(pod, now)
+        yield from container_troubles(pod, now, unhealthy.get(pod["metadata"].get("uid"), ()))
         yield from _evicted(pod, now)
     for pod in scene.live_pods():
         yield from _unplaced(pod)
         yield from _not_ready(pod, usual, now)
     yield from _told_by_events(scene, usual, now)
+
+
+def _unhealthy(scene: Scene) -> dict[Any, list[Json]]:
+    """Return what Events say of failed probes, by the pod's uid."""
+    found: dict[Any, list[Json]] = {}
+    for event in scene.events:
+        if event.get("reason") == "Unhealthy":
+            found.setdefault(event.get("involvedObject", {}).get("uid"), []).append(event)
+    return found
 
 
 def _evicted(pod: Json, now: datetime) -> Iterator[Trouble]:

@@ -3,6 +3,7 @@
 import pytest
 from tests.unit.builders import T0, at, deployment, ended, event, pending_pod, pod, running_pod, since
 
+from hemostat.observe.trim import trim
 from hemostat.signals.workload import WAITING_TROUBLE, Aspect, Scene, pod_troubles, troubles
 
 
@@ -154,6 +155,56 @@ def test_a_program_that_ends_by_itself_is_not_said_to_crash():
         assert trouble.words.startswith("container app ends again and again with exit code 0, restarted more than once")
         assert "this is no crash" in trouble.words
         assert trouble.aspect is Aspect.CRASH_LOOP
+
+
+@pytest.mark.parametrize("probe", ["liveness", "startup"])
+@pytest.mark.parametrize(("reason", "code"), [("Completed", 0), ("Error", 137), ("Error", 143)])
+def test_what_the_kubelet_kills_for_a_probe_is_neither_said_to_crash_nor_to_end_by_itself(reason, code, probe):
+    """It was told to be a program that ends by itself, which ought to be a Job."""
+    killed = ended(reason, code, -30, lasted=40)
+    failed = event("Unhealthy", f"{probe.capitalize()} probe failed: HTTP 500", seen=-60, count=9)
+    failed["involvedObject"]["fieldPath"] = "spec.containers{app}"
+    failed = trim("Event", failed)
+    assert failed["involvedObject"]["fieldPath"], "else every container of the pod is meant"
+    for found in (
+        running_pod(ready=False, restarts=3, state={"waiting": {"reason": "CrashLoopBackOff"}}, last=killed),
+        running_pod(restarts=3, started=-5, last=killed),
+        running_pod(ready=False, restarts=2, state=killed),
+    ):
+        (trouble,) = [t for t in troubles(Scene(deployment(), pods=[found], events=[failed]), T0) if "app" in t.words]
+        assert trouble.aspect is Aspect.CRASH_LOOP
+        assert trouble.words.startswith(
+            f"container app is killed by the kubelet again and again, for its {probe} probe fails (exit code {code})"
+        )
+        assert "by itself" not in trouble.words
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (event("Unhealthy", "Readiness probe failed: HTTP 503"), "it takes traffic away and kills nothing"),
+        (event("Unhealthy", "Liveness probe failed", "uid-payment-b"), "of another pod"),
+        (event("Unhealthy", "Liveness probe failed", seen=-2000), "long before this run"),
+        (event("Unhealthy", "Liveness probe failed") | {"firstTimestamp": since(-9)}, "it began after the last end"),
+        (
+            event("Unhealthy", "Liveness probe failed")
+            | {"involvedObject": {"uid": "uid-payment-a", "fieldPath": "spec.containers{proxy}"}},
+            "of another container",
+        ),
+    ],
+)
+def test_a_probe_that_did_not_kill_it_is_not_blamed(said, why):
+    last = ended("Completed", 0, -30)
+    found = running_pod(ready=False, restarts=3, state={"waiting": {"reason": "CrashLoopBackOff"}}, last=last)
+    (trouble, *_) = troubles(Scene(deployment(), pods=[found], events=[said]), T0)
+    assert "this is no crash, its program ends by itself" in trouble.words, why
+
+
+def test_a_crash_with_an_error_of_its_own_is_a_crash_whatever_the_probe_said():
+    crashed = running_pod(ready=False, restarts=3, state=ended("Error", 1, -30, lasted=40))
+    failed = event("Unhealthy", "Liveness probe failed: connection refused", seen=-31)
+    (trouble, *_) = troubles(Scene(deployment(), pods=[crashed], events=[failed]), T0)
+    assert "crashes again and again, exit code 1" in trouble.words
 
 
 def test_what_is_meant_to_end_may_end_again_and_again():
