@@ -4,9 +4,9 @@ incidents of its namespace, and nobody else's; and what of that is gathered with
 Nothing that a model writes becomes a path or a query: it picks names out of what is there (shell).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -163,9 +163,13 @@ class Lookups:
 
     def _logs(self, incident: Incident, asked: WhichLog) -> Sequence[Item]:
         namespace, ref = incident.metadata.namespace or "", incident.spec.target_ref
-        pods = {p["metadata"]["name"] for p in self._store.scene(namespace, ref).pods}
+        pods = {p["metadata"]["name"]: p for p in self._store.scene(namespace, ref).pods}
         if asked.pod not in pods:
-            raise Refused("NoSuchPod", f"{asked.pod!r} is no pod of the target; there are {_some(pods)}")
+            raise Refused("NoSuchPod", f"{asked.pod!r} is no pod of the target; there are {_some(set(pods))}")
+        containers = _containers(pods[asked.pod])
+        if asked.container and asked.container not in containers:
+            said = f"{asked.pod} has no container {asked.container!r}; there are {_some(containers)}"
+            raise Refused("NoSuchContainer", said)
         path = path_of("v1", "Pod", namespace, asked.pod, "log")
         query = {"sinceSeconds": str(LOG_SECONDS), "tailLines": "2000", "limitBytes": str(MAX_LOG_BYTES)}
         query |= {"container": asked.container, "previous": "true" if asked.previous else "", "timestamps": "true"}
@@ -216,6 +220,11 @@ class Lookups:
         if watch is None:
             raise Refused("NoWatch", f"Watch {incident.spec.watch_ref.name} is gone")
         return watch
+
+
+def _containers(pod: Mapping[str, Any]) -> set[str]:
+    found = (pod["status"].get(s) or () for s in ("initContainerStatuses", "containerStatuses"))
+    return {c["name"] for statuses in found for c in statuses}
 
 
 def _some(names: set[str]) -> str:

@@ -34,7 +34,7 @@ class Api:
 
     def text(self, path, most, **query):
         self.asked.append((path, query))
-        if query.get("container") == "secret":
+        if query.get("container") == "app":
             raise Refused("Forbidden", "observe may not get pods/log: bind the ClusterRole hemostat-observe-logs")
         return LOG
 
@@ -101,6 +101,13 @@ def test_a_log_is_told_as_templates_without_secrets(looked_up):
     assert (query["previous"], query["limitBytes"]) == ("true", str(512 * 1024))
 
 
+@pytest.mark.parametrize("named", ["secret", "app&follow=true", "../app", "APP"])
+def test_only_the_pod_s_own_containers_can_be_asked_about(looked_up, named):
+    said = looked_up("logs", f'{{"pod": "payment-a", "container": "{named}", "previous": false}}')
+    assert said == f"it cannot be looked up: payment-a has no container '{named}'; there are app"
+    assert looked_up.api.asked == []
+
+
 @pytest.mark.parametrize("named", ["payment-b", "../../kube-system/pods/x", "payment-a/log?container=x#", ""])
 def test_only_the_target_s_own_pods_have_logs(looked_up, named):
     said = looked_up("logs", f'{{"pod": "{named}", "container": "", "previous": false}}')
@@ -109,7 +116,7 @@ def test_only_the_target_s_own_pods_have_logs(looked_up, named):
 
 
 def test_logs_that_may_not_be_read_say_what_to_bind(looked_up):
-    said = looked_up("logs", '{"pod": "payment-a", "container": "secret", "previous": false}')
+    said = looked_up("logs", '{"pod": "payment-a", "container": "app", "previous": false}')
     assert "bind the ClusterRole hemostat-observe-logs" in said
 
 
