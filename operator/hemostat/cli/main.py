@@ -9,6 +9,7 @@ from hemostat.cli import (
     acknowledging,
     audit,
     deciding,
+    gate,
     lesson,
     people,
     processes,
@@ -46,7 +47,7 @@ for _command in (
     reading.incidents,
     reading.show,
     reading.watch,
-    reading.explain,
+    gate.explain,
     deciding.approve,
     deciding.deny,
     deciding.legitimate,
@@ -64,6 +65,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(audit.app)
+app.add_typer(gate.app)
 app.add_typer(lesson.app)
 app.add_typer(replay.app)
 app.add_typer(runbook.app)

@@ -1,4 +1,4 @@
-"""The commands that only read: incidents, show, watch, explain."""
+"""The commands that only read: incidents, show, watch."""
 
 import sys
 import time
@@ -10,7 +10,6 @@ from hemostat.cli.options import Context, Format, Kubeconfig, Namespace
 from hemostat.cli.session import Scope, Session
 
 IncidentName = Annotated[str, typer.Argument(metavar="INCIDENT", help="Name of the Incident.")]
-RemediationName = Annotated[str, typer.Argument(metavar="REMEDIATION", help="Name of the Remediation.")]
 
 
 def incidents(
@@ -91,22 +90,6 @@ def watch(
         why = f": {ended.trouble}" if ended.trouble else ""
         print(f"error: {incident} is not resolved after {timeout_seconds:g} s of waiting{why}", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def explain(
-    ctx: typer.Context,
-    remediation: RemediationName,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-) -> None:
-    """Explain a remediation: what it would do and what each check of the gate says of it."""
-    from hemostat.cli.render_explanation import page
-    from hemostat.cli.text import emit
-
-    session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
-    found = session.remediation(remediation)
-    emit(page(found, session.approvals()))
 
 
 def dump(items: list[dict[str, Any]], output: Format) -> None:

@@ -5,23 +5,68 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 
 from hemostat.api.approval import Approval
-from hemostat.api.remediation import Remediation
+from hemostat.api.gatepolicy import GatePolicy
+from hemostat.api.meta import find, is_true
+from hemostat.api.remediation import ADMITTED, FINISHED, CheckOutcome, GateOutcome, Remediation
 from hemostat.cli import render_remediation
 from hemostat.cli.text import columns, outcome, words
 from hemostat.cli.timeline import waiting_for_a_person
 
 
-def page(remediation: Remediation, approvals: Sequence[Approval]) -> RenderableType:
-    """Return the plan, the gate's chain, what people said, and what can be done now."""
+def page(
+    remediation: Remediation, approvals: Sequence[Approval], policies: Sequence[tuple[GatePolicy, str]] | None = None
+) -> RenderableType:
+    """Return the plan, the gate's chain, which policies count, what people said, and what is to be done now.
+
+    :param policies: all GatePolicies, each with why it does not count, or an empty text; None: they may not be read.
+    """
     parts: list[RenderableType] = [plan_and_gate(remediation)]
-    name, namespace = remediation.metadata.name, remediation.metadata.namespace
+    if policies is not None:
+        parts += [words(""), _policies(policies)]
     start = remediation.status.decision.time if remediation.status.decision else None
-    mine = [a for a in approvals if a.spec.remediation == name]
+    mine = [a for a in approvals if a.spec.remediation == remediation.metadata.name]
     if mine and start is not None:
         parts += [words("Approvals", "bold"), render_remediation.said(mine, remediation, start)]
+    return Group(*parts, words(""), words(f"Now: {what_next(remediation)}", "yellow"))
+
+
+def _policies(policies: Sequence[tuple[GatePolicy, str]]) -> RenderableType:
+    if not policies:
+        return words("There is no GatePolicy: a person decides everything.", "yellow")
+    table = columns("GATEPOLICY", "DECISION", "COUNTS NOW", "BECAUSE")
+    for policy, why_not in sorted(policies, key=lambda p: (bool(p[1]), p[0].metadata.name)):
+        counts = words("no", "dim") if why_not else words("yes", "green")
+        table.add_row(words(policy.metadata.name), words(policy.spec.decision), counts, words(why_not or "it matches"))
+    return table
+
+
+def what_next(remediation: Remediation) -> str:
+    """Say what follows by itself, or what a person must do."""
+    conditions, decision = remediation.status.conditions, remediation.status.decision
+    name, namespace = remediation.metadata.name, remediation.metadata.namespace
+    finished = find(conditions, FINISHED)
+    if finished is not None and is_true(conditions, FINISHED):
+        return f"nothing; it ended as {finished.reason}. {_AFTER.get(finished.reason, '')}".strip()
     if waiting_for_a_person(remediation):
-        parts.append(words(f"Decide: kubectl hemostat approve {name} -n {namespace}", "yellow"))
-    return Group(*parts)
+        people = f"{decision.quorum} people approve" if decision and decision.quorum > 1 else "a person decides"
+        return f"it waits until {people}: kubectl hemostat approve {name} -n {namespace}"
+    if decision is None:
+        return "the gate looks at it in a moment"
+    if is_true(conditions, ADMITTED):
+        waiting = next((c for c in conditions if c.reason in ("Stopped", "Forbidden")), None)
+        return f"it was admitted; {waiting.message}" if waiting is not None else "it was admitted and goes on by itself"
+    if decision.outcome is GateOutcome.HOLD:
+        holding = ", ".join(c.name for c in decision.checks if c.outcome is CheckOutcome.HOLD)
+        return f"it waits for {holding} and is asked again by itself; nobody can approve it meanwhile"
+    return "it goes on by itself"
+
+
+_AFTER = {
+    "Denied": "What the checks above deny has to be changed before anything like it is done.",
+    "Drifted": "What it was planned on has changed: a new Remediation with a new plan asks again, if trouble goes on.",
+    "WouldHave": "A GatePolicy is in shadow: do yourself what seems right (kubectl hemostat shadow report).",
+    "DeniedByPerson": "Another action is proposed if the Runbook has one, else a person must look.",
+}
 
 
 def plan_and_gate(remediation: Remediation) -> RenderableType:

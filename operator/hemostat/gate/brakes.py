@@ -62,6 +62,8 @@ def callers_at_work(facts: GateInput, _: Matched) -> Verdict:
     """Whether something is being done to a caller of the target: nobody could tell what then helped."""
     if facts.past is None:
         return HOLD, "earlier actions could not be read"
+    if facts.plan.hold_seconds is not None and not facts.plan.replaced_pods:
+        return PASS, "it takes no pod away and ends by itself"
     uid = facts.remediation.spec.target_ref.uid
     others = [p for p in facts.past if not (p.finished or p.settled) and p.target_uid != uid and not p.conversations]
     if not others:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from hemostat.api.gatepolicy import GatePolicy, Operator, Requirement, Selector
 from hemostat.api.runbook import Risk
+from hemostat.clock import rfc3339
 from hemostat.gate.input import GateInput, Matched
-from hemostat.gate.times import in_force
+from hemostat.gate.times import in_force, next_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,12 @@ def why_not(policy: GatePolicy, about: About, now: datetime) -> str:
     if about.labels is not None and not selects(spec.selector, about.labels):
         return "its selector does not match the labels of the target"
     force = in_force(spec, now)
-    return "" if force.counts else str(force) or "it is not in force now"
+    return "" if force.counts else str(force) or _not_now(policy, now)
+
+
+def _not_now(policy: GatePolicy, now: datetime) -> str:
+    begins = next_open(policy.spec, now)
+    return "it is not in force now" + (f", but from {rfc3339(begins)[:16]}Z on" if begins is not None else "")
 
 
 def selects(selector: Selector, labels: Mapping[str, str]) -> bool:

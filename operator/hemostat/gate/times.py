@@ -62,6 +62,18 @@ def open_until(window: Window, now: datetime) -> datetime | None:
     return ends if now < ends else None
 
 
+def next_open(spec: GatePolicySpec, now: datetime) -> datetime | None:
+    """Return when a policy that is not in force is so next; None for one that never is, or whose times are unclear."""
+    begins = []
+    for window in spec.when:
+        try:
+            zone = ZoneInfo(window.time_zone)
+            begins.append(next(CronSim(window.schedule, now.astimezone(zone).replace(fold=0))).astimezone(UTC))
+        except (ZoneInfoNotFoundError, ValueError, OSError, CronSimError, StopIteration):
+            continue
+    return min(begins, default=None)
+
+
 @lru_cache(maxsize=4096)
 def _begins(window: Window, now: datetime) -> datetime | None:
     """Return when it began last, not after now: a whole minute, so that it is worked out once a minute."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 import yaml
+from tests.unit.builders import runbook
 from typer.testing import CliRunner
 
 from hemostat.api.incident import Incident
@@ -89,7 +90,21 @@ def test_no_incidents_is_said_on_stderr(kube):
 
 def test_show_and_explain(kube):
     assert "Timeline (seconds since opening)" in call("show", "payment-1a2b3c4d").stdout
-    assert "Together: NeedsApproval" in call("explain", "payment-1a2b3c4d-rollback-0-1").stdout
+    for command in (["explain"], ["gate", "explain"]):
+        assert "Together: NeedsApproval" in call(*command, "payment-1a2b3c4d-rollback-0-1").stdout
+
+
+def test_explain_names_the_policies_where_they_can_be_read(kube, raw):
+    spec = {"selector": {"matchLabels": {"tier": "gold"}}, "decision": "Auto"}
+    kube.objects["gatepolicies/gold"] = {"kind": "GatePolicy", "metadata": {"name": "gold"}, "spec": spec}
+    assert "gold" not in call("explain", "payment-1a2b3c4d-rollback-0-1").stdout, "the Runbook cannot be read"
+    kube.objects["runbooks/bad-rollout"] = {"metadata": {"name": "bad-rollout"}, "spec": runbook().spec.wire()}
+    live = {"metadata": {"name": "payment", "labels": {"tier": "silver"}}}
+    kube.objects["deployments/payment"] = live
+    said = " ".join(call("explain", "payment-1a2b3c4d-rollback-0-1").stdout.split())
+    assert "gold Auto no its selector does not match the labels of the target" in said
+    live["metadata"]["labels"]["tier"] = "gold"
+    assert "gold Auto yes it matches" in " ".join(call("explain", "payment-1a2b3c4d-rollback-0-1").stdout.split())
 
 
 def test_what_does_not_exist_names_what_does(kube):

@@ -1,10 +1,11 @@
 from datetime import timedelta
 
 import pytest
+from tests.unit.builders import a_condition, policy
 
 from hemostat.api.incident import Advice, Cause, Conversation, ConversationStatus, Reopening, SignalState, Storm
 from hemostat.api.meta import LocalRef, TargetRef, set_condition
-from hemostat.api.remediation import Remediation
+from hemostat.api.remediation import CheckOutcome, GateOutcome, Remediation
 from hemostat.cli import render_explanation, render_incident, render_incidents
 
 
@@ -67,7 +68,35 @@ def test_explain_tells_every_check_and_what_to_do(remediation, approval, plain):
     assert (
         "Together: NeedsApproval (a person must approve or deny it; GatePolicies that match: approve-rollbacks)" in text
     )
-    assert "Decide: kubectl hemostat approve" in text
+    assert "Now: it waits until a person decides: kubectl hemostat approve" in text
+
+
+def test_explain_tells_which_policies_count_and_why_others_do_not(remediation, plain):
+    pairs = [(policy("gold"), "its selector does not match the labels of the target"), (policy("ask"), "")]
+    lines = plain(render_explanation.page(remediation, [], pairs)).splitlines()
+    table = lines[next(i for i, line in enumerate(lines) if line.startswith("GATEPOLICY")) :]
+    assert table[1].split() == ["ask", "Auto", "yes", "it", "matches"]
+    assert table[2].endswith("no           its selector does not match the labels of the target")
+    assert "There is no GatePolicy" in plain(render_explanation.page(remediation, [], []))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "outcome", "said"),
+    [
+        ([], "Hold", "it waits for Policy and is asked again by itself; nobody can approve it meanwhile"),
+        ([a_condition("Admitted")], "Allow", "it was admitted and goes on by itself"),
+        ([a_condition("Admitted"), a_condition("Applied", "Unknown", "Stopped")], "Allow", "it was admitted; "),
+        ([a_condition("Finished", reason="WouldHave")], "Shadow", "nothing; it ended as WouldHave. A GatePolicy is in"),
+        ([a_condition("Finished", reason="Healed")], "Allow", "nothing; it ended as Healed."),
+        ([a_condition("Planned")], None, "the gate looks at it in a moment"),
+    ],
+)
+def test_what_is_to_be_done_next_is_said(remediation, conditions, outcome, said):
+    decision = remediation.status.decision
+    checks = tuple(c.model_copy(update={"name": "Policy", "outcome": CheckOutcome.HOLD}) for c in decision.checks[:1])
+    changed = decision.model_copy(update={"outcome": GateOutcome(outcome), "checks": checks}) if outcome else None
+    status = remediation.status.model_copy(update={"conditions": tuple(conditions), "decision": changed})
+    assert render_explanation.what_next(remediation.model_copy(update={"status": status})).startswith(said)
 
 
 def test_explain_before_the_gate_has_looked(remediation, plain):

@@ -149,6 +149,7 @@ TWO = tuple(past(f"p{i}", target="uid-elsewhere", when=-60) for i in range(2))
 PLANNED = {"action": "scale", "parameters": [{"name": "factorPercent", "value": "200"}]}
 
 HELD = PLAN.model_copy(update={"hold_seconds": 60})
+HELD_ALONE = HELD.model_copy(update={"replaced_pods": 0})
 GUARDS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP, "uid": "uid-map"}}
 ORDER = json.dumps({"order": "Halt", "conversation": "c1", "until": 1, "reason": "loop"})
 CUTS = HELD.model_copy(update={"forward": effect(GUARDS, (add("/data/uid-0", ORDER),))})
@@ -329,6 +330,8 @@ TABLE = [
     ("CallersAtWork", {"past": None}, HOLD),
     ("CallersAtWork", {"past": (working("web"),)}, ASK),
     ("CallersAtWork", {"past": (working("web"),), "incident": called(1)}, HOLD),
+    ("CallersAtWork", {"past": (working("web"),), "incident": called(1), "plan": HELD}, HOLD),
+    ("CallersAtWork", {"past": (working("web"),), "plan": HELD_ALONE}, PASS),
     ("CallersAtWork", {"past": (working("db"),), "incident": called(1)}, PASS),
     ("CallersAtWork", {"past": (working("db"),), "incident": called(99)}, HOLD),  # not all of them are named
     ("CallersAtWork", {"past": (working("db"),), "incident": called(1, when=-301)}, ASK),

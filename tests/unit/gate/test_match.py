@@ -7,6 +7,7 @@ from hemostat.api.gatepolicy import Selector
 from hemostat.api.runbook import Risk
 from hemostat.gate.match import About, selects, why_not
 
+NIGHTLY = {"schedule": "0 3 * * *", "durationSeconds": 60}
 LABELS = {"tier": "gold", "team": ""}
 
 
@@ -46,7 +47,10 @@ def test_a_selector_means_what_it_means_elsewhere(selector, meant):
         ({"actions": ["scale"]}, "it is about action scale"),
         ({"risks": ["High"]}, "it is about risk High, and this is Low"),
         ({"selector": {"matchLabels": {"tier": "silver"}}}, "its selector does not match the labels of the target"),
-        ({"when": [{"schedule": "0 3 * * *", "durationSeconds": 60}]}, "it is not in force now"),
+        (
+            {"when": [{"schedule": "0 3 * * *", "durationSeconds": 60}]},
+            "it is not in force now, but from 2026-03-02T03:00Z on",
+        ),
     ],
 )
 def test_a_policy_that_does_not_count_says_why(spec, said):

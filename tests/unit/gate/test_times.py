@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hemostat.api.gatepolicy import Window
-from hemostat.gate.times import open_until
+from hemostat.api.gatepolicy import GatePolicySpec, Window
+from hemostat.gate.times import next_open, open_until
 
 HOUR = 3600
 
@@ -107,3 +107,18 @@ def test_what_is_no_schedule_is_told_so(schedule: str) -> None:
 def test_what_is_no_zone_is_told_so(zone: str) -> None:
     with pytest.raises(ValueError, match="no time zone"):
         open_until(window("0 0 * * *", zone), at("2026-01-01T00:00:00"))
+
+
+@pytest.mark.parametrize(
+    ("schedules", "begins"),
+    [
+        (["0 18 * * 5"], "2026-01-09T17:00:00"),
+        (["0 18 * * 5", "0 7 * * *"], "2026-01-06T06:00:00"),
+        (["nonsense so to say", "0 18 * * 5"], "2026-01-09T17:00:00"),
+        (["0 0 30 2 *"], None),
+        ([], None),
+    ],
+)
+def test_when_a_policy_is_in_force_next(schedules: list[str], begins: str | None) -> None:
+    spec = GatePolicySpec(when=tuple(window(s) for s in schedules))
+    assert next_open(spec, at("2026-01-05T12:00:00")) == (at(begins) if begins else None)
