@@ -82,7 +82,7 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
         "reqps",
         "{{provider}} {{outcome}}",
     ),
-    ("Providers of models left alone", f"sum by (provider)({name(m.MODEL_BREAKER_OPEN)})", "short", "{{provider}}"),
+    ("Models left alone", f"max by (model)({name(m.MODEL_BREAKER_OPEN)})", "short", "{{model}}"),
     (
         "Requests to models, 95th percentile",
         f"histogram_quantile(0.95, sum by (le, provider)(rate({name(m.MODEL_SECONDS)}_bucket[5m])))",

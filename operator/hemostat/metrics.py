@@ -121,8 +121,8 @@ MODEL_SECONDS = Histogram(
 )
 MODEL_BREAKER_OPEN = Gauge(
     "hemostat_model_breaker_open",
-    "1 while a provider of models is left alone because it failed repeatedly",
-    ["provider"],
+    "1 while a model is left alone because it failed repeatedly",
+    ["provider", "model"],
     registry=REGISTRY,
 )
 MODEL_TOKENS = Counter(

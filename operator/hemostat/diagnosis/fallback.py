@@ -1,68 +1,26 @@
 """Asks the models of a list, one after the other, until one answers: retries, breakers and the deadline (shell).
 
-A provider that fails five times in a row is left alone for half a minute (Nygard, Release It!, 2nd edition, chapter
-5). What passes is tried again after a random while, which grows ("full jitter": Brooker, Exponential Backoff And
+What passes is tried again after a random while, which grows ("full jitter": Brooker, Exponential Backoff And
 Jitter, AWS 2015), or after what `Retry-After` says.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, reduce
-from threading import Lock
 from typing import Any
 
-import pybreaker
-
 from hemostat import metrics
-from hemostat.breaking import tell
 from hemostat.diagnosis.answer import Answer, Message, Offer
-from hemostat.diagnosis.provider import FAILED, NOTHING, OPEN, Completes, Costly, NoAnswer, NoUse, ProviderError, Spent
+from hemostat.diagnosis.breaker import REST_SECONDS, Breaker
+from hemostat.diagnosis.provider import NOTHING, OPEN, Completes, Costly, NoAnswer, NoUse, ProviderError, Spent
 from hemostat.diagnosis.redact import redact
 from hemostat.guard.clock import Clock
 
 TRIES = 3
 """Of one model, for one question."""
-FAIL_MAX, REST_SECONDS = 5, 30.0
-_NEVER = 10.0**9
-"""Seconds after which pybreaker would half-open by itself; here our clock says when."""
 LEAST_SECONDS = 0.2
 """Less is not worth a request."""
 _FIRST_WAIT, _MOST_WAIT = 0.5, 8.0
-
-
-class Breaker:
-    """The breaker of one provider: pybreaker's states, with our clock and one probe at a time (thread-safe)."""
-
-    def __init__(self, provider: str, clock: Clock) -> None:
-        self._clock = clock
-        self._machine = pybreaker.CircuitBreaker(
-            fail_max=FAIL_MAX, reset_timeout=_NEVER, throw_new_error_on_trip=False, name=provider
-        )
-        self._until = 0.0
-        self._lock = Lock()
-        self._open = metrics.MODEL_BREAKER_OPEN.labels(provider)
-        self._open.set(0)
-
-    def admits(self) -> bool:
-        """Tell whether to ask. After the rest one may, as the probe; for the others the rest begins anew."""
-        with self._lock:
-            if self._machine.current_state == pybreaker.STATE_CLOSED:
-                return True
-            now = self._clock.monotonic()
-            if now < self._until:
-                return False
-            self._until = now + REST_SECONDS
-            self._machine.half_open()
-            return True
-
-    def note(self, error: ProviderError | None) -> None:
-        """Take what came of a request. That it was wrong, or refused, speaks for the provider: it answers."""
-        bad = error if error is not None and (error.transient or error.reason == FAILED) else None
-        with self._lock:
-            heard = tell(self._machine, bad)
-            if heard and bad is not None and self._machine.current_state == pybreaker.STATE_OPEN:
-                self._until = self._clock.monotonic() + max(REST_SECONDS, bad.after or 0.0)
-            self._open.set(self._machine.current_state != pybreaker.STATE_CLOSED)
 
 
 class Fallback:
@@ -85,7 +43,7 @@ class Fallback:
         self._completes = completes
         self._clock, self._sleep, self._random = clock, sleep, random
         self._providers = {model: completes.provider_of(model) for model in self._models}
-        self._breakers = {name: Breaker(name, clock) for name in dict.fromkeys(self._providers.values())}
+        self._breakers = {model: Breaker(provider, model, clock) for model, provider in self._providers.items()}
 
     def ask(
         self, messages: Sequence[Message], *, schema: Mapping[str, Any], tools: Sequence[Offer], deadline: float
@@ -136,22 +94,23 @@ class Fallback:
     def _once(
         self, model: str, sent: Sequence[Message], schema: Mapping[str, Any], tools: Sequence[Offer], left: float
     ) -> Answer:
-        provider = self._providers[model]
-        breaker = self._breakers[provider]
-        if not breaker.admits():
-            metrics.MODEL_REQUESTS.labels(provider, OPEN).inc()
-            raise ProviderError(OPEN, f"{model}: {provider} failed repeatedly, and is left alone for a while")
+        provider, breaker = self._providers[model], self._breakers[model]
+        try:
+            admitted = breaker.admit()
+        except ProviderError as error:
+            metrics.MODEL_REQUESTS.labels(provider, error.reason).inc()
+            raise
         began = self._clock.monotonic()
         try:
             answer = self._completes.complete(model, sent, schema, tools, left)
         except ProviderError as error:
-            breaker.note(error)
+            breaker.note(admitted, error)
             metrics.MODEL_REQUESTS.labels(provider, error.reason).inc()
             _meter(model, error.spent)
             raise
         finally:
             metrics.MODEL_SECONDS.labels(provider).observe(self._clock.monotonic() - began)
-        breaker.note(None)
+        breaker.note(admitted, None)
         _count(provider, answer)
         return answer
 

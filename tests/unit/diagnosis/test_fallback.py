@@ -1,10 +1,14 @@
 """Who is asked, how often, and when nobody is: with a clock that moves only when somebody waits."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from hemostat import metrics
 from hemostat.diagnosis.answer import Answer
-from hemostat.diagnosis.fallback import FAIL_MAX, LEAST_SECONDS, REST_SECONDS, TRIES, Fallback
+from hemostat.diagnosis.breaker import FAIL_MAX, REST_SECONDS, Breaker
+from hemostat.diagnosis.fallback import LEAST_SECONDS, TRIES, Fallback
 from hemostat.diagnosis.provider import ProviderError, Spent
 from hemostat.errors import Refused, Retry
 
@@ -185,11 +189,51 @@ def test_while_it_is_probed_others_are_not_let_through():
     assert len(models.asked) == 1
 
 
-def test_models_of_one_provider_share_its_breaker():
-    made, models, clock = fallback(("a/1", "a/2"), a_1=[error()] * 9, a_2=[error()] * 9)
-    with pytest.raises(Retry):
+def test_the_second_model_stands_in_for_the_first_behind_one_gateway():
+    """All have the same provider there: what is left alone is the model that failed, not who serves it."""
+    made, models, clock = fallback(("a/1", "a/2"), a_1=[error()] * 99)
+    assert [ask(made, clock).model for _ in range(4)] == ["a/2"] * 4
+    assert [model for model, _ in models.asked].count("a/1") == FAIL_MAX
+
+
+def test_requests_that_fail_together_count_once_and_are_tried_again():
+    """Specialists ask at the same time: one bad moment of the provider would end the first model for all of them."""
+    members = FAIL_MAX + 1
+    made, models, clock = fallback(("a/1",), a_1=[error()] * members, random=lambda: 0.0)
+    together, answers = threading.Barrier(members), models.complete
+    made._sleep = lambda _: together.wait(20)
+
+    def at_once(*arguments):
+        try:
+            return answers(*arguments)
+        except ProviderError:
+            together.wait(20)
+            raise
+
+    models.complete = at_once
+    with ThreadPoolExecutor(members) as pool:
+        found = list(pool.map(lambda _: ask(made, clock).model, range(members)))
+    assert found == ["a/1"] * members
+
+
+def test_who_is_left_alone_is_told_with_why(caplog):
+    made, _, clock = exhausted()
+    with pytest.raises(Retry, match=r"left alone.*a/1: Unavailable"):
         ask(made, clock)
-    assert len(models.asked) == FAIL_MAX
+    assert [r.getMessage() for r in caplog.records] == ["a/1 is left alone for 30 s: a/1: Unavailable"]
+
+
+def test_what_began_before_the_breaker_opened_keeps_nobody_out_afterwards():
+    clock = Clock()
+    breaker = Breaker("a", "a/1", clock)
+    slow = breaker.admit()
+    for _ in range(FAIL_MAX):
+        breaker.note(breaker.admit(), error())
+    clock.now += REST_SECONDS
+    probe = breaker.admit()
+    breaker.note(slow, error())
+    breaker.note(probe, None)
+    breaker.admit()
 
 
 def test_a_request_that_is_wrong_says_nothing_against_the_provider():
@@ -226,12 +270,12 @@ def test_what_is_used_is_in_metrics():
     assert value("hemostat_model_requests_total", provider="m", outcome="Answered") >= 1
     assert value("hemostat_model_tokens_total", model="m/1", kind="input") >= 10
     assert value("hemostat_model_cost_usd_total", model="m/1") == before + 0.25
-    assert value("hemostat_model_breaker_open", provider="m") == 0
+    assert value("hemostat_model_breaker_open", provider="m", model="m/1") == 0
     models.scripts["m_1"] = [error()] * 9
     for _ in range(2):
         with pytest.raises(Retry):
             ask(made, clock)
-    assert value("hemostat_model_breaker_open", provider="m") == 1
+    assert value("hemostat_model_breaker_open", provider="m", model="m/1") == 1
 
 
 def test_what_came_to_nothing_is_paid_for_too():
