@@ -7,12 +7,15 @@ cluster for it. Of a post whose answer was lost, the history tells whether it ar
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from hemostat.errors import Retry
 from hemostat.relay.mark import Root, root_of
 from hemostat.relay.slack import Slack
 
 MAX_ROOTS = 10_000
 MAX_PAGES = 50
 """Of 200 messages each. An Incident whose message lies deeper is told anew."""
+PAGES_AT_ONCE = 5
+"""Then others have their turn, and whoever watches us sees that it goes on."""
 
 
 @dataclass(slots=True)
@@ -20,6 +23,8 @@ class _Channel:
     read_from: float | None = None
     """Everything since then was read; None: nothing was."""
     oldest_ts: str = ""
+    pages: int = 0
+    """Read since `read_from`."""
     roots: OrderedDict[str, Root] = field(default_factory=OrderedDict)
     spare: list[str] = field(default_factory=list)
     """Messages about an Incident that has an older one."""
@@ -33,7 +38,10 @@ class History:
         self._channels: dict[str, _Channel] = {}
 
     def find(self, channel: str, incident: str, since: float) -> Root | None:
-        """Return the message of an Incident that was posted at `since` (Unix seconds) or later, or None."""
+        """Return the message of an Incident that was posted at `since` (Unix seconds) or later, or None.
+
+        Raises `Retry` while that is not known.
+        """
         at = self._channels.setdefault(channel, _Channel())
         if incident not in at.roots and (at.read_from is None or since < at.read_from):
             self._read(channel, at, since)
@@ -57,15 +65,18 @@ class History:
         return found.spare.pop() if found is not None and found.spare else None
 
     def _read(self, channel: str, at: _Channel, since: float) -> None:
+        """Read backwards from where it had come to. Raises `Retry` when that is not all yet."""
         cursor, latest, bot = "", at.oldest_ts, self._slack.bot()
-        for _ in range(MAX_PAGES):
+        for _ in range(PAGES_AT_ONCE):
             messages, cursor = self._slack.history(channel, since, latest, cursor)
+            at.pages += 1
             for message in messages:
                 at.oldest_ts = str(message.get("ts", at.oldest_ts))
                 self._note(at, root_of(message, bot))
-            if not cursor:
-                break
-        at.read_from = since
+            if not cursor or at.pages >= MAX_PAGES:
+                at.read_from, at.pages = since, 0
+                return
+        raise Retry(f"the history of {channel} is being read", 0.2)
 
     def _note(self, at: _Channel, root: Root | None) -> None:
         """Of two messages about one Incident the older one counts."""

@@ -24,7 +24,7 @@ from hemostat.workqueue import WorkQueue
 
 LOG = logging.getLogger(__name__)
 WORKERS = 4
-GATHER = 1.0
+GATHER = 2.0
 """An Incident that is being worked on changes many times a second: so long changes are gathered."""
 MAX_KNOWN = 10_000
 _NEEDED = {

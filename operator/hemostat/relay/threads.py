@@ -13,6 +13,7 @@ from typing import Any
 
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import find
+from hemostat.api.remediation import Remediation
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.relay.cluster import Cluster
 from hemostat.relay.history import History
@@ -68,6 +69,7 @@ class Threads:
         self._settled: OrderedDict[str, float] = OrderedDict()
         self._pictures: OrderedDict[str, bool] = OrderedDict()
         """Whether the picture is there; False: whether it is has to be looked up."""
+        self._deciders: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
         self._snoozes: dict[Key, int] = {}
         self._lock = threading.Lock()
 
@@ -124,12 +126,20 @@ class Threads:
             return None
         if not waits(found):
             return Proposal(found, self._cluster.risk(found))
+        return Proposal(found, self._cluster.risk(found), self._cluster.heard(found), self._who_decides(found))
+
+    def _who_decides(self, found: Remediation) -> tuple[str, ...]:
+        """Return who may decide it; asked once a minute, for it takes a review for each person."""
+        at, known = self._deciders.get(found.metadata.uid, (0.0, ()))
+        if self._now() - at < CALM:
+            return known
         try:
-            deciders = self._cluster.deciders(found)
+            known = self._cluster.deciders(found)
         except Refused as error:
             LOG.warning("%s", error)
-            deciders = ()
-        return Proposal(found, self._cluster.risk(found), self._cluster.heard(found), deciders)
+            known = ()
+        _remember(self._deciders, found.metadata.uid, (self._now(), known))
+        return known
 
     def _post(self, channel: str, incident: Incident, proposal: Proposal | None) -> Root:
         uid, now = incident.metadata.uid, self._now()

@@ -61,7 +61,7 @@ class Slack:
 
 class Cluster:
     def __init__(self, incident, remediation):
-        self.known, self.proposed = incident, remediation
+        self.known, self.proposed, self.asked = incident, remediation, 0
 
     def incident(self, namespace, name):
         return self.known
@@ -76,6 +76,7 @@ class Cluster:
         return ""
 
     def deciders(self, remediation):
+        self.asked += 1
         return ("ann",)
 
 
@@ -191,6 +192,16 @@ def test_what_belongs_to_another_incident_has_no_thread_of_its_own(threads, slac
     cluster.known = changed(cluster.known, part_of=LocalRef(name="other"))
     assert threads.look(KEY) is None
     assert slack.messages == []
+
+
+def test_who_may_decide_is_asked_once_a_minute(threads, cluster, clock):
+    """It takes a review for each person, and an Incident changes many times a second."""
+    for _ in range(10):
+        threads.look(KEY)
+    assert cluster.asked == 1
+    clock.now += CALM + 1
+    threads.look(KEY)
+    assert cluster.asked == 2
 
 
 def test_a_namespace_without_a_channel_is_not_told(slack, cluster, clock):
