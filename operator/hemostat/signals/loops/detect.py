@@ -1,7 +1,7 @@
 """All detectors behind one door: steps in, verdicts out (pure; not for several threads at once)."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hemostat.signals.loops.agents import Agents
@@ -101,13 +101,11 @@ class Detector:
         found: list[Verdict] = []
         conversations, agents, opened, order = self._conversations, self._agents, self._open, self._order
         for step in self._clocks.corrected(steps, now):
-            if conversations.learn(step):
-                whole = conversations.settle(step)
-                self._bank.join((step.tenant, step.trace.hex()), (whole.tenant, whole.conversation), now)
+            part = conversations.learn(step)
             agents.learn(step)
             if step.ended is not None:
                 opened.close(step.span)
-                order.put(step, now)
+                order.put(step, now, part=part)
             elif opened.add(settled := conversations.settle(step), now):
                 found += [*too_deep(settled, opened), *self._fanout.begun(settled, opened)]
         return self._told_anew([*found, *self._ended(now)], now)
@@ -152,13 +150,23 @@ class Detector:
         ]
         if not ready:
             return
-        cycles = self._bank.take(ready, now)
+        cycles = self._cycles(ready, now)
         for step in ready:
             yield from self._ledger.take(step)
             yield from self._fanout.ended(step)
             if step.operation is _CHAT:
                 yield from self._inference(step, now)
         yield from (v for c in cycles if (v := self._judged(c)) is not None)
+
+    def _cycles(self, ready: Sequence[Step], now: float) -> list[Cycle]:
+        """Take steps in; what turned out to be a part of another conversation goes there when its turn has come."""
+        found, at = list[Cycle](), 0
+        for n, step in enumerate(ready):
+            if self._conversations.joins(step):
+                found += self._bank.take(ready[at:n], now)
+                self._bank.join((step.tenant, step.trace.hex()), (step.tenant, step.conversation), now)
+                at = n
+        return found + self._bank.take(ready[at:] if at else ready, now)
 
     def _inference(self, step: Step, now: float) -> Iterator[Verdict]:
         self.spend.take(step, self._agents.who(step), now)

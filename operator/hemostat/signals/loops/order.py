@@ -29,6 +29,7 @@ MOST_LINKS = 64
 Key = tuple[str, str]
 _GUARD, _TRACE, _SESSION = Source.GUARD, Basis.TRACE, Basis.SESSION  # looked up for every step: slow until 3.12
 _GUARDED = (Operation.CHAT, Operation.TOOL, Operation.AGENT)
+_TURNS = (Operation.AGENT, Operation.HANDOFF)
 Sender = tuple[str, str, bool]
 """Service, process, and whether it is its guard: spans and events take ways of their own."""
 _NOBODY: Sender = ("", "", False)
@@ -69,8 +70,12 @@ class Order:
     def __len__(self) -> int:
         return self._n
 
-    def put(self, step: Step, now: float) -> None:
-        """Take an ended step in. One that came already (the guard's, or sent twice) is passed over."""
+    def put(self, step: Step, now: float, *, part: bool = True) -> None:
+        """Take an ended step in. One that came already (the guard's, or sent twice) is passed over.
+
+        :param part: whether its trace is known to be a part of something of which others tell too. A turn or a
+            hand-over in it may still turn out to be one.
+        """
         ended = step.ended or 0.0
         sender = (step.service, step.instance, step.source is _GUARD)
         heard = self._senders.get(sender)
@@ -83,7 +88,7 @@ class Order:
         if len(self._known) > MOST_KNOWN:
             shed(self._known, MOST_KNOWN)
         key = (step.tenant, step.conversation)
-        if step.basis is _TRACE:  # a trace may turn out to be a part of something, of which others tell
+        if step.basis is _TRACE and (part or step.operation in _TURNS):
             sender = _NOBODY
         self._join(key, sender, step.operation)
         held = self._held.get(key)
@@ -161,21 +166,30 @@ class Conversations:
     def __init__(self, most: int = MOST_TRACES) -> None:
         self._most = most
         self._named: dict[bytes, tuple[str, Basis, str]] = {}
+        self._alone: dict[bytes, None] = {}
+        """Traces of which steps were passed on under their own name."""
 
     def learn(self, step: Step) -> bool:
         """Remember what the step tells of its trace: its conversation, or the trace that it goes on from.
 
-        :return: whether nothing was known of it before: its steps until now have gone under the trace's own name.
+        :return: whether its trace is known to be a part of one.
         """
         known = self._named.get(step.trace)
         if step.basis is not _TRACE:
             if known is None or (known[1] is not Basis.SESSION and step.basis is Basis.SESSION):
                 self._name(step.trace, (step.conversation, step.basis, step.tenant))
-                return known is None
         elif known is None and step.links and step.links[0] != step.trace:
             self._name(step.trace, (step.links[0].hex(), Basis.TRACE, step.tenant))
-            return True
-        return False
+        elif known is None:
+            self._alone[step.trace] = None
+            if len(self._alone) > self._most:
+                shed(self._alone, self._most)
+            return False
+        return True
+
+    def joins(self, step: Step) -> bool:
+        """Tell, once, whether steps of its trace were told of before it was known of what it is a part."""
+        return step.trace in self._alone and step.trace in self._named and self._alone.pop(step.trace, True) is None
 
     def settle(self, step: Step) -> Step:
         """Return the step under its conversation, as far as it is known by now: a session is surer than a task."""

@@ -203,6 +203,30 @@ def test_who_does_not_say_which_process_it_is_is_waited_for():
     assert [s.ended for s in order.ready(16.0)] == [10.0]
 
 
+def test_a_trace_that_is_a_part_of_something_is_waited_for_and_one_of_its_own_is_not():
+    """Others take turns in traces of their own, each told of by its process; who takes part in one trace is known."""
+    order, known = Order(delay=6.0), Conversations()
+    for n, link in ((1, None), (2, 1)):
+        for at in (10.0, 11.0):
+            step = trace(n, link=link, start=at - 1.0, instance="1")
+            order.put(step, at, part=known.learn(step))
+    assert [s.trace[0] for s in order.ready(11.0)] == [1, 1]
+    assert [s.trace[0] for s in order.ready(17.0)] == [2, 2]
+
+
+def test_a_loop_in_a_trace_of_its_own_is_told_as_soon_as_it_arrives():
+    made = [s.but(basis=Basis.TRACE, conversation=s.trace.hex(), instance="1") for s in steps(*[{}] * 3)]
+    found = Detector()
+    assert [len(found.take([step], step.ended)) for step in made] == [0, 0, 1]
+
+
+def test_steps_that_are_joined_are_those_told_of_before_it_was_known():
+    known = Conversations()
+    for step in (trace(1), trace(2), trace(2, link=1)):
+        known.learn(step)
+    assert [known.joins(trace(n)) for n in (1, 2, 2, 3)] == [False, True, False, False]
+
+
 def test_what_the_guard_tells_of_is_not_waited_for_as_a_span_again():
     order = Order(delay=6.0)
     put(order, "1", 9.0)
