@@ -1,15 +1,18 @@
 """Reading Hemostat's objects from YAML files as strictly as the API server would take them."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from hemostat.api import API_VERSION
+from hemostat.api import API_VERSION, GROUP
 from hemostat.errors import Refused
 from hemostat.replay import boundedyaml
 
@@ -41,27 +44,52 @@ def load(file: Path, model: "type[M]") -> "M":
 def every(file: Path, model: "type[M]") -> "list[tuple[str, M | None, list[Wrong]]]":
     """Return name, object (None if it is none) and what is wrong of each object of this kind in a file, one at least.
 
+    What is of no kind, or of one that is only nearly a kind of Hemostat's, may have been meant: it is told as wrong.
     Raises `Refused` (BadFile) for what is no YAML, or has none of the kind.
     """
-    found = documents(file, model.__name__)
-    if not found:
-        raise Refused("BadFile", f"{file}: has no {model.__name__}")
-    return [(_name(document), *strictly(model, document)) for document in found]
+    kind, found = model.__name__, _everything(file)
+    strange: list[tuple[str, M | None, list[Wrong]]] = [
+        ("?", None, [((), said)]) for said in map(_strange, found) if said
+    ]
+    mine = [d for d in found if isinstance(d, dict) and d.get("kind") == kind]
+    if not (mine or strange):
+        raise Refused("BadFile", f"{file}: has no {kind}")
+    return [*((_name(document), *strictly(model, document)) for document in mine), *strange]
+
+
+def _strange(document: Any) -> str:
+    """Say why a document is nothing that anybody reads; an empty text of what is for somebody else."""
+    from hemostat.api.resources import RESOURCES
+
+    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+        return "no object: it has no kind"
+    kind, kinds = document["kind"], [r.kind for r in RESOURCES]
+    ours = str(document.get("apiVersion")).partition("/")[0] == GROUP
+    near = get_close_matches(kind, kinds, n=1, cutoff=0.6 if ours else 0.8)
+    if kind in kinds or not (near or ours):
+        return ""
+    return f"{kind} is no kind of {API_VERSION}; " + (
+        f"did you mean {near[0]}?" if near else f"they are {', '.join(kinds)}"
+    )
 
 
 def documents(file: Path, kind: str) -> list[Json]:
     """Return the documents of a kind, those in Lists too. Raises `Refused` (BadFile) for what is no YAML."""
+    return [d for d in _everything(file) if isinstance(d, dict) and d.get("kind") == kind]
+
+
+def _everything(file: Path) -> list[Any]:
     try:
-        with file.open("rb") as opened:
+        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as opened:
             text = opened.read(MAX_FILE_BYTES + 1)
         if len(text) > MAX_FILE_BYTES:
             raise Refused("BadFile", f"{file}: larger than 1 MiB")
-        found = [item for document in boundedyaml.documents(text) for item in _items(document)]
+        read = boundedyaml.documents(text)
+        return [item for document in read if document is not None for item in _items(document)]
     except OSError as error:
         raise Refused("BadFile", f"{file}: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise Refused("BadFile", f"{file}: not YAML: {' '.join(str(error).split())}") from error
-    return [d for d in found if isinstance(d, dict) and d.get("kind") == kind]
 
 
 def strictly(model: "type[M]", document: Json) -> "tuple[M | None, list[Wrong]]":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hemostat.api.runbook import Runbook
 
 app = group("runbook", "Write Runbooks: check them, try them on a past Incident, draft one from what was done by hand.")
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML with Runbooks.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML with Runbooks; -: standard input.")]
 ERROR = "error"
 
 
@@ -42,7 +42,10 @@ def lint(files: Files) -> None:
 def test(
     files: Files,
     incident: Annotated[
-        Path, typer.Option("--incident", help="YAML with one Incident, as `kubectl get incident -o yaml` prints it.")
+        Path,
+        typer.Option(
+            "--incident", help="YAML with one Incident, as `kubectl get incident -o yaml` prints it; -: standard input."
+        ),
     ],
 ) -> None:
     """Say which of these Runbooks the matcher would choose for a past Incident. Exit code 0: one, for certain; else 1.

@@ -10,7 +10,7 @@ from hemostat.api.meta import API_VERSIONS
 from hemostat.api.runbook import Runbook, RunbookSpec, RunbookState
 from hemostat.diagnosis.evidence import Facts
 from hemostat.diagnosis.matcher import expression_error, match
-from hemostat.diagnosis.vocabulary import always, unknown_words
+from hemostat.diagnosis.vocabulary import always, never_answers, unknown_words
 from hemostat.errors import Refused
 
 PLACEHOLDER = "choose-an-action"
@@ -77,13 +77,10 @@ def _no_action(name: str, catalogue: Catalogue) -> str:
 def _symptoms(runbook: Runbook) -> Iterator[Finding]:
     usable = [s for s in runbook.spec.symptoms if expression_error(s) is None]
     for symptom in usable:
-        place = f"symptom {symptom.name}"
-        for wrong in unknown_words(symptom.expression):
-            yield Finding(place, wrong)
+        place, wrong = f"symptom {symptom.name}", unknown_words(symptom.expression)
         if always(symptom):
-            yield Finding(
-                place, "holds whatever the evidence says: ask for something that is not always so, or leave it out"
-            )
+            wrong.append("holds whatever the evidence says: ask for something that is not always so, or leave it out")
+        yield from (Finding(place, w) for w in wrong or filter(None, [never_answers(symptom)]))
     if _matches_nothing_at_all(runbook):
         yield Finding(
             "spec.symptoms",
@@ -120,7 +117,6 @@ def _verify(spec: RunbookSpec) -> Iterator[Finding]:
         yield Finding(
             "spec.verify",
             f"missing: {verify.timeout_seconds} s to clear, {verify.stable_seconds} s clear; say how long it takes",
-            Level.WARNING,
         )
     if verify.timeout_seconds <= verify.stable_seconds:
         yield Finding(

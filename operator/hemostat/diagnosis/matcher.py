@@ -32,6 +32,8 @@ CEL_FUNCTIONS = frozenset(
 Not `matches`: a pattern is compiled anew each time, and one of thirty letters (`(\\pL{20}){20}`) takes 0.2 s; in two
 loops that is minutes in which nothing else of the process runs.
 """
+UNANSWERED = (ValueError, RuntimeError, TypeError, ArithmeticError, LookupError)
+"""What a sound expression may raise: TypeError for operands that do not go together, KeyError for no such field."""
 World = Any
 """CEL's own copy of the variables; `world` makes it."""
 _LOOPS = re.compile(r"\b(?:all|exists|exists_one|existsOne|filter|map|bind|transform\w*)\b")
@@ -239,10 +241,15 @@ def holds(symptom: Symptom, variables: World) -> bool | None:
     if expression_error(symptom) is not None:
         return None
     try:
-        answer = _compile(symptom.expression).execute(variables)
-    except (ValueError, RuntimeError, TypeError, ArithmeticError, LookupError):
+        said = answer(symptom, variables)
+    except UNANSWERED:
         return None
-    return answer if isinstance(answer, bool) else None
+    return said if isinstance(said, bool) else None
+
+
+def answer(symptom: Symptom, variables: World) -> Any:
+    """Return what a sound expression says, whatever that is. Raises one of `UNANSWERED` where it says nothing."""
+    return _compile(symptom.expression).execute(variables)
 
 
 def _steps(expression: str) -> int:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hemostat.api.incident import Evidence, Incident
-from hemostat.api.runbook import Runbook, RunbookState
-from hemostat.diagnosis.matcher import LEAST_PERCENT, Conclusion, World, holds, match, world
+from hemostat.api.runbook import Runbook, RunbookState, Symptom
+from hemostat.diagnosis.matcher import LEAST_PERCENT, Conclusion, World, expression_error, holds, match, world
 from hemostat.diagnosis.recall import Recalled, recall
+from hemostat.diagnosis.vocabulary import never_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,18 @@ def play(runbooks: Sequence[Runbook], kind: str, known: Recalled, evidence: Sequ
 
 
 def _played(runbook: Runbook, kind: str, variables: World, ruled_out: Mapping[str, str]) -> Played:
-    found = {s.name: holds(s, variables) for s in runbook.spec.symptoms}
+    found = {s.name: False if _broken(s) else holds(s, variables) for s in runbook.spec.symptoms}
     if kind in runbook.spec.kinds:
         why_not = ruled_out.get(runbook.metadata.name, "matches less than 16 others")
     else:
         why_not = f"is for a {', '.join(runbook.spec.kinds)}, not for a {kind}"
     weight = sum(s.weight for s in runbook.spec.symptoms if found[s.name])
     return Played(runbook, found, _percent(runbook, weight), why_not)
+
+
+def _broken(symptom: Symptom) -> bool:
+    """Tell whether no evidence would ever be the answer: that is not the same as not being known."""
+    return expression_error(symptom) is not None or bool(never_answers(symptom))
 
 
 def _open_to(played: Sequence[Played], kind: str, conclusion: Conclusion) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from hemostat.api.incident import Advice, SignalSource, SignalState
 from hemostat.api.meta import API_VERSIONS
 from hemostat.api.runbook import Symptom
 from hemostat.api.watch import SignalKind
-from hemostat.diagnosis.evidence import Facts
-from hemostat.diagnosis.matcher import BOUND, holds, world
+from hemostat.diagnosis.evidence import CEL_VARIABLES, Facts
+from hemostat.diagnosis.matcher import BOUND, UNANSWERED, answer, expression_error, holds, world
 from hemostat.signals.changes import ChangeKind
 from hemostat.signals.workload import Aspect
 
@@ -24,6 +24,8 @@ def _words(kinds: Iterable[StrEnum]) -> tuple[str, ...]:
     return tuple(k.value for k in kinds)
 
 
+_NUMBER_THERE = frozenset({"value", "threshold", "ageSeconds", "desired", "ready"})
+"""Fields that are numbers: in CEL none is ever equal to a text."""
 _CHANGE = {"kind": _words(ChangeKind), "subject": None, "ageSeconds": None, "detail": None}
 _FIELDS: Mapping[str, Mapping[str, Collection[str] | None]] = {
     "signals": {
@@ -37,8 +39,10 @@ _FIELDS: Mapping[str, Mapping[str, Collection[str] | None]] = {
     "calleeChanges": _CHANGE,
     "target": {"kind": tuple(API_VERSIONS), "name": None},
     "workload": dict.fromkeys(("desired", "ready", "complete", "stuck", "troubles", "aspects")),
+    "troubles": {},
+    "aspects": {},
 }
-"""What a variable, or an item of it, has, and which words may stand there; None: anything."""
+"""What a variable, or an item of it, has, and which words may stand there; None: anything. Texts have nothing."""
 
 _TEXT = r"""(?:"[^"\\]*"|'[^'\\]*')"""
 _LITERAL = re.compile(_TEXT)
@@ -60,6 +64,38 @@ def always(symptom: Symptom) -> bool:
     return all(holds(symptom, world(variables)) is True for variables in _worlds(symptom.expression))
 
 
+def never_answers(symptom: Symptom) -> str:
+    """Return why a symptom cannot be true or false of evidence as it is, or an empty text.
+
+    CEL finds that out only when it is asked, and where one side of an `||` decides not even then: so it is asked of
+    evidence of every kind, with texts and numbers on both sides of those that it compares with.
+    """
+    if expression_error(symptom) is not None:
+        return ""  # that is told already
+    if not _asks(symptom.expression):
+        return "asks nothing of the evidence: leave it out, or ask for what was seen"
+    for variables in (*_worlds(symptom.expression), *(_world("no such text", -1.0, s) for s in SignalState)):
+        try:
+            said = answer(symptom, world(variables))
+        except KeyError as error:
+            return f"asks for {error}, which no evidence has"
+        except TypeError:
+            return "compares, adds up or joins what does not go together, such as a text and a number"
+        except UNANSWERED:
+            continue
+        if not isinstance(said, bool):
+            return f"says {_SORTS.get(type(said), 'a list')}, and must say whether something is so, true or false"
+    return ""
+
+
+_SORTS = {str: "a text", int: "a number", float: "a number", dict: "fields"}
+
+
+def _asks(expression: str) -> bool:
+    names = re.findall(r"(?<![\w.])[A-Za-z_]\w*", _LITERAL.sub('""', expression))
+    return any(name in CEL_VARIABLES for name in names)
+
+
 def _sources(expression: str) -> dict[str, str]:
     """Return what each variable is an item of: `s` of `signals`. What is looped over two lists is of neither."""
     items: dict[str, set[str]] = {}
@@ -75,7 +111,7 @@ def _unknown_fields(expression: str) -> Iterator[str]:
     for name, field in _FIELD.findall(_LITERAL.sub('""', expression)):
         of = sources.get(name)
         if of is not None and field not in _FIELDS[of]:
-            yield f"{name}.{field} does not exist{_instead(field, _FIELDS[of])}"
+            yield f"{name}.{field} does not exist{_instead(field, _FIELDS[of]) or '; it is a text'}"
 
 
 def _never_said(expression: str) -> Iterator[str]:
@@ -84,6 +120,8 @@ def _never_said(expression: str) -> Iterator[str]:
     compared += [(n, f, text) for text, n, f in _REVERSED.findall(expression)]
     for name, field, texts in compared:
         words = _FIELDS.get(sources.get(name, ""), {}).get(field)
+        if field in _NUMBER_THERE and name in sources and _LITERAL.search(texts):
+            yield f"{name}.{field} is a number, and never a text: leave out the quotes"
         if words is not None:
             yield from _foreign(f"{name}.{field}", texts, words)
     aspects = _ASPECT.findall(expression)
@@ -103,7 +141,7 @@ def _foreign(where: str, texts: str, words: Collection[str]) -> Iterator[str]:
 def _instead(word: str, known: Iterable[str]) -> str:
     among = [k for k in known if k]
     near = get_close_matches(word, among, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(among)}"
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(among)}" if among else ""
 
 
 def _worlds(expression: str) -> Iterator[dict[str, Any]]:

@@ -84,6 +84,15 @@ MERGES = "a0: &a0 {k: 1, l: 2}\n" + "".join(
         (GOOD + "  kinds: [Job, Job]\n", "spec.kinds: Job is listed twice"),
         (f"{GOOD}---{GOOD}", "Runbook errors: metadata.name: two are named so"),
         ("kind: Watch", "has no Runbook"),
+        (
+            f"{GOOD}---{GOOD.replace('kind: Runbook', 'kind: Runbok')}",
+            "Runbok is no kind of hemostat.dev/v1alpha1; did you mean Runbook?",
+        ),
+        (
+            f"{GOOD}---{GOOD.replace('kind: Runbook', 'kind: Recipe')}",
+            "Recipe is no kind of hemostat.dev/v1alpha1; they are Watch, Runbook",
+        ),
+        (f"{GOOD}---{GOOD.replace('kind: Runbook', '')}", "no object: it has no kind"),
         ("{", "not YAML"),
         (MERGES, "not YAML: more than 10,000 keys are merged into one mapping"),
     ],
@@ -94,6 +103,17 @@ def test_an_error_is_told_with_file_runbook_and_place_and_fails(file, text, said
     assert done.exit_code == 1
     assert f"error: {path}: " in done.stdout
     assert said in done.stdout
+
+
+def test_what_is_for_others_may_stand_beside_runbooks(file):
+    others = "apiVersion: v1\nkind: Service\n---\napiVersion: hemostat.dev/v1alpha1\nkind: Watch\n---\n"
+    assert call("lint", file(f"{others}{GOOD}---\n")).stdout == "1 file: 0 errors, 0 warnings\n"
+
+
+def test_standard_input_is_read_where_the_file_is_called_so():
+    done = CliRunner().invoke(app, ["runbook", "lint", "-"], input=GOOD.replace("ErrorRate", "ErrorRat"))
+    assert done.exit_code == 1
+    assert "error: -: Runbook errors: symptom errors: s.kind is never" in done.stdout
 
 
 def test_one_bad_file_does_not_hide_the_others(file):

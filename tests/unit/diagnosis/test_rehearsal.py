@@ -72,6 +72,13 @@ def test_where_none_matches_for_certain_one_might():
     assert (played.winner, played.open_to) == (None, ("a",))
 
 
+@pytest.mark.parametrize("expression", ['"abc"', "signals.size()", "signals.exists(s, s.kind)", "changes.exists(c"])
+def test_what_nothing_answers_is_not_found_rather_than_not_known(expression):
+    played = rehearse([book("a", symptom("broken", expression, necessity="Required"))], PAST)
+    assert played.played[0].symptoms == {"broken": False}
+    assert (played.winner, played.open_to) == (None, ())
+
+
 def test_one_for_another_kind_of_target_says_so():
     played = rehearse([book("a", ERRORS, COMPLETE, kinds=["Job"])], PAST)
     assert played.played[0].why_not == "is for a Job, not for a Deployment"
