@@ -143,6 +143,7 @@ def test_approve_shows_the_plan_before_it_asks(kube):
         "approver": "sre@example.com",
         "groups": ["sre"],
         "reason": "seen",
+        "via": "Kubectl",
         "validForSeconds": 900,
     }
 

@@ -1,7 +1,10 @@
 """What is set for Slack, and how a mistake is told."""
 
+import sys
+
 import pytest
 
+from hemostat import app
 from hemostat.errors import Broken
 from hemostat.relay.process import check
 from hemostat.settings import Settings
@@ -33,3 +36,13 @@ def test_what_is_no_channel_is_told(channels):
 def test_what_is_missing_is_named(missing):
     with pytest.raises(Broken, match=missing):
         check(Settings.read({k: v for k, v in WHOLE.items() if k != missing}))
+
+
+def test_without_slacks_libraries_it_is_said_how_to_get_them(monkeypatch):
+    """They are an extra: whoever installs without it is told, and nothing else misses them."""
+    for name in [n for n in sys.modules if n.startswith(("hemostat.relay", "slack_"))]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("slack_bolt", "slack_sdk", "slack_sdk.errors"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(Broken, match=r"not installed: pip install \.\[slack\]"):
+        app.relay()
