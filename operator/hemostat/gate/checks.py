@@ -139,7 +139,7 @@ def _reversible(facts: GateInput, _: Matched) -> Verdict:
 
 
 def _corroboration(facts: GateInput, found: Matched) -> Verdict:
-    if facts.corroboration is not None:
+    if facts.corroboration:
         return PASS, facts.corroboration
     alone = (
         "neither the API server nor Prometheus confirms the trouble; telemetry alone may be forged "
