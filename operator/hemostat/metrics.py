@@ -137,6 +137,12 @@ MODEL_COST = Counter(
     ["model"],
     registry=REGISTRY,
 )
+MODEL_DROPPED = Counter(
+    "hemostat_model_statements_dropped_total",
+    "Statements of models that no evidence bears, by reason",
+    ["reason"],
+    registry=REGISTRY,
+)
 RETRIES = Counter("hemostat_retries_total", "Steps put off, by queue", ["queue"], registry=REGISTRY)
 STREAMS = Gauge("hemostat_streams", "Streams of Incidents that are open", registry=REGISTRY)
 VIEW_REQUESTS = Counter(

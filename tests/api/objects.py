@@ -406,6 +406,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
             "cause": "the newest revision is bad",
             "statements": [{"text": "payment fails", "about": "payment", "cites": ["E1"]}],
             "dropped": 2,
+            "droppedBecause": [{"reason": "CitesNothing", "count": 2}],
             "usage": {"models": ["openai/gpt"], "turns": 4, "tokensIn": 900, "tokensOut": 90, "usd": "0.012000"},
             "question": "0123456789abcdef",
             "outcomes": 1,

@@ -299,6 +299,16 @@ class Abstention(Model):
     """What would be needed: symptoms of Runbooks that were not found, or what a model would have to see."""
 
 
+class Dropped(Model):
+    """What a model said and nothing bears."""
+
+    reason: Word
+    """CitesNothing, NoSuchEvidence, EntityNotNamed (what it cites does not name what it is about), or NotACandidate (a
+    Runbook that does not match)."""
+    count: Count
+    """How often."""
+
+
 class Diagnosis(Model):
     """What was concluded and by whom."""
 
@@ -312,6 +322,8 @@ class Diagnosis(Model):
     """What the model's conclusion rests on."""
     dropped: Count = 0
     """Statements of the model that cited nothing, or nothing that bears them: they are left out."""
+    dropped_because: Annotated[tuple[Dropped, ...], Field(max_length=8, json_schema_extra=keyed("reason"))] = ()
+    """Why, and how many of them each."""
     usage: ModelUsage | None = None
     """What was asked of models."""
     question: Annotated[str, Field(max_length=16)] = ""

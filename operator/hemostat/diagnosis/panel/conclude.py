@@ -8,9 +8,10 @@ may a gate let pass what it would not have let pass without a model.
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from hemostat.api.incident import Abstention, Hypothesis, ModelUsage, Statement
+from hemostat.api.incident import Abstention, Dropped, Hypothesis, ModelUsage, Statement
 from hemostat.api.meta import LocalRef
 from hemostat.diagnosis.matcher import INSUFFICIENT, LEAST_PERCENT, Conclusion
+from hemostat.diagnosis.panel import grounding
 from hemostat.diagnosis.panel.consultation import Consultation
 from hemostat.diagnosis.panel.reply import Verdict
 
@@ -31,10 +32,18 @@ class Concluded:
 
 
 def conclude(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRef]) -> Concluded:
-    """Return the diagnosis.
+    """Return the diagnosis; its message says what of the model's words was dropped, and why.
 
     :param refs: the Runbooks that the matcher considered, by name.
     """
+    said = _concluded(matched, heard, refs)
+    if not heard.dropped:
+        return said
+    less = f"; dropped of what it stated: {grounding.told(heard.dropped)}"
+    return replace(said, message=said.message[: 1024 - len(less)] + less)
+
+
+def _concluded(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRef]) -> Concluded:
     verdict = heard.verdict
     if verdict is None:
         reason, message = heard.failure or ("NoReply", "the model did not conclude")
@@ -46,7 +55,9 @@ def conclude(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRef]
     chosen = matched.diagnosis.runbook_ref.name if matched.diagnosis.runbook_ref is not None else ""
     told = _with(matched, heard, verdict.cause)
     if not candidates:
-        return Concluded(told, True, "Explains", "no Runbook matches; the model says what it takes for the cause")
+        also = f", and names {verdict.runbook!r}, which does not match either" if verdict.runbook else ""
+        message = f"no Runbook matches; the model says what it takes for the cause{also}"
+        return Concluded(told, True, "Explains", message)
     if verdict.runbook is None or verdict.confidence < LEAST_PERCENT:
         return Concluded(_doubted(told, chosen, verdict), True, INSUFFICIENT, _abstains(verdict)[:1024])
     if verdict.runbook not in candidates:
@@ -78,6 +89,7 @@ def _with(matched: Conclusion, heard: Consultation, cause: str = "") -> Conclusi
         "cause": cause,
         "statements": statements if cause else (),
         "dropped": heard.dropped.total(),
+        "dropped_because": tuple(Dropped(reason=why, count=count) for why, count in sorted(heard.dropped.items())),
         "usage": _usage(heard),
     }
     return replace(matched, diagnosis=matched.diagnosis.model_copy(update=update))

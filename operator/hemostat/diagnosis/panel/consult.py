@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from hemostat import metrics
 from hemostat.diagnosis.answer import Asks
 from hemostat.diagnosis.panel import prompt
 from hemostat.diagnosis.panel.case import Case
 from hemostat.diagnosis.panel.consultation import Consultation
-from hemostat.diagnosis.panel.grounding import Grounded, borne, ground
+from hemostat.diagnosis.panel.grounding import REASONS, Grounded, borne, ground, told
 from hemostat.diagnosis.panel.meter import Meter
 from hemostat.diagnosis.panel.reply import Claim, Finding, Verdict
 from hemostat.diagnosis.panel.roster import Specialist, assign
@@ -32,6 +33,8 @@ class Panel:
     def __init__(self, asks: Asks, meter: Meter, clock: Clock, listener: Listener = nobody) -> None:
         self._asks, self._meter, self._clock = asks, meter, clock
         self._listener = listener
+        for reason in REASONS:
+            metrics.MODEL_DROPPED.labels(reason)
 
     def consult(self, case: Case, pad: Pad, tools: Mapping[str, Tool]) -> Consultation:
         """Ask specialists and aggregator. What models and providers do wrong is in the result, not raised.
@@ -47,13 +50,16 @@ class Panel:
         try:
             asked = prompt.aggregator(replace(case, evidence=pad.shown), found)
             verdict = session.reply(AGGREGATOR, Verdict, asked, {}, pad)
-            verdict, unborne = borne(verdict, pad.shown)
+            verdict, unborne = borne(verdict, pad.shown, {c.runbook for c in case.candidates})
             grounded = ground(verdict.claims, pad.shown)
-            claims, dropped = grounded.claims, dropped + grounded.dropped + unborne
+            grounded = Grounded(grounded.claims, grounded.dropped + unborne)
+            claims, dropped = grounded.claims, dropped + grounded.dropped
             session.tell(AGGREGATOR, "Concluded", _stated(grounded))
         except Failed as failed:
             failure = (failed.reason, str(failed))
             session.tell(AGGREGATOR, "Failed", failed.reason)
+        for reason, count in dropped.items():
+            metrics.MODEL_DROPPED.labels(reason).inc(count)
         return Consultation(
             verdict, claims, dropped, pad.looked_up, silent, session.usage, tuple(session.models), failure, session.last
         )
@@ -67,8 +73,8 @@ class Panel:
         dropped: Counter[str] = Counter()
         members = assign(case)
         names = ", ".join(of.name for of in members) or "no specialist, only the aggregator"
-        told = f"{names}: {len(case.evidence)} items of evidence, {len(case.candidates)} Runbooks match"
-        session.tell("router", "Routed", told)
+        routed = f"{names}: {len(case.evidence)} items of evidence, {len(case.candidates)} Runbooks match"
+        session.tell("router", "Routed", routed)
         if not members:
             return found, silent, dropped
 
@@ -98,6 +104,5 @@ class Panel:
 
 
 def _stated(grounded: Grounded) -> str:
-    why = ", ".join(f"{reason} {count}" for reason, count in sorted(grounded.dropped.items()))
-    dropped = grounded.dropped.total()
-    return f"{len(grounded.claims)} statements, {dropped} dropped" + (f" ({why})" if why else "")
+    why = f" ({told(grounded.dropped)})" if grounded.dropped else ""
+    return f"{len(grounded.claims)} statements, {grounded.dropped.total()} dropped{why}"

@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hemostat.api.incident import Evidence
 from hemostat.diagnosis.panel.reply import Claim, Verdict
 
 CITES_NOTHING, NO_SUCH_EVIDENCE, ENTITY_NOT_NAMED = "CitesNothing", "NoSuchEvidence", "EntityNotNamed"
+NOT_A_CANDIDATE = "NotACandidate"
+REASONS = (CITES_NOTHING, NO_SUCH_EVIDENCE, ENTITY_NOT_NAMED, NOT_A_CANDIDATE)
 _PART = r"[A-Za-z0-9_]"
 
 
@@ -34,12 +36,23 @@ def ground(claims: Iterable[Claim], evidence: Sequence[Evidence]) -> Grounded:
     return Grounded(tuple(kept), dropped)
 
 
-def borne(verdict: Verdict, evidence: Sequence[Evidence]) -> tuple[Verdict, Counter[str]]:
-    """Keep why a Runbook was ruled out only if all that it cites exists; what that is about is the Runbook."""
+def borne(verdict: Verdict, evidence: Sequence[Evidence], candidates: Collection[str]) -> tuple[Verdict, Counter[str]]:
+    """Keep why a Runbook was ruled out only if all that it cites exists; what that is about is the Runbook.
+
+    A Runbook that is no candidate is counted and stays: that it was named is a doubt in those that are.
+    """
     known = {e.id: e for e in evidence}
     whys = [(_cited(r.cites, known), r) for r in verdict.ruled_out]
     kept = tuple(r for why, r in whys if why is None)
-    return verdict.model_copy(update={"ruled_out": kept}), Counter(why for why, _ in whys if why is not None)
+    dropped = Counter(why for why, _ in whys if why is not None)
+    if verdict.runbook is not None and verdict.runbook not in candidates:
+        dropped[NOT_A_CANDIDATE] += 1
+    return verdict.model_copy(update={"ruled_out": kept}), dropped
+
+
+def told(dropped: Mapping[str, int]) -> str:
+    """Return the reasons in few words: `CitesNothing 2, NotACandidate 1`."""
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(dropped.items()))
 
 
 def _cited(cites: Sequence[str], known: Mapping[str, Evidence]) -> str | None:

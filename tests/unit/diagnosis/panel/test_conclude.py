@@ -81,7 +81,9 @@ def test_a_tie_is_what_a_model_is_for():
     said = conclude(tie, heard("saturation"), REFS)
     assert said.conclusion.matched
     assert said.conclusion.reason == "RunbookChosen"
-    assert said.message == "the model chose saturation where the matcher could not decide"
+    assert said.message == (
+        "the model chose saturation where the matcher could not decide; dropped of what it stated: CitesNothing 2"
+    )
 
 
 @pytest.mark.parametrize(("named", "sure"), [(None, 100), ("rollout", 29), ("saturation", 0)])
@@ -143,6 +145,7 @@ def test_without_grounds_or_reply_the_matcher_s_answer_stands(of, reason):
 def test_what_was_used_and_dropped_is_told():
     diagnosis = conclude(matched(), heard(), REFS).conclusion.diagnosis
     assert diagnosis.dropped == 2
+    assert sum(d.count for d in diagnosis.dropped_because) == 2
     assert diagnosis.usage.wire() == {
         "models": ["m/1"], "turns": 3, "tokensIn": 900, "tokensOut": 90, "usd": "0.030000",
     }  # fmt: skip

@@ -18,8 +18,12 @@ from tests.unit.diagnosis.panel.scripted import (
     verdict,
 )
 
+from hemostat import metrics
+from hemostat.api.incident import Diagnosis, Hypothesis
 from hemostat.diagnosis.answer import Call
 from hemostat.diagnosis.evidence import Item
+from hemostat.diagnosis.matcher import Conclusion
+from hemostat.diagnosis.panel.conclude import conclude
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.diagnosis.panel.reply import Reply
@@ -224,6 +228,23 @@ def test_why_a_runbook_was_ruled_out_rests_on_evidence_too(cites, kept, dropped)
     ruled_out = [{"runbook": "other", "why": "it began before", "cites": cites}]
     heard = consult(Scripted(lambda m: verdict(ruled_out=ruled_out) if is_aggregator(m) else finding()), case())
     assert (len(heard.verdict.ruled_out), heard.dropped) == (kept, dropped)
+
+
+@pytest.mark.parametrize("candidates", [(), ("saturation",)])
+def test_a_runbook_that_is_no_candidate_is_counted_and_told_with_why(candidates):
+    """An answer that obeys an attacker must not look like one in which nothing was wrong."""
+    count = metrics.MODEL_DROPPED.labels("NotACandidate")._value.get
+    before = count()
+    heard = consult(
+        Scripted(lambda m: verdict("delete-all") if is_aggregator(m) else finding()), case(candidates=candidates)
+    )
+    assert heard.dropped == {"NotACandidate": 1}
+    assert count() == before + 1
+    hypotheses = tuple(Hypothesis(runbook=name, cause="c", confidence_percent=75) for name in candidates)
+    said = conclude(Conclusion(Diagnosis(by="Matcher", hypotheses=hypotheses), "NoRunbook", ""), heard, {})
+    assert [d.wire() for d in said.conclusion.diagnosis.dropped_because] == [{"reason": "NotACandidate", "count": 1}]
+    assert "'delete-all', which does not match" in said.message
+    assert said.message.endswith("; dropped of what it stated: NotACandidate 1")
 
 
 def test_what_a_model_says_is_redacted_as_what_it_is_told():
