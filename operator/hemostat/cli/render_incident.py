@@ -11,6 +11,7 @@ from hemostat.api.incident import RESOLVED, Cause, Diagnosis, Incident, SignalSt
 from hemostat.api.meta import find
 from hemostat.api.remediation import Remediation
 from hemostat.cli import render_conversations, render_remediation
+from hemostat.cli.render_opinion import opinion
 from hemostat.cli.state import NO_DATA, is_resolved, seconds_to_resolve, state
 from hemostat.cli.text import age, grid, offset, outcome, words
 from hemostat.cli.timeline import Line, timeline, waiting_for_a_person
@@ -40,6 +41,9 @@ def page(
         parts += _section("Evidence", evidence(incident))
     if incident.status.diagnosis is not None and incident.status.diagnosis.hypotheses:
         parts += _section(f"Diagnosis by {incident.status.diagnosis.by}", diagnosis(incident.status.diagnosis))
+    said = opinion(incident)
+    if said is not None:
+        parts += _section("What models say", said)
     diagnosed = find(incident.status.conditions, "Diagnosed")
     if diagnosed is not None and diagnosed.status != "True":
         style = "dim" if diagnosed.reason == NO_RUNBOOKS else "yellow"

@@ -3,7 +3,16 @@ from datetime import timedelta
 import pytest
 from tests.unit.builders import a_condition, policy
 
-from hemostat.api.incident import Advice, Cause, Conversation, ConversationStatus, Reopening, SignalState, Storm
+from hemostat.api.incident import (
+    Advice,
+    Cause,
+    Conversation,
+    ConversationStatus,
+    Incident,
+    Reopening,
+    SignalState,
+    Storm,
+)
 from hemostat.api.meta import LocalRef, TargetRef, set_condition
 from hemostat.api.remediation import CheckOutcome, GateOutcome, Remediation
 from hemostat.cli import render_explanation, render_incident, render_incidents
@@ -32,6 +41,42 @@ def test_a_page_has_everything_a_person_on_call_needs(incident, remediation, app
         "kubectl hemostat approve payment-1a2b3c4d-rollback-0-1 -n shop",
     ):
         assert part in text
+
+
+CONSULTED = {
+    "type": "Consulted",
+    "status": "True",
+    "reason": "Doubts",
+    "message": "the model names 'restart', which does not match",
+    "lastTransitionTime": "2026-11-21T06:00:09Z",
+}
+SAID = {
+    "cause": "The new version reads a setting that is not there.",
+    "statements": [{"text": "it began 9 s after the rollout", "about": "payment", "cites": ["E1", "E2"]}],
+    "abstained": {"by": "Model", "leastPercent": 30, "missing": ["a log of payment"]},
+    "usage": {"models": ["openai/gpt-4.1"], "turns": 6, "tokensIn": 9120, "tokensOut": 812, "usd": "0.031000"},
+}
+
+
+def test_a_page_says_what_a_model_said_apart_from_what_the_matcher_found(raw, now, plain):
+    """The cause and the statements of the model stood nowhere on the page, nor why it was not believed."""
+    raw["Incident"]["status"]["conditions"].append(CONSULTED)
+    raw["Incident"]["status"]["diagnosis"] |= SAID
+    text = plain(render_incident.page(Incident.model_validate(raw["Incident"]), [], [], now))
+    matcher, _, models = text.partition("What models say")
+    assert "Diagnosis by Matcher" in matcher
+    for part in (
+        "Doubts: the model names 'restart', which does not match",
+        "Cause, in its words: The new version reads a setting that is not there.",
+        "-  payment: it began 9 s after the rollout (cites E1, E2)",
+        "It would have to see: a log of payment",
+        "openai/gpt-4.1 answered; asked 6 times, 9120 tokens of questions, 812 of replies, 0.031000 USD",
+    ):
+        assert part in models
+
+
+def test_where_no_model_is_set_nothing_is_said_of_models(incident, now, plain):
+    assert "What models say" not in plain(render_incident.page(incident, [], [], now))
 
 
 def test_text_from_telemetry_is_no_markup_and_no_control(incident, now, plain):
