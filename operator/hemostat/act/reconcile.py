@@ -55,6 +55,7 @@ from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.events import Events
 from hemostat.gate.approvals import Spoken, hear
 from hemostat.gate.checks import decide
+from hemostat.gate.drift import drifted
 from hemostat.gate.shadow import would_have
 from hemostat.kube import Json
 from hemostat.lifecycle import (
@@ -192,7 +193,7 @@ class Reconciler:
         plan = self._compute(remediation)
         spec, status = remediation.spec, remediation.status
         if plan_hash(remediation, plan) != status.plan_hash:
-            raise Refused("Drifted", "the target changed since it was planned; approvals of this plan are void")
+            raise _drift(remediation, plan)
         live = self._facts.target(remediation.metadata.namespace or "", spec.target_ref)
         gathered = self._facts.gate(remediation, plan, live)
         decision = decide(gathered)
@@ -478,8 +479,9 @@ class Reconciler:
         return make_plan(action, spec.target_ref, parse(action, spec.parameters), world)
 
     def _unchanged(self, remediation: Remediation) -> None:
-        if plan_hash(remediation, self._compute(remediation)) != remediation.status.plan_hash:
-            raise Refused("Drifted", "the target changed between approval and execution; the approval is void")
+        plan = self._compute(remediation)
+        if plan_hash(remediation, plan) != remediation.status.plan_hash:
+            raise _drift(remediation, plan)
 
     def _write(self, remediation: Remediation, status: RemediationStatus, kind: str, reason: str, message: str) -> None:
         conditions = set_condition(status.conditions, kind, True, reason, message, self._clock.now())
@@ -508,6 +510,12 @@ class Reconciler:
         LOG.info("%s/%s ended: %s: %s", remediation.metadata.namespace, remediation.metadata.name, reason, message)
         FINISHED_METRIC.labels(remediation.spec.action, reason).inc()
         self._events.emit("Remediation", remediation.metadata, reason, message, level)
+
+
+def _drift(remediation: Remediation, new: Plan) -> Refused:
+    """A plan is immutable, and so is what people approve: a new Remediation asks again, with a plan of its own."""
+    differs = drifted(planned(remediation), new)
+    return Refused("Drifted", f"the target changed since it was planned; approvals of this plan are void:\n{differs}")
 
 
 def _outcomes(decision: GateDecision) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hemostat.api.gatepolicy import GatePolicy
-    from hemostat.api.remediation import Remediation
+    from hemostat.api.remediation import Remediation, RemediationSpec
 
 app = group("gate", "See what the gate says, and why.")
 
@@ -34,7 +34,26 @@ def explain(
 
     session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
     found = session.remediation(remediation)
-    emit(page(found, session.approvals(), _policies(session, found)))
+    emit(page(found, session.approvals(), _policies(session, found), _before(session, found)))
+
+
+def _before(session: Session, found: Remediation) -> Remediation | None:
+    """Return the proposal of the same step that this one took the place of."""
+    if found.spec.attempt == 1:
+        return None
+    wanted = found.spec.model_copy(update={"attempt": found.spec.attempt - 1})
+    same = (r for r in session.remediations(session.incident(found.spec.incident_ref.name)) if _place(r.spec, wanted))
+    return next(same, None)
+
+
+def _place(one: RemediationSpec, other: RemediationSpec) -> bool:
+    """Tell whether two proposals are of the same Runbook, opening, step and attempt."""
+    return (one.runbook_ref, one.opening, one.step, one.attempt) == (
+        other.runbook_ref,
+        other.opening,
+        other.step,
+        other.attempt,
+    )
 
 
 def _policies(session: Session, found: Remediation) -> list[tuple[GatePolicy, str]] | None:

@@ -14,13 +14,17 @@ from hemostat.cli.timeline import waiting_for_a_person
 
 
 def page(
-    remediation: Remediation, approvals: Sequence[Approval], policies: Sequence[tuple[GatePolicy, str]] | None = None
+    remediation: Remediation,
+    approvals: Sequence[Approval],
+    policies: Sequence[tuple[GatePolicy, str]] | None = None,
+    before: Remediation | None = None,
 ) -> RenderableType:
     """Return the plan, the gate's chain, which policies count, what people said, and what is to be done now.
 
     :param policies: all GatePolicies, each with why it does not count, or an empty text; None: they may not be read.
+    :param before: the proposal of the same step before this one, if there was one.
     """
-    parts: list[RenderableType] = [plan_and_gate(remediation)]
+    parts: list[RenderableType] = [plan_and_gate(remediation), *_drift_of(before), *_drift_of(remediation)]
     if policies is not None:
         parts += [words(""), _policies(policies)]
     start = remediation.status.decision.time if remediation.status.decision else None
@@ -28,6 +32,16 @@ def page(
     if mine and start is not None:
         parts += [words("Approvals", "bold"), render_remediation.said(mine, remediation, start)]
     return Group(*parts, words(""), words(f"Now: {what_next(remediation)}", "yellow"))
+
+
+def _drift_of(remediation: Remediation | None) -> list[RenderableType]:
+    """Return what had changed when a plan was void: - what was to be approved, + what would have been done then."""
+    finished = find(remediation.status.conditions, FINISHED) if remediation is not None else None
+    if remediation is None or finished is None or finished.reason != "Drifted":
+        return []
+    said, _, lines = finished.message.partition("\n")
+    heading = words(f"{remediation.metadata.name}: {said}", "bold")
+    return [words(""), heading, render_remediation.diff(lines)]
 
 
 def _policies(policies: Sequence[tuple[GatePolicy, str]]) -> RenderableType:

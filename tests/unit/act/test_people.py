@@ -194,3 +194,19 @@ def test_nobody_knowing_is_a_stop() -> None:
         "the API server does not say; it goes on after: kubectl hemostat resume",
     )
     assert case.untouched
+
+
+def test_an_approval_of_a_plan_that_drifted_is_void_and_the_difference_is_shown() -> None:
+    """A plan is immutable, so another Remediation asks again; what changed stands where the first one ended."""
+    case = Case(1)
+    case.says("a", "ada")
+    assert case.steps().said(ADMITTED)[0] == "Approved"
+    case.api.write(TARGET, "kubectl", lambda o: o["spec"]["template"].update(metadata={"labels": {"v": "9"}}))
+    before = case.api.objects[TARGET]["spec"]
+    case.steps(2)
+    reason, message = case.said(FINISHED)
+    assert reason == "Drifted"
+    first, *lines = message.splitlines()
+    assert first == "the target changed since it was planned; approvals of this plan are void:"
+    assert any(line.startswith("+ ") and '"v": "9"' in line for line in lines), message
+    assert case.api.objects[TARGET]["spec"] == before

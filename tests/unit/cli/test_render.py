@@ -116,6 +116,17 @@ def test_explain_tells_every_check_and_what_to_do(remediation, approval, plain):
     assert "Now: it waits until a person decides: kubectl hemostat approve" in text
 
 
+def test_explain_shows_what_changed_since_the_plan_before_this_one(remediation, plain):
+    drift = a_condition("Finished", reason="Drifted").model_copy(update={"message": "it is void:\n- to 3\n+ to 4"})
+    before = remediation.model_copy(
+        update={"status": remediation.status.model_copy(update={"conditions": (drift,)}), "spec": remediation.spec}
+    )
+    lines = plain(render_explanation.page(remediation, [], None, before)).splitlines()
+    start = lines.index(f"{remediation.metadata.name}: it is void:")
+    assert lines[start + 1 : start + 3] == ["- to 3", "+ to 4"]
+    assert "void" not in plain(render_explanation.page(remediation, []))
+
+
 def test_explain_tells_which_policies_count_and_why_others_do_not(remediation, plain):
     pairs = [(policy("gold"), "its selector does not match the labels of the target"), (policy("ask"), "")]
     lines = plain(render_explanation.page(remediation, [], pairs)).splitlines()

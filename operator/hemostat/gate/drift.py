@@ -1,0 +1,32 @@
+"""What differs between the plan that people looked at and the one that would be made now (pure)."""
+
+import difflib
+from collections.abc import Iterator
+
+from hemostat.api.remediation import Plan
+
+MAX_TOLD = 1500
+"""Characters: a condition's message holds 2048."""
+
+
+def drifted(old: Plan, new: Plan) -> str:
+    """Return the difference as lines that begin with `-` (was approved, or was to be) and `+` (would be done now)."""
+    told = "\n".join(_lines(old, new))
+    return told if len(told) <= MAX_TOLD else f"{told[: MAX_TOLD - 4]}\n..."
+
+
+def _lines(old: Plan, new: Plan) -> Iterator[str]:
+    before, after = (_words(plan) for plan in (old, new))
+    if before == after:
+        yield "  the same would be written; but what the plan rests on (revisions, replicas, owners) has changed"
+        return
+    for line in difflib.ndiff(before, after):
+        if line[:2] in ("- ", "+ "):
+            yield line.rstrip()
+
+
+def _words(plan: Plan) -> list[str]:
+    reach = f"replaces {plan.replaced_pods} pods, leaves {plan.replicas_after} replicas"
+    held = f", for {plan.hold_seconds} s" if plan.hold_seconds is not None else ""
+    undo = "can be undone" if plan.inverse is not None else "nothing undoes it"
+    return [plan.summary, f"{reach}{held}; {undo}", *plan.diff.splitlines()[:200]]
