@@ -445,8 +445,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "conditions": [condition("Planned"), condition("Finished", "Unknown")],
         "plan": PLAN,
         "planHash": HASH_A,
-        "approvals": ["word"],
-        "approvers": ["jane@example.com"],
+        "decision": {
             "outcome": "NeedsApproval",
             "checks": [{"name": "Policy", "outcome": "Ask", "message": "no policy matches"}],
             "policies": ["default"],
@@ -455,6 +454,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
             "time": TIME,
         },
         "approvals": ["word"],
+        "approvers": ["jane@example.com"],
         "intents": [
             {
                 "effect": "Forward",
