@@ -191,8 +191,10 @@ def _agents(cycle: Cycle) -> tuple[str, ...]:
 
 
 def _edge(cycle: Cycle) -> Edge:
-    """The last step from one agent to another; where there is none, from the last agent to the first."""
-    last = cycle.symbols[-1]
+    """The last step from one agent to another; where there is none, from the last agent to the first.
+
+    An agent's own turn, told as a step, is no call: of one agent alone it is the last tool.
+    """
     for symbol in reversed(cycle.symbols):
         caller = symbol.agent or symbol.service
         if _is_to_agent(symbol) and caller != symbol.peer:
@@ -200,7 +202,8 @@ def _edge(cycle: Cycle) -> Edge:
     callers = list(dict.fromkeys(s.agent or s.service for s in cycle.symbols))
     if len(callers) > 1:
         return (callers[-1], callers[0])
-    return (last.agent or last.service, last.peer)
+    last = next((s for s in reversed(cycle.symbols) if s.peer != callers[0]), cycle.symbols[-1])
+    return (callers[0], last.peer)
 
 
 def _confidence(cycle: Cycle, evidence: Evidence, needed: int) -> int:

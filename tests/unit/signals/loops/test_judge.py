@@ -193,6 +193,7 @@ def test_a_poll_may_take_several_steps_and_a_turn_of_its_own():
     assert rounds_to(looks) == 3 * POLLS
     assert all(v.advice is Advice.NOTIFY for v in verdicts(looks) if v)
     hasty = [step for i in range(20) for step in turn(1.5 * i)]
+    assert {v.edge for v in verdicts(hasty) if v} <= {("a", "status"), ("a", "look_again")}, "not from itself to itself"
     assert rounds_to(hasty) <= 3 * NEEDED[Evidence.SAME]
 
 
