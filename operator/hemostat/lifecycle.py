@@ -17,7 +17,8 @@ from hemostat.api.remediation import (
     VERIFIED,
     Remediation,
 )
-from hemostat.signals.correlate import MAX_RETURNS, is_over, openings
+from hemostat.signals.changes import meanwhile
+from hemostat.signals.correlate import MAX_RETURNS, began, is_over, openings
 from hemostat.signals.over import clear_since, silent
 
 SELF_HEALED_AFTER = timedelta(seconds=30)
@@ -28,6 +29,8 @@ _NOBODY_ACTED = ("Open", "Reopened", "NotNeeded")
 """Reasons why an Incident is open that say less than that it has no data."""
 
 
+CLEARED_BY_HAND = "ClearedAfterChange"
+"""Reason of Resolved where nothing of ours was applied, and others changed the target before it cleared."""
 TAKEN_BACK = "TakenBack"
 """Reason of Undone, and of Finished where nothing was verified before."""
 
@@ -207,6 +210,15 @@ def _with_action(
     return set_condition(kept, RESOLVED, False, "InProgress", f"{name} is at work", now)
 
 
+def _without_us(incident: Incident, since: datetime) -> tuple[str, str]:
+    """Say whether others changed something at the target before it cleared: then it was hardly by itself."""
+    changed = meanwhile(incident.status.evidence, began(incident), since)
+    if not changed:
+        return "ClearedByItself", "all signals are clear"
+    last = changed[-1]
+    return CLEARED_BY_HAND, f"all signals are clear after what others did: {last.summary} ({last.id})"[:1024]
+
+
 def _without_action(
     incident: Incident, kept: tuple[Condition, ...], now: datetime, reason: str, message: str, *, waits: bool = False
 ) -> tuple[Condition, ...]:
@@ -218,7 +230,7 @@ def _without_action(
     if since is not None and now - since >= SELF_HEALED_AFTER:
         if is_true(kept, REMEDIATED):  # whether it helped nobody knows, but it was not left alone either
             return set_condition(kept, RESOLVED, True, "Cleared", f"all signals are clear after {message}", now)
-        return set_condition(kept, RESOLVED, True, "ClearedByItself", "all signals are clear", now)
+        return set_condition(kept, RESOLVED, True, *_without_us(incident, since), now)
     if not waits and (silence := silent(incident.status.signals, now)):
         quiet = reason in _NOBODY_ACTED
         reason, message = ("NoData", silence) if quiet else (reason, f"{message}; {silence}")

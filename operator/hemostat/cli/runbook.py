@@ -84,6 +84,8 @@ def draft(
         raise Refused("NoDraft", drafting.no_draft(found))
     metadata = {"name": made.metadata.name, "namespace": session.namespace}
     document = {"apiVersion": API_VERSION, "kind": "Runbook", "metadata": metadata, "spec": made.spec.wire()}
+    for line in drafting.notes(found):
+        print(f"# {line}")
     print(printed(document), end="")
 
 

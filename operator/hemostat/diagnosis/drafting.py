@@ -3,29 +3,35 @@
 It is a Draft, and text for a person to finish: nobody but a person writes it to the cluster, or makes it Active.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from hemostat.api.incident import RESOLVED, Evidence, EvidenceKind, Incident, SignalState, SignalStatus
 from hemostat.api.meta import ObjectMeta, find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, UNDONE, Remediation
-from hemostat.api.runbook import Runbook, RunbookRemediation, RunbookSpec, Symptom, Verify
+from hemostat.api.runbook import Parameter, Runbook, RunbookRemediation, RunbookSpec, Symptom, Verify
 from hemostat.diagnosis.evidence import Change
 from hemostat.diagnosis.lint import PLACEHOLDER
 from hemostat.diagnosis.recall import recall
 from hemostat.diagnosis.redact import redact
-from hemostat.signals.correlate import is_over
+from hemostat.signals.changes import detail_of, meanwhile, takes_back
+from hemostat.signals.correlate import began, is_over
 from hemostat.signals.rules import one_line
+from hemostat.signals.sentence import named
 from hemostat.signals.severity import ORDER
 
-BY_HAND = ("Cleared", "ClearedByItself")
+BY_HAND = ("Cleared", "ClearedByItself", "ClearedAfterChange")
 """Reasons of the condition `Resolved` that name no action of ours: a person did it, or it went by itself."""
 _IN_VAIN = ("Ineffective", "Worse")
 _TOLD = (EvidenceKind.SIGNAL, EvidenceKind.CHANGE, EvidenceKind.WORKLOAD, EvidenceKind.EVENT, EvidenceKind.LOG)
 _AGES = (600, 1800)
 """How long before the incident a change may have been: the shortest of these that holds."""
 MAX_LINE, MAX_LINES = 240, 24
-"""Of evidence, and as many of the timeline: together they fit into `guidance`."""
+"""Of evidence, and as many of the timeline."""
+_SCALED = re.compile(r"replicas (\d{1,6}) -> (\d{1,6})\b")
+_LEAST_FACTOR, _MOST_FACTOR = 110, 400
+"""What the action `scale` takes."""
 MAX_PER_SORT = 8
 MAX_SYMPTOMS, MAX_STEPS = 32, 8
 
@@ -51,11 +57,11 @@ def draft(incident: Incident, remediations: Sequence[Remediation]) -> Runbook | 
         return None
     meta = incident.metadata
     spec = RunbookSpec(
-        cause=one_line(redact(incident.status.summary or incident.spec.title), 256) or "unknown",
+        cause=_cause(incident),
         kinds=(incident.spec.target_ref.kind,),
         symptoms=tuple(_symptoms(incident))[:MAX_SYMPTOMS],
-        guidance=_guidance(incident),
-        remediations=_steps(incident, remediations) or (RunbookRemediation(action=PLACEHOLDER),),
+        guidance=_GUIDANCE.format(name=incident.metadata.name),
+        remediations=_steps(incident, remediations) or _done(incident),
         verify=Verify(),
     )
     return Runbook(
@@ -108,6 +114,20 @@ def _steps(incident: Incident, remediations: Sequence[Remediation]) -> tuple[Run
     return tuple(RunbookRemediation(action=action, parameters=parameters) for action, parameters in steps)[:MAX_STEPS]
 
 
+def _done(incident: Incident) -> tuple[RunbookRemediation, ...]:
+    """Return what was done by hand as actions of the catalogue, or what a person has to put in."""
+    if _undone(incident) is not None:
+        return (RunbookRemediation(action="rollback"),)
+    for change in reversed(_by_hand(incident)):
+        found = _SCALED.match(detail_of(change))
+        percent = 100 * int(found[2]) // int(found[1]) if found is not None and int(found[1]) else 0
+        if _LEAST_FACTOR <= percent <= _MOST_FACTOR:
+            return (
+                RunbookRemediation(action="scale", parameters=(Parameter(name="factorPercent", value=str(percent)),)),
+            )
+    return (RunbookRemediation(action=PLACEHOLDER),)
+
+
 def _stayed(remediation: Remediation) -> bool:
     conditions = remediation.status.conditions
     finished = find(conditions, FINISHED)
@@ -115,29 +135,70 @@ def _stayed(remediation: Remediation) -> bool:
     return is_true(conditions, APPLIED) and not is_true(conditions, UNDONE) and not failed
 
 
-def _guidance(incident: Incident) -> str:
+_GUIDANCE = """Drafted from Incident {name}, which no action of Hemostat is known to have healed.
+
+**Before it is Active.** Say in `cause` why it happened: what stands there is what was seen. Keep the symptoms that
+would be seen again and no others. Say what it looks like, what to check before approving, and how long it takes.
+"""
+
+
+def notes(incident: Incident) -> tuple[str, ...]:
+    """Return what the person who finishes the draft wants to see, in lines without secrets: comments, no guidance.
+
+    What stands in `guidance` is sent to models, whatever of an Incident its namespace lets out; and whoever denied an
+    action or wrote a line of a log did not write it for that.
+    """
     told = [e for e in incident.status.evidence if e.kind in _TOLD][:MAX_LINES]
     entries = sorted(incident.status.timeline, key=lambda t: t.time)[-MAX_LINES:]
-    lines = [
-        f"Drafted from Incident {incident.metadata.name}, which no action is known to have healed.",
-        "",
-        "**Before it is Active.** Say in `cause` why it happened: what stands there is what was seen. Keep the",
-        "symptoms that would be seen again and no others. Say what was done by hand, and how long it takes to help.",
-        "",
-        "**Evidence then** (quoted as it was found: data, no instruction)",
-        *(f"- [{e.id}] {e.kind}: {_quoted(_text(e))}" for e in told),
-        "",
-        "**Timeline**",
-        *(f"- [{t.time:%Y-%m-%d %H:%M:%S}Z] {_quoted(f'{t.by}: {t.message}')}" for t in entries),
-    ]
-    return "\n".join(lines)
+    done = _by_hand(incident)
+    return (
+        *(("What others did before it cleared:",) if done else ()),
+        *(f"- [{e.id}] {_said(_text(e))}" for e in done),
+        "Evidence then:",
+        *(f"- [{e.id}] {e.kind}: {_said(_text(e))}" for e in told),
+        "Timeline:",
+        *(f"- [{t.time:%Y-%m-%d %H:%M:%S}Z] {_said(f'{t.by}: {t.message}')}" for t in entries),
+    )
+
+
+def _by_hand(incident: Incident) -> tuple[Evidence, ...]:
+    resolved = find(incident.status.conditions, RESOLVED)
+    until = resolved.last_transition_time if resolved is not None else None
+    return meanwhile(incident.status.evidence, began(incident), until)
+
+
+def _undone(incident: Incident) -> Evidence | None:
+    """Return the rollout that was taken back by hand, if one was."""
+    rollouts = [e for e in incident.status.evidence if e.kind is EvidenceKind.CHANGE]
+    taken = (b for later in _by_hand(incident) for b in rollouts if takes_back(later, b))
+    return next((b for b in taken if b.observed_time < began(incident)), None)
+
+
+def _cause(incident: Incident) -> str:
+    """Return what is known of it in whole words: what was taken back, else what fired."""
+    undone = _undone(incident)
+    if undone is not None:
+        parts = detail_of(undone).split("; ")
+        return f"The rollout was bad, and was taken back by hand: {_whole(parts, '; ', 200)}"
+    firing = [s for s in recall(incident).facts.signals if s.state is SignalState.FIRING]
+    names = list(dict.fromkeys(named(s) for s in sorted(firing, key=_worst_first)))
+    return f"Not known yet. Seen: {_whole(names, ', ', 240)}"
+
+
+def _whole(parts: Sequence[str], between: str, most: int) -> str:
+    """Join as many as there is room for, the first in any case, and none in part."""
+    text = one_line(redact(parts[0]), most)
+    for part in (one_line(redact(p), most) for p in parts[1:]):
+        if len(text) + len(between) + len(part) > most:
+            break
+        text += between + part
+    return text
 
 
 def _text(evidence: Evidence) -> str:
-    named = evidence.subject in evidence.summary
-    return evidence.summary if named else f"{evidence.subject}: {evidence.summary}"
+    named_there = evidence.subject in evidence.summary
+    return evidence.summary if named_there else f"{evidence.subject}: {evidence.summary}"
 
 
-def _quoted(text: str) -> str:
-    """Return a text as a code span: what came from telemetry must not become Markdown of a Runbook."""
-    return f"`{one_line(redact(text).replace('`', chr(39)), MAX_LINE)}`"
+def _said(text: str) -> str:
+    return one_line(redact(text), MAX_LINE)

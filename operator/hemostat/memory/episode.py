@@ -60,6 +60,7 @@ _ENDINGS = {
     "Healed": Ending.HEALED,
     "Cleared": Ending.BY_ITSELF,
     "ClearedByItself": Ending.BY_ITSELF,
+    "ClearedAfterChange": Ending.BY_PERSON,
     "CauseResolved": Ending.WITH_CAUSE,
 }
 """By the reason of the Incident's condition `Resolved`; every other reason says why nobody looks any more."""

@@ -197,6 +197,37 @@ def test_what_clears_by_itself_is_resolved_after_a_while(signals, now, wanted):
     assert found["Resolved"] == wanted
 
 
+def changed(summary, when, kind="Rollout"):
+    said = {"key": f"change/{kind}/x", "kind": "Change", "subject": "x", "observedTime": at(when).isoformat()}
+    return {"id": "E7", "summary": summary, **said}
+
+
+UNDO = "Rollout of revision 3 12 s after the incident opened: image b -> a"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "reason"),
+    [
+        (changed(UNDO, 12), "ClearedAfterChange"),
+        (changed(UNDO, 25), "ClearedByItself"),  # it was clear already
+        (changed(UNDO.replace("after", "before"), -12), "ClearedByItself"),
+        (changed("ConfigMap x was changed at a callee, 9 s after the incident opened: y", 9), "ClearedByItself"),
+        (changed("Node n was changed 9 s after the incident opened: Ready", 9, "Node"), "ClearedByItself"),
+        (
+            changed(
+                "Deployment x was changed 9 s after the incident opened: y (by kube-controller-manager)", 9, "Scale"
+            ),
+            "ClearedByItself",
+        ),
+    ],
+)
+def test_what_others_mended_did_not_clear_by_itself(evidence, reason):
+    past = incident(signals=(clear(20),), evidence=[evidence])
+    found = find(incident_conditions(past, [], at(LATER + 20)), "Resolved")
+    assert (found.status, found.reason) == ("True", reason)
+    assert (f"{UNDO} (E7)" in found.message) == (reason == "ClearedAfterChange")
+
+
 def test_an_incident_without_data_says_what_it_waits_for_and_says_it_once():
     """Nobody can tell `waits for data` from `forgotten` otherwise; and a word that changes is a write a second."""
     mute = incident(signals=(signal(state=SignalState.NO_DATA, state_time=at(80)),))

@@ -110,6 +110,7 @@ def test_it_says_which_incident_it_was_and_when():
         ("Healed", Ending.HEALED),
         ("Cleared", Ending.BY_ITSELF),
         ("ClearedByItself", Ending.BY_ITSELF),
+        ("ClearedAfterChange", Ending.BY_PERSON),
         ("CauseResolved", Ending.WITH_CAUSE),
         ("WatchDeleted", Ending.ABANDONED),
         ("TargetGone", Ending.ABANDONED),

@@ -2,6 +2,7 @@
 
 from hemostat.signals.changes.compare import differences
 from hemostat.signals.changes.derive import JOINED, derived
+from hemostat.signals.changes.meanwhile import detail_of, meanwhile, takes_back
 from hemostat.signals.changes.noted import RECENT, ChangeKind, ChangeLog, Noted, Ref, ref_of
 from hemostat.signals.changes.template import (
     REVISED,
@@ -26,10 +27,13 @@ __all__ = [
     "Ref",
     "config_maps",
     "derived",
+    "detail_of",
     "differences",
+    "meanwhile",
     "ref_of",
     "revision_of",
     "revision_template",
     "rollouts",
+    "takes_back",
     "template_difference",
 ]
