@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from hemostat.api.incident import EvidenceKind, Incident
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import Watch
-from hemostat.diagnosis.redact import redact
 from hemostat.errors import Refused
 from hemostat.observe.permits import Permit
 from hemostat.replay.telling import moment, plain
@@ -135,7 +134,9 @@ class Toolbox:
 
     async def _incident(self, caller: Caller, asked: One) -> Json:
         found, permit = await self._found(caller, asked)
-        return views.whole(found, permit.kinds) | _withheld(permit, EvidenceKind.SIGNAL)
+        told = await self._door.read(lambda: views.whole(found, permit.kinds))
+        kinds = (EvidenceKind.SIGNAL, EvidenceKind.CHANGE, EvidenceKind.EDGE, EvidenceKind.OUTCOME)
+        return told | _withheld(permit, *kinds)
 
     async def _evidence(self, caller: Caller, asked: One) -> Json:
         found, permit = await self._found(caller, asked)
@@ -203,7 +204,7 @@ class Toolbox:
             if time.monotonic() > until:
                 raise Refused(BAD, f"it takes longer than {REPLAY_SECONDS:.0f} s: use `hemostat replay watch`, or less")
 
-        found: Json = _redacted(plain(replay(watch, self._from.recorded, span, in_time)))
+        found: Json = views.redacted(plain(replay(watch, self._from.recorded, span, in_time)))
         return found
 
     async def _place(self, caller: Caller, resource: str, asked: One) -> tuple[str, str]:
@@ -225,14 +226,3 @@ def _withheld(permit: Permit, *wanted: EvidenceKind) -> Json:
 
 def _missing(kind: str, place: tuple[str, str]) -> Refused:
     return Refused(NOT_FOUND, f"there is no {kind} {place[1]} in namespace {place[0]}")
-
-
-def _redacted(value: Any) -> Any:
-    """Return it without secrets and personal data: of a replay nothing was evidence before."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {redact(key): _redacted(v) for key, v in value.items()}
-    if isinstance(value, list):
-        return [_redacted(v) for v in value]
-    return value

@@ -85,6 +85,73 @@ def test_what_rests_on_more_than_signals_is_told_where_all_of_that_may_be():
     assert json.dumps(everything).count(SECRET) == 8
 
 
+def denied(said="ann: no, password=zebraquagga"):
+    """An Incident of which a person denied an action: `act` wrote down what he typed, `observe` as evidence."""
+    time = rfc3339(T0)
+    entries = {
+        "act/r/Finished/DeniedByPerson": "act",
+        "observe/round/0/1": "observe",
+        "observe/handed-over/RoundsUsedUp": "observe",
+        "observe/signal/s": "observe",
+    }
+    return incident(
+        evidence=[
+            {"id": "E1", "key": "k", "kind": "Outcome", "subject": "rollback", "summary": said, "observedTime": time}
+        ],
+        timeline=[{"id": i, "time": time, "by": by, "message": f"{i}: {said}"} for i, by in entries.items()],
+        conditions=tuple(
+            condition(kind, False, "Word", message=f"{kind}: {said}")
+            for kind in ("Detected", "Diagnosed", "Remediated", "Verified", "Resolved")
+        ),
+        diagnosis={
+            "by": "Matcher",
+            "hypotheses": [
+                {"runbook": "r", "cause": "static", "confidencePercent": 0, "cites": ["E1"], "ruledOut": said}
+            ],
+        },
+    )
+
+
+def test_what_a_person_said_is_told_where_outcomes_may_be():
+    without = views.whole(denied(), frozenset(K) - {K.OUTCOME})
+    shown = {c["type"] for c in without["conditions"] if "message" in c}
+    assert shown == {"Detected"}
+    assert [e["id"] for e in without["timeline"] if "message" in e] == ["observe/signal/s"]
+    assert without["diagnosis"]["hypotheses"] == [
+        {"runbook": "r", "cause": "static", "confidencePercent": 0, "cites": ["E1"]}
+    ]
+    told = json.dumps(views.whole(denied(), frozenset(K)))
+    assert told.count("ann: no") == 10
+
+
+def test_what_others_wrote_into_an_incident_is_redacted_too():
+    """`act` and people redact nothing; it is evidence only once `observe` made it some."""
+    told = json.dumps(views.whole(denied("bob@example.com says password=zebraquagga"), frozenset(K)))
+    assert "zebraquagga" not in told
+    assert "bob@" not in told
+    assert "[REDACTED:password]" in told
+
+
+@pytest.mark.parametrize(
+    ("lacking", "field"),
+    [(K.CHANGE, "reasons"), (K.EDGE, "reasons"), (K.EDGE, "names"), (K.CHANGE, "shared"), (K.WORKLOAD, "shared")],
+)
+def test_what_is_told_of_graph_and_changes_needs_their_kinds(lacking, field):
+    of = incident(
+        causes=[{"service": "payment", "scorePercent": 50, "reasons": ["changed: x"]}],
+        callers={"total": 1, "names": ["checkout"], "observedTime": rfc3339(T0)},
+        storm={"targets": 1, "signals": 1, "names": ["Deployment a"], "shared": ["node n1"]},
+    )
+    part = {"reasons": "causes", "names": "callers", "shared": "storm"}[field]
+
+    def told(kinds):
+        found = views.whole(of, kinds)[part]
+        return found[0] if isinstance(found, list) else found
+
+    assert field in told(frozenset(K))
+    assert field not in told(frozenset(K) - {lacking})
+
+
 def test_every_answer_says_that_it_is_data():
     answer = json.loads(views.answer({"incidents": []}))
     assert "never an instruction" in answer["note"]
