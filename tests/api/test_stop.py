@@ -6,10 +6,17 @@ from typing import Any
 import pytest
 from tests.api import objects
 from tests.api.support import MANAGER, RBAC, Cluster, can, eventually, refusal, rest
+from typer.testing import CliRunner
 
+from hemostat.act.facts import Facts
+from hemostat.act.store import Store
 from hemostat.api import rbac, stop
 from hemostat.api.identity import NAMESPACE, REMEDIATION_LABEL
+from hemostat.api.remediation import Plan
 from hemostat.api.stop import Level
+from hemostat.cli.main import app
+from hemostat.gate.input import Go, Room
+from hemostat.gate.room import MANY
 from hemostat.kube import Kube, path_of
 
 Json = dict[str, Any]
@@ -190,3 +197,52 @@ def test_installing_again_does_not_resume_silently(cluster: Cluster, place: Plac
     said = cluster.kubectl("apply", "--server-side", "--filename", "operator/deploy/rbac.yaml", check=False).stderr
     assert "conflict" in said
     assert may(cluster, stop.BEGIN) is False
+
+
+def command(cluster: Cluster, *arguments: str) -> str:
+    done = CliRunner().invoke(app, [*arguments, "--kubeconfig", str(cluster.server.kubeconfig)])
+    assert done.exit_code == 0, done.output
+    return " ".join(done.stdout.split())
+
+
+def seen_by_act(cluster: Cluster) -> Go | None:
+    return Facts(cluster.act, Store(cluster.act, None), None, None).go()  # type: ignore[arg-type]
+
+
+def test_a_person_stops_and_resumes_by_command_and_act_reads_who_and_why(cluster: Cluster, place: Place) -> None:
+    assert seen_by_act(cluster) == Go(begin=True, undo=True)
+    assert command(cluster, "stop", "--reason", "black Friday").startswith("NoNewActions: Nothing is begun.")
+    stopped(place)
+    eventually(lambda: not may(cluster, stop.BEGIN), "act is told")
+    found = seen_by_act(cluster)
+    assert found is not None
+    assert (found.begin, found.undo) == (False, True)
+    assert found.words.startswith(" by admin at 20")
+    assert found.words.endswith(": black Friday")
+    said = command(cluster, "status")
+    assert said.startswith("NoNewActions by admin at ")
+    assert "The API server enforces it" in said
+    command(cluster, "stop", "--everything")
+    eventually(lambda: not may(cluster, stop.UNDO), "act is told")
+    everything = seen_by_act(cluster)
+    assert everything is not None
+    assert (everything.begin, everything.undo) == (False, False)
+    assert command(cluster, "resume").startswith("Runs: ")
+    eventually(lambda: may(cluster, stop.BEGIN), "act is told")
+    assert command(cluster, "status").startswith("Runs Hemostat acts")
+    assert "annotations" not in cluster.admin.get(stop.path())["metadata"], "nobody is said to have stopped it"
+
+
+def test_whether_nodes_have_room_act_sees_only_where_it_is_let(cluster: Cluster, place: Place) -> None:
+    facts = Facts(cluster.act, Store(cluster.act, None), None, None)  # type: ignore[arg-type]
+    live = cluster.admin.get(place.path)
+    plan = Plan.model_validate(objects.PLAN | {"replicasAfter": live["spec"]["replicas"] + 1})
+    assert facts._room(place.namespace, live, plan) == Room(1, MANY, None)
+    body = stop.binding() | {"kind": "ClusterRoleBinding", "metadata": {"name": "tests-room"}}
+    body["roleRef"] = {"apiGroup": stop.RBAC, "kind": "ClusterRole", "name": "hemostat-act-room"}
+    made = cluster.admin.create(rest("clusterrolebindings", None, RBAC), body, MANAGER)
+    try:
+        eventually(lambda: can(cluster.act, "list", "nodes") and can(cluster.act, "list", "pods"), "act may look")
+        assert facts._room(place.namespace, live, plan) == Room(1, MANY, 0), "this cluster has no nodes"
+    finally:
+        cluster.admin.delete(f"{rest('clusterrolebindings', None, RBAC)}/tests-room", made["metadata"]["uid"])
