@@ -37,6 +37,13 @@ class FakeKube:
         plural = path.rsplit("/", 1)[1]
         return [o for key, o in self.objects.items() if key.startswith(plural + "/")]
 
+    def each(self, path):
+        return iter(self.list(path))
+
+    def merge_patch(self, path, body, manager):
+        self.patched.append((path.split("/")[-1], body))
+        return body
+
     def json_patch(self, path, ops, manager):
         if self.refuse:
             raise (
@@ -221,3 +228,27 @@ def test_help_does_not_load_the_kubernetes_client():
 
 def test_version():
     assert call("version").stdout.startswith("hemostat 0.")
+
+
+def test_a_person_takes_an_incident_on_and_gives_it_back(kube, raw):
+    uid = raw["Incident"]["metadata"]["uid"]
+    assert "payment-1a2b3c4d is with sre@example.com." in call("acknowledge", "payment-1a2b3c4d").stdout
+    assert "left to Hemostat again" in call("acknowledge", "payment-1a2b3c4d", "--undo").stdout
+    name = "hemostat.dev/acknowledged-by"
+    assert [body["metadata"] for _, body in kube.patched] == [
+        {"uid": uid, "annotations": {name: "sre@example.com"}},
+        {"uid": uid, "annotations": {name: None}},
+    ]
+
+
+def test_the_shadow_report_sets_what_would_have_been_done_beside_what_was(kube):
+    assert "No Remediation ended in shadow" in call("shadow", "report").stdout
+    shadowed = kube.objects["remediations/payment-1a2b3c4d-rollback-0-1"]
+    ended = {"type": "Finished", "status": "True", "reason": "WouldHave", "lastTransitionTime": "2026-11-21T06:00:10Z"}
+    shadowed["status"]["conditions"] = [ended]
+    edit = {"manager": "kubectl-set", "time": "2026-11-21T06:05:00Z"}
+    meta = {"name": "payment", "uid": shadowed["spec"]["targetRef"]["uid"], "managedFields": [edit]}
+    kube.objects["deployments/payment"] = {"kind": "Deployment", "metadata": meta, "spec": {}}
+    said = " ".join(call("shadow", "report").stdout.split())
+    assert "something else was done by kubectl-set, last at 2026-11-21T06:05:00Z; the Incident is still open" in said
+    assert said.endswith("1: something else was done")
