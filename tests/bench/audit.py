@@ -1,0 +1,105 @@
+"""The audit log: records that are on disk and signed a second, by eight writers; and how long a million takes to verify.
+
+Run as `.venv/bin/python tests/bench/audit.py`; adds to build/bench/gate.json. The file is on the project's disk, with
+SQLite's synchronous = FULL. Fewer records than a million are verified; the time grows with their number. Beside: as
+durable rows by the same writers into a bare SQLite table, one commit each.
+"""
+
+import argparse
+import json
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hemostat.audit.keys import Signer
+from hemostat.audit.log import Log
+from hemostat.audit.record import Entry, Step, Word
+from hemostat.audit.sqlite import SqliteStore
+from hemostat.audit.verify import verify
+from hemostat.clock import SystemClock
+
+OUT = Path(__file__).parents[2] / "build/bench/gate.json"
+WRITERS = 8
+KEY = Signer("hemostat.dev/audit", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+SAYS = {
+    "effect": "Forward",
+    "attempt": 1,
+    "planHash": "sha256:" + "a" * 64,
+    "object": "Deployment payment",
+    "uid": "u" * 36,
+}
+
+
+def entry(number: int) -> Entry:
+    """Return an intent, the commonest of the records that an effect waits for."""
+    return Entry(Step.INTENT, "shop", f"payment-{number}", "u" * 36, Word.POLICY, ("auto",), SAYS)
+
+
+def rate(append: Callable[[int], object], count: int) -> float:
+    """Return how many a second are written by all writers together."""
+
+    def write(writer: int) -> None:
+        for number in range(writer, count, WRITERS):
+            append(number)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(WRITERS)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return count / (time.perf_counter() - began)
+
+
+def bare(path: Path) -> Callable[[int], object]:
+    """Return what puts one row into a table, durably."""
+    file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = FULL")
+    file.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, body BLOB)")
+    lock, body = threading.Lock(), json.dumps(SAYS).encode()
+
+    def insert(number: int) -> None:
+        with lock:
+            file.execute("INSERT INTO rows VALUES (?, ?)", (number, body))
+
+    return insert
+
+
+def main() -> None:
+    """Measure, write and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=100_000)
+    count = parser.parse_args().records
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=OUT.parent) as folder:
+        with closing(SqliteStore(Path(folder, "audit.db"))) as store:
+            log = Log(store, KEY, (), "bench", SystemClock())
+            written = rate(lambda n: log.append(entry(n)), count)
+            wall, cpu = time.perf_counter(), time.process_time()
+            found = verify(store, [KEY.verifier])
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            if not found.whole or found.size != count:
+                raise SystemExit(f"it should be whole: {found}")
+        plain = rate(bare(Path(folder, "bare.db")), min(count, 10_000))
+    figures = {
+        "audit_records": count,
+        "audit_records_per_second": round(written),
+        "audit_bare_sqlite_rows_per_second": round(plain),
+        "audit_verify_seconds_per_million": round(wall * 1e6 / count, 1),
+        "audit_verify_cpu_seconds_per_million": round(cpu * 1e6 / count, 1),
+    }
+    before = json.loads(OUT.read_text()) if OUT.exists() else {}
+    OUT.write_text(json.dumps(before | figures, indent=1) + "\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()
