@@ -190,6 +190,8 @@ def _with_action(
     name = last.metadata.name
     if is_true(conditions, APPLIED):
         kept = set_condition(kept, REMEDIATED, True, "Applied", f"{name}: {applied.message if applied else ''}", now)
+    elif finished is not None and finished.status == "True":  # nobody waits for what ended without being done
+        kept = set_condition(kept, REMEDIATED, False, finished.reason, f"{name}: {finished.message}"[:1024], now)
     else:
         waiting = find(conditions, ADMITTED)
         reason, message = (waiting.reason, waiting.message) if waiting else ("Proposed", "")

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hemostat.api.approval import Approval
+from hemostat.api.approval import Approval, Word
 from hemostat.api.meta import Condition, find
 from hemostat.api.remediation import (
     ADMITTED,
@@ -110,7 +110,16 @@ def _weight(approval: Approval, remediation: Remediation) -> str:
         return "counted"
     if approval.spec.plan_hash != remediation.status.plan_hash:
         return "about another plan"
+    if _ended_it(approval, remediation):
+        return "ended it"
     return "not heard yet" if waiting_for_a_person(remediation) else "not counted"
+
+
+def _ended_it(approval: Approval, remediation: Remediation) -> bool:
+    """Tell whether it ended with this person's denial: `status.approvals` has only what let it through."""
+    finished, spec = find(remediation.status.conditions, FINISHED), approval.spec
+    denied = finished is not None and finished.reason == "DeniedByPerson" and spec.decision is Word.DENY
+    return denied and finished is not None and finished.message.startswith(f"{spec.approver}: ")
 
 
 def results(remediation: Remediation, start: datetime) -> RenderableType:

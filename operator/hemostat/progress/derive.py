@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from hemostat.api.incident import DIAGNOSED, REMEDIATED, RESOLVED, VERIFIED, Incident, TimelineEntry
 from hemostat.api.meta import Condition, find
+from hemostat.api.remediation import WOULD_HAVE
 from hemostat.progress.step import MAX_MESSAGE, Stage, Step, Told
 from hemostat.signals.correlate import openings
 
@@ -35,6 +36,8 @@ _ACTED = {
     "Verified": Stage.VERIFICATION,
     "Finished": Stage.VERIFICATION,
 }
+_NOT_DONE = frozenset({"DeniedByPerson", "Denied", "NotNeeded", "Drifted", "Expired", WOULD_HAVE})
+"""How a Remediation ends before anything of it is done: nothing is verified of it."""
 _WAITING = {DIAGNOSED: Stage.DIAGNOSIS, REMEDIATED: Stage.GATE, VERIFIED: Stage.VERIFICATION}
 _TOLD_ELSEWHERE = ("NotYet", "Reopened", "Proposed", "NeedsApproval", "Consulting")
 """Reasons of conditions that wait which say nothing new: the timeline or the panel tells it, or nothing happens."""
@@ -79,7 +82,8 @@ def _entry(entry: TimelineEntry) -> Step:
     if entry.by == "act" and head == "resolved":
         return Step(Stage.RESOLUTION, "Resolved", message, entry.by, entry.time, entry.id)
     if entry.by == "act":
-        return Step(_ACTED.get(rest[0], Stage.ACTION), _word(rest[1]), message, entry.by, entry.time, entry.id)
+        stage = Stage.GATE if rest[1] in _NOT_DONE else _ACTED.get(rest[0], Stage.ACTION)
+        return Step(stage, _word(rest[1]), message, entry.by, entry.time, entry.id)
     stage, what = _OBSERVED.get(head, (Stage.DIAGNOSIS, _word(head)))
     return Step(stage, what, message, entry.by, entry.time, entry.id)
 

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from tests.unit.builders import a_condition, policy
 
+from hemostat.api.approval import Approval
 from hemostat.api.incident import (
     Advice,
     Cause,
@@ -91,6 +92,18 @@ def test_a_resolved_incident_asks_nobody(incident, remediation, now, plain):
     text = plain(render_incident.page(over, [remediation], [], now))
     assert "Resolved: Healed after 180.0 s" in text
     assert "kubectl hemostat approve" not in text
+
+
+def test_a_denial_that_ended_it_is_not_told_as_not_counted(raw, incident, now, plain):
+    said = {"type": "Finished", "status": "True", "reason": "DeniedByPerson", "message": "sre@example.com: seen it"}
+    raw["Remediation"]["status"]["conditions"].append(said | {"lastTransitionTime": "2026-11-21T06:00:30Z"})
+    raw["Approval"]["spec"]["decision"] = "Deny"
+    found = Remediation.model_validate(raw["Remediation"])
+    denied = Approval.model_validate(raw["Approval"])
+    other = denied.model_copy(update={"spec": denied.spec.model_copy(update={"approver": "late@example.com"})})
+    text = plain(render_incident.page(incident, [found], [denied, other], now))
+    assert "Deny  sre@example.com   ended it: seen it" in text
+    assert "Deny  late@example.com  not counted: seen it" in text
 
 
 def test_the_table_puts_open_incidents_first(incident, now, plain):

@@ -237,6 +237,16 @@ def test_an_incident_without_data_says_what_it_waits_for_and_says_it_once():
     assert one[1].startswith("no calls of checkout -> payment since 12:01:00Z; it is resolved once")
 
 
+@pytest.mark.parametrize("reason", ["DeniedByPerson", "Drifted", "NotNeeded"])
+def test_what_ended_without_being_done_waits_for_nobody_any_more(reason):
+    """It said for ever, resolved too, that an approval is needed."""
+    waited = condition(ADMITTED, "Unknown", "NeedsApproval", message="a person decides")
+    done = remediation("r", {"conditions": [waited, condition(FINISHED, True, reason, message="ada: not now")]})
+    for signals in ((signal(),), (clear(),)):
+        found = find(incident_conditions(incident(signals=signals), [done], at(LATER)), "Remediated")
+        assert (found.status, found.reason, found.message) == ("False", reason, "r: ada: not now")
+
+
 def test_what_a_person_must_know_of_an_action_is_not_hidden_by_silence():
     done = remediation("r", {"conditions": [condition(APPLIED, True), condition(FINISHED, True, "Ineffective")]})
     mute = incident(signals=(signal(state=SignalState.NO_DATA),))
@@ -298,7 +308,7 @@ def test_without_its_watch_an_incident_ends_but_not_under_an_action_that_is_at_w
             ],
             ("True Applied", "False Worse", "False Worse"),
         ),
-        ([condition(FINISHED, True, "Denied")], ("Unknown Proposed", "Unknown NotYet", "False Denied")),
+        ([condition(FINISHED, True, "Denied")], ("False Denied", "Unknown NotYet", "False Denied")),
     ],
 )
 def test_an_incident_says_what_its_remediation_says(raw, wanted):
