@@ -26,9 +26,9 @@ def redact(text: str) -> str:
     """Return the text with `[REDACTED:kind]` in place of secrets and personal data; `KINDS` has the kinds.
 
     Redacting again changes nothing. What surrounds them stays: names, quotes, the host of an address; but for what
-    looks like other characters, or like nothing. Private and reserved IP addresses, names of Kubernetes objects, uids,
-    digests, trace ids, times and versions stay. Text that finds no end of what is to be redacted is hostile, and
-    redacted as a whole.
+    looks like other characters, or like nothing. Private IP addresses, names of Kubernetes objects, uids, digests,
+    trace ids, times and versions stay. Text that finds no end of what is to be redacted is hostile, and redacted as a
+    whole.
     """
     now = marked(plain(text))
     for _ in range(_PASSES):

@@ -149,6 +149,8 @@ CANARIES = [
     ('{"first_name":"Ada","lastName": "Lovelace"}', "Lovelace", "personal"),
     ('93.184.216.34 - - "GET /"', "93.184.216.34", "ip"),
     ("client 2606:2800:220:1:248:1893:25c8:1946 gone", "248:1893", "ip"),
+    ("client 203.0.113.7:443 gone", "203.0.113.7", "ip"),
+    ("client [2001:db8::7] gone", "2001:db8", "ip"),
 ]
 
 ORDINARY = """

@@ -1,7 +1,7 @@
 """Personal data: addresses, numbers, and what stands at the name of a person's attribute (pure)."""
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from hemostat.diagnosis.redaction.marks import Rule, rule
 
@@ -28,6 +28,10 @@ _ATTRIBUTE = (
 )
 
 
+_EXAMPLES4 = tuple(IPv4Network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
+_EXAMPLES6 = IPv6Network("2001:db8::/32")
+
+
 def luhn(digits: str) -> bool:
     """Tell whether the check digit is right (ISO/IEC 7812-1, annex B)."""
     total = 0
@@ -51,18 +55,23 @@ def _card(text: str) -> bool:
 
 
 def _public4(text: str) -> bool:
-    """Addresses of pods and nodes are private, and say where the trouble is; public ones may be a person's."""
+    """Addresses of pods and nodes are private, and say where the trouble is; public ones may be a person's.
+
+    Those for documentation (RFC 5737, RFC 3849) count as public: no cluster has them, and people write them for one.
+    """
     try:
-        return IPv4Address(text).is_global
+        address = IPv4Address(text)
     except AddressValueError:
         return False
+    return address.is_global or any(address in network for network in _EXAMPLES4)
 
 
 def _public6(text: str) -> bool:
     try:
-        return IPv6Address(text).is_global
+        address = IPv6Address(text)
     except AddressValueError:
         return False
+    return address.is_global or address in _EXAMPLES6
 
 
 def _phone(text: str) -> bool:
