@@ -1,9 +1,10 @@
 """Checks by which people hold Hemostat back, or the place in which it would act does (pure)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hemostat.api.gatepolicy import HumanEdits
 from hemostat.api.identity import ACKNOWLEDGED
+from hemostat.api.incident import Incident
 from hemostat.gate.input import ASK, DENY, HOLD, PASS, GateInput, Matched, Verdict
 from hemostat.gate.limits import callers_known
 
@@ -42,12 +43,20 @@ def human_edit(facts: GateInput, found: Matched) -> Verdict:
     seconds = max((p.spec.human_edit_seconds for p in found), default=0)
     anytime = any(p.spec.human_edits is HumanEdits.ANY for p in found)
     since = facts.now - timedelta(seconds=seconds)
-    if not anytime and facts.incident is not None:  # managedFields know whole seconds
-        since = max(since, facts.incident.spec.started_time.replace(microsecond=0) - timedelta(seconds=1))
+    if not anytime and facts.incident is not None:
+        since = max(since, _began(facts.incident))
     recent = [e for e in facts.target.edits if e.time > since]
     if recent:
         return ASK, f"{recent[0].manager} wrote the target at {recent[0].time:%H:%M:%S}: a person is at work on it"
     return PASS, f"no person wrote the target within {seconds} s" + ("" if anytime else " and since the trouble began")
+
+
+def _began(incident: Incident) -> datetime:
+    """Return when the trouble began, not after the Incident was created: that is the API server's word, the other is
+    telemetry's. managedFields know whole seconds."""
+    started = incident.spec.started_time
+    known = min(started, incident.metadata.creation_timestamp or started)
+    return known.replace(microsecond=0) - timedelta(seconds=1)
 
 
 def acknowledged(facts: GateInput, _: Matched) -> Verdict:

@@ -137,6 +137,9 @@ MORE = policy("b", earned={"minOutcomes": 13})
 TAKEN = FIRING.model_copy(
     update={"metadata": FIRING.metadata.model_copy(update={"annotations": {"hemostat.dev/acknowledged-by": "eve"}})}
 )
+FORGED = FIRING.model_copy(
+    update={"metadata": FIRING.metadata.model_copy(update={"creation_timestamp": at(-90)})}
+)  # it says that the trouble began after it was created
 GOLD = {"selector": {"matchLabels": {"tier": "gold"}}}
 SILVER = {"selector": {"matchLabels": {"tier": "silver"}}}
 NAMELESS = {"target": TargetFacts(None, None, None)}
@@ -321,6 +324,7 @@ TABLE = [
     ("HumanEdit", {**edited(-60), "now": at(90), "incident": None}, ASK),
     ("HumanEdit", {**edited(60), "now": at(90), "policies": (policy(humanEditSeconds=0),)}, PASS),
     ("HumanEdit", {**edited(60), "now": at(90), "policies": (policy(humanEditSeconds=0), policy("b"))}, ASK),
+    ("HumanEdit", {**edited(-60), "now": at(90), "incident": FORGED}, ASK),
     ("HumanEdit", {**edited(3600), "now": at(90)}, ASK),  # whose clock is wrong?
     ("Acknowledged", {}, PASS),
     ("Acknowledged", {"incident": None}, PASS),
