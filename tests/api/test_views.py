@@ -16,11 +16,12 @@ import httpx2
 import pytest
 from aiohttp import web
 from mcp.client import Client
-from mcp.client.streamable_http import streamable_http_client
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 from tests.api import objects
 from tests.api.programs import free_port, until
 from tests.api.support import Cluster, eventually, rest
 
+from hemostat import __version__
 from hemostat.api.identity import OBSERVE
 from hemostat.api.incident import Incident
 from hemostat.clock import SystemClock
@@ -455,14 +456,15 @@ def data(served: Served, token: str, tool: str, **arguments: Any) -> Json:
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 def test_the_official_client_finds_the_tools_and_that_they_only_read(town: Town, served: Served, mode: str) -> None:
-    async def tools() -> list[Any]:
+    async def tools() -> tuple[str, list[Any]]:
         headers = {"Authorization": f"Bearer {town.reader}"}
-        async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        async with create_mcp_http_client(headers=headers) as http:  # as README has it
             url = f"http://127.0.0.1:{served.port}{assistant.PATH}"
             async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
-                return list((await client.list_tools()).tools)
+                return client.server_info.version, list((await client.list_tools()).tools)
 
-    found = asyncio.run(tools())
+    version, found = asyncio.run(tools())
+    assert version == __version__
     assert [t.name for t in found] == [
         *("list_incidents", "get_incident", "get_evidence", "list_runbooks", "get_runbook"),
         *("get_call_graph", "replay_watch"),

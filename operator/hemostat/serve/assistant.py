@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from pydantic import ValidationError
 
+from hemostat import __version__
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.metrics import VIEW_REQUESTS
 from hemostat.serve import bridge, views
@@ -145,7 +146,9 @@ def _server(toolbox: Toolbox) -> "Server[Any]":
         text, wrong = await use(toolbox, context.request.scope[CALLER], params.name, params.arguments or {})
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=wrong)
 
-    return Server("hemostat", instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool)
+    return Server(
+        "hemostat", version=__version__, instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool
+    )
 
 
 async def use(toolbox: Toolbox, caller: Caller, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
