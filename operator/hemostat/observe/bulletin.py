@@ -9,7 +9,7 @@ from hemostat.clock import Clock
 from hemostat.kube import NotFound
 from hemostat.observe.store import Store
 from hemostat.progress.journal import Journal
-from hemostat.progress.step import Stage, Told
+from hemostat.progress.step import Stage, Told, shortened
 from hemostat.signals.correlate import is_over
 from hemostat.workqueue import WorkQueue
 
@@ -59,4 +59,4 @@ def progress_of(told: Told) -> Progress:
     """Return a step as an Incident's status has it."""
     step = told.step
     message = f"{step.by}: {step.message}" if step.by not in ("", "observe", "act") else step.message
-    return Progress(step=step.what, stage=step.stage.value, message=message[:256], time=told.time)
+    return Progress(step=step.what, stage=step.stage.value, message=shortened(message), time=told.time)

@@ -30,9 +30,9 @@ from hemostat.metrics import DIAGNOSES
 from hemostat.observe.consultant import Consultant
 from hemostat.observe.rounds import ROUNDS_USED_UP, another_round, asked, may_be_asked_later, used_up, with_question
 from hemostat.observe.store import BY, Store
-from hemostat.observe.telling import abandoned, consulted, consulting, described, grouped, reopened, size, told
+from hemostat.observe.telling import abandoned, consulted, consulting, described, grouped, news, reopened, size, told
 from hemostat.settings import Settings
-from hemostat.signals.correlate import Word, began, merge, own
+from hemostat.signals.correlate import Word, began, merge, openings, own
 from hemostat.signals.evaluate import Look
 from hemostat.signals.severity import worse
 from hemostat.signals.workload import Scene
@@ -129,7 +129,7 @@ class IncidentKeeper:
         ready = is_true(status.conditions, DIAGNOSED) and not self._asking(incident)
         if status.part_of is None and ready and _fires(status.signals):
             status = self._proposed(incident, status, runbooks, done, now)
-        if status != before.status:
+        if news(before.status, status, now):
             self._store.write_incident(incident, status)
         self._announce(before, status)
         return back or status.part_of != before.status.part_of
@@ -217,6 +217,9 @@ class IncidentKeeper:
             first = all(e.id != f"{BY}/diagnosed" for e in timeline)
             what = "diagnosed" if first else f"diagnosed/{ref.name}"
             timeline = told(timeline, what, now, f"runbook {ref.name}: {conclusion.message}")
+        if not conclusion.matched and conclusion.reason != EXHAUSTED:
+            what = f"undiagnosed/{openings(incident)}/{conclusion.reason}"
+            timeline = told(timeline, what, now, f"{conclusion.reason}: {conclusion.message}")
         if conclusion.reason == EXHAUSTED:
             timeline = told(timeline, f"handed-over/{EXHAUSTED}", now, f"a person is needed: {conclusion.message}")
         conditions = set_condition(

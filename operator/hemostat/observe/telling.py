@@ -1,7 +1,8 @@
 """What an Incident's status says after a look (pure)."""
 
+import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hemostat.api.incident import (
     CONSULTED,
@@ -10,10 +11,12 @@ from hemostat.api.incident import (
     MAX_CALLERS,
     MAX_TOLD,
     PART_OF,
+    REMEDIATED,
     RESOLVED,
     WATCHED,
     Callers,
     Cause,
+    ConversationStatus,
     Evidence,
     Incident,
     IncidentStatus,
@@ -34,6 +37,8 @@ from hemostat.signals.over import silent
 from hemostat.signals.sentence import sentence
 from hemostat.signals.severity import ORDER, WITH_REPLICAS, overall, worst
 
+NUMBERS_TOLD = timedelta(seconds=10)
+"""How long the same trouble with other numbers is no news: less than the time after which a signal is stale."""
 CALLERS_TOLD = timedelta(minutes=1)
 """Who calls the target is told anew so often, though it is the same."""
 
@@ -150,6 +155,41 @@ def grouped(status: IncidentStatus, word: Word, *, firing: bool, now: datetime) 
         entry = told(status.timeline, f"alone/{before}", now, message)
         part_of = None
     return status.model_copy(update={"part_of": part_of, "conditions": conditions, "timeline": entry})
+
+
+def news(before: IncidentStatus, status: IncidentStatus, now: datetime) -> bool:
+    """Tell whether the status is worth a write now: numbers that went on alone are told every ten seconds.
+
+    Every write is a row of `kubectl get incident -w`. While an action is verified each number counts.
+    """
+    if is_true(status.conditions, REMEDIATED) and not is_true(status.conditions, RESOLVED):
+        return status != before
+    told_at = max((s.observed_time for s in before.signals), default=None)
+    if told_at is None or not timedelta(0) <= now - told_at < NUMBERS_TOLD:
+        return status != before
+    return _without_numbers(status) != _without_numbers(before)
+
+
+def _without_numbers(status: IncidentStatus) -> IncidentStatus:
+    never = datetime.min.replace(tzinfo=UTC)
+    still = {"value": None, "samples": 0, "observed_time": never}
+    signals = tuple(
+        s.model_copy(
+            update=still | {"message": _blank(s.message), "conversation": s.conversation and _still(s.conversation)}
+        )
+        for s in status.signals
+    )
+    summary_ = _blank(status.summary) if status.summary is not None else None
+    callers = status.callers.model_copy(update={"observed_time": never}) if status.callers is not None else None
+    return status.model_copy(update={"signals": signals, "summary": summary_, "callers": callers})
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[\d.,]+", "0", text)
+
+
+def _still(talk: ConversationStatus) -> ConversationStatus:
+    return talk.model_copy(update={"tokens": 0})
 
 
 def _callers(old: Callers | None, names: tuple[str, ...], now: datetime) -> Callers:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hemostat.api.incident import DIAGNOSED, REMEDIATED, RESOLVED, VERIFIED, Incident, TimelineEntry
 from hemostat.api.meta import Condition, find
 from hemostat.api.remediation import WOULD_HAVE
-from hemostat.progress.step import MAX_MESSAGE, Stage, Step, Told
+from hemostat.progress.step import Stage, Step, Told, shortened
 from hemostat.signals.correlate import openings
 
 _OBSERVED = {
@@ -25,6 +25,7 @@ _OBSERVED = {
     "reopened": (Stage.DETECTION, "Reopened"),
     "consulted": (Stage.DIAGNOSIS, "Consulted"),
     "diagnosed": (Stage.DIAGNOSIS, "Diagnosed"),
+    "undiagnosed": (Stage.DIAGNOSIS, "NotDiagnosed"),
     "proposed": (Stage.GATE, "Proposed"),
     "handed-over": (Stage.GATE, "PersonNeeded"),
 }
@@ -50,7 +51,7 @@ def steps_of(incident: Incident) -> tuple[Step, ...]:
     told = [_entry(e) for e in incident.status.timeline]
     over = find(incident.status.conditions, RESOLVED)
     if over is not None and over.status == "True":
-        said = f"{over.reason}: {over.message}"[:MAX_MESSAGE]
+        said = shortened(f"{over.reason}: {over.message}")
         key = f"act/resolved/{openings(incident)}"
         told.append(Step(Stage.RESOLUTION, "Resolved", said, "act", over.last_transition_time, key))
     ordered = sorted({s.key: s for s in told}.values(), key=_time)
@@ -78,7 +79,7 @@ def _time(step: Step) -> float:
 
 def _entry(entry: TimelineEntry) -> Step:
     _, head, *rest = f"{entry.id}//".split("/")
-    message = entry.message[:MAX_MESSAGE]
+    message = shortened(entry.message)
     if entry.by == "act" and head == "resolved":
         return Step(Stage.RESOLUTION, "Resolved", message, entry.by, entry.time, entry.id)
     if entry.by == "act":
@@ -96,7 +97,7 @@ def _waiting(condition: Condition) -> Step:
     """Return a step without a time: when the condition began to be Unknown is not when this reason came up."""
     key = f"waits/{condition.type}/{condition.reason}/{condition.last_transition_time.isoformat()}"
     by = "observe" if condition.type == DIAGNOSED else "act"
-    return Step(_WAITING[condition.type], condition.reason, condition.message[:MAX_MESSAGE], by, None, key)
+    return Step(_WAITING[condition.type], condition.reason, shortened(condition.message), by, None, key)
 
 
 def _word(text: str) -> str:

@@ -13,7 +13,7 @@ from threading import Lock
 
 from hemostat.api.incident import Incident
 from hemostat.progress.derive import present, steps_of
-from hemostat.progress.step import MAX_MESSAGE, Page, Step, Told
+from hemostat.progress.step import Page, Step, Told, shortened
 from hemostat.signals.correlate import is_over
 
 MAX_INCIDENTS = 256
@@ -120,7 +120,7 @@ class Journal:
             if len(log.keys) > MAX_KEYS:
                 log.keys.popitem(last=False)
         log.number += 1
-        bounded = replace(step, message=step.message[:MAX_MESSAGE], by=step.by[:63], what=step.what[:63])
+        bounded = replace(step, message=shortened(step.message), by=step.by[:63], what=step.what[:63])
         log.told.append(Told(log.number, step.time or self._now(), bounded))
 
     def _log(self, incident: str) -> _Log:

@@ -8,6 +8,14 @@ from typing import Protocol
 MAX_MESSAGE = 256
 
 
+def shortened(text: str, most: int = MAX_MESSAGE) -> str:
+    """Return the text, cut between two words where it is too long, with a mark that it went on."""
+    if len(text) <= most:
+        return text
+    head, space, _ = text[: most - 1].rpartition(" ")
+    return (head if space and len(head) > most // 2 else text[: most - 1]) + "…"
+
+
 class Stage(StrEnum):
     """Where in the loop a step belongs."""
 

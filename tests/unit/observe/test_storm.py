@@ -51,7 +51,7 @@ def test_requests_and_memory_are_bounded_by_incidents_not_by_signals(stormy):
     seconds, opened = 60, len(stormy.api.items)
     assert stormy.api.lists <= seconds + 5 * opened
     assert stormy.api.writes <= opened * (seconds + 5)
-    assert stormy.api.gets <= 2 * stormy.api.writes + 10
+    assert stormy.api.gets <= opened * (seconds + 5)
     assert all(len(i.status.signals) <= 32 and len(i.status.timeline) <= 100 for i in stormy.api.items.values())
 
 

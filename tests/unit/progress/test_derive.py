@@ -5,7 +5,7 @@ from tests.unit.builders import at, condition, incident
 
 from hemostat.clock import rfc3339
 from hemostat.progress.derive import present, steps_of
-from hemostat.progress.step import Stage, Step, Told
+from hemostat.progress.step import MAX_MESSAGE, Stage, Step, Told, shortened
 
 
 def told(id_, when=0.0, message="said"):
@@ -24,6 +24,7 @@ def of(*timeline, conditions=()):
         ("observe/reopened/1", Stage.DETECTION, "Reopened"),
         ("observe/diagnosed/bad-release", Stage.DIAGNOSIS, "Diagnosed"),
         ("observe/consulted/0/Agreed", Stage.DIAGNOSIS, "Consulted"),
+        ("observe/undiagnosed/0/NoRunbookMatches", Stage.DIAGNOSIS, "NotDiagnosed"),
         ("observe/proposed/payment-1-rollback-0-1", Stage.GATE, "Proposed"),
         ("observe/something-new/x", Stage.DIAGNOSIS, "SomethingNew"),
         ("act/payment-1/Admitted/NeedsApproval", Stage.GATE, "NeedsApproval"),
@@ -40,6 +41,14 @@ def of(*timeline, conditions=()):
 def test_an_entry_of_the_timeline_is_a_step_of_its_stage(id_, stage, what):
     (step,) = of(told(id_, 3))
     assert (step.stage, step.what, step.key, step.time) == (stage, what, id_, at(3))
+
+
+def test_what_is_too_long_is_cut_between_two_words():
+    (step,) = of(told("observe/detected", 1, "checkout " * 40))
+    assert len(step.message) <= MAX_MESSAGE
+    assert set(step.message.removesuffix("…").split()) == {"checkout"}
+    assert step.message.endswith("…")
+    assert len(shortened("x" * 999)) == MAX_MESSAGE, "one word without end is cut all the same"
 
 
 def test_steps_come_in_the_order_of_time_whoever_told_them():
