@@ -1,4 +1,4 @@
-"""The audit log: records that are on disk and signed a second, by eight writers; and how long a million takes to verify.
+"""The audit log: records a second that are on disk and signed, by eight writers; how long a million takes to verify.
 
 Run as `.venv/bin/python tests/bench/audit.py`; adds to build/bench/gate.json. The file is on the project's disk, with
 SQLite's synchronous = FULL. Fewer records than a million are verified; the time grows with their number. Beside: as
