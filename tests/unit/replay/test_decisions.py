@@ -20,6 +20,7 @@ from hemostat.replay.decisions import replay
 
 KEY = Signer("hemostat.dev/audit", Ed25519PrivateKey.from_private_bytes(bytes(32)))
 FIRES = replace(GOOD, incident=incident(signals=(signal(),)))
+BOOKS = (runbook(),)
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def store(tmp_path):
         yield opened
 
 
-def log(store, facts=FIRES, books=(runbook(),), change=lambda entry, kept: (entry, kept)):
+def log(store, facts=FIRES, books=BOOKS, change=lambda entry, kept: (entry, kept)):
     Log(store, KEY, (), "hemostat-act/1", FakeClock(T0)).append(*change(*decided(facts, decide(facts), books)))
 
 
