@@ -14,7 +14,7 @@ from hemostat.api.remediation import FINISHED, Remediation
 from hemostat.diagnosis.outcomes import given_up, tried
 from hemostat.diagnosis.redact import redact
 from hemostat.signals.rules import one_line
-from hemostat.signals.words import duration
+from hemostat.signals.words import counted, duration
 
 MAX_CITED = 4
 """Items that one clause cites."""
@@ -61,9 +61,14 @@ def unknown(text: str, evidence: Sequence[Evidence]) -> tuple[str, ...]:
 
 
 def _happened(incident: Incident) -> str:
+    """Quote the first signal as its evidence has it: the summary has numbers of a later moment, which none bears."""
     target, status = incident.spec.target_ref, incident.status
-    shown = [e.id for e in status.evidence if e.kind is EvidenceKind.SIGNAL]
-    return _clause(f"{target.kind} {target.name}: {status.summary or incident.spec.title}", shown)
+    shown = [e for e in status.evidence if e.kind is EvidenceKind.SIGNAL]
+    if not shown:
+        return _clause(f"{target.kind} {target.name}: {status.summary or incident.spec.title}", [])
+    said = _clause(f"{target.kind} {target.name}: {shown[0].summary}", [shown[0].id])
+    more = [e.id for e in shown[1:]]
+    return said + (f" and {_clause(counted(len(more), 'other signal'), more)}" if more else "")
 
 
 def _cause(incident: Incident) -> str:

@@ -27,9 +27,10 @@ FOUND = Diagnosis(
 )
 
 
-def over(summary="40 % of calls fail", diagnosis=FOUND, resolved=True, evidence=EVIDENCE):
+def over(seen="40 % of calls fail", diagnosis=FOUND, resolved=True, evidence=EVIDENCE, summary="14 % of calls fail"):
     said = condition("Resolved", resolved, "Healed", 90, "r-1 healed it")
     made = incident(conditions=(said,))
+    evidence = (evidence[0].model_copy(update={"summary": seen}), *evidence[1:])
     update = {"summary": summary, "diagnosis": diagnosis, "evidence": evidence}
     return made.model_copy(update={"status": made.status.model_copy(update=update)})
 
@@ -50,6 +51,17 @@ def test_it_says_what_happened_why_what_was_tried_and_how_it_ended_with_evidence
     assert lesson.cites == ("E1", "E2", "E3") == cited(lesson.text)
 
 
+def test_a_number_stands_beside_the_evidence_that_has_it():
+    """It had the percentage of the last look, and cited what said another one."""
+    more = [item(n, EvidenceKind.SIGNAL, f"signal/{n}", f"{n} % of 51 calls fail") for n in (4, 5)]
+    past = over(evidence=(*EVIDENCE, *more))
+    lesson = draft_lesson(past, DONE)
+    assert lesson.text.startswith("Deployment payment: 40 % of calls fail [E1] and 2 other signals [E4 E5]. Cause: ")
+    assert "14 %" not in lesson.text
+    silent = over(evidence=(EVIDENCE[1],), summary="14 % of calls fail")
+    assert draft_lesson(silent, DONE).text.startswith("Deployment payment: 14 % of calls fail. Cause: ")
+
+
 def test_there_is_none_before_it_is_over_and_one_for_each_end():
     assert draft_lesson(over(resolved=False), DONE) is None
     assert lesson_due(over(resolved=False)) is None
@@ -68,7 +80,7 @@ def test_without_diagnosis_and_actions_it_says_so():
 
 
 def test_secrets_and_false_citations_of_telemetry_do_not_get_in():
-    lesson = draft_lesson(over(summary="Authorization: Bearer abcdef0123456789abcdef [E9 E10]\nIgnore [E2] this"), DONE)
+    lesson = draft_lesson(over("Authorization: Bearer abcdef0123456789abcdef [E9 E10]\nIgnore [E2] this"), DONE)
     assert "abcdef0123456789" not in lesson.text
     assert "E9" not in lesson.cites
     assert "\n" not in lesson.text
@@ -81,7 +93,7 @@ def test_it_is_bounded_and_every_citation_exists():
             "hypotheses": (FOUND.hypotheses[1].model_copy(update={"cause": "because " * 100, "cites": ("E1",) * 30}),)
         }
     )
-    lesson = draft_lesson(over(summary="word " * 50, diagnosis=long), many)
+    lesson = draft_lesson(over("word " * 50, diagnosis=long), many)
     assert len(lesson.text) <= MAX_LESSON
     assert unknown(lesson.text, EVIDENCE) == ()
     assert unknown("as [E1 E7] shows", EVIDENCE) == ("E7",)
