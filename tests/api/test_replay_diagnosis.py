@@ -180,7 +180,7 @@ def test_without_a_model_nobody_is_asked_and_all_is_told(case: Path, monkeypatch
     matched = next(c for c in told["cases"] if c["state"] == "Matched")
     assert (matched["case"], matched["diagnosis"]["runbookRef"]["name"]) == ("rollout", "bad-rollout")
     assert matched["diagnosis"]["hypotheses"][0]["cites"]
-    assert result.stderr.count("\n") == 2
+    assert result.stderr.count("\n") == 3, "a line for each case, and the total"
     table = run(case.parent, *RUNBOOKS, "--leave-out", "roll*", "-o", "table").stdout
     assert texts.TROUBLE in table
     assert "rollout" not in table

@@ -129,20 +129,36 @@ def _progress(line: "Line") -> str:
     if line.outcome is None:
         said = f"failed: {line.error.reason}: {line.error}" if line.error is not None else "failed"
     else:
-        said = f"{line.state.lower()}: {line.outcome.concluded.conclusion.message}"
+        found, concluded = line.outcome.headline, line.outcome.concluded.conclusion.message
+        said = f"{line.state.lower()}: {f'{found} ({concluded})' if found else concluded}"
     if line.unheard:
         said += f"; no model answered: {line.unheard}"
     if line.unscored is not None:
         said += f"; not scored: {line.unscored}"
     if line.judged:
-        stated = sum(1 for j in line.judged if j.stated)
         failed = [j.failure for j in line.judged if j.failure]
-        said += f"; {stated} of {len(line.judged)} facts stated"
+        said += f"; {_stated(line)} facts stated"
         said += f", the judge failed at {len(failed)}: {failed[0]}" if failed else ""
     return " ".join(said.split())
 
 
+def _stated(line: "Line", between: str = " of ") -> str:
+    """Return how many facts were stated of those that could be judged."""
+    judged = [j for j in line.judged if j.stated is not None]
+    return f"{sum(1 for j in judged if j.stated)}{between}{len(judged)}"
+
+
+def _totals(found: "Json") -> str:
+    said = ", ".join(f"{name}: {count}" for name, count in found["total"].items())
+    if "score" not in found:
+        return said
+    facts, whole = found["score"]["facts"], found["score"]["wholeCases"]
+    return f"{said}\nfacts stated: {_told(facts)}; cases with all of theirs: {_told(whole)}"
+
+
 def _print(found: "Json", lines: "Sequence[Line]", output: Format) -> None:
+    if output in (Format.JSON, Format.YAML):
+        print(_totals(found), file=sys.stderr)
     if output is Format.JSON:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     elif output is Format.YAML:
@@ -159,14 +175,12 @@ def _table(found: "Json", lines: "Sequence[Line]") -> None:
     table = columns("CASE", "STATE", "TARGET", "FACTS", "ANSWER")
     for line in lines:
         seen = line.outcome.setting.target if line.outcome is not None else ("-", "", "")
-        facts = f"{sum(1 for j in line.judged if j.stated)}/{len(line.judged)}" if line.judged else "-"
+        facts = _stated(line, "/") if line.judged else "-"
         said = line.outcome.headline if line.outcome is not None else str(line.error)
         table.add_row(*map(words, (line.name, line.state, f"{seen[0]} {seen[2]}".strip(), facts, said or "-")))
     emit(table)
-    emit(words(", ".join(f"{name}: {count}" for name, count in found["total"].items())))
-    if "score" in found:
-        facts, whole = found["score"]["facts"], found["score"]["wholeCases"]
-        emit(words(f"facts stated: {_told(facts)}; cases with all of theirs: {_told(whole)}"))
+    for said in _totals(found).splitlines():
+        emit(words(said))
 
 
 def _told(share: "Json") -> str:

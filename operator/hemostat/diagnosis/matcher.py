@@ -24,6 +24,9 @@ EXHAUSTED = "Exhausted"
 LEAST_PERCENT = 30
 """Share of a Runbook's symptoms, by weight, below which the evidence is insufficient: the matcher abstains."""
 MAX_MISSING = 16
+_WHERE = "to choose from (an Incident has those of its own namespace)"
+UNKNOWN_KIND = "Unknown"
+"""Kind of a target that nothing tells of; only records have such."""
 CEL_FUNCTIONS = frozenset(
     {"size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "bool", "type"}
 )
@@ -152,9 +155,9 @@ def unheard(diagnosis: Diagnosis | None, evidence: Sequence[Evidence]) -> bool:
 def _none(runbooks: Sequence[Runbook], scores: Sequence[_Score], kind: str) -> tuple[str, str]:
     """Say why nothing matches. Who has no Runbooks only wants to be told what is wrong."""
     if not runbooks:
-        return NO_RUNBOOKS, "there are no Runbooks in this namespace: Hemostat says what is wrong and does nothing"
+        return NO_RUNBOOKS, f"there are no Runbooks {_WHERE}: Hemostat says what is wrong and does nothing"
     if not scores:
-        return NO_MATCH, f"no Runbook in this namespace is Active and for a {kind}; there are {len(runbooks)}"
+        return NO_MATCH, _for_others(runbooks, kind)
     tried = [s.spent.why for s in scores if s.fits and s.spent is not None]
     if tried:
         return EXHAUSTED, f"every Runbook that matches was tried: {'; '.join(dict.fromkeys(tried))}; a person decides"
@@ -165,7 +168,19 @@ def _none(runbooks: Sequence[Runbook], scores: Sequence[_Score], kind: str) -> t
             f"insufficient evidence: {thin.percent} % of Runbook {name} was found, at least {LEAST_PERCENT} % must be"
         )
         return INSUFFICIENT, f"{said}; not found: {absent}"
-    return NO_MATCH, f"no active Runbook for a {kind} matches the evidence; {len(scores)} considered"
+    return NO_MATCH, f"no active Runbook for {_one(kind)} matches the evidence; {len(scores)} considered"
+
+
+def _for_others(runbooks: Sequence[Runbook], kind: str) -> str:
+    active = [r for r in runbooks if r.spec.state is RunbookState.ACTIVE]
+    if not active:
+        return f"none of {len(runbooks)} Runbooks is Active"
+    kinds = ", ".join(sorted({k for r in active for k in r.spec.kinds}))
+    return f"no active Runbook is for {_one(kind)}; those that are Active ({len(active)}) are for: {kinds}"
+
+
+def _one(kind: str) -> str:
+    return f"a {kind}" if kind != UNKNOWN_KIND else "a target that is not known"
 
 
 def _abstention(scores: Sequence[_Score]) -> Abstention:

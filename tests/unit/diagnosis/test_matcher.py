@@ -99,9 +99,13 @@ def test_a_tie_chooses_nobody_and_names_both():
 @pytest.mark.parametrize(
     ("runbooks", "reason", "words"),
     [
-        ([], "NoRunbooks", "there are no Runbooks in this namespace"),
-        ([runbook(state="Draft")], "NoRunbookMatches", "no Runbook in this namespace is Active and for a Deployment"),
-        ([runbook(kinds=["StatefulSet"])], "NoRunbookMatches", "is Active and for a Deployment; there are 1"),
+        ([], "NoRunbooks", "there are no Runbooks to choose from (an Incident has those of its own namespace)"),
+        ([runbook(state="Draft")], "NoRunbookMatches", "none of 1 Runbooks is Active"),
+        (
+            [runbook(kinds=["StatefulSet"])],
+            "NoRunbookMatches",
+            "no active Runbook is for a Deployment; those that are Active (1) are for: StatefulSet",
+        ),
         ([runbook(symptoms=[symptom("slow", FALSE)])], "NoRunbookMatches", "matches the evidence; 1 considered"),
     ],
 )
