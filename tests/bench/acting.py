@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from kubernetes import client, watch
 from tests.api import objects
-from tests.api.programs import until
 from tests.api.proposals import ASK, AUTO, World
 from tests.api.support import Cluster
 from tests.api.test_gone import running
@@ -107,11 +106,11 @@ def main() -> None:
             for n in range(options.waiting):
                 world.propose(world.trouble(ASK, f"waits-{n}"))
             path = objects.KINDS["Remediation"].path(ASK)
-            until(
-                lambda: sum("decision" in r.get("status", {}) for r in cluster.admin.list(path)) == options.waiting,
-                1800,
-                "all wait",
-            )
+            began = time.monotonic()
+            while sum("decision" in r.get("status", {}) for r in cluster.admin.list(path)) < options.waiting:
+                if time.monotonic() - began > 1800:
+                    raise SystemExit(f"not all are decided; act says:\n{said(folder)}")
+                time.sleep(10)
             beside = figures("_beside_waiting", seconds(world, options.proposals, "beside", folder))
             found |= {"waiting": options.waiting, **beside}
     OUT.parent.mkdir(parents=True, exist_ok=True)

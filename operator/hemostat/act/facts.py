@@ -200,7 +200,7 @@ class Facts:
 
     def _done(self, namespace: str) -> list[Remediation] | None:
         try:
-            return self._store.remediations(namespace)
+            return self._store.decided(namespace)
         except (HemostatError, ValueError):
             return None
 

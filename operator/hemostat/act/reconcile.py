@@ -155,7 +155,7 @@ class Reconciler:
         if found is None or is_over(found):
             return None
         now = self._clock.now()
-        own = [r for r in self._store.remediations(key[0]) if r.spec.incident_ref.uid == found.metadata.uid]
+        own = self._store.proposed(key[0], found.metadata.uid)
         cause = found.status.part_of
         parent = self._store.incident(key[0], cause.name) if cause is not None else None
         conditions = incident_conditions(found, own, now, parent, unwatched=self._unwatched(found))

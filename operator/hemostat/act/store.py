@@ -1,6 +1,6 @@
 """Reads and writes of Hemostat's own objects for `act` (shell)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from hemostat.act.ledger import Recorder, changes
@@ -8,12 +8,12 @@ from hemostat.api.approval import Approval
 from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.incident import Incident, TimelineEntry
 from hemostat.api.meta import Condition, Model
-from hemostat.api.remediation import Remediation, RemediationStatus
+from hemostat.api.remediation import ADMITTED, FINISHED, Remediation, RemediationStatus
 from hemostat.api.resources import APPROVAL, GATEPOLICY, INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import Watch
 from hemostat.errors import Refused, Retry
-from hemostat.kube import Conflict, Kube, NotFound
+from hemostat.kube import Conflict, Json, Kube, NotFound
 
 MANAGER = "hemostat-act"
 MAX_ALL = 10_000
@@ -51,9 +51,18 @@ class Store:
         """Return all Runbooks of a namespace."""
         return [Runbook.model_validate(o) for o in self._kube.list(RUNBOOK.path(namespace))]
 
-    def remediations(self, namespace: str) -> list[Remediation]:
-        """Return all Remediations of a namespace."""
-        return [Remediation.model_validate(o) for o in self._kube.list(REMEDIATION.path(namespace))]
+    def proposed(self, namespace: str, incident: str | None) -> list[Remediation]:
+        """Return the Remediations that were proposed for the Incident of this uid."""
+        return self._remediations(namespace, lambda o: o["spec"]["incidentRef"].get("uid") == incident)
+
+    def decided(self, namespace: str) -> list[Remediation]:
+        """Return the Remediations of a namespace that were admitted or have ended; not those that only wait."""
+        return self._remediations(namespace, lambda o: any(_is_settled(c) for c in _conditions(o)))
+
+    def _remediations(self, namespace: str, chosen: Callable[[Json], bool]) -> list[Remediation]:
+        """Choose before they are read: a thousand may wait, and to understand one takes a millisecond."""
+        found = self._kube.list(REMEDIATION.path(namespace))
+        return [Remediation.model_validate(o) for o in found if chosen(o)]
 
     def all_remediations(self) -> Iterator[Remediation]:
         """Yield the Remediations of all namespaces, a page of them in memory. Raises `Refused` (TooMany) beyond
@@ -123,3 +132,12 @@ class Store:
             return model.model_validate(self._kube.get(path))
         except NotFound:
             return None
+
+
+def _conditions(body: Json) -> Sequence[Json]:
+    found: Sequence[Json] = body.get("status", {}).get("conditions", ())
+    return found
+
+
+def _is_settled(condition: Json) -> bool:
+    return condition["type"] in (ADMITTED, FINISHED) and condition["status"] == "True"
