@@ -57,6 +57,7 @@ def _concluded(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRe
     if not candidates:
         also = f", and names {verdict.runbook!r}, which does not match either" if verdict.runbook else ""
         message = f"no Runbook matches; the model says what it takes for the cause{also}"
+        told = replace(told, diagnosis=told.diagnosis.model_copy(update={"by": "Model"}))  # all that is said is its
         return Concluded(told, True, "Explains", message)
     if verdict.runbook is None or verdict.confidence < LEAST_PERCENT:
         return Concluded(_doubted(told, chosen, verdict), True, INSUFFICIENT, _abstains(verdict)[:1024])

@@ -123,6 +123,7 @@ def test_without_a_candidate_the_model_explains_and_nothing_follows():
         False,
         "a bad rollout",
     )
+    assert said.conclusion.diagnosis.by == "Model", "the matcher said nothing of it"
 
 
 @pytest.mark.parametrize(
