@@ -11,7 +11,14 @@ MAX_TEXT = 64_000
 MAX_CALLS = 16
 MAX_TOLD = 2_000_000
 """Tokens that one answer is charged for at most, in and out each: no model takes more, whatever a provider says."""
+MAX_TOKENS = 4_096
+"""Of an answer."""
 _LETTERS_PER_TOKEN = 3
+
+
+def at_most(messages: Sequence[Message]) -> int:
+    """Return how many tokens a request may use, in and out: an estimate, rather too many."""
+    return sum(len(str(message)) for message in messages) // _LETTERS_PER_TOKEN + MAX_TOKENS
 
 
 def tool(offer: Offer) -> dict[str, Any]:

@@ -27,7 +27,6 @@ from hemostat.telemetry.prices import Prices, Usage
 LOG = logging.getLogger(__name__)
 MAX_ASKED = 8
 """Requests under way at once."""
-MAX_TOKENS = 4_096
 """Tokens that an answer may have."""
 MAX_WHY = 400
 _ENVIRONMENT = {
@@ -116,7 +115,7 @@ class LiteLLM:
             return self._litellm.completion(
                 model=model,
                 messages=[dict(message) for message in messages],
-                max_tokens=MAX_TOKENS,
+                max_tokens=completion.MAX_TOKENS,
                 temperature=0,
                 timeout=seconds,
                 max_retries=0,

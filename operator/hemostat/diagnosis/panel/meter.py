@@ -1,13 +1,17 @@
 """What one incident may use of models: turns and tokens by the governor that we give to others, money, time."""
 
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, field
+from threading import Condition
 
 from hemostat.guard.budget import Limits, Standing
 from hemostat.guard.clock import Clock
 from hemostat.guard.governor import Governor
 from hemostat.guard.refusal import Halted
 from hemostat.settings import Settings
+
+MAX_INCIDENTS = 1000
+GUESSED_USD = 75e-6
+"""What a token costs at most, in US dollars, until an answer has told: as much as one of the dearest models' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,20 @@ class BudgetSpent(Exception):
     """The incident may use no more."""
 
 
+@dataclass(slots=True)
+class _Purse:
+    tokens: int = 0
+    usd: float = 0.0
+    held: list[int] = field(default_factory=list)
+    """Tokens that each turn under way may use at most."""
+
+
 class Meter:
-    """Counts what an incident uses (thread-safe). The money of incidents is forgotten when there are too many."""
+    """Counts what an incident uses (thread-safe). The money of incidents is forgotten when there are too many.
+
+    Turns that are under way together are within the limits together: one that might pass them waits for the others. One
+    that is alone goes on while anything is left, so that the limits are passed by a part of one turn at most.
+    """
 
     def __init__(self, budget: Budget, clock: Clock) -> None:
         self.budget = budget
@@ -37,24 +53,53 @@ class Meter:
             hard_tokens=budget.tokens,
         )
         self._governor = Governor(clock, limits, parked=lambda _: None, resumed=lambda _: None)
-        self._lock = Lock()
-        self._usd: dict[str, float] = {}
+        self._changed = Condition()
+        self._purses: dict[str, _Purse] = {}
+        self._dearest = 0.0
+        """US dollars for a token, the most that an answer cost."""
 
-    def turn(self, incident: str) -> Standing:
-        """Begin a turn. Raises `BudgetSpent`."""
-        with self._lock:
-            spent = self._usd.get(incident, 0.0)
-        if spent >= self.budget.usd:
-            raise BudgetSpent(f"{spent:.2f} USD of {self.budget.usd:g} are used")
-        try:
-            return self._governor.turn(incident)
-        except Halted as halted:
-            raise BudgetSpent(halted.reason) from halted
+    def turn(self, incident: str, tokens: int = 0, seconds: float = 0.0) -> Standing:
+        """Begin a turn; `spent` ends it. Raises `BudgetSpent`, also when its turn does not come within so many seconds.
 
-    def spent(self, incident: str, tokens: int, usd: float) -> None:
-        """Count what a turn used."""
+        :param tokens: the most that it may use, in and out.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._fits(incident, tokens), seconds):
+                raise BudgetSpent("others of this incident may use all that is left")
+            purse = self._purse(incident)
+            if purse.usd >= self.budget.usd:
+                raise BudgetSpent(f"{purse.usd:.2f} USD of {self.budget.usd:g} are used")
+            try:
+                standing = self._governor.turn(incident)
+            except Halted as halted:
+                raise BudgetSpent(halted.reason) from halted
+            purse.held.append(tokens)
+            return standing
+
+    def spent(self, incident: str, tokens: int, usd: float, held: int = 0) -> None:
+        """Count what a turn used, and end it.
+
+        :param held: the tokens with which it was begun.
+        """
         self._governor.spent(incident, tokens)
-        with self._lock:
-            self._usd[incident] = self._usd.pop(incident, 0.0) + usd
-            if len(self._usd) > 1000:
-                del self._usd[next(iter(self._usd))]
+        with self._changed:
+            purse = self._purse(incident)
+            if held in purse.held:
+                purse.held.remove(held)
+            purse.tokens += tokens
+            purse.usd += usd
+            if tokens > 0:
+                self._dearest = max(self._dearest, usd / tokens)
+            self._changed.notify_all()
+
+    def _fits(self, incident: str, tokens: int) -> bool:
+        purse = self._purse(incident)
+        most = sum(purse.held) + tokens
+        usd = most * (self._dearest or GUESSED_USD)
+        return not purse.held or (purse.tokens + most <= self.budget.tokens and purse.usd + usd <= self.budget.usd)
+
+    def _purse(self, incident: str) -> _Purse:
+        """Return what the incident has used; that of the one that came first is forgotten when there are too many."""
+        if incident not in self._purses and len(self._purses) >= MAX_INCIDENTS:
+            del self._purses[next((name for name, p in self._purses.items() if not p.held), next(iter(self._purses)))]
+        return self._purses.setdefault(incident, _Purse())

@@ -6,6 +6,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from hemostat.diagnosis.answer import Answer, Asks, Offer
+from hemostat.diagnosis.completion import at_most
 from hemostat.diagnosis.panel import prompt
 from hemostat.diagnosis.panel.consultation import Usage
 from hemostat.diagnosis.panel.meter import BudgetSpent, Meter
@@ -86,31 +87,40 @@ class Session:
         raise Failed("BadReply", f"the reply was no valid {wanted.__name__}, also when asked again: {wrong}"[:1024])
 
     def _turn(self, wanted: type[Reply], told: list[Message], tools: Mapping[str, Tool]) -> Answer:
+        most = at_most(told)
         try:
-            standing = self._meter.turn(self._incident)
+            standing = self._meter.turn(self._incident, most, self.left)
         except BudgetSpent as spent:
             raise Failed("BudgetSpent", str(spent)) from spent
+        used = NOTHING
+        try:
+            answer = self._asked(wanted, told, standing, tools)
+            used = Spent(answer.tokens_in, answer.tokens_out, answer.usd)
+        except HemostatError as error:
+            used = error.spent if isinstance(error, Costly) else NOTHING
+            reason = error.reason if isinstance(error, Refused) else "NoProvider" if self.left > 0 else "Deadline"
+            raise Failed(reason, str(error)) from error
+        finally:
+            self._count(used, most)
+        return answer
+
+    def _asked(self, wanted: type[Reply], told: list[Message], standing: Standing, tools: Mapping[str, Tool]) -> Answer:
         if self.left <= 0:
             raise Failed("Deadline", f"no reply within {self._meter.budget.seconds:g} s")
         last = standing is Standing.WRAP_UP
         asked = [*told, prompt.wrap_up()] if last else told
         offered = [] if last else [Offer(t.name, t.description, schema(t.arguments)) for t in tools.values()]
-        try:
-            answer = self._asks.ask(asked, schema=schema(wanted), tools=offered, deadline=self._deadline)
-        except HemostatError as error:
-            if isinstance(error, Costly) and error.spent != NOTHING:
-                self._count(error.spent)
-            reason = error.reason if isinstance(error, Refused) else "NoProvider" if self.left > 0 else "Deadline"
-            raise Failed(reason, str(error)) from error
-        self._count(Spent(answer.tokens_in, answer.tokens_out, answer.usd))
+        answer = self._asks.ask(asked, schema=schema(wanted), tools=offered, deadline=self._deadline)
         with self._lock:
             self.models[answer.model] = None
             self.last = json.dumps(asked, sort_keys=True), answer.text
         return answer
 
-    def _count(self, used: Spent) -> None:
-        """Count what a turn used, answered or not."""
-        self._meter.spent(self._incident, used.tokens_in + used.tokens_out, used.usd)
+    def _count(self, used: Spent, held: int) -> None:
+        """End a turn, and count what it used, answered or not."""
+        self._meter.spent(self._incident, used.tokens_in + used.tokens_out, used.usd, held)
+        if used == NOTHING:
+            return
         with self._lock:
             self.usage = self.usage.plus(used.tokens_in, used.tokens_out, used.usd)
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import suppress
 
 import pytest
 from tests.unit.diagnosis.panel.scripted import (
@@ -72,7 +73,10 @@ def test_specialists_work_at_the_same_time():
             together.wait()
         return good(messages)
 
-    heard = consult(Scripted(reply), case(evidence(1), evidence(2, K.CHANGE), evidence(3, K.LOG)))
+    of = case(evidence(1), evidence(2, K.CHANGE), evidence(3, K.LOG))
+    heard = consult(
+        Scripted(reply), of, budget=Budget(usd=10)
+    )  # with less the first goes alone: its price is not known
     assert heard.silent == {}
 
 
@@ -279,6 +283,39 @@ def test_budgets_are_of_the_incident_and_end_the_consultation(budget, why):
     heard = consult(Scripted(good), case(), meter=meter, clock=clock)
     assert heard.failure == ("BudgetSpent", why)
     assert consult(Scripted(good), case(), meter=meter, clock=clock).usage.turns == 0, "another round has no more"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "usd", "budget"),
+    [
+        ((4_000, 2_000), 0.0, Budget(tokens=15_000)),
+        ((4_000, 1_000), 0.3, Budget(usd=0.5)),
+        ((5_000, 4_000), 0.45, Budget()),
+    ],
+)
+def test_specialists_that_ask_together_stay_within_the_limits_together(tokens, usd, budget):
+    """All want to begin at once; the limits are passed by a part of one turn at most."""
+    clock, together = Clock(), threading.Barrier(6)
+
+    def reply(messages):
+        if not is_aggregator(messages):
+            with suppress(threading.BrokenBarrierError):
+                together.wait(0.2)
+        return good(messages)
+
+    kinds = (K.SERIES, K.EDGE, K.WORKLOAD, K.CHANGE, K.STEP, K.EPISODE)
+    every = case(evidence(1), *(evidence(n, kind) for n, kind in enumerate(kinds, start=2)))
+    heard = consult(Scripted(reply, tokens=tokens, usd=usd), every, meter=Meter(budget, clock), clock=clock)
+    assert heard.usage.turns >= 1
+    assert heard.usage.tokens_in + heard.usage.tokens_out <= budget.tokens + sum(tokens)
+    assert heard.usage.usd <= budget.usd + usd
+
+
+def test_what_failed_holds_nothing_back():
+    clock = Clock()
+    meter = Meter(Budget(tokens=6_000), clock)
+    consult(Scripted(lambda _: Retry("no")), case(), meter=meter, clock=clock)
+    assert consult(Scripted(good), case(), meter=meter, clock=clock).verdict is not None
 
 
 def test_requests_that_came_to_nothing_are_of_the_budget_too():
