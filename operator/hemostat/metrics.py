@@ -97,6 +97,7 @@ INCIDENTS = Counter("hemostat_incidents_total", "Incidents opened by severity", 
 DIAGNOSES = Counter("hemostat_diagnoses_total", "Diagnoses by reason", ["reason"], registry=REGISTRY)
 GATE = Counter("hemostat_gate_decisions_total", "Gate decisions that changed", ["outcome"], registry=REGISTRY)
 EFFECTS = Counter("hemostat_effects_total", "Writes to targets", ["action", "effect"], registry=REGISTRY)
+AUDIT_BYTES = Gauge("hemostat_audit_bytes", "Bytes of the audit log", registry=REGISTRY)
 UNRECORDED = Counter(
     "hemostat_unrecorded_total", "Steps that wait because the audit log did not take them", registry=REGISTRY
 )

@@ -20,7 +20,8 @@ from tests.api.provider import Provider
 
 from hemostat.diagnosis import model
 from hemostat.diagnosis.answer import Call, Offer
-from hemostat.diagnosis.model import MAX_ASKED, MAX_TOKENS, LiteLLM, connect
+from hemostat.diagnosis.completion import MAX_TOKENS
+from hemostat.diagnosis.model import MAX_ASKED, LiteLLM, connect
 from hemostat.diagnosis.panel.reply import Verdict, parse, schema
 from hemostat.errors import Broken, Refused, Retry
 from hemostat.settings import Settings

@@ -16,6 +16,7 @@ from hemostat.audit.log import Log
 from hemostat.errors import Refused
 from hemostat.events import Events
 from hemostat.kube import Kube, NotFound, path_of
+from hemostat.metrics import AUDIT_BYTES
 
 LOG = logging.getLogger(__name__)
 HEAD, KEY = "head", "key"
@@ -44,6 +45,7 @@ class Publisher:
             if self._told is not None:
                 _compare(self._log, self._told)
             self.compared.set()
+        AUDIT_BYTES.set(self._log.size())
         note = self._log.checkpoint()
         if note is not None and note != self._told:
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": AUDIT, "namespace": NAMESPACE}}

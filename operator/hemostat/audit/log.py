@@ -56,6 +56,10 @@ class Log:
         """The key that others need to believe it."""
         return self._signer.verifier
 
+    def size(self) -> int:
+        """Return the bytes that it takes."""
+        return self._store.size()
+
     def holds(self, head: Checkpoint) -> bool:
         """Tell whether its first records are those that a head counts."""
         tree = Tree()

@@ -59,6 +59,10 @@ class SqliteStore:
         """Close the file."""
         self._file.close()
 
+    def size(self) -> int:
+        """Return the bytes of the file, and of what waits to be put into it."""
+        return sum(path.stat().st_size for path in (self._path, Path(f"{self._path}-wal")) if path.exists())
+
     def copy(self, target: Path) -> None:
         """Write all of it, as it is at one moment, into another file."""
         with self._told(), closing(sqlite3.connect(target)) as file:

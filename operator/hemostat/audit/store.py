@@ -31,6 +31,10 @@ class Store(Protocol):
         """Yield the signed notes, the oldest first unless told otherwise."""
         ...
 
+    def size(self) -> int:
+        """Return the bytes that it takes."""
+        ...
+
     def kept(self, digest: str) -> bytes | None:
         """Return what a digest is of."""
         ...

@@ -152,7 +152,7 @@ def export(log: LogFile) -> None:
 
     if sys.stdout.isatty():
         raise Refused("Terminal", "a log is no text: send it to a file, with > FILE")
-    with _open(log) as store, TemporaryDirectory(dir=log.parent) as folder:
+    with _open(log) as store, TemporaryDirectory() as folder:
         copy = Path(folder, "copy")
         store.copy(copy)
         with copy.open("rb") as file:

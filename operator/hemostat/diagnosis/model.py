@@ -27,7 +27,6 @@ from hemostat.telemetry.prices import Prices, Usage
 LOG = logging.getLogger(__name__)
 MAX_ASKED = 8
 """Requests under way at once."""
-"""Tokens that an answer may have."""
 MAX_WHY = 400
 _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",

@@ -6,7 +6,6 @@ may a gate let pass what it would not have let pass without a model.
 """
 
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 from hemostat.api.incident import Abstention, Dropped, Hypothesis, ModelUsage, Statement
 from hemostat.api.meta import LocalRef
@@ -100,7 +99,7 @@ def _usage(heard: Consultation) -> ModelUsage | None:
     used = heard.usage
     if not used.turns:
         return None
-    prompt, reply = (f"sha256:{sha256(text.encode()).hexdigest()}" if text else None for text in heard.last)
+    prompt, reply = heard.last if heard.last is not None else (None, None)
     return ModelUsage(
         models=tuple(m[:256] for m in heard.models[:8]),
         prompt_digest=prompt,

@@ -40,5 +40,5 @@ class Consultation:
     models: tuple[str, ...] = ()
     failure: tuple[str, str] | None = None
     """Reason and message."""
-    last: tuple[str, str] = ("", "")
-    """The last prompt, as JSON, and the reply to it."""
+    last: tuple[str, str] | None = None
+    """SHA-256 of the last prompt, as JSON, and of the reply to it."""

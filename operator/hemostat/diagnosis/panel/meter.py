@@ -55,8 +55,8 @@ class Meter:
         self._governor = Governor(clock, limits, parked=lambda _: None, resumed=lambda _: None)
         self._changed = Condition()
         self._purses: dict[str, _Purse] = {}
-        self._dearest = 0.0
-        """US dollars for a token, the most that an answer cost."""
+        self._dearest: float | None = None
+        """US dollars for a token, the most that an answer cost; None until one has told."""
 
     def turn(self, incident: str, tokens: int = 0, seconds: float = 0.0) -> Standing:
         """Begin a turn; `spent` ends it. Raises `BudgetSpent`, also when its turn does not come within so many seconds.
@@ -89,13 +89,13 @@ class Meter:
             purse.tokens += tokens
             purse.usd += usd
             if tokens > 0:
-                self._dearest = max(self._dearest, usd / tokens)
+                self._dearest = max(self._dearest or 0.0, usd / tokens)
             self._changed.notify_all()
 
     def _fits(self, incident: str, tokens: int) -> bool:
         purse = self._purse(incident)
         most = sum(purse.held) + tokens
-        usd = most * (self._dearest or GUESSED_USD)
+        usd = most * (self._dearest if self._dearest is not None else GUESSED_USD)
         return not purse.held or (purse.tokens + most <= self.budget.tokens and purse.usd + usd <= self.budget.usd)
 
     def _purse(self, incident: str) -> _Purse:

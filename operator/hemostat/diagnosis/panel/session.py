@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -48,8 +49,8 @@ class Session:
         self._lock = Lock()
         self.usage = Usage()
         self.models: dict[str, None] = {}
-        self.last = ("", "")
-        """What was asked last, and what was replied: JSON of the messages, and the text."""
+        self.last: tuple[str, str] | None = None
+        """SHA-256 of what was asked last, as JSON, and of what was replied."""
 
     @property
     def left(self) -> float:
@@ -113,7 +114,7 @@ class Session:
         answer = self._asks.ask(asked, schema=schema(wanted), tools=offered, deadline=self._deadline)
         with self._lock:
             self.models[answer.model] = None
-            self.last = json.dumps(asked, sort_keys=True), answer.text
+            self.last = _digest(json.dumps(asked, sort_keys=True)), _digest(answer.text)
         return answer
 
     def _count(self, used: Spent, held: int) -> None:
@@ -142,3 +143,7 @@ class Session:
                 text = f"not looked up: at most {MAX_CALLS} calls at a time"
             told.append({"role": "tool", "tool_call_id": call.id, "content": text})
         return told
+
+
+def _digest(text: str) -> str:
+    return f"sha256:{sha256(text.encode(errors='replace')).hexdigest()}"
