@@ -23,12 +23,16 @@ def outcomes_of(remediations: Iterable[Remediation], like: Remediation) -> tuple
 
     The same Runbook (by uid), action and parameters, and it was applied. An Incident counts once, by the worst that
     came of it, and as not healed where it was opened again: else one that comes and goes would earn trust by itself.
+    That it was, Remediations of any action tell: another step may have answered.
     """
-    mine = [r for r in remediations if _alike(r, like) and r.metadata.uid != like.metadata.uid]
+    last: dict[str, int] = {}
     incidents: dict[str, list[Remediation]] = {}
-    for remediation in mine:
-        incidents.setdefault(remediation.spec.incident_ref.uid or "", []).append(remediation)
-    found = [_outcome(uid, group) for uid, group in incidents.items()]
+    for remediation in (*remediations, like):
+        uid = remediation.spec.incident_ref.uid or ""
+        last[uid] = max(last.get(uid, 0), remediation.spec.opening)
+        if _alike(remediation, like) and remediation.metadata.uid != like.metadata.uid:
+            incidents.setdefault(uid, []).append(remediation)
+    found = [_outcome(uid, group, last[uid]) for uid, group in incidents.items()]
     return tuple(sorted(found, key=lambda o: (o.time, o.incident), reverse=True)[:MAX_OUTCOMES])
 
 
@@ -38,17 +42,17 @@ def _alike(one: Remediation, other: Remediation) -> bool:
     return same and is_true(done, APPLIED) and is_true(done, FINISHED)
 
 
-def _outcome(incident: str, group: Sequence[Remediation]) -> Outcome:
+def _outcome(incident: str, group: Sequence[Remediation], last_opening: int) -> Outcome:
     ends = [end for r in group if (end := find(r.status.conditions, FINISHED)) is not None]
-    lasted = len({r.spec.opening for r in group}) == 1
+    lasted = min(r.spec.opening for r in group) == last_opening
     healed = lasted and all(end.reason == _HEALED for end in ends)
     return Outcome(incident, max(end.last_transition_time for end in ends), healed)
 
 
 def least_share(healed: int, number: int) -> float:
-    """Return the lower end of Wilson's interval for a share, 0 to 1; 0 of nothing."""
-    if not number:
-        return 0.0
+    """Return the lower end of Wilson's interval for a share, 0 to 1; 0 of nothing, and of none."""
+    if not healed:
+        return 0.0  # which it is, but for rounding
     share, z2 = healed / number, _Z * _Z
     half = _Z * sqrt(share * (1 - share) / number + z2 / (4 * number * number))
     return max(0.0, (share + z2 / (2 * number) - half) / (1 + z2 / number))
