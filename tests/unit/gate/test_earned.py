@@ -44,6 +44,19 @@ def test_what_came_back_was_not_healed():
     assert healed(past("a"), past("a", opening=1)) == [False]
 
 
+def test_what_came_back_and_was_answered_by_another_step_was_not_healed():
+    """After a reopening the next step is proposed, so that the first one's own Remediations do not tell of it."""
+    assert healed(past("a"), past("a", opening=1, action="scale", step=1)) == [False]
+    assert healed(past("a"), past("a", opening=1, action="scale", reason="DeniedByPerson", applied=False)) == [False]
+    assert healed(past("a"), past("b", opening=1, action="scale")) == [True], "of another Incident"
+    assert healed(past("a"), past("a", action="scale", step=1)) == [True], "in the same opening"
+
+
+def test_what_came_back_and_is_asked_about_now_was_not_healed():
+    again = remediation("next", incidentRef={"name": "payment-1", "uid": "a"}, opening=1)
+    assert [o.healed for o in outcomes_of([past("a")], again)] == [False]
+
+
 @pytest.mark.parametrize(
     "other",
     [
