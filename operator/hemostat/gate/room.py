@@ -54,14 +54,15 @@ def _of(container: Json, name: str, kind: str) -> Decimal | None:
 def fits_in_quotas(live: Json, quotas: Iterable[Json]) -> int | None:
     """Return how many more such pods the namespace's ResourceQuotas leave room for; None where one cannot be read.
 
-    Limits are taken for what is requested where they are counted: a pod that states none is refused there.
+    What counts limits is about limits, and the rest about requests; a pod that states none is refused there.
     """
-    needs, most = needed(live), MANY
-    if needs is None:
+    requested, limited, most = needed(live), needed(live, "limits"), MANY
+    if requested is None or limited is None:
         return None
     for quota in quotas:
         status = quota.get("status", {})
         for counted, hard in (status.get("hard") or {}).items():
+            needs = limited if counted.startswith("limits.") else requested
             name = counted.removeprefix("requests.").removeprefix("limits.").removeprefix("count/")
             if name not in needs:
                 continue

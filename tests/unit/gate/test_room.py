@@ -56,6 +56,21 @@ def test_a_quota_leaves_room_for_so_many(hard, used, fits):
     assert fits_in_quotas(SMALL, [quota(hard, used)]) == fits
 
 
+@pytest.mark.parametrize(
+    ("pod", "fits"),
+    [
+        (workload({"cpu": "100m"}, {"cpu": "1"}), 0),
+        (workload({"cpu": "100m"}, {"cpu": "200m"}), 2),
+        (workload({}, {"cpu": "200m"}, init=[{"resources": {"limits": {"cpu": "400m"}}}]), 1),
+        (workload({"cpu": "100m"}), 0),  # states no limit: refused
+        (workload({"cpu": "100m"}, {"cpu": "x"}), None),
+    ],
+)
+def test_a_quota_on_limits_is_about_limits(pod, fits):
+    """A pod may be limited to ten times what it requests: by its requests there was room, and it was refused."""
+    assert fits_in_quotas(pod, [quota({"limits.cpu": "2"}, {"limits.cpu": "1500m"})]) == fits
+
+
 def test_the_smallest_of_several_quotas_counts_and_none_is_no_limit():
     two = [quota({"pods": "10"}, {"pods": "1"}), quota({"pods": "3"}, {"pods": "1"})]
     assert fits_in_quotas(SMALL, two) == 2
