@@ -86,13 +86,13 @@ def _policy(facts: GateInput, found: Matched) -> Verdict:
         return HOLD, "GatePolicies could not be read; one of them may forbid it"
     if not found:
         return ASK, "no GatePolicy matches; a person decides"
-    if facts.target.labels is None and any(p.spec.selector != _EVERYTHING for p in facts.policies):
-        return ASK, "the labels of the target could not be read; a GatePolicy asks for some"
     denying, asking = (_saying(d, found, facts) for d in (Decision.DENY, Decision.APPROVE))
     if denying and any(not p.spec.when for p in found if p.spec.decision is Decision.DENY):
         return DENY, f"GatePolicy {denying} forbids it"
     if denying:
         return HOLD, f"GatePolicy {denying} forbids it for now"
+    if facts.target.labels is None and any(p.spec.selector != _EVERYTHING for p in facts.policies):
+        return ASK, "the labels of the target could not be read; a GatePolicy asks for some"
     if asking:
         return ASK, f"GatePolicy {asking} wants a person to decide"
     allowing = _saying(Decision.AUTO, found, facts) or _saying(Decision.SHADOW, found, facts)

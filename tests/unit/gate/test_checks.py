@@ -218,6 +218,8 @@ TABLE = [
     ("Policy", {"policies": (policy(), policy("no", decision="Deny", **GOLD))}, DENY),
     ("Policy", {"policies": (policy(**GOLD),), **NAMELESS}, ASK),
     ("Policy", {"policies": (policy(), policy("b", **SILVER)), **NAMELESS}, ASK),
+    ("Policy", {"policies": (policy(**GOLD), policy("no", decision="Deny")), **NAMELESS}, DENY),
+    ("Policy", {"policies": (policy(), policy("no", decision="Deny", **SILVER)), **NAMELESS}, DENY),
     ("Policy", NAMELESS, PASS),
     ("Policy", {"policies": (policy(decision="Shadow"),)}, PASS),
     ("Shadow", {}, PASS),
