@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import find
@@ -143,15 +143,14 @@ class Threads:
 
     def _post(self, channel: str, incident: Incident, proposal: Proposal | None) -> Root:
         uid, now = incident.metadata.uid, self._now()
-        left = self._settled.get(uid, 0.0) - now
-        if left > 0:
-            raise Retry(f"whether the message about {incident.metadata.name} arrived is not known yet", left)
+        if uid in self._settled:
+            self._look_for(channel, incident)
         mark = Mark(incident=uid, namespace=incident.metadata.namespace or "", name=incident.metadata.name)
         message = compose(incident, proposal)
         try:
             ts = self._slack.post(channel, message.text, message.blocks, metadata=mark.metadata())
         except Unsure:
-            self._history.forget(channel)  # it is read again before anything is posted anew
+            self._history.forget(channel)  # most have arrived: they are found at the next look
             _remember(self._settled, uid, now + SETTLE)
             raise
         root = Root(ts, mark)
@@ -159,6 +158,16 @@ class Threads:
         _remember(self._shown, uid, _Shown(_digest(message, mark), message.urgent, now))
         _remember(self._pictures, uid, value=False)
         return root
+
+    def _look_for(self, channel: str, incident: Incident) -> NoReturn:
+        """A post was not answered. Raise `Retry`: only once it can no longer arrive is it known that it did not."""
+        uid, name = incident.metadata.uid, incident.metadata.name
+        left = self._settled[uid] - self._now()
+        if left > 0:
+            raise Retry(f"whether the message about {name} arrived is not known yet", left)
+        del self._settled[uid]
+        self._history.forget(channel)  # what was read meanwhile says nothing of what arrived since
+        raise Retry(f"whether the message about {name} arrived is looked up", 0.2)
 
     def _update(
         self, channel: str, key: Key, incident: Incident, proposal: Proposal | None, root: Root

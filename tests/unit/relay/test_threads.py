@@ -1,5 +1,7 @@
 """One message for each Incident, whatever happens; nobody is told twice; what hardly matters waits."""
 
+from contextlib import suppress
+
 import pytest
 from tests.unit.relay.conftest import changed
 
@@ -18,6 +20,7 @@ class Slack:
 
     def __init__(self):
         self.messages, self.updates, self.removed, self.uploads, self.fails = [], [], [], [], []
+        self.lost = []
         self.arrives = True
 
     def bot(self):
@@ -30,8 +33,7 @@ class Slack:
     def post(self, channel, text, blocks, **more):
         ts = f"{1000 + len(self.messages)}.0"
         message = {"ts": ts, "bot_id": "B1", "text": text, "blocks": blocks, **more}
-        if self.arrives or not self.fails:
-            self.messages.append(message)
+        (self.messages if self.arrives or not self.fails else self.lost).append(message)
         self._fault()
         return ts
 
@@ -135,17 +137,24 @@ def test_what_only_numbers_change_waits(threads, slack, cluster, clock):
     assert len(slack.updates) == 1
 
 
-@pytest.mark.parametrize("arrives", [True, False])
+@pytest.mark.parametrize("arrives", ["at once", "after the first look", "never"])
 def test_a_post_without_an_answer_is_looked_for_before_it_is_repeated(threads, slack, clock, arrives):
-    slack.arrives, slack.fails = arrives, [Unsure("?")]
+    """Also one that comes after the first look, whose history stays known: it is read again when nothing may come."""
+    slack.arrives, slack.fails = False, [Unsure("?")]
     with pytest.raises(Unsure):
         threads.look(KEY)
     slack.arrives = True
-    if not arrives:
+    if arrives == "at once":
+        slack.messages += slack.lost
+    else:
         with pytest.raises(Retry):  # it may still arrive
             threads.look(KEY)
-    clock.now += SETTLE + 1
-    threads.look(KEY)
+    if arrives == "after the first look":
+        slack.messages += slack.lost
+    for _ in range(3):
+        clock.now += SETTLE + 1
+        with suppress(Retry):
+            threads.look(KEY)
     assert len(slack.roots) == 1
 
 
