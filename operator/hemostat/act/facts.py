@@ -147,8 +147,17 @@ class Facts:
             return f": {error}"
 
     def may_approve(self, approvals: Sequence[Approval], remediation: Remediation) -> dict[str, bool | None]:
-        """Ask the API server, per Approval, whether its person holds `approve` on this Remediation now."""
-        return {a.metadata.name: self._review(a, remediation) for a in approvals}
+        """Ask the API server, per Approval, whether its person holds `approve` on this Remediation now.
+
+        Of none where one cannot be asked: that may be a Deny, and each takes a deadline while others wait.
+        """
+        known: dict[str, bool | None] = {}
+        for approval in approvals:
+            may = self._review(approval, remediation)
+            if may is None:
+                return {}
+            known[approval.metadata.name] = may
+        return known
 
     def _review(self, approval: Approval, remediation: Remediation) -> bool | None:
         body = {

@@ -1,6 +1,6 @@
 """What `relay` reads of the cluster, and the one thing it writes: Approvals (shell)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,7 +56,8 @@ class Cluster:
         said = [a for a in self.approvals(remediation) if a.spec.plan_hash == status.plan_hash][:MAX_REVIEWS]
         if not said:
             return ""
-        may = {a.metadata.name: self.may(Person(a.spec.approver, a.spec.groups), remediation) for a in said}
+        people = [Person(a.spec.approver, a.spec.groups) for a in said]
+        may = {a.metadata.name: word for a, word in zip(said, self._each(people, remediation), strict=False)}
         quorum, refused = (d.quorum, d.refused_channels) if (d := status.decision) is not None else (1, ())
         now, requester = self.server_now(), remediation.spec.requested_by
         return hear(said, may, status.plan_hash or "", requester, now, quorum, refused).waiting
@@ -74,7 +75,15 @@ class Cluster:
         """Return which of these people may decide it, by user name."""
         known = {p.user: p for p in self.people()[0].values() if p.user != remediation.spec.requested_by}
         asked = [known[user] for user in sorted(known)[:MAX_REVIEWS]]
-        return tuple(p.user for p in asked if self.may(p, remediation))
+        return tuple(p.user for p, may in zip(asked, self._each(asked, remediation), strict=False) if may)
+
+    def _each(self, people: Iterable[Person], remediation: Remediation) -> Iterator[bool | None]:
+        """Yield what `may` says, to the first that cannot be asked: each takes a deadline, and messages wait."""
+        for person in people:
+            may = self.may(person, remediation)
+            yield may
+            if may is None:
+                return
 
     def may(self, person: Person, remediation: Remediation) -> bool | None:
         """Ask the API server whether the person holds `approve` on it; None where it cannot be asked."""

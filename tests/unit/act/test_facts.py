@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from tests.unit.builders import (
     NAMESPACE,
+    approval,
     condition,
     deployment,
     incident,
@@ -165,3 +166,21 @@ def test_pods_without_end_are_not_read(monkeypatch):
     monkeypatch.setattr("hemostat.act.facts.MAX_PODS", 3)
     assert room(SCALED, resourcequotas=[], nodes=[], pods=[{}] * 3).nodes == 0
     assert room(SCALED, resourcequotas=[], nodes=[], pods=[{}] * 4).nodes is None
+
+
+def test_no_approval_counts_where_one_cannot_be_asked_about():
+    """That one may be a Deny; and twenty that are asked about in vain are twenty deadlines."""
+    asked = []
+
+    def create(path, body, manager):
+        asked.append(body["spec"]["user"])
+        if len(asked) == 3:
+            raise Retry("no answer within 10 s")
+        return {"status": {"allowed": True}}
+
+    facts = Facts(SimpleNamespace(create=create), None, None, None)
+    said = [approval(f"word-{number}", approver=f"user{number}") for number in range(20)]
+    assert facts.may_approve(said, remediation()) == {}
+    assert asked == ["user0", "user1", "user2"]
+    asked.clear()
+    assert set(facts.may_approve(said[:2], remediation()).values()) == {True}
