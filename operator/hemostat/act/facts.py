@@ -247,7 +247,7 @@ class Facts:
         if policies is not None and all(p.spec.budget.scope is Scope.NAMESPACE for p in policies):
             return ()
         try:
-            return past_actions(r for r in self._store.all_remediations() if r.metadata.namespace != namespace)
+            return past_actions(r for r in self._store.decided_everywhere() if r.metadata.namespace != namespace)
         except (HemostatError, ValueError):
             return None
 

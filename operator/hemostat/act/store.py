@@ -57,20 +57,23 @@ class Store:
 
     def decided(self, namespace: str) -> list[Remediation]:
         """Return the Remediations of a namespace that were admitted or have ended; not those that only wait."""
-        return self._remediations(namespace, lambda o: any(_is_settled(c) for c in _conditions(o)))
+        return self._remediations(namespace, _is_decided)
 
     def _remediations(self, namespace: str, chosen: Callable[[Json], bool]) -> list[Remediation]:
         """Choose before they are read: a thousand may wait, and to understand one takes a millisecond."""
         found = self._kube.list(REMEDIATION.path(namespace))
         return [Remediation.model_validate(o) for o in found if chosen(o)]
 
-    def all_remediations(self) -> Iterator[Remediation]:
-        """Yield the Remediations of all namespaces, a page of them in memory. Raises `Refused` (TooMany) beyond
-        `MAX_ALL`: a decision must not wait for ever."""
+    def decided_everywhere(self) -> Iterator[Remediation]:
+        """Yield those of all namespaces that were admitted or have ended, a page of them in memory.
+
+        Raises `Refused` (TooMany) beyond `MAX_ALL` of any: a decision must not wait for ever.
+        """
         for number, item in enumerate(self._kube.each(REMEDIATION.path(None))):
             if number >= MAX_ALL:
                 raise Refused("TooMany", f"there are more than {MAX_ALL} Remediations: delete finished ones")
-            yield Remediation.model_validate(item)
+            if _is_decided(item):
+                yield Remediation.model_validate(item)
 
     def approvals(self, namespace: str, remediation: str) -> list[Approval]:
         """Return the Approvals that name this Remediation."""
@@ -134,9 +137,9 @@ class Store:
             return None
 
 
-def _conditions(body: Json) -> Sequence[Json]:
-    found: Sequence[Json] = body.get("status", {}).get("conditions", ())
-    return found
+def _is_decided(body: Json) -> bool:
+    conditions: Sequence[Json] = body.get("status", {}).get("conditions", ())
+    return any(_is_settled(c) for c in conditions)
 
 
 def _is_settled(condition: Json) -> bool:

@@ -128,6 +128,12 @@ def test_other_namespaces_are_counted_where_a_policy_counts_them():
     assert everywhere("bank", scope="Namespace", reads=None) == ()
 
 
+def test_what_only_waits_elsewhere_is_not_even_read():
+    """Ten thousand may wait, and to understand one takes a millisecond: every decision would take ten seconds."""
+    waiting = {"metadata": meta("waits", namespace="bank"), "spec": "nobody looks at it"}
+    assert everywhere(reads=lambda _: iter([waiting, waiting | {"status": {"conditions": []}}])) == ()
+
+
 def test_what_cannot_be_counted_is_unknown_and_not_nothing(monkeypatch):
     def broken(_):
         raise Retry("the API server does not answer")
