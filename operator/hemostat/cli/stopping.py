@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hemostat.api.stop import Level
 
 _POLICY = "hemostat-stop"
+_INSTALL = "kubectl apply --server-side -k operator/deploy"
+"""Not client-side: that would resume in silence what is stopped."""
 
 
 def stop(
@@ -74,7 +76,7 @@ def _set(scope: Scope, level: Level, reason: str) -> None:
     _, now = _look(session)
     emit(words(f"{now}: {_MEANING[now.value]}", "bold green" if now is stop.Level.RUNS else "bold red"))
     if now is not level:
-        raise Refused("NotBound", f"the RoleBinding {stop.GO} is not as it must be: kubectl apply -k operator/deploy")
+        raise Refused("NotBound", f"the RoleBinding {stop.GO} is not as it must be: {_INSTALL}")
 
 
 def _look(session: Session) -> tuple[Any, Level]:
@@ -94,7 +96,7 @@ def _held(session: Session) -> str:
     except Refused:
         return f"Whether the admission policy {_POLICY} is installed cannot be told: you may not read it."
     if missing:
-        return f"The API server does NOT enforce it: no {missing[0]} {_POLICY} (kubectl apply -k operator/deploy)."
+        return f"The API server does NOT enforce it: no {missing[0]} {_POLICY} ({_INSTALL})."
     return f"The API server enforces it (ValidatingAdmissionPolicy {_POLICY}), with or without the operator."
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from hemostat.api.incident import Incident
 from hemostat.cli import main as entry
+from hemostat.cli import stopping
 from hemostat.cli.session import Scope, Session, default_namespace, parse
 from hemostat.clock import FakeClock
 from hemostat.errors import Broken, Refused
@@ -202,6 +204,12 @@ contexts:
 - {name: a, context: {cluster: c, user: u, namespace: x}}
 - {name: b, context: {cluster: c, user: u}}
 """
+
+
+def test_what_to_install_while_stopped_does_not_resume():
+    """Applied client-side, the manifests take the Role's rules without a word; server-side they conflict."""
+    kube = SimpleNamespace(get=lambda path: (_ for _ in ()).throw(NotFound(path)))
+    assert "(kubectl apply --server-side -k operator/deploy)" in stopping._held(Session(kube, "shop"))
 
 
 def test_namespace_of_the_context(tmp_path):
