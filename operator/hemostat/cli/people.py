@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from hemostat.cli.options import Context, Kubeconfig
+from hemostat.cli.session import Scope, Session
 
 
-def people(context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+def people(ctx: typer.Context, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
     """Print the ClusterRole and binding by which relay may create Approvals as the people of ConfigMap hemostat-people.
 
     Apply it with `kubectl apply --server-side -f -`, and again whenever the ConfigMap changes. Where it is not applied,
@@ -18,11 +21,12 @@ def people(context: Context = None, kubeconfig: Kubeconfig = None) -> None:
     from hemostat.api.identity import NAMESPACE, PEOPLE
     from hemostat.api.rbac import people as rights
     from hemostat.errors import Refused
-    from hemostat.kube import Kube, NotFound, path_of
+    from hemostat.kube import NotFound, path_of
     from hemostat.relay.people import people as read
 
     try:
-        found = Kube.connect(kubeconfig, context).get(path_of("v1", "ConfigMap", NAMESPACE, PEOPLE))
+        kube = Session.open(Scope(kubeconfig, context, None).over(ctx.obj)).kube
+        found = kube.get(path_of("v1", "ConfigMap", NAMESPACE, PEOPLE))
     except NotFound:
         how = f"kubectl create configmap {PEOPLE} -n {NAMESPACE} --from-literal=U012AB3CD=$'ann@example.com\\nsre'"
         raise Refused("NoPeople", f"there is no ConfigMap {PEOPLE} in {NAMESPACE}: {how}") from None

@@ -206,6 +206,16 @@ contexts:
 """
 
 
+def test_the_rights_of_people_are_read_from_the_context_before_the_command(raw, monkeypatch):
+    """`kubectl hemostat --context prod people`, piped to kubectl: of another cluster they would be others' rights."""
+    listed = {"U1": "ann@example.com"}
+    fake, opened = FakeKube([{"kind": "ConfigMap", "metadata": {"name": "hemostat-people"}, "data": listed}]), []
+    monkeypatch.setattr(Session, "open", classmethod(lambda cls, scope: opened.append(scope) or cls(fake, "shop")))
+    done = call("--context", "prod", "--kubeconfig", "a", "people", "--kubeconfig", "b")
+    assert opened == [Scope("b", "prod")], done.output
+    assert "ann@example.com" in done.stdout
+
+
 def test_what_to_install_while_stopped_does_not_resume():
     """Applied client-side, the manifests take the Role's rules without a word; server-side they conflict."""
     kube = SimpleNamespace(get=lambda path: (_ for _ in ()).throw(NotFound(path)))
