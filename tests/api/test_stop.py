@@ -199,6 +199,19 @@ def test_installing_again_does_not_resume_silently(cluster: Cluster, place: Plac
     assert may(cluster, stop.BEGIN) is False
 
 
+def test_who_stops_by_plain_kubectl_is_not_overruled_by_installing_again(cluster: Cluster, place: Place) -> None:
+    """The README's way. A Role that was deleted instead would be made again, with everything that it grants."""
+    cluster.grant("oscar", NAMESPACE, role="hemostat-stopper")
+    oscar = cluster.user("oscar")
+    eventually(lambda: can(oscar, "patch", "roles", NAMESPACE, stop.RBAC, stop.GO), "oscar may stop")
+    patch = ("patch", "role", stop.GO, "--namespace", NAMESPACE, "--type=merge", "--patch", '{"rules":[]}')
+    cluster.kubectl(*patch, as_user="oscar")
+    stopped(place)
+    install = ("apply", "--server-side", "--filename", "operator/deploy/rbac.yaml")
+    assert "conflict" in cluster.kubectl(*install, check=False).stderr
+    assert may(cluster, stop.BEGIN) is may(cluster, stop.UNDO) is False
+
+
 def command(cluster: Cluster, *arguments: str) -> str:
     done = CliRunner().invoke(app, [*arguments, "--kubeconfig", str(cluster.server.kubeconfig)])
     assert done.exit_code == 0, done.output
