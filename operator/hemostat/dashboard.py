@@ -92,6 +92,7 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
     ("Tokens of diagnosis", _rate(m.MODEL_TOKENS, "model, kind"), "cps", "{{model}} {{kind}}"),
     ("US dollars an hour that diagnosis spends", f"3600 * {_rate(m.MODEL_COST, 'model')}", "currencyUSD", "{{model}}"),
     ("Statements of models that are dropped", _rate(m.MODEL_DROPPED, "reason"), "cps", "{{reason}}"),
+    ("Connected, so that clicks are heard", f"min by (to)({name(m.CONNECTED)})", "short", "{{to}}"),
     ("Steps put off", _rate(m.RETRIES, "queue"), "ops", "{{queue}}"),
 )
 

@@ -145,6 +145,7 @@ MODEL_DROPPED = Counter(
     registry=REGISTRY,
 )
 RETRIES = Counter("hemostat_retries_total", "Steps put off, by queue", ["queue"], registry=REGISTRY)
+CONNECTED = Gauge("hemostat_connected", "1 while the connection stands by which clicks come", ["to"], registry=REGISTRY)
 STREAMS = Gauge("hemostat_streams", "Streams of Incidents that are open", registry=REGISTRY)
 VIEW_REQUESTS = Counter(
     "hemostat_view_requests_total",

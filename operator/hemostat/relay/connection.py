@@ -16,7 +16,8 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.socket_mode import SocketModeClient
 
-from hemostat.errors import HemostatError
+from hemostat.errors import HemostatError, Retry
+from hemostat.metrics import CONNECTED
 from hemostat.relay.message import Button
 from hemostat.relay.modals import DENIAL
 from hemostat.relay.payload import Click, pressed, submitted
@@ -51,7 +52,10 @@ class _Client(SocketModeClient):
         opened = self._slack.call(
             "apps.connections.open", lambda: self.web_client.apps_connections_open(app_token=token)
         )
-        return str(opened["url"])
+        url = opened.get("url")
+        if not isinstance(url, str) or not url:
+            raise Retry("apps.connections.open: the answer has no url")
+        return url
 
     def enqueue_message(self, message: str) -> None:
         """Take an envelope, unless there are too many or it is too large."""
@@ -72,7 +76,7 @@ class _Handler(SocketModeHandler):
 class Connection:
     """Keeps connected, and hands on clicks.
 
-    :param take: is given each click, at once acknowledged.
+    :param take: is given each click, which is acknowledged then.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Connection:
     def _connect(self) -> None:
         """Connect for the first time; from then on the library connects anew whenever it has to."""
         self._client = client = _Client(self._slack, self._token, self._ping)
+        CONNECTED.labels(to="Slack").set_function(client.is_connected)
         _Handler(self._app(), client)
         wait = FIRST
         while not self._stopped.is_set():
@@ -131,8 +136,9 @@ class Connection:
         return app
 
     def _pressed(self, ack: Ack, body: dict[str, Any]) -> None:
+        bot = self._slack.bot()  # first: where it fails, Slack tells who clicked that it failed
         ack()
-        self._hand_on(pressed(body, self._slack.bot()))
+        self._hand_on(pressed(body, bot))
 
     def _submitted(self, ack: Ack, body: dict[str, Any]) -> None:
         ack()
