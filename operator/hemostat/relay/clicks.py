@@ -14,7 +14,7 @@ from hemostat.relay.cluster import Cluster
 from hemostat.relay.modals import denial, explanation
 from hemostat.relay.payload import Click, Press, Private
 from hemostat.relay.people import Person
-from hemostat.relay.rich import block, escaped, line, plain, told
+from hemostat.relay.rich import block, escaped, line, plain, shown
 from hemostat.relay.slack import Slack
 from hemostat.relay.threads import Key, Threads
 from hemostat.relay.ticket import Ticket
@@ -142,7 +142,7 @@ class Clicks:
         return ""
 
     def _tell(self, click: Click, said: str) -> None:
-        text = told(said, 1500)
+        text = shown(said, 1500)
         try:
             self._slack.whisper(click.channel, click.user, escaped(text), (block(line(plain(text))),))
         except HemostatError as error:

@@ -25,6 +25,7 @@ from hemostat.api.remediation import (
     Plan,
     Remediation,
 )
+from hemostat.relay.redacted import redacted_diff
 from hemostat.relay.rich import (
     beginning,
     block,
@@ -38,6 +39,7 @@ from hemostat.relay.rich import (
     plain_text,
     points,
     preformatted,
+    shown,
     told,
 )
 from hemostat.relay.ticket import Ticket, ticket
@@ -47,6 +49,9 @@ from hemostat.signals.words import counted, duration
 
 Json = dict[str, Any]
 MAX_SIGNALS, MAX_CITED, MAX_RULED_OUT, MAX_REASONS, MAX_DECIDERS = 5, 5, 3, 4, 10
+MAX_STATE = 170
+_APPROVED = "Approved"
+"""The reason whose message says who has: their names are to be read, though they look like personal data."""
 MAX_SIZE = 12_500
 """Characters of the blocks as JSON (github.com/slackapi/bolt-js/issues/2509)."""
 _COLOUR = {Severity.CRITICAL: "\N{LARGE RED CIRCLE}", Severity.MAJOR: "\N{LARGE ORANGE CIRCLE}"}
@@ -100,7 +105,9 @@ def why_not_here(remediation: Remediation) -> str:
     plan, decision = remediation.status.plan, remediation.status.decision
     if decision is not None and Via.SLACK in decision.refused_channels:
         return "A GatePolicy takes no approval of this by Slack"
-    return "" if plan is not None and fits(plan.diff) else "Its diff does not fit here whole"
+    if plan is None or not fits(plan.diff):
+        return "Its diff does not fit here whole"
+    return "" if redacted_diff(plan.diff) == plan.diff else "What is secret in its diff is not told here"
 
 
 def compose(incident: Incident, proposal: Proposal | None, snoozed: str = "") -> Message:
@@ -193,18 +200,18 @@ def _why(incident: Incident) -> list[Json]:
 def _proposed(proposal: Proposal, *, over: bool) -> list[Json]:
     found, plan = proposal.remediation, proposal.remediation.status.plan
     if plan is None:
-        return [block(line(bold("Proposed  "), plain(f"{found.spec.action}: {told(_stands(found), 200)}")))]
+        return [block(line(bold("Proposed  "), plain(f"{found.spec.action}: {_stands(found)}")))]
     parts = [
         line(bold("Proposed  "), plain(told(plan.summary, 300))),
         points(*_reach(plan, proposal)),
-        line(bold("State  "), plain(told(_stands(found), 200))),
+        line(bold("State  "), plain(_stands(found))),
     ]
     decision = found.status.decision
     if waits(found) and decision is not None and not over:
         reasons = [c.message for c in decision.checks if c.outcome is not CheckOutcome.PASS]
         parts.append(points(*(line(plain(told(r, 160))) for r in reasons[:MAX_REASONS])))
         heard = proposal.heard or f"0 of {counted(decision.quorum, 'person').replace('persons', 'people')} approved"
-        parts.append(line(bold("Approvals  "), plain(told(heard, 300))))
+        parts.append(line(bold("Approvals  "), plain(shown(heard, 300))))
         parts.append(line(bold("Who may decide  "), plain(_who(proposal.deciders))))
         if why := why_not_here(found):
             parts.append(_elsewhere(found, why))
@@ -227,9 +234,10 @@ def _reach(plan: Plan, proposal: Proposal) -> list[Json]:
 def _diff(found: Remediation, plan: Plan, *, over: bool) -> list[Json]:
     if over or is_true(found.status.conditions, FINISHED):
         return []
-    if fits(plan.diff):
-        return [block(preformatted(plan.diff))] if plan.diff.strip() else []
-    return [block(preformatted(beginning(plan.diff)), line(plain("and more: this is not the whole diff")))]
+    diff = redacted_diff(plan.diff)
+    if fits(plan.diff) and fits(diff):
+        return [block(preformatted(diff))] if diff.strip() else []
+    return [block(preformatted(beginning(diff)), line(plain("and more: this is not the whole diff")))]
 
 
 def _elsewhere(found: Remediation, why: str) -> Json:
@@ -241,7 +249,7 @@ def _elsewhere(found: Remediation, why: str) -> Json:
 def _who(deciders: Sequence[str]) -> str:
     if not deciders:
         return "nobody who is known here: kubectl hemostat approve"
-    names = ", ".join(told(name, 50) for name in deciders[:MAX_DECIDERS])
+    names = ", ".join(shown(name, 50) for name in deciders[:MAX_DECIDERS])
     return names + (f" and {len(deciders) - MAX_DECIDERS} more" if len(deciders) > MAX_DECIDERS else "")
 
 
@@ -251,7 +259,8 @@ def _stands(remediation: Remediation) -> str:
     last = next((c for c in known if c is not None and c.reason != "NotYet"), None)
     if last is None:
         return "proposed"
-    return f"{last.type}: {last.reason}" + (f": {last.message}" if last.message else "")
+    said = shown if last.reason == _APPROVED else told
+    return f"{last.type}: {last.reason}" + (f": {said(last.message, MAX_STATE)}" if last.message else "")
 
 
 def _buttons(carried: Ticket, found: Remediation | None) -> list[Json]:

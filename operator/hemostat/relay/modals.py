@@ -9,13 +9,13 @@ from typing import Any
 from hemostat.api.approval import Approval
 from hemostat.api.incident import Incident
 from hemostat.api.remediation import Remediation
-from hemostat.relay.rich import block, bold, code, line, plain, plain_text, points, told
+from hemostat.relay.rich import block, bold, code, line, plain, plain_text, points, shown, told
 
 Json = dict[str, Any]
 DENIAL = "hemostat_denial"
 REASON = "hemostat_reason"
 MAX_REASON = 1000
-MAX_SAID, MAX_FACTS, MAX_TEXT = 10, 25, 200
+MAX_SAID, MAX_FACTS, MAX_TEXT, MAX_NAME = 10, 25, 200, 80
 """Of everything only so much: Slack refuses windows that are too large, and whoever wants all of it has kubectl."""
 
 
@@ -68,7 +68,10 @@ def _of_remediation(found: Remediation, approvals: Sequence[Approval]) -> list[J
         together = line(bold(f"together: {decision.outcome} "), plain(told(f"by {policies}", 300)))
         out.append(block(line(bold("Gate")), points(*checks, together)))
     said = [
-        line(bold(f"{a.spec.decision} "), plain(told(f"{a.spec.approver} via {a.spec.via}: {a.spec.reason}", MAX_TEXT)))
+        line(
+            bold(f"{a.spec.decision} "),
+            plain(f"{shown(a.spec.approver, MAX_NAME)} via {a.spec.via}: {told(a.spec.reason, MAX_TEXT - MAX_NAME)}"),
+        )
         for a in approvals[:MAX_SAID]
     ]
     if said:

@@ -7,6 +7,7 @@ https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
 
 from typing import Any
 
+from hemostat.relay.redacted import redacted
 from hemostat.signals.rules import one_line
 
 Json = dict[str, Any]
@@ -16,7 +17,15 @@ MAX_LINES = 80
 
 
 def told(text: str, most: int) -> str:
-    """Return text of others on one line, without characters that do not show; no client makes a link of it."""
+    """Return text of others as `shown`, without what is secret in it."""
+    return shown(redacted(text), most)
+
+
+def shown(text: str, most: int) -> str:
+    """Return text on one line, without characters that do not show; no client makes a link of it.
+
+    For names of people who decide, and for our own words to one of them: they are to be read as they are.
+    """
     return one_line(text, most).replace("://", ":\u2060//")
 
 

@@ -20,7 +20,7 @@ from hemostat.relay.history import History
 from hemostat.relay.mark import SNOOZE_SECONDS, Mark, Root, due
 from hemostat.relay.message import Message, Proposal, compose, waits
 from hemostat.relay.picture import draw, pictured
-from hemostat.relay.rich import block, line, plain, told
+from hemostat.relay.rich import block, line, plain, shown, told
 from hemostat.relay.slack import CALL_SECONDS, Slack, Unsure
 from hemostat.signals.correlate import is_over
 
@@ -209,7 +209,7 @@ class Threads:
     def _remind(self, channel: str, root: Root, proposal: Proposal) -> None:
         """Say in the thread, for the channel to see, that somebody has to decide. At most once: a lost one is lost."""
         name = proposal.remediation.metadata.name
-        said = f"Still waiting for a decision: {told(name, 100)}. {told(proposal.heard, 200)}".rstrip()
+        said = f"Still waiting for a decision: {told(name, 100)}. {shown(proposal.heard, 200)}".rstrip()
         try:
             self._slack.post(channel, said, (block(line(plain(said))),), thread_ts=root.ts, reply_broadcast=True)
         except HemostatError as error:
@@ -225,9 +225,8 @@ class Threads:
             if uid not in self._pictures and _has(self._slack.replies(channel, root.ts), name):
                 _remember(self._pictures, uid, value=True)
                 return
-            self._slack.upload(
-                channel, root.ts, name, told(evidence.summary, 200), draw(evidence.plot, evidence.summary)
-            )
+            title = told(evidence.summary, 200)
+            self._slack.upload(channel, root.ts, name, title, draw(evidence.plot, title))
         except Unsure as error:
             self._pictures.pop(uid, None)  # it may be there: the thread is looked at first
             LOG.info("%s", error)

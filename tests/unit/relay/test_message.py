@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.relay.conftest import changed, pressing, size, strings, types
 
+from hemostat.action.contract import unified_diff
 from hemostat.api.approval import Via
 from hemostat.api.incident import Evidence, Hypothesis, Incident, SignalStatus
 from hemostat.api.meta import set_condition
 from hemostat.api.remediation import Check, GateOutcome, Remediation
 from hemostat.relay.message import Button, Proposal, compose, waits
+from hemostat.relay.modals import explanation
 from hemostat.relay.rich import MAX_DIFF, escaped, fits, told
 from hemostat.relay.ticket import parse
 
@@ -217,3 +219,56 @@ def test_what_changes_all_the_time_is_not_urgent(incident, remediation):
 
 def test_a_message_is_json(incident):
     assert json.loads(json.dumps(compose(incident, None).blocks))
+
+
+def test_nothing_secret_is_told(raw):
+    """A channel has more readers than the cluster; a diff is a whole pod template, and a summary quotes telemetry."""
+    secret = "password=zebraquagga"
+    status = raw["Incident"]["status"]
+    status["summary"] = status["diagnosis"]["cause"] = status["evidence"][0]["summary"] = secret
+    status["diagnosis"]["hypotheses"][1]["ruledOut"] = raw["Incident"]["spec"]["title"] = secret
+    raw["Remediation"]["status"]["plan"]["summary"] = secret
+    raw["Remediation"]["status"]["decision"]["checks"][1]["message"] = secret
+    incident, found = Incident.model_validate(raw["Incident"]), Remediation.model_validate(raw["Remediation"])
+    message = compose(
+        incident, Proposal(found, "Low", "1 of 2 people approved (ann@example.com)", ("ben@example.com",))
+    )
+    window = explanation(incident, found, ())
+    assert "zebraquagga" not in json.dumps([message.text, *message.blocks, window])
+    said = strings(list(message.blocks))
+    assert any("ann@example.com" in s for s in said)  # whose word counts is to be read
+    assert "ben@example.com" in said
+
+
+ENV = [{"name": "A", "value": "1"}, {"name": "DB_PASSWORD", "value": "zebra"}]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ENV, ENV[:1]),
+        (ENV[:1], ENV),
+        (ENV, [ENV[0], {"name": "DB_PASSWORD", "value": "okapi"}]),
+        ([], [{"name": "URL", "value": "postgres://shop:zebra@db/shop"}]),
+        (["--token", "zebra"], ["--token", "okapi"]),
+    ],
+    ids=["removed", "added", "changed", "address", "flag"],
+)
+def test_a_diff_with_something_secret_is_shown_without_it_and_not_approved_here(incident, remediation, before, after):
+    """The value of the new side does not follow its name in the diff: the old value stands between them."""
+    diff = unified_diff({"args": before}, {"args": after}, "Deployment/payment")
+    assert "zebra" in diff
+    message = compose(incident, Proposal(_with_diff(remediation, diff)))
+    said = strings(list(message.blocks))
+    assert not any("zebra" in s or "okapi" in s for s in said)
+    assert any("[REDACTED:" in s and "Deployment/payment (after)" in s for s in said)
+    assert set(pressing(message.blocks)) == ALL - {Button.APPROVE}
+    assert "What is secret in its diff is not told here" in said
+    assert "kubectl hemostat approve -n shop payment-1a2b3c4d-rollback-0-1" in said
+
+
+def test_who_approved_is_told_by_name(incident, remediation):
+    when = remediation.status.decision.time
+    done = set_condition((), "Admitted", True, "Approved", "by ann@example.com (word-1)", when)
+    said = strings(list(compose(incident, Proposal(changed(remediation, conditions=done))).blocks))
+    assert "Admitted: Approved: by ann@example.com (word-1)" in said
