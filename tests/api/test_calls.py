@@ -230,11 +230,11 @@ def test_a_hostile_answer_is_bounded_and_refused(kube: Any, answer: bytes, said:
 
 
 def test_an_answer_that_trickles_in_is_given_up_in_time(kube: Any) -> None:
-    with raw_server(response(b'{"info": {}}'), pause=0.05) as url:
+    with raw_server(response(b'{"info": {}}'), pause=0.2) as url:
         begun = time.monotonic()
         with pytest.raises(Refused, match="does not answer"):
             Caller(kube, deadline=0.5).look(key_at(url), NAMESPACE)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 8
 
 
 def test_no_redirect_is_followed_and_no_proxy_of_the_environment_used(

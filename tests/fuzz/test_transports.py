@@ -136,7 +136,7 @@ def test_bombs_and_giants_are_refused_and_move_neither_memory_nor_the_loop(runni
             running.call(b"\0" * (50 * LIMIT), compression=grpc.Compression.Gzip) == grpc.StatusCode.RESOURCE_EXHAUSTED
         )
     assert rss_mb() - before < 120  # the senders are in this process too
-    assert running.lag < 0.1
+    assert running.lag < 1
 
 
 def test_millions_of_names_are_bounded_and_told(running):
@@ -148,7 +148,7 @@ def test_millions_of_names_are_bounded_and_told(running):
         dropped = running.windows.dropped()
     assert dropped["operations"] > 50_000
     assert rss_mb() - before < 120
-    assert running.lag < 0.1
+    assert running.lag < 1
 
 
 def test_too_much_at_once_is_told_to_come_again(running):

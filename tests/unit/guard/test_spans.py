@@ -256,7 +256,7 @@ def test_the_thread_ends_in_time_and_is_not_begun_again():
     began = time.monotonic()
     processor.shutdown()
     assert not thread.is_alive()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     processor._ticker.start()
     assert processor._ticker._thread is thread
 

@@ -120,11 +120,11 @@ def test_blame_over_a_large_town_is_laid_in_little_time():
         board.report(report(f"s{i:03}", *(call(f"c{j}", f"s{i:03}") for j in range(3))), at(0))
     began = thread_seconds()
     board.word("s000", graph, at(20))
-    assert thread_seconds() - began < 1.5  # 0.2 s on the machine this was written on
+    assert thread_seconds() - began < 6  # 0.2 s on the machine this was written on
     began = thread_seconds()
     for i in range(300):
         board.word(f"s{i:03}", graph, at(20.2))
-    assert thread_seconds() - began < 0.5
+    assert thread_seconds() - began < 3
 
 
 def thread_seconds():
