@@ -92,7 +92,7 @@ class Served:
     def healthy(self) -> bool:
         """Tell whether the port answers at once."""
         began = time.monotonic()
-        return self.status("/healthz")[0] == 200 and time.monotonic() - began < 1
+        return self.status("/healthz")[0] == 200 and time.monotonic() - began < 5
 
 
 def _events(response: HTTPResponse, wanted: int) -> Iterator[tuple[str, str, Json]]:
