@@ -7,7 +7,7 @@ from typing import Any
 from hemostat.act.store import MANAGER, Store
 from hemostat.action.contract import Action, World
 from hemostat.api import stop
-from hemostat.api.approval import Approval
+from hemostat.api.approval import REVIEWS, Approval, right_to_approve
 from hemostat.api.gatepolicy import GatePolicy, Scope
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
 from hemostat.api.incident import ConversationStatus, Incident, SignalState
@@ -160,24 +160,10 @@ class Facts:
         return known
 
     def _review(self, approval: Approval, remediation: Remediation) -> bool | None:
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {
-                "user": approval.spec.approver,
-                "groups": [*approval.spec.groups, "system:authenticated"],
-                "resourceAttributes": {
-                    "group": "hemostat.dev",
-                    "resource": "remediations",
-                    "verb": "approve",
-                    "namespace": remediation.metadata.namespace,
-                    "name": remediation.metadata.name,
-                },
-            },
-        }
-        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        meta = remediation.metadata
+        body = right_to_approve(approval.spec.approver, approval.spec.groups, meta.namespace, meta.name)
         try:
-            return bool(self._kube.create(path, body, "hemostat-act")["status"]["allowed"])
+            return bool(self._kube.create(REVIEWS, body, "hemostat-act")["status"]["allowed"])
         except HemostatError:
             return None
 

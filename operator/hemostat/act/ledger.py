@@ -15,7 +15,6 @@ from hemostat.api.incident import Incident
 from hemostat.api.meta import find
 from hemostat.api.remediation import (
     ADMITTED,
-    APPLIED,
     FINISHED,
     PLANNED,
     RELEASED,
@@ -147,7 +146,7 @@ def _back(status: RemediationStatus) -> tuple[Word, tuple[str, ...]]:
 
 
 def _plan(kind: str, status: RemediationStatus) -> dict[str, Any]:
-    return {"planHash": status.plan_hash} if kind in (PLANNED, ADMITTED, APPLIED) else {}
+    return {"planHash": status.plan_hash} if kind in (PLANNED, ADMITTED) else {}
 
 
 def _about(remediation: Remediation) -> dict[str, Any]:

@@ -1,11 +1,16 @@
 """`Approval`: one person's word on one plan hash."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from hemostat.api import GROUP
 from hemostat.api.meta import IMMUTABLE, SET, Digest, Model, Name, ObjectMeta, Text, rules
+
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+"""Where the API server is asked what somebody else may do."""
 
 
 class Word(StrEnum):
@@ -55,3 +60,22 @@ class Approval(Model):
 
     metadata: ObjectMeta
     spec: ApprovalSpec
+
+
+def right_to_approve(user: str, groups: Sequence[str], namespace: str | None, remediation: str) -> dict[str, Any]:
+    """Return the question to the API server whether a person may decide this Remediation (SubjectAccessReview)."""
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": user,
+            "groups": [*groups, "system:authenticated"],
+            "resourceAttributes": {
+                "group": GROUP,
+                "resource": "remediations",
+                "verb": "approve",
+                "namespace": namespace,
+                "name": remediation,
+            },
+        },
+    }

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from hemostat.api import GROUP
-from hemostat.api.approval import Approval
+from hemostat.api.approval import REVIEWS, Approval, right_to_approve
 from hemostat.api.incident import Incident
 from hemostat.api.meta import Model
 from hemostat.api.remediation import Remediation
@@ -21,7 +20,6 @@ MANAGER = "hemostat-relay"
 MAX_BYTES = 8192
 MAX_REVIEWS = 32
 """People whose rights are asked for at one look."""
-REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 M = TypeVar("M", bound=Model)
 
 
@@ -87,22 +85,8 @@ class Cluster:
 
     def may(self, person: Person, remediation: Remediation) -> bool | None:
         """Ask the API server whether the person holds `approve` on it; None where it cannot be asked."""
-        attributes = {
-            "group": GROUP,
-            "resource": REMEDIATION.plural,
-            "verb": "approve",
-            "namespace": remediation.metadata.namespace,
-            "name": remediation.metadata.name,
-        }
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {
-                "user": person.user,
-                "groups": [*person.groups, "system:authenticated"],
-                "resourceAttributes": attributes,
-            },
-        }
+        meta = remediation.metadata
+        review = right_to_approve(person.user, person.groups, meta.namespace, meta.name)
         try:
             status: Mapping[str, object] = self._kube.create(REVIEWS, review, MANAGER)["status"]
         except HemostatError:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.unit.builders import T0
-from tests.unit.cli.conftest import SAMPLES
+from tests.unit.samples import SAMPLES
 from typer.testing import CliRunner
 
 from hemostat.cli.main import app

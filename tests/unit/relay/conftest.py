@@ -1,20 +1,14 @@
 """The incident that the command line's tests show, as `relay` tells it."""
 
 import json
-from copy import deepcopy
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.unit.samples import approval, incident, raw, remediation  # noqa: F401 - fixtures
 
-from hemostat.api.approval import Approval
-from hemostat.api.incident import Incident, Plot
-from hemostat.api.remediation import Remediation
+from hemostat.api.incident import Plot
 
-SAMPLES = Path(__file__).parents[1] / "cli/samples.yaml"
 NOW = datetime(2026, 11, 21, 6, 0, 10, tzinfo=UTC)
 PLOT = {
     "unit": "%",
@@ -24,31 +18,6 @@ PLOT = {
     "high": "5",
     "firedTime": "2026-11-21T05:53:00Z",
 }
-
-
-@cache
-def _load() -> dict[str, Any]:
-    return {item["kind"]: item for item in yaml.safe_load_all(SAMPLES.read_text(encoding="utf-8"))}
-
-
-@pytest.fixture
-def raw() -> dict[str, Any]:
-    return deepcopy(_load())
-
-
-@pytest.fixture
-def incident(raw) -> Incident:
-    return Incident.model_validate(raw["Incident"])
-
-
-@pytest.fixture
-def remediation(raw) -> Remediation:
-    return Remediation.model_validate(raw["Remediation"])
-
-
-@pytest.fixture
-def approval(raw) -> Approval:
-    return Approval.model_validate(raw["Approval"])
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ def test_the_largest_there_is_fits_too():
 
 def _largest(text, diff, many):
     import yaml
-    from tests.unit.relay.conftest import SAMPLES
+    from tests.unit.samples import SAMPLES
 
     raw = {item["kind"]: item for item in yaml.safe_load_all(SAMPLES.read_text(encoding="utf-8"))}
     raw["Incident"]["metadata"]["name"] = raw["Remediation"]["metadata"]["name"] = "n" * 120

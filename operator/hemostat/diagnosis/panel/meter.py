@@ -31,7 +31,6 @@ class BudgetSpent(Exception):
 
 @dataclass(slots=True)
 class _Purse:
-    tokens: int = 0
     usd: float = 0.0
     held: list[int] = field(default_factory=list)
     """Tokens that each turn under way may use at most."""
@@ -86,7 +85,6 @@ class Meter:
             purse = self._purse(incident)
             if held in purse.held:
                 purse.held.remove(held)
-            purse.tokens += tokens
             purse.usd += usd
             if tokens > 0:
                 self._dearest = max(self._dearest or 0.0, usd / tokens)
@@ -96,7 +94,8 @@ class Meter:
         purse = self._purse(incident)
         most = sum(purse.held) + tokens
         usd = most * (self._dearest if self._dearest is not None else GUESSED_USD)
-        return not purse.held or (purse.tokens + most <= self.budget.tokens and purse.usd + usd <= self.budget.usd)
+        _, used = self._governor.used(incident)
+        return not purse.held or (used + most <= self.budget.tokens and purse.usd + usd <= self.budget.usd)
 
     def _purse(self, incident: str) -> _Purse:
         """Return what the incident has used; that of the one that came first is forgotten when there are too many."""
