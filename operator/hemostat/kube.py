@@ -5,7 +5,7 @@ through unchanged, which typed clients do not guarantee.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -41,10 +41,16 @@ class Conflict(HemostatError):
 
 
 class Kube:
-    """Requests as one identity. Thread-safe; every request has a deadline of ten seconds."""
+    """Requests as one identity. Thread-safe; every request has a deadline, of ten seconds unless told otherwise."""
 
-    def __init__(self, api: client.ApiClient, impersonated: Sequence[tuple[str, str]] = ()) -> None:
-        self._api, self._impersonated = api, tuple(impersonated)
+    def __init__(
+        self,
+        api: client.ApiClient,
+        impersonated: Sequence[tuple[str, str]] = (),
+        seconds: float = TIMEOUT_SECONDS,
+        permit: Callable[[], None] | None = None,
+    ) -> None:
+        self._api, self._impersonated, self._seconds, self._permit = api, tuple(impersonated), seconds, permit
 
     @classmethod
     def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> "Kube":
@@ -71,7 +77,16 @@ class Kube:
 
     def acting_as(self, user: str, groups: Sequence[str]) -> "Kube":
         """Return requests as somebody else, over the same connections; the API server says whether that is allowed."""
-        return Kube(self._api, (("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)))
+        who = (("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups))
+        return Kube(self._api, who, self._seconds, self._permit)
+
+    def within(self, seconds: float) -> "Kube":
+        """Return requests with this deadline, over the same connections."""
+        return Kube(self._api, self._impersonated, seconds, self._permit)
+
+    def permitted(self, permit: Callable[[], None]) -> "Kube":
+        """Return requests that are sent only if `permit` does not raise; whatever only reads is not asked about."""
+        return Kube(self._api, self._impersonated, self._seconds, permit)
 
     def get(self, path: str, **query: str) -> Json:
         """Read one object."""
@@ -98,9 +113,9 @@ class Kube:
         data: bytes = response.data[:most]
         return data.decode(errors="replace")
 
-    def each(self, path: str) -> Iterator[Json]:
+    def each(self, path: str, **query: str) -> Iterator[Json]:
         """Yield every object of a collection, holding no more than a page of them in memory."""
-        return self._pages(path, {})
+        return self._pages(path, query)
 
     def versions(self, path: str) -> Iterator[Json]:
         """Yield the metadata of every object of a collection, and nothing else of them; needs the right to list."""
@@ -185,8 +200,10 @@ class Kube:
         url, sent_headers = parts[1], urllib3.HTTPHeaderDict(parts[2])
         for name, value in self._impersonated:  # a header that may be repeated
             sent_headers.add(name, value)
+        if self._permit is not None and method != "GET":
+            self._permit()
         try:
-            response = self._api.call_api(method, url, sent_headers, body, _request_timeout=TIMEOUT_SECONDS)
+            response = self._api.call_api(method, url, sent_headers, body, _request_timeout=self._seconds)
             response.read()  # type: ignore[no-untyped-call]
             if not 200 <= response.status <= 299:
                 raise ApiException(status=response.status, reason=response.reason, body=response.data)

@@ -168,7 +168,9 @@ class Reconciler:
         if resolved is not None and resolved.status == "True":
             self._events.emit("Incident", found.metadata, "Resolved", f"{resolved.reason}: {resolved.message}")
             return None
-        return WAIT
+        if all_clear_since(found, now) is not None:
+            return WAIT  # only time is awaited
+        return _patience(now - found.spec.opened_time, LATER)  # changes are told as events
 
     def _unwatched(self, incident: Incident) -> str:
         """Say that the Watch is gone, if so; asked only of an Incident that was not looked at for a while."""
@@ -249,10 +251,10 @@ class Reconciler:
         return self._patience(remediation, LISTEN)
 
     def _patience(self, remediation: Remediation, least: float) -> float:
-        """Return when to look again at what waits: the longer it has waited, the later."""
+        """Return when to look again at what waits for a decision."""
         admitted = find(remediation.status.conditions, ADMITTED)
-        waited = (self._clock.now() - admitted.last_transition_time).total_seconds() if admitted is not None else 0.0
-        return max(least, min(waited / 10, RARELY))
+        since = admitted.last_transition_time if admitted is not None else self._clock.now()
+        return _patience(self._clock.now() - since, least)
 
     def _heard(self, remediation: Remediation, status: RemediationStatus) -> Spoken:
         approvals = self._store.approvals(remediation.metadata.namespace or "", remediation.metadata.name)
@@ -510,6 +512,11 @@ class Reconciler:
         LOG.info("%s/%s ended: %s: %s", remediation.metadata.namespace, remediation.metadata.name, reason, message)
         FINISHED_METRIC.labels(remediation.spec.action, reason).inc()
         self._events.emit("Remediation", remediation.metadata, reason, message, level)
+
+
+def _patience(waited: timedelta, least: float) -> float:
+    """Return when to look again at what waits: the longer it has waited, the later."""
+    return max(least, min(waited.total_seconds() / 10, RARELY))
 
 
 def _drift(remediation: Remediation, new: Plan) -> Refused:

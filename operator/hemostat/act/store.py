@@ -1,21 +1,23 @@
 """Reads and writes of Hemostat's own objects for `act` (shell)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TypeVar
 
 from hemostat.act.ledger import Recorder, changes
 from hemostat.api.approval import Approval
 from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.incident import Incident, TimelineEntry
-from hemostat.api.meta import Condition, Model
+from hemostat.api.meta import Condition, Model, is_true
 from hemostat.api.remediation import ADMITTED, FINISHED, Remediation, RemediationStatus
 from hemostat.api.resources import APPROVAL, GATEPOLICY, INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import Watch
 from hemostat.errors import Refused, Retry
-from hemostat.kube import Conflict, Json, Kube, NotFound
+from hemostat.kube import Conflict, Kube, NotFound
 
 MANAGER = "hemostat-act"
+_DECIDED = "status.decided=true"
+"""What only waits is left out by the API server: it may be a thousand, and each takes a millisecond to read."""
 MAX_ALL = 10_000
 """Remediations of all namespaces that are read for one decision."""
 
@@ -51,34 +53,30 @@ class Store:
         """Return all Runbooks of a namespace."""
         return [Runbook.model_validate(o) for o in self._kube.list(RUNBOOK.path(namespace))]
 
-    def proposed(self, namespace: str, incident: str | None) -> list[Remediation]:
+    def proposed(self, namespace: str, incident: str) -> list[Remediation]:
         """Return the Remediations that were proposed for the Incident of this uid."""
-        return self._remediations(namespace, lambda o: o["spec"]["incidentRef"].get("uid") == incident)
+        found = self._kube.list(REMEDIATION.path(namespace), fieldSelector=f"spec.incidentRef.uid={incident}")
+        return [Remediation.model_validate(o) for o in found]
 
     def decided(self, namespace: str) -> list[Remediation]:
         """Return the Remediations of a namespace that were admitted or have ended; not those that only wait."""
-        return self._remediations(namespace, _is_decided)
-
-    def _remediations(self, namespace: str, chosen: Callable[[Json], bool]) -> list[Remediation]:
-        """Choose before they are read: a thousand may wait, and to understand one takes a millisecond."""
-        found = self._kube.list(REMEDIATION.path(namespace))
-        return [Remediation.model_validate(o) for o in found if chosen(o)]
+        found = self._kube.list(REMEDIATION.path(namespace), fieldSelector=_DECIDED)
+        return [Remediation.model_validate(o) for o in found]
 
     def decided_everywhere(self) -> Iterator[Remediation]:
         """Yield those of all namespaces that were admitted or have ended, a page of them in memory.
 
-        Raises `Refused` (TooMany) beyond `MAX_ALL` of any: a decision must not wait for ever.
+        Raises `Refused` (TooMany) beyond `MAX_ALL`: a decision must not wait for ever.
         """
-        for number, item in enumerate(self._kube.each(REMEDIATION.path(None))):
+        for number, item in enumerate(self._kube.each(REMEDIATION.path(None), fieldSelector=_DECIDED)):
             if number >= MAX_ALL:
                 raise Refused("TooMany", f"there are more than {MAX_ALL} Remediations: delete finished ones")
-            if _is_decided(item):
-                yield Remediation.model_validate(item)
+            yield Remediation.model_validate(item)
 
     def approvals(self, namespace: str, remediation: str) -> list[Approval]:
         """Return the Approvals that name this Remediation."""
-        found = [Approval.model_validate(o) for o in self._kube.list(APPROVAL.path(namespace))]
-        return [a for a in found if a.spec.remediation == remediation]
+        found = self._kube.list(APPROVAL.path(namespace), fieldSelector=f"spec.remediation={remediation}")
+        return [Approval.model_validate(o) for o in found]
 
     def policies(self) -> list[GatePolicy]:
         """Return all GatePolicies."""
@@ -94,6 +92,8 @@ class Store:
         What it says anew is in the audit log before.
         """
         meta = remediation.metadata
+        decided = any(is_true(status.conditions, kind) for kind in (ADMITTED, FINISHED))
+        status = status.model_copy(update={"decided": decided})
         for entry in changes(remediation, status):
             self._record(entry)
         body = {
@@ -135,12 +135,3 @@ class Store:
             return model.model_validate(self._kube.get(path))
         except NotFound:
             return None
-
-
-def _is_decided(body: Json) -> bool:
-    conditions: Sequence[Json] = body.get("status", {}).get("conditions", ())
-    return any(_is_settled(c) for c in conditions)
-
-
-def _is_settled(condition: Json) -> bool:
-    return condition["type"] in (ADMITTED, FINISHED) and condition["status"] == "True"

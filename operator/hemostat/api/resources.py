@@ -32,6 +32,8 @@ class Resource:
     short: str
     columns: tuple[Column, ...]
     namespaced: bool = True
+    selectable: tuple[str, ...] = ()
+    """JSON paths by which a list may be narrowed with `fieldSelector` (CRD selectableFields, Kubernetes 1.32)."""
 
     @property
     def kind(self) -> str:
@@ -140,6 +142,7 @@ REMEDIATION = Resource(
         Column("Incident", ".spec.incidentRef.name", priority=1),
         AGE,
     ),
+    selectable=(".spec.incidentRef.uid", ".status.decided"),
 )
 APPROVAL = Resource(
     Approval,
@@ -151,6 +154,7 @@ APPROVAL = Resource(
         Column("Approver", ".spec.approver"),
         AGE,
     ),
+    selectable=(".spec.remediation",),
 )
 CHAOSEXPERIMENT = Resource(
     ChaosExperiment,

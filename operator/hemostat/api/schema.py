@@ -41,6 +41,11 @@ def crd(resource: Resource) -> Json:
                     "schema": {"openAPIV3Schema": _object_schema(resource)},
                 }
                 | ({"subresources": {"status": {}}} if resource.has_status else {})
+                | (
+                    {"selectableFields": [{"jsonPath": path} for path in resource.selectable]}
+                    if resource.selectable
+                    else {}
+                )
             ],
         },
     }

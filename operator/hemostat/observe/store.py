@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from hemostat.api.incident import OBSERVED, Incident, IncidentStatus, Lesson, Progress
-from hemostat.api.meta import Model, TargetRef
+from hemostat.api.incident import OBSERVED, Incident, IncidentStatus, Lesson, Progress, Used
+from hemostat.api.meta import Model, ObjectMeta, TargetRef
 from hemostat.api.remediation import Remediation
 from hemostat.api.resources import INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook, RunbookStatus
@@ -109,9 +109,9 @@ class Store:
 
     def remediations(self, incident: Incident) -> list[Remediation]:
         """Return the Remediations of an Incident."""
-        found = self._kube.list(REMEDIATION.path(incident.metadata.namespace))
-        parsed = [Remediation.model_validate(o) for o in found]
-        return [r for r in parsed if r.spec.incident_ref.uid == incident.metadata.uid]
+        own = f"spec.incidentRef.uid={incident.metadata.uid}"
+        found = self._kube.list(REMEDIATION.path(incident.metadata.namespace), fieldSelector=own)
+        return [Remediation.model_validate(o) for o in found]
 
     def open(self, namespace: str, draft: Draft) -> Incident:
         """Create the Incident, or return the one that an earlier process created."""
@@ -130,12 +130,12 @@ class Store:
             return  # the name says all that the spec says: it is this one
 
     def write_incident(self, incident: Incident, status: IncidentStatus) -> None:
-        """Apply `observe`'s part of the status: everything but what `act` owns, and where it is (`write_progress`)."""
+        """Apply `observe`'s part of the status: everything but what `act` owns, and what managers of their own write."""
         part = status.wire()
         part["conditions"] = [c for c in part["conditions"] if c["type"] in OBSERVED]
         part["timeline"] = [t for t in part["timeline"] if t["by"] == BY]
-        part.pop("progress", None)
-        part.pop("lesson", None)
+        for apart in ("progress", "lesson", "usage"):
+            part.pop(apart, None)
         self._apply("Incident", incident, INCIDENT, part)
 
     def write_lesson(self, incident: Incident, lesson: Lesson) -> None:
@@ -144,6 +144,12 @@ class Store:
         body = _object("Incident", meta.namespace, meta.name) | {"status": {"lesson": lesson.wire()}}
         body["metadata"]["uid"] = meta.uid  # another one of that name is another incident
         self._kube.apply(INCIDENT.path(meta.namespace, meta.name, "status"), body, f"{MANAGER}-lesson", force=True)
+
+    def write_usage(self, meta: ObjectMeta, used: Used) -> None:
+        """Apply what models use, as a manager of its own: who consults does not wait for looks."""
+        body = _object("Incident", meta.namespace, meta.name) | {"status": {"usage": used.wire()}}
+        body["metadata"]["uid"] = meta.uid  # another one of that name has a budget of its own
+        self._kube.apply(INCIDENT.path(meta.namespace, meta.name, "status"), body, f"{MANAGER}-usage", force=True)
 
     def write_progress(self, namespace: str, name: str, uid: str, progress: Progress) -> None:
         """Apply where the Incident of this uid is, as a manager of its own. Raises `NotFound` if it is gone."""

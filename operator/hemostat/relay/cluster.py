@@ -45,8 +45,9 @@ class Cluster:
 
     def approvals(self, remediation: Remediation) -> list[Approval]:
         """Return the Approvals that name this Remediation."""
-        found = [Approval.model_validate(o) for o in self._kube.list(APPROVAL.path(remediation.metadata.namespace))]
-        return [a for a in found if a.spec.remediation == remediation.metadata.name]
+        own = f"spec.remediation={remediation.metadata.name}"
+        found = self._kube.list(APPROVAL.path(remediation.metadata.namespace), fieldSelector=own)
+        return [Approval.model_validate(o) for o in found]
 
     def heard(self, remediation: Remediation) -> str:
         """Return who has approved, while that is not enough; weighed as `act` does."""

@@ -143,7 +143,9 @@ class ApiServer:
 
     def list(self, path: str, **query: str) -> list[Json]:
         def read() -> list[Json]:
-            return [copied(o) for p, o in sorted(self.objects.items()) if p.rsplit("/", 1)[0] == path]
+            found = [copied(o) for p, o in sorted(self.objects.items()) if p.rsplit("/", 1)[0] == path]
+            where, _, wanted = query.get("fieldSelector", "").partition("=")
+            return [o for o in found if not where or json.dumps(_at(o, where)).strip('"') == wanted]
 
         return self._call(read)
 
@@ -261,3 +263,10 @@ class ApiServer:
         owned |= dict.fromkeys(taken, manager)
         self.owners[path] = owned
         after["metadata"]["managedFields"] = [{"manager": who} for who in sorted(set(owned.values()))]
+
+
+def _at(body: Json, where: str) -> Any:
+    """Return the field that a field selector names, "" where there is none."""
+    for name in where.split("."):
+        body = body.get(name, "") if isinstance(body, dict) else ""
+    return body

@@ -12,7 +12,7 @@ class Kube:
     def __init__(self, answers, listed=(), now=None):
         self.answers, self.listed, self.asked, self.server_now = answers, listed, 0, lambda: now
 
-    def list(self, path):
+    def list(self, path, **query):
         return self.listed
 
     def create(self, path, body, manager):
