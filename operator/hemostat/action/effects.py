@@ -6,7 +6,7 @@ from typing import Any
 
 from hemostat.action.calls.base import Seen
 from hemostat.action.calls.dialects import DIALECTS
-from hemostat.api.remediation import Effect, OpKind, Verb
+from hemostat.api.remediation import Effect, OpKind, PatchOp, Verb
 from hemostat.guard.orders import CONFIG_MAP
 
 Live = Mapping[str, Any]
@@ -17,7 +17,7 @@ def missing_parents(effect: Effect, live: Live) -> tuple[str, ...]:
     and a patch of such a map itself would take away what others have put there since.
     """
     parents = dict.fromkeys(op.path.rpartition("/")[0] for op in effect.ops if op.op is OpKind.ADD)
-    return tuple(parent for parent in parents if parent and _at(live, parent) is None)
+    return tuple(parent for parent in parents if parent and at(live, parent) is None)
 
 
 def still_ours(effect: Effect, live: Live | None) -> bool:
@@ -27,8 +27,8 @@ def still_ours(effect: Effect, live: Live | None) -> bool:
     if effect.verb is Verb.DELETE or live is None:
         return effect.verb is Verb.DELETE and live is None
     if effect.verb is Verb.CREATE:
-        return all(_covers(_at(live, op.path), _value(op)) for op in effect.ops)
-    return all(_at(live, op.path) == _value(op) for op in effect.ops)
+        return all(_covers(at(live, op.path), value_of(op)) for op in effect.ops)
+    return all(at(live, op.path) == value_of(op) for op in effect.ops)
 
 
 def can_be_undone(effect: Effect, live: Live | None) -> bool:
@@ -36,9 +36,9 @@ def can_be_undone(effect: Effect, live: Live | None) -> bool:
     if effect.verb is not Verb.PATCH or live is None:
         return still_ours(effect, live)
     return all(
-        found == _value(op) or (found is None and op.op is OpKind.ADD)
+        found == value_of(op) or (found is None and op.op is OpKind.ADD)
         for op in effect.ops
-        for found in (_at(live, op.path),)
+        for found in (at(live, op.path),)
     )
 
 
@@ -46,7 +46,7 @@ def conversations_of(effect: Effect) -> frozenset[str]:
     """Return the only conversations of agents that orders to their guards touch; empty: it touches more than those."""
     if (effect.kind, effect.name, effect.verb) != ("ConfigMap", CONFIG_MAP, Verb.PATCH):
         return frozenset()
-    named = [json.loads(_value(op)).get("conversation", "") for op in effect.ops if op.op is OpKind.ADD]
+    named = [json.loads(value_of(op)).get("conversation", "") for op in effect.ops if op.op is OpKind.ADD]
     return frozenset(named) if all(named) else frozenset()
 
 
@@ -58,15 +58,15 @@ def obstacle(effect: Effect, seen: Live) -> tuple[str, str] | None:
 
 def wanted(effect: Effect) -> Seen:
     """Return what a look shows once the call has taken effect."""
-    return {op.path.strip("/"): _value(op) for op in effect.ops}
+    return {op.path.strip("/"): value_of(op) for op in effect.ops}
 
 
 def wire(effect: Effect, live: Live) -> list[dict[str, Any]]:
     """Return the effect's operations as JSON Patch has them, without removals of what is gone: it would refuse all."""
     return [
-        {"op": op.op.value, "path": op.path} | ({} if op.op is OpKind.REMOVE else {"value": _value(op)})
+        {"op": op.op.value, "path": op.path} | ({} if op.op is OpKind.REMOVE else {"value": value_of(op)})
         for op in effect.ops
-        if op.op is not OpKind.REMOVE or _at(live, op.path) is not None
+        if op.op is not OpKind.REMOVE or at(live, op.path) is not None
     ]
 
 
@@ -82,7 +82,7 @@ def body_of(effect: Effect, namespace: str) -> dict[str, Any]:
         inside = made
         for part in parents:
             inside = inside.setdefault(part, {})
-        inside[last] = _value(op)
+        inside[last] = value_of(op)
     return made
 
 
@@ -95,7 +95,8 @@ def _covers(live: Any, wanted: Any) -> bool:
     return bool(live == wanted)
 
 
-def _at(live: Any, pointer: str) -> Any:
+def at(live: Any, pointer: str) -> Any:
+    """Return what stands at a JSON pointer; None where nothing does."""
     for part in pointer.strip("/").split("/"):
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(live, Mapping) and key in live:
@@ -107,5 +108,6 @@ def _at(live: Any, pointer: str) -> Any:
     return live
 
 
-def _value(op: Any) -> Any:
+def value_of(op: PatchOp) -> Any:
+    """Return the value that an operation writes; None of a removal."""
     return json.loads(op.value) if op.value is not None else None

@@ -28,6 +28,18 @@ def owner_of(live: Mapping[str, Any], paths: Iterable[str]) -> str | None:
     return max(sorted(weights), key=lambda name: weights[name], default=None)
 
 
+def last_writer(live: Mapping[str, Any], paths: Iterable[str]) -> str:
+    """Say who wrote at or under these JSON pointers last, as managedFields tell; empty where they do not."""
+    pointers = [_keys(path) for path in paths]
+    found = [
+        (str(entry.get("time", "")), str(entry.get("manager", ""))[:128])
+        for entry in live["metadata"].get("managedFields", ())
+        if any(_within(entry.get("fieldsV1", {}), keys) is not None for keys in pointers)
+    ]
+    when, who = max(found, default=("", ""))
+    return f"{who} wrote it at {when}" if when else who
+
+
 def handed_back(entries: Sequence[Mapping[str, Any]], ours: frozenset[str], owner: str | None) -> list[Json]:
     """Return the JSON Patch that removes our entries and gives their fields to the owner; empty if there are none."""
     mine = [i for i, entry in enumerate(entries) if entry.get("manager") in ours]

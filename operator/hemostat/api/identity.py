@@ -42,3 +42,8 @@ ACKNOWLEDGED = "hemostat.dev/acknowledged-by"
 """Annotation of an Incident: who has taken it on. Nothing is done for it without a person while it is there."""
 REMEDIATION_LABEL = "hemostat.dev/remediation"
 """On what `act` created for a time: uid of the Remediation. It may delete nothing else."""
+TAKEN_BACK_BY = "hemostat.dev/taken-back-by"
+"""Annotation of a Remediation: who takes back what it did; the API server checks that it is true. It is never applied
+(again) then."""
+TAKEN_BACK_TIME = "hemostat.dev/taken-back-time"
+"""Annotation of a Remediation: when, by the API server's clock."""
