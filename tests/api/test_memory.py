@@ -21,6 +21,7 @@ from hemostat.memory.postgres import PostgresMemory
 from hemostat.memory.postgreslink import Link
 from hemostat.memory.sqlite import SqliteMemory
 from hemostat.memory.store import EVERYWHERE, MAX_EPISODES
+from hemostat.postgres import DEADLINE_SECONDS
 
 INCIDENTS = yaml.safe_load((Path(__file__).parents[1] / "unit/memory/incidents.yaml").read_text())
 
@@ -134,7 +135,7 @@ def test_a_server_that_stands_still_is_not_waited_for(server):
     memory = PostgresMemory(server.address())
     memory.remember(episode())
     with server.frozen():
-        assert took(lambda: memory.similar(OOM, "shop", 9)) < postgreslink.DEADLINE_SECONDS + 8
+        assert took(lambda: memory.similar(OOM, "shop", 9)) < DEADLINE_SECONDS + 8
     assert memory.similar(OOM, "shop", 9)
 
 
@@ -147,7 +148,7 @@ def test_a_server_that_stops_in_the_middle_of_an_answer_is_hung_up_on(server):
         connection.execute("SELECT 1")
 
     try:
-        assert took(lambda: link.ask(ask)) < postgreslink.DEADLINE_SECONDS + 8
+        assert took(lambda: link.ask(ask)) < DEADLINE_SECONDS + 8
     finally:
         os.kill(stopped[0], signal.SIGCONT)
     assert link.ask(lambda c: c.execute("SELECT 1").fetchone()) == (1,)
@@ -155,7 +156,7 @@ def test_a_server_that_stops_in_the_middle_of_an_answer_is_hung_up_on(server):
 
 def test_a_query_that_takes_too_long_ends_on_the_server_too(server):
     link = Link(server.address())
-    assert took(lambda: link.ask(lambda c: c.execute("SELECT pg_sleep(60)"))) < postgreslink.DEADLINE_SECONDS + 8
+    assert took(lambda: link.ask(lambda c: c.execute("SELECT pg_sleep(60)"))) < DEADLINE_SECONDS + 8
     with psycopg.connect(server.address()) as connection:
         running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
         assert connection.execute(running).fetchone() == (0,)

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from hemostat.memory.embed import HASHED, Embedding, Vector
 from hemostat.memory.episode import Episode, Outcome
-from hemostat.memory.postgreslink import Connection, Link, number
+from hemostat.memory.postgreslink import Link
 from hemostat.memory.store import MAX_EPISODES, MAX_FOUND, MAX_TRIED, Match, Scope, namespace_of, tries_of
+from hemostat.postgres import Connection, number
 
 LOG = logging.getLogger(__name__)
 _KEEP = """

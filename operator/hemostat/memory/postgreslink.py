@@ -4,21 +4,16 @@ A connection lives for one operation, of which there are a few per incident: not
 the server needs nothing of us.
 """
 
-import os
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import psycopg
 import pybreaker
-from psycopg.conninfo import make_conninfo
 
-from hemostat.errors import Broken, Refused, Retry
+from hemostat.errors import Refused, Retry
+from hemostat.postgres import DEADLINE_SECONDS, Connection, conninfo, first_line, in_time, number
 
-DEADLINE_SECONDS = 3.0
-"""Of connecting, and of all that is asked afterwards; and how long another thread's operation is waited for."""
 RESET_SECONDS = 30.0
 """How long a server is left alone after it failed three times in a row."""
 _LOCK = 0x48454D4F
@@ -37,7 +32,6 @@ CREATE TABLE hemostat_tries (
 );
 CREATE INDEX ON hemostat_tries (runbook, action, namespace, outcome);
 """
-Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
 
 
@@ -48,13 +42,7 @@ class Link:
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            self._address = make_conninfo(
-                address, connect_timeout=int(DEADLINE_SECONDS), application_name="hemostat-memory"
-            )
-        except psycopg.Error:
-            words = 'the address of the memory is none of PostgreSQL\'s: write "postgresql://user@host/database"'
-            raise Broken(words) from None  # libpq's words could quote a password
+        self._address = conninfo(address, "memory")
         self._lock = threading.Lock()
         self._ready = False
         self._breaker = pybreaker.CircuitBreaker(
@@ -81,17 +69,17 @@ class Link:
     def _in_words(self, ask: Callable[[Connection], T]) -> T:
         """Ask, and turn what goes wrong into what a person can act on."""
         try:
-            with psycopg.connect(self._address) as connection, _in_time(connection):
+            with psycopg.connect(self._address) as connection, in_time(connection):
                 connection.prepare_threshold = None  # a pooler may give each transaction another server process
                 self._prepare(connection)
                 found = ask(connection)
                 connection.commit()
                 return found
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Retry(f"the memory in PostgreSQL cannot be reached: {_first_line(error)}") from error
+            raise Retry(f"the memory in PostgreSQL cannot be reached: {first_line(error)}") from error
         except psycopg.Error as error:
             self._ready = False
-            said = f"the memory in PostgreSQL cannot be used: {_first_line(error)}"
+            said = f"the memory in PostgreSQL cannot be used: {first_line(error)}"
             more = "it needs the extension vector (pgvector 0.7 or later) and the right to make tables"
             raise Refused("MemoryUnusable", f"{said}; {more}") from error
 
@@ -106,35 +94,3 @@ class Link:
             connection.commit()
             connection.execute(deadline)
         self._ready = True
-
-
-@contextmanager
-def _in_time(connection: Connection) -> Iterator[None]:
-    """Hang up at the deadline: a server that stands still never gets to its own."""
-    # By a number of our own: that of a closed connection may be another's by the time it is hung up.
-    line = socket.socket(fileno=os.dup(connection.fileno()))
-
-    def hang_up() -> None:
-        with suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(DEADLINE_SECONDS + 0.5, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        line.close()
-
-
-def number(connection: Connection, query: str, *values: object) -> int:
-    """Return the one number that a query yields."""
-    row = connection.execute(query, values).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
