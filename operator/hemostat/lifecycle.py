@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from hemostat.action.standing import taken_back_by
 from hemostat.api.incident import REMEDIATED, RESOLVED, WATCHED, Incident, SignalState
 from hemostat.api.incident import VERIFIED as INCIDENT_VERIFIED
 from hemostat.api.meta import Condition, find, is_false, is_true, set_condition
@@ -47,6 +48,8 @@ class Step(StrEnum):
     RESTORE = "Restore"
     """What was meant for a time only ends."""
     FINISH = "Finish"
+    LIFTED = "Lifted"
+    """A person takes back what it did, after its end."""
     NOTHING = "Nothing"
 
 
@@ -59,7 +62,7 @@ def next_step(remediation: Remediation, now: datetime) -> Step:
     conditions = remediation.status.conditions
     for kind, step in ((PLANNED, Step.PLAN), (ADMITTED, Step.DECIDE), (APPLIED, Step.APPLY)):
         if is_true(conditions, FINISHED):
-            return Step.NOTHING
+            return _after(remediation)
         if not is_true(conditions, kind):
             return step
     if is_false(conditions, VERIFIED) and needs_undo(remediation) and not is_true(conditions, UNDONE):
@@ -73,6 +76,16 @@ def next_step(remediation: Remediation, now: datetime) -> Step:
     if (verified is None or verified.status == "Unknown") and not _taken_back(remediation):
         return Step.VERIFY
     return Step.FINISH if until is None else Step.RESTORE
+
+
+def _after(remediation: Remediation) -> Step:
+    """Return what is left once it has ended: a person may take back what stands."""
+    conditions = remediation.status.conditions
+    if taken_back_by(remediation) is None or not is_true(conditions, APPLIED):
+        return Step.NOTHING
+    if not is_true(conditions, UNDONE):
+        return Step.LIFTED
+    return Step.NOTHING if is_true(conditions, RELEASED) else Step.RELEASE
 
 
 def held_until(remediation: Remediation) -> datetime | None:

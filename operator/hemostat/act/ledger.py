@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
+from hemostat.action.standing import taken_back_by
 from hemostat.api.incident import Incident
 from hemostat.api.meta import find
 from hemostat.api.remediation import (
@@ -30,6 +31,7 @@ from hemostat.api.remediation import (
 from hemostat.api.runbook import Runbook
 from hemostat.audit.record import Entry, Step, Word, digest
 from hemostat.gate.input import GateInput
+from hemostat.lifecycle import TAKEN_BACK
 
 _TOLD = {
     PLANNED: Step.PLANNED,
@@ -103,7 +105,7 @@ def _conditions(remediation: Remediation, status: RemediationStatus) -> list[Ent
             continue
         if old is None or (old.status, old.reason) != (new.status, new.reason):
             says = {"reason": new.reason, "message": new.message} | _plan(kind, status)
-            word, names = _word(kind, new.reason, status)
+            word, names = _word(kind, new.reason, remediation, status)
             told.append(Entry(step=step, word=word, names=names, says=says, **_about(remediation)))
     return told
 
@@ -125,9 +127,12 @@ def _result(remediation: Remediation, status: RemediationStatus, result: Result)
     return Entry(step=Step.RESULT, word=word, names=names, says=says, **_about(remediation))
 
 
-def _word(kind: str, reason: str, status: RemediationStatus) -> tuple[Word, tuple[str, ...]]:
+def _word(kind: str, reason: str, remediation: Remediation, status: RemediationStatus) -> tuple[Word, tuple[str, ...]]:
     if kind == ADMITTED:
         return _admitted(status)
+    said = taken_back_by(remediation)
+    if reason == TAKEN_BACK and said is not None:
+        return Word.PERSON, (said.by,)
     return (Word.PERSON if kind == FINISHED and reason == DENIED else Word.PROCESS), ()
 
 

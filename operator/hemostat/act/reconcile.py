@@ -27,8 +27,10 @@ from hemostat.action.moves import (
     next_move,
     planned,
     taken_back,
+    under_way,
 )
 from hemostat.action.registry import Catalogue
+from hemostat.action.standing import changed, person, taken_back_by
 from hemostat.api.approval import Word
 from hemostat.api.identity import ACT, NAMESPACE, TARGET_ROLE
 from hemostat.api.incident import RESOLVED, Incident
@@ -128,6 +130,7 @@ class Reconciler:
             Step.UNDO: lambda r: self._effect(r, "Inverse"),
             Step.RESTORE: self._restore,
             Step.FINISH: self._finish,
+            Step.LIFTED: self._look_back,
         }
 
     def remediation(self, key: Key) -> float | None:
@@ -192,6 +195,8 @@ class Reconciler:
         return SOON
 
     def _decide(self, remediation: Remediation) -> float | None:
+        if taken_back_by(remediation) is not None:
+            return self._given_up(remediation)
         plan = self._compute(remediation)
         spec, status = remediation.spec, remediation.status
         if plan_hash(remediation, plan) != status.plan_hash:
@@ -288,6 +293,8 @@ class Reconciler:
             results = (*remediation.status.results, move.result)
             status = remediation.status.model_copy(update={"results": results})
             return self._landed(remediation, status, which, plan)
+        if which == "Forward" and taken_back_by(remediation) is not None:
+            return self._given_up(remediation)
         if isinstance(move, Lost):
             raise Refused(move.reason if which == "Forward" else "UndoBlocked", move.message)
         if isinstance(move, Wait):
@@ -300,6 +307,13 @@ class Reconciler:
         self._bring(remediation, which, live, move)
         EFFECTS.labels(remediation.spec.action, which).inc()
         return SOON
+
+    def _given_up(self, remediation: Remediation) -> float:
+        """A person takes it back who cannot have seen that it was applied: it is not applied (again)."""
+        left = under_way(remediation.status.intents, self._clock.now())
+        if left > 0:
+            return min(left, LISTEN)
+        raise Refused(TAKEN_BACK, self._who_took_back(remediation))
 
     def _may(self, which: Which) -> None:
         """Refuse where the stop switch says no; the API server would refuse too, but not what other services do."""
@@ -316,7 +330,8 @@ class Reconciler:
             if which == "Forward":
                 self._unchanged(remediation)
             elif not can_be_undone(plan.forward, live):
-                raise Refused("UndoBlocked", "somebody changed the target since; nothing of ours is left to undo")
+                what = changed(plan.forward, live) if live is not None else "it is gone"
+                raise Refused("UndoBlocked", f"somebody changed the target since, so it is left alone: {what}")
             self._executor.dry_run(effect, namespace, live, ours)
             intents = (*remediation.status.intents, move.intent)
             remediation = self._store.write(remediation, remediation.status.model_copy(update={"intents": intents}))
@@ -374,7 +389,7 @@ class Reconciler:
 
     def _release(self, remediation: Remediation) -> float:
         plan, namespace = planned(remediation), remediation.metadata.namespace or ""
-        managers = frozenset({manager(remediation, "Forward"), manager(remediation, "Inverse")})
+        managers = frozenset({manager(remediation, "Forward"), manager(remediation, "Inverse"), person(remediation)})
         try:
             self._executor.release(plan.forward, namespace, managers, remediation.status.intents[-1].owner)
             message = "the owner's next apply needs no force"
@@ -446,19 +461,43 @@ class Reconciler:
         return SOON if self._lifted(remediation) else min(left, LISTEN)
 
     def _lifted(self, remediation: Remediation) -> bool:
-        """Note when a person took back, before its time, what is there for a time only; calls are not asked about."""
+        """Note when a person took it back, before its time or our own undo; calls are not asked about."""
         plan, done = planned(remediation), remediation.status.conditions
         inverse = plan.inverse
-        if plan.hold_seconds is None or inverse is None or inverse.verb is Verb.CALL or is_true(done, UNDONE):
+        if inverse is None or inverse.verb is Verb.CALL or is_true(done, UNDONE):
             return False
-        gone = taken_back(remediation, self._executor.read(inverse, remediation.metadata.namespace or ""))
+        try:
+            gone = taken_back(remediation, self._executor.read(inverse, remediation.metadata.namespace or ""))
+        except Refused:
+            if plan.hold_seconds is not None:
+                raise
+            return False  # what became of the target is judged by its signals
         if gone:
             self._note_taken_back(remediation)
         return gone
 
+    def _look_back(self, remediation: Remediation) -> float | None:
+        """See whether a person has taken back what stood after the end, as he said he would."""
+        word = taken_back_by(remediation)
+        try:
+            if self._lifted(remediation):
+                return SOON
+        except Refused as error:
+            LOG.info("whether %s was taken back cannot be told: %s", remediation.metadata.name, error)
+        young = word is not None and word.time is not None and self._clock.now() - word.time < IN_FLIGHT
+        return WAIT if young else None
+
     def _note_taken_back(self, remediation: Remediation) -> None:
-        summary = planned(remediation).summary
-        self._write(remediation, remediation.status, UNDONE, TAKEN_BACK, f"somebody did before: {summary}")
+        said = f"{self._who_took_back(remediation)}: {planned(remediation).summary}"
+        conditions = set_condition(
+            remediation.status.conditions, RELEASED, "Unknown", TAKEN_BACK, "", self._clock.now()
+        )
+        status = remediation.status.model_copy(update={"conditions": conditions})
+        self._write(remediation, status, UNDONE, TAKEN_BACK, said)
+
+    def _who_took_back(self, remediation: Remediation) -> str:
+        word = taken_back_by(remediation)
+        return f"{word.by} took it back" if word is not None else "somebody did before"
 
     def _finish(self, remediation: Remediation) -> None:
         conditions = remediation.status.conditions

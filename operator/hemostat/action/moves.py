@@ -11,12 +11,14 @@ between them. So none is sent before the last one can no longer land. A deletion
 comes back. A call of another service is sent as a creation is; what stands there is what a look at it shows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from hemostat.action.effects import Live, obstacle, still_ours
 from hemostat.action.ownership import owner_of
+from hemostat.action.standing import taken_back_by
 from hemostat.api.remediation import Effect, Intent, Plan, Remediation, Result, Verb
 from hemostat.errors import Refused
 
@@ -128,7 +130,7 @@ def _there(remediation: Remediation, which: Which, live: Live, tries: list[Inten
 
 def _absent(which: Which, tries: list[Intent], now: datetime) -> Move:
     """What is to be created is not there."""
-    left = _under_way(tries, now)
+    left = under_way(tries, now)
     if left > 0:
         return Wait(left)
     if len(tries) >= MAX_ATTEMPTS:
@@ -140,7 +142,7 @@ def _called(which: Which, effect: Effect, seen: Live, tries: list[Intent], now: 
     """A look at what was, or is to be, called."""
     if tries and still_ours(effect, seen):
         return Landed(Result(effect=which, time=now, resource_version="0", generation=0, proof="Content"))
-    left = _under_way(tries, now)
+    left = under_way(tries, now)
     if left > 0:
         return Wait(min(left, LOOK_AGAIN))
     reason = obstacle(effect, seen)
@@ -151,7 +153,7 @@ def _called(which: Which, effect: Effect, seen: Live, tries: list[Intent], now: 
     return NewIntent(_intent(which, tries, now))
 
 
-def _under_way(tries: list[Intent], now: datetime) -> float:
+def under_way(tries: Sequence[Intent], now: datetime) -> float:
     """Return for how many seconds the last request may still land."""
     return (tries[-1].time + SEND_WITHIN + IN_FLIGHT - now).total_seconds() if tries else 0
 
@@ -203,9 +205,12 @@ def _proof(
 
 
 def taken_back(remediation: Remediation, live: Live | None) -> bool:
-    """Tell whether what was meant for a time only is not there any more, without our doing."""
-    plan = planned(remediation)
-    begun = any(i.effect == "Inverse" for i in remediation.status.intents)
-    if plan.hold_seconds is None or plan.inverse is None or begun:
+    """Tell whether what was done is not there any more, without our doing: a person was there before our own undo."""
+    inverse = planned(remediation).inverse
+    if inverse is None or not still_ours(inverse, live):
         return False
-    return still_ours(plan.inverse, live)
+    if not any(i.effect == "Inverse" for i in remediation.status.intents):
+        return True
+    entries = live["metadata"].get("managedFields", ()) if live is not None and "metadata" in live else ()
+    ours = any(entry.get("manager") == manager(remediation, "Inverse") for entry in entries)
+    return taken_back_by(remediation) is not None and not ours

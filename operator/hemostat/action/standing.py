@@ -20,6 +20,7 @@ from hemostat.api.identity import TAKEN_BACK_BY, TAKEN_BACK_TIME
 from hemostat.api.remediation import Effect, OpKind, Remediation, Verb
 from hemostat.clock import parse_time
 
+_LONGEST_NAME = 253
 _SHORT = 48
 """Longest value that a reason repeats."""
 
@@ -38,10 +39,11 @@ def taken_back_by(remediation: Remediation) -> Word | None:
     said = remediation.metadata.annotations
     if TAKEN_BACK_BY not in said:
         return None
+    by = said[TAKEN_BACK_BY][:_LONGEST_NAME]
     try:
-        return Word(said[TAKEN_BACK_BY], parse_time(said.get(TAKEN_BACK_TIME, "")))
+        return Word(by, parse_time(said.get(TAKEN_BACK_TIME, "")))
     except ValueError:
-        return Word(said[TAKEN_BACK_BY], None)
+        return Word(by, None)
 
 
 def prefix(remediation: Remediation) -> str:

@@ -48,6 +48,11 @@ def human_edit(facts: GateInput, found: Matched) -> Verdict:
     recent = [e for e in facts.target.edits if e.time > since]
     if recent:
         return ASK, f"{recent[0].manager} wrote the target at {recent[0].time:%H:%M:%S}: a person is at work on it"
+    lately, uid = facts.now - timedelta(seconds=seconds), facts.remediation.spec.target_ref.uid
+    for done in facts.past or ():
+        if done.target_uid == uid and done.taken_back is not None and done.taken_back.time > lately:
+            said = f"{done.taken_back.manager[:128]} took {done.name} back at {done.taken_back.time:%H:%M:%S}"
+            return ASK, f"{said}: a person is at work on the target"
     return PASS, f"no person wrote the target within {seconds} s" + ("" if anytime else " and since the trouble began")
 
 

@@ -19,6 +19,15 @@ PASS, ASK, SHADOW, HOLD, DENY = (
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """That somebody wrote an object."""
+
+    manager: str
+    """Field manager, as the API server noted it."""
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PastAction:
     """An action that Hemostat took earlier."""
 
@@ -35,6 +44,8 @@ class PastAction:
     """Whether it was verified to have healed: it may still be there for a time."""
     services: frozenset[str] = frozenset()
     """Names of its target, in the API server and in traces."""
+    taken_back: Edit | None = None
+    """Which person took it back, and when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +58,6 @@ class Outcome:
     """When that was known."""
     healed: bool
     """Whether it healed, for good; what nobody knows did not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """That somebody wrote an object."""
-
-    manager: str
-    """Field manager, as the API server noted it."""
-    time: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from hemostat.action.effects import conversations_of
+from hemostat.action.standing import taken_back_by
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, FINISHED, UNATTENDED, VERIFIED, Remediation
 from hemostat.api.watch import Watch
-from hemostat.gate.input import PastAction
+from hemostat.gate.input import Edit, PastAction
 
 
 def past_actions(
@@ -32,6 +33,7 @@ def past_actions(
             services=frozenset({target.name, *names.get((target.kind, target.name), ())}),
             unattended=bool(admitted and admitted.reason == UNATTENDED),
             conversations=conversations_of(r.status.plan.forward) if r.status.plan is not None else frozenset(),
+            taken_back=_taken_back(r),
         )
         for r in remediations
         if r.metadata.uid != but and is_true(r.status.conditions, ADMITTED)
@@ -44,3 +46,8 @@ def _acted(remediation: Remediation) -> datetime | None:
     """When its effect took place, or may have: an intent without a result counts too."""
     times = [i.time for i in remediation.status.intents if i.effect == "Forward"]
     return times[-1] if times else None
+
+
+def _taken_back(remediation: Remediation) -> Edit | None:
+    word = taken_back_by(remediation)
+    return Edit(word.by, word.time) if word is not None and word.time is not None else None

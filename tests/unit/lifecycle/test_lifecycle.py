@@ -50,7 +50,11 @@ def every_combination():
 def quick(found, on_ineffective="Undo"):
     """What `next_step` reads of a Remediation: there are thousands of them."""
     conditions = tuple(parsed(kind, *state) for kind, state in found.items())
-    return SimpleNamespace(status=SimpleNamespace(conditions=conditions, plan=PLANS[on_ineffective]))
+    status = SimpleNamespace(conditions=conditions, plan=PLANS[on_ineffective])
+    return SimpleNamespace(status=status, metadata=UNMARKED)
+
+
+UNMARKED = SimpleNamespace(annotations={})
 
 
 PLANS = {on: PLAN.model_copy(update={"on_ineffective": on}) for on in ("Undo", "Keep")}
@@ -375,3 +379,26 @@ def test_of_two_runbooks_what_is_at_work_counts_and_else_what_the_incident_names
     )
     named = incident(signals=(signal(),), remediationRef={"name": "new"})
     assert find(incident_conditions(named, [old, new], at(5)), "Resolved").reason == "Healed"
+
+
+TAKES_BACK = {"annotations": {"hemostat.dev/taken-back-by": "ann"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "step"),
+    [
+        ([], Step.LIFTED),
+        ([(UNDONE, "Unknown")], Step.LIFTED),
+        ([(UNDONE, True), (RELEASED, "Unknown")], Step.RELEASE),
+        ([(UNDONE, True), (RELEASED, True)], Step.NOTHING),
+    ],
+)
+def test_what_a_person_takes_back_after_the_end_is_noted_and_let_go_of(more, step):
+    applied = [condition(kind) for kind in (PLANNED, ADMITTED, APPLIED, VERIFIED, FINISHED)]
+    done = case([*applied, *(condition(kind, status) for kind, status in more)])
+    assert next_step(done, T0) is Step.NOTHING, "nobody says that he takes it back"
+    marked = done.model_copy(update={"metadata": done.metadata.model_copy(update=TAKES_BACK)})
+    assert next_step(marked, T0) is step
+    never = case([condition(FINISHED)])
+    never = never.model_copy(update={"metadata": marked.metadata})
+    assert next_step(never, T0) is Step.NOTHING
