@@ -434,6 +434,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "callers": {"total": 2, "names": ["checkout", "web"], "observedTime": TIME},
         "partOf": _REF,
         "reopened": {"count": 2, "time": TIME},
+        "usage": {"turns": 7, "tokens": 9000, "usd": "0.120000"},
         "lesson": {"text": "roll back first [E1]", "cites": ["E1"], "resolvedTime": TIME},
         "progress": {"step": "Verifying", "stage": "Verification", "message": "it is looked at", "time": TIME},
         "summary": "payment fails",

@@ -20,9 +20,10 @@ from tests.api.provider import Provider
 
 from hemostat.diagnosis import model
 from hemostat.diagnosis.answer import Call, Offer
-from hemostat.diagnosis.completion import MAX_TOKENS
+from hemostat.diagnosis.completion import MAX_TOKENS, at_most
 from hemostat.diagnosis.model import MAX_ASKED, LiteLLM, connect
 from hemostat.diagnosis.panel.reply import Verdict, parse, schema
+from hemostat.diagnosis.provider import Costly
 from hemostat.errors import Broken, Refused, Retry
 from hemostat.settings import Settings
 from hemostat.telemetry.prices import table
@@ -199,9 +200,33 @@ def test_another_provider_stands_in_for_one_that_does_not_answer(asking, bad):
     first, second = Provider(bad), Provider(provider.says(GOOD))
     answer = ask(asking(first, second))
     assert (answer.model, answer.text) == ("hosted_vllm/other", GOOD)
-    told = bad.status == 200 and b'"usage"' in bad.body
-    assert (answer.usd > 0) == told, "its own price is not known; what the first one used is paid for"
+    worked = bad.status == 200
+    assert (answer.usd > 0) == worked, "its own price is not known; what the first one used, or may have, is paid for"
     assert first.requests
+
+
+@pytest.mark.parametrize(
+    ("bad", "costs"),
+    [
+        (provider.dripping(0.2), True),
+        (provider.cut(), True),
+        (provider.failed(504), True),
+        (provider.failed(503), False),
+        (provider.limited(after=60), False),
+        (None, False),
+    ],
+    ids=["too late", "cut off", "504", "503", "429", "nobody there"],
+)
+def test_what_may_have_been_worked_on_is_charged_with_the_most_it_can_have_used(asking, monkeypatch, bad, costs):
+    """Else a model that answers just too late would be asked for ever, for money that nobody counts."""
+    made = asking(Provider(bad or provider.failed(503)))
+    if bad is None:
+        monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    with pytest.raises(Costly) as raised:
+        ask(made, 2)
+    tokens = raised.value.spent.tokens_in + raised.value.spent.tokens_out
+    assert tokens % at_most(USER) == 0
+    assert (tokens > 0, raised.value.spent.usd > 0) == (costs, costs)
 
 
 @pytest.mark.parametrize(

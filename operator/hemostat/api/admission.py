@@ -207,7 +207,7 @@ def _conditions_unchanged(kinds: tuple[str, ...]) -> str:
     return f"{kept('object')} == {kept('oldObject')}"
 
 
-_OBSERVED_OBJECTS = ("summary", "severity", "callers", "partOf", "reopened", "storm", "lesson", "progress")
+_OBSERVED_OBJECTS = ("summary", "severity", "callers", "partOf", "reopened", "storm", "usage", "lesson", "progress")
 INCIDENT_STATUS: tuple[Validation, ...] = (
     (
         f"request.userInfo.username != '{OBSERVE_USER}' || "

@@ -270,7 +270,7 @@ class Statement(Model):
 
 
 class ModelUsage(Model):
-    """What was asked of models about this incident, all rounds together."""
+    """What was asked of models for one diagnosis."""
 
     models: Annotated[tuple[Short, ...], Field(max_length=8, json_schema_extra=ATOMIC)] = ()
     """Which answered."""
@@ -286,6 +286,17 @@ class ModelUsage(Model):
     """SHA-256 of the last prompt: its messages as JSON with sorted keys."""
     reply_digest: Digest | None = None
     """SHA-256 of the reply to it."""
+
+
+class Used(Model):
+    """What models have used about this incident, all rounds and all processes together: the budget counts from here."""
+
+    turns: Count = 0
+    """How often one was asked, answered or not."""
+    tokens: Count = 0
+    """In and out. Requests under way count with the most that they may use."""
+    usd: Decimal = "0"
+    """In US dollars, likewise."""
 
 
 class Abstention(Model):
@@ -325,7 +336,7 @@ class Diagnosis(Model):
     dropped_because: Annotated[tuple[Dropped, ...], Field(max_length=8, json_schema_extra=keyed("reason"))] = ()
     """Why, and how many of them each."""
     usage: ModelUsage | None = None
-    """What was asked of models."""
+    """What was asked of models for it."""
     question: Annotated[str, Field(max_length=16)] = ""
     """What there was to decide: while it is the same no model is asked again."""
     outcomes: Count = 0
@@ -484,6 +495,8 @@ class IncidentStatus(Model):
     """How often the trouble came back after it was resolved."""
     storm: Storm | None = None
     """Other trouble of the same minute that this Incident stands for."""
+    usage: Used | None = None
+    """What models have used about it; written before each request is sent, so that a restart begins nothing anew."""
     lesson: Lesson | None = None
     """What may be learnt from it, drafted when it was resolved. `kubectl hemostat lesson accept` makes it count."""
     progress: Progress | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hemostat.diagnosis.answer import Answer, Call, Message, Offer
-from hemostat.diagnosis.provider import ProviderError, Spent
+from hemostat.diagnosis.provider import NOTHING, ProviderError, Spent
 
 MAX_TEXT = 64_000
 """Characters of an answer's text, or of all its calls."""
@@ -16,9 +16,15 @@ MAX_TOKENS = 4_096
 _LETTERS_PER_TOKEN = 3
 
 
-def at_most(messages: Sequence[Message]) -> int:
+def most(messages: Sequence[Message]) -> Spent:
     """Return how many tokens a request may use, in and out: an estimate, rather too many."""
-    return sum(len(str(message)) for message in messages) // _LETTERS_PER_TOKEN + MAX_TOKENS
+    return Spent(sum(len(str(message)) for message in messages) // _LETTERS_PER_TOKEN, MAX_TOKENS)
+
+
+def at_most(messages: Sequence[Message]) -> int:
+    """Return the same in all."""
+    used = most(messages)
+    return used.tokens_in + used.tokens_out
 
 
 def tool(offer: Offer) -> dict[str, Any]:
@@ -30,6 +36,7 @@ def tool(offer: Offer) -> dict[str, Any]:
 def read(response: Any, model: str, messages: Sequence[Message]) -> Answer:
     """Read a response; what it cost is not known here. Raises `ProviderError` if it is empty, refused or too long."""
     used = Spent(*_told(response))
+    used = used if used != NOTHING else most(messages)
     if not response.choices:
         raise ProviderError("EmptyAnswer", f"{model}: the answer has no choice", spent=used)
     choice = response.choices[0]

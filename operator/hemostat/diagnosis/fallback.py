@@ -83,7 +83,8 @@ class Fallback:
                 return self._once(model, sent, schema, tools, left)
             except ProviderError as error:
                 last = error
-                wasted.append(error.spent)
+                if error.reason != OPEN:
+                    wasted.append(error.spent)
                 wait = max(error.after or 0.0, self._random() * min(_MOST_WAIT, _FIRST_WAIT * 2**attempt))
                 rest = until - self._clock.monotonic() - LEAST_SECONDS
                 if not error.transient or attempt == TRIES - 1 or wait > rest:
@@ -146,6 +147,7 @@ def _with(answer: Answer, wasted: Iterable[Spent]) -> Answer:
 def _given_up(wrong: Sequence[ProviderError], wasted: Iterable[Spent]) -> Costly:
     error = _unanswered(wrong)
     error.spent = _total(wasted)
+    error.asked = bool(wasted)
     return error
 
 

@@ -123,11 +123,10 @@ class LiteLLM:
                 **offered,
             )
 
-        response = self._in_time(model, ask, seconds)
         try:
-            answer = completion.read(response, model, messages)
+            answer = completion.read(self._in_time(model, ask, seconds), model, messages)
         except ProviderError as error:
-            used = error.spent
+            used = completion.most(messages) if error.unknown else error.spent
             error.spent = replace(used, usd=self._cost(model, used.tokens_in, used.tokens_out, 0))
             raise
         return replace(answer, usd=self._cost(model, answer.tokens_in, answer.tokens_out, answer.tokens_cached))
@@ -144,7 +143,7 @@ class LiteLLM:
         except Busy:
             raise ProviderError("Timeout", f"{model}: {MAX_ASKED} earlier requests are still being answered") from None
         except Late:
-            raise ProviderError("Timeout", f"{model}: no whole answer within {seconds:.0f} s") from None
+            raise ProviderError("Timeout", f"{model}: no whole answer within {seconds:.0f} s", unknown=True) from None
         except Exception as error:  # noqa: BLE001 - told in our own words, without it: it has headers and prompt
             failed = self._in_words(model, error)
         raise failed
@@ -156,7 +155,7 @@ class LiteLLM:
         status = getattr(error, "status_code", None)
         told = f"{model}: {type(error).__name__}" + (f" (HTTP {status})" if status else "")
         if _because(error, TooLong):
-            return ProviderError("AnswerTooLong", f"{told}: the answer was too large")
+            return ProviderError("AnswerTooLong", f"{told}: the answer was too large", unknown=True)
         classes = {kind.__name__ for kind in type(error).__mro__}
         reason = next((r for name, r in _REASONS if name in classes), FAILED)
         if status == 403 or (reason == "Unavailable" and "issing credentials" in str(error)):
@@ -166,7 +165,8 @@ class LiteLLM:
             "NoSuchModel": ": the provider does not know this model",
             "PromptTooLong": ": the prompt does not fit in the model's context",
         }.get(reason, "")
-        return ProviderError(reason, told + hint, _retry_after(error))
+        unknown = reason in ("Unavailable", "Timeout", FAILED) and _worked_on(error)
+        return ProviderError(reason, told + hint, _retry_after(error), unknown=unknown)
 
     def _format(self, model: str, schema: Mapping[str, Any], tools: Sequence[Offer]) -> dict[str, Any]:
         """Return the arguments that ask for JSON of a schema, where the provider can do so now."""
@@ -214,6 +214,19 @@ def _load() -> Any:
             litellm.sync_transport = Bounded()
             litellm.client_session = httpx.Client(transport=Bounded())
         return litellm
+
+
+def _worked_on(error: Exception) -> bool:
+    """Tell whether a model may have worked on it: it was sent, and no status of the provider says that it refused.
+
+    By what caused it: litellm makes up a status where there was none. A gateway's time-out says nothing of the model.
+    """
+    import httpx
+
+    if getattr(error, "status_code", None) == 504:
+        return True
+    unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.HTTPStatusError)
+    return not any(_because(error, kind) for kind in unsent)
 
 
 def _because(error: BaseException | None, kind: type[Exception]) -> bool:

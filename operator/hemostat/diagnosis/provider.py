@@ -28,6 +28,8 @@ class Costly(HemostatError):
     """An error that cost something all the same."""
 
     spent: Spent = NOTHING
+    asked: bool = True
+    """Whether a request was sent at all: a breaker sends none."""
 
 
 class NoAnswer(Costly, Retry):
@@ -46,13 +48,17 @@ class ProviderError(Exception):
     :param message: for a person; holds no key, and nothing of the prompt.
     :param after: seconds that the provider asks to be left alone; None if it does not say.
     :param spent: what the request used all the same.
+    :param unknown: whether a model may have worked on it and nobody told what that used.
     """
 
-    def __init__(self, reason: str, message: str, after: float | None = None, spent: Spent = NOTHING) -> None:
+    def __init__(
+        self, reason: str, message: str, after: float | None = None, spent: Spent = NOTHING, *, unknown: bool = False
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.after = after
         self.spent = spent
+        self.unknown = unknown
 
     @property
     def transient(self) -> bool:

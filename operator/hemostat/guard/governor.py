@@ -78,6 +78,18 @@ class Governor:
             with self._lock:
                 self._ledger(conversation).tokens += tokens
 
+    def known(self, conversation: str, turns: int, tokens: int) -> None:
+        """Take what was used before this process began; what is counted here already never becomes less."""
+        with self._lock:
+            ledger = self._ledger(conversation)
+            ledger.turns, ledger.tokens = max(ledger.turns, turns), max(ledger.tokens, tokens)
+
+    def unused(self, conversation: str) -> None:
+        """Give back a turn that was begun and in which nobody was asked."""
+        with self._lock:
+            ledger = self._ledger(conversation)
+            ledger.turns = max(0, ledger.turns - 1)
+
     def remember(self, conversation: str, task: Any) -> None:
         """Note what it takes to drive this conversation again. ValueError if that is no JSON or over MAX_TASK bytes."""
         try:

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from hemostat.api.incident import Evidence, EvidenceKind, Incident
-from hemostat.api.meta import LocalRef
+from hemostat.api.incident import Evidence, EvidenceKind, Incident, Used
+from hemostat.api.meta import LocalRef, ObjectMeta
 from hemostat.api.runbook import Runbook
 from hemostat.diagnosis.matcher import Conclusion
 from hemostat.diagnosis.panel.case import Case, make_case
 from hemostat.diagnosis.panel.conclude import Concluded, conclude
-from hemostat.diagnosis.panel.consult import Panel
+from hemostat.diagnosis.panel.consult import NOT_USED, Panel
 from hemostat.diagnosis.panel.consultation import Consultation
 from hemostat.diagnosis.panel.tools import Pad, Tool
 from hemostat.observe.permits import Permit
@@ -53,6 +54,7 @@ class Consultant:
     :param permits: what of a namespace may leave.
     :param tools: what may be looked up about an Incident, by name.
     :param now: the time that evidence is stamped with.
+    :param record: writes down what models use about an Incident, before they do.
     :param patience: seconds that one waits for its turn, before the time that it takes itself.
     """
 
@@ -63,14 +65,16 @@ class Consultant:
         tools: Callable[[Incident], Mapping[str, Tool]],
         now: Callable[[], datetime],
         patience: float = Settings.diagnosis_seconds,
+        record: Callable[[ObjectMeta, Used], None] = lambda *_: None,
     ) -> None:
         self._panel, self._permits, self._tools, self._now = panel, permits, tools, now
+        self._record = record
         self._patience = timedelta(seconds=patience)
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         """By the Incident's uid."""
         self._answers: OrderedDict[str, Consultation] = OrderedDict()
-        """By the case's key: the same question is not asked twice."""
+        """By the case's key: a question that was answered is not asked twice."""
         self._pool = ThreadPoolExecutor(WORKERS, "consultant")
 
     def opinion(
@@ -120,7 +124,8 @@ class Consultant:
             message = f"{MAX_WAITING} consultations are under way already; {STANDS}"
             return Opinion(Concluded(matched, False, "Busy", message))
         pad = Pad(evidence, allowed, self._now)
-        coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident))
+        used, record = incident.status.usage or NOT_USED, partial(self._record, incident.metadata)
+        coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident), used, record)
         self._jobs[case.incident] = Job(case, matched, refs, coming, self._now())
         return None
 
@@ -139,9 +144,10 @@ class Consultant:
             message = f"the consultation failed ({type(error).__name__}); {STANDS}"
             return Opinion(Concluded(job.matched, False, "Failed", message))
         heard = job.coming.result()
-        self._answers[job.case.key] = heard
-        if len(self._answers) > MAX_KEPT:
-            self._answers.popitem(last=False)
+        if heard.failure is None:
+            self._answers[job.case.key] = heard
+            if len(self._answers) > MAX_KEPT:
+                self._answers.popitem(last=False)
         return _opinion(job.matched, job.refs, heard)
 
 

@@ -28,7 +28,7 @@ from hemostat.diagnosis.recall import remembered
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
 from hemostat.observe.consultant import Consultant
-from hemostat.observe.rounds import ROUNDS_USED_UP, another_round, asked, may_be_asked_later, used_up, with_question
+from hemostat.observe.rounds import ROUNDS_USED_UP, another_round, asked, asked_again, used_up, with_next
 from hemostat.observe.store import BY, Store
 from hemostat.observe.telling import abandoned, consulted, consulting, described, grouped, news, reopened, size, told
 from hemostat.settings import Settings
@@ -178,10 +178,11 @@ class IncidentKeeper:
         if before is not None and not asking and not _fires(own(status.signals)):
             return status  # what stood while it fired stands: what is seen as it passes says less
         again = is_true(status.conditions, DIAGNOSED)
+        due = asked_again(status, now)
         anew = before is not None and known.settled and len(known.over) > before.outcomes
         if known.settled and known.rounds >= self._rounds and not asking:
             return self._worn_out(incident, status, known, now)
-        if again and not (asking or anew or (known.settled and unheard(before, status.evidence))):
+        if again and not (asking or anew or (known.settled and (due or unheard(before, status.evidence)))):
             return status
         facts = remembered(facts, status.evidence, began(incident))
         conclusion = match(
@@ -191,7 +192,7 @@ class IncidentKeeper:
             return status
         conclusion = asked(conclusion, status.evidence, known)
         if self._consultant is not None:
-            if before is not None and before.question == conclusion.diagnosis.question and not asking:
+            if before is not None and before.question == conclusion.diagnosis.question and not (asking or due):
                 return status
             opinion = self._consultant.opinion(
                 incident, status.evidence, conclusion, [known.left(r) for r in runbooks] if known.over else runbooks
@@ -199,9 +200,7 @@ class IncidentKeeper:
             if opinion is None:
                 return consulting(status, now, anew=anew)
             conclusion = opinion.concluded.conclusion
-            status = consulted(status, opinion.concluded, opinion.evidence, now)
-            if may_be_asked_later(status, now):
-                conclusion = with_question(conclusion, "")
+            status = with_next(consulted(status, opinion.concluded, opinion.evidence, now), now)
         return self._concluded(incident, status, conclusion, known, now)
 
     def _concluded(

@@ -123,7 +123,7 @@ class Observe:
         budget = Budget(s.diagnosis_turns, s.diagnosis_tokens, s.diagnosis_usd, s.diagnosis_seconds)
         permits = Permits(self._store.annotations, time.monotonic)
         panel = Panel(asks, Meter(budget, time), time, self.bulletin.journal)
-        return Consultant(panel, permits.of, lookups.of, self._clock.now, budget.seconds)
+        return Consultant(panel, permits.of, lookups.of, self._clock.now, budget.seconds, self._store.write_usage)
 
     def servers(self) -> tuple[Ingest]:
         """What listens for telemetry."""

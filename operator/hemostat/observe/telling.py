@@ -220,12 +220,18 @@ def consulted(
     conditions = set_condition(
         status.conditions, CONSULTED, concluded.consulted, concluded.reason, concluded.message, now
     )
-    timeline, count = status.timeline, status.reopened.count if status.reopened is not None else 0
+    timeline = status.timeline
     if concluded.reason != "Decided":
-        timeline = told(timeline, f"consulted/{count}/{concluded.reason}", now, concluded.message)
+        what = consulted_entry(status, concluded.reason).removeprefix(f"{BY}/")
+        timeline = told(timeline, what, now, concluded.message)
     return status.model_copy(
         update={"conditions": conditions, "timeline": timeline, "evidence": (*status.evidence, *evidence)}
     )
+
+
+def consulted_entry(status: IncidentStatus, reason: str) -> str:
+    """Return the id of the entry of the timeline that tells first of what came of asking a model, in this opening."""
+    return f"{BY}/consulted/{status.reopened.count if status.reopened is not None else 0}/{reason}"
 
 
 def size(storm: Storm) -> int:

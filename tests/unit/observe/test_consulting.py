@@ -2,6 +2,7 @@
 
 import json
 import threading
+from itertools import pairwise
 
 import pytest
 from tests.unit.builders import T0, at, condition, incident, remediation, runbook, signal, symptom
@@ -13,6 +14,7 @@ from hemostat.api.meta import find
 from hemostat.clock import FakeClock
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
+from hemostat.diagnosis.provider import NoAnswer
 from hemostat.errors import Retry
 from hemostat.observe.consultant import MAX_WAITING, WORKERS, Consultant
 from hemostat.observe.incident import IncidentKeeper
@@ -45,12 +47,23 @@ class Office:
         self.go.set()
         self.model = Scripted(self._reply)
         self.reply = reply
-        clock = Clock()
-        panel = Panel(self.model, Meter(budget or Budget(), clock), clock)
-        permit_ = Permit(kinds, "" if kinds else "no evidence may leave")
-        self.consultant = Consultant(panel, lambda _: permit_, lambda _: {}, lambda: T0)
-        self.keeper = IncidentKeeper(self.api, self.events, "observe", self.consultant)
+        self.budget, self.permit = budget or Budget(), Permit(kinds, "" if kinds else "no evidence may leave")
+        self.restart()
         self.api.items["payment-1"] = incident()
+
+    def restart(self):
+        """A new process: it knows what the Incident says."""
+        clock, self.alive = Clock(), threading.Event()
+        alive = self.alive
+        alive.set()
+        panel = Panel(self.model, Meter(self.budget, clock), clock)
+
+        def record(meta, used):
+            if alive.is_set():  # the dead write nothing
+                self.api.write_usage(meta, used)
+
+        self.consultant = Consultant(panel, lambda _: self.permit, lambda _: {}, lambda: T0, record=record)
+        self.keeper = IncidentKeeper(self.api, self.events, "observe", self.consultant)
 
     def _reply(self, messages):
         assert self.go.wait(5)
@@ -150,6 +163,107 @@ def test_a_provider_that_is_down_degrades_and_says_so():
     assert office.said() == ("False", "NoProvider")
     assert "the matcher's answer stands" in find(office.status.conditions, CONSULTED).message
     assert (office.proposed, office.status.diagnosis.by) == (["one"], "Matcher")
+
+
+def test_after_an_outage_the_same_question_is_asked_again_ever_more_seldom_until_it_is_answered():
+    office = Office(lambda _: Retry("no model answers"))
+    office.settle(now=0)
+    asked, times = len(office.model.asked), []
+    for now in range(2, 1800, 2):
+        office.settle(now=now)
+        if len(office.model.asked) > asked:
+            times.append(now)
+        asked = len(office.model.asked)
+    waits = [b - a for a, b in pairwise([0, *times])]
+    assert 30 <= waits[0] <= 40
+    assert all(later >= 0.9 * sooner for sooner, later in pairwise(waits))
+    assert waits[-1] >= 300, "it waits as long again as the outage has lasted"
+    assert office.said() == ("False", "NoProvider")
+    assert "asked again from 12:" in find(office.status.conditions, CONSULTED).message
+    office.reply = chooses("other")
+    for now in range(1800, 2500, 5):
+        office.settle(now=now)
+    assert (office.said(), office.proposed) == (("True", "Chose"), ["other"])
+    asked = len(office.model.asked)
+    office.settle(now=9000)
+    assert len(office.model.asked) == asked, "what was answered is not asked again"
+
+
+def test_an_answer_of_the_matcher_is_looked_at_by_the_model_once_it_can_be_asked():
+    office = Office(lambda _: Retry("no model answers"), books=[ONE])
+    office.settle(now=0)
+    assert office.proposed == ["one"]
+    office.reply = chooses("one")
+    office.settle(now=60)
+    assert office.said() == ("True", "Agrees")
+
+
+def test_what_a_breaker_refuses_is_no_turn_and_what_was_asked_in_vain_is():
+    def unasked(_):
+        error = NoAnswer("left alone for a while")
+        error.asked = False
+        return error
+
+    office = Office(unasked, budget=Budget(turns=4))
+    for n in range(10):
+        office.settle(now=1000 * n)
+    assert (office.status.usage.turns, office.said()) == (0, ("False", "NoProvider"))
+    office.reply = lambda _: Retry("503")
+    for n in range(10, 20):
+        office.settle(now=1000 * n)
+    assert (office.status.usage.turns, office.said()) == (4, ("False", "BudgetSpent"))
+    asked = len(office.model.asked)
+    office.settle(now=90_000)
+    assert len(office.model.asked) == asked, "the budget bounds how often"
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(turns=3), Budget(tokens=6000), Budget(usd=0.02)], ids=["turns", "tokens", "usd"]
+)
+def test_a_process_that_is_killed_at_any_moment_begins_no_budget_anew(budget):
+    """As SIGKILL would: nothing of the process is left but what the Incident says."""
+    asked = []
+
+    def killed(messages):
+        asked.append(messages)
+        office.recorded.append(office.api.items["payment-1"].status.usage)
+        office.alive.clear()
+        return Retry("nobody hears it")
+
+    office = Office(killed, budget=budget)
+    office.recorded = []
+    for n in range(20):
+        office.settle(signal(), signal(f"calls/latency/{n}", kind="Latency"), now=10 * n + 1)
+        office.restart()
+    assert 0 < len(asked) <= 3
+    assert office.said() == ("False", "BudgetSpent")
+    used = office.recorded[0]
+    assert (used.turns, used.tokens > 4096, float(used.usd) > 0) == (1, True, True), "written before it is sent"
+
+
+def test_what_was_answered_counts_with_what_it_used_also_after_a_restart():
+    office = Office(chooses("one"), books=[ONE])
+    office.settle()
+    used = office.status.usage
+    assert (used.turns, used.tokens, used.usd) == (1, 110, "0.010000")
+    office.restart()
+    office.settle(signal(), signal("calls/latency/x", kind="Latency"), now=50)
+    assert office.status.usage.turns == 2
+
+
+def test_nobody_is_asked_where_it_cannot_be_written_down():
+    office = Office(chooses("other"))
+    write = office.api.write_usage
+
+    def fails(*_):
+        raise Retry("the API server does not answer")
+
+    office.api.write_usage = fails
+    office.settle(now=0)
+    assert (office.model.asked, office.said()) == ([], ("False", "NotCounted"))
+    office.api.write_usage = write
+    office.settle(now=60)
+    assert office.said() == ("True", "Chose")
 
 
 def test_a_panel_that_breaks_does_not_take_the_operator_with_it():

@@ -63,7 +63,12 @@ class Api:
             raise Conflict("it is gone")
         theirs = [c for c in self.items[incident.metadata.name].status.conditions if c.type in ACTS]
         mine = [c for c in status.conditions if c.type not in ACTS]
-        self.put(incident, status.model_copy(update={"conditions": (*mine, *theirs)}))
+        apart = {"usage": self.items[incident.metadata.name].status.usage}  # of a manager of its own
+        self.put(incident, status.model_copy(update={"conditions": (*mine, *theirs)} | apart))
+
+    def write_usage(self, meta, used):
+        found = self.items[meta.name]
+        self.items[meta.name] = found.model_copy(update={"status": found.status.model_copy(update={"usage": used})})
 
     def put(self, incident, status):
         """Keep it; every hundredth as it would come over the wire."""

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from hemostat import metrics
+from hemostat.api.incident import Used
 from hemostat.diagnosis.answer import Asks
 from hemostat.diagnosis.panel import prompt
 from hemostat.diagnosis.panel.case import Case
 from hemostat.diagnosis.panel.consultation import Consultation
 from hemostat.diagnosis.panel.grounding import REASONS, Grounded, borne, ground, told
-from hemostat.diagnosis.panel.meter import Meter
+from hemostat.diagnosis.panel.meter import Meter, Record, nowhere
 from hemostat.diagnosis.panel.reply import Claim, Finding, Verdict
 from hemostat.diagnosis.panel.roster import Specialist, assign
 from hemostat.diagnosis.panel.session import Failed, Session
@@ -22,6 +23,7 @@ from hemostat.progress.step import Listener, nobody
 
 LOG = logging.getLogger(__name__)
 AGGREGATOR = "aggregator"
+NOT_USED = Used()
 
 
 class Panel:
@@ -36,12 +38,23 @@ class Panel:
         for reason in REASONS:
             metrics.MODEL_DROPPED.labels(reason)
 
-    def consult(self, case: Case, pad: Pad, tools: Mapping[str, Tool]) -> Consultation:
+    def consult(
+        self, case: Case, pad: Pad, tools: Mapping[str, Tool], used: Used = NOT_USED, record: Record = nowhere
+    ) -> Consultation:
         """Ask specialists and aggregator. What models and providers do wrong is in the result, not raised.
 
         :param pad: holds the Incident's evidence, and takes what is looked up.
         :param tools: what may be looked up about this case; a specialist gets its own, of kinds that may leave.
+        :param used: what was used about this Incident before, as far as it is written down.
+        :param record: writes down what is going to be used.
         """
+        self._meter.begin(case.incident, used, record)
+        try:
+            return self._consulted(case, pad, tools)
+        finally:
+            self._meter.end(case.incident)
+
+    def _consulted(self, case: Case, pad: Pad, tools: Mapping[str, Tool]) -> Consultation:
         session = Session(self._asks, self._meter, self._clock, case.incident, self._listener)
         may = {name: tool for name, tool in tools.items() if tool.kind in pad.allowed}
         found, silent, dropped = self._findings(session, case, pad, may)

@@ -1,14 +1,19 @@
 """What one incident may use of models: turns and tokens by the governor that we give to others, money, time."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Condition
+from threading import Condition, Lock
 
+from hemostat.api.incident import Used
+from hemostat.errors import HemostatError
 from hemostat.guard.budget import Limits, Standing
 from hemostat.guard.clock import Clock
 from hemostat.guard.governor import Governor
 from hemostat.guard.refusal import Halted
 from hemostat.settings import Settings
 
+LOG = logging.getLogger(__name__)
 MAX_INCIDENTS = 1000
 GUESSED_USD = 75e-6
 """What a token costs at most, in US dollars, until an answer has told: as much as one of the dearest models' own."""
@@ -29,15 +34,29 @@ class BudgetSpent(Exception):
     """The incident may use no more."""
 
 
+Record = Callable[[Used], None]
+"""Writes down what an incident has used, for the next process. Raises `HemostatError`."""
+
+
+def nowhere(_: Used) -> None:
+    """Write nothing down: what is counted ends with this process."""
+
+
 @dataclass(slots=True)
 class _Purse:
     usd: float = 0.0
     held: list[int] = field(default_factory=list)
     """Tokens that each turn under way may use at most."""
+    record: Record = nowhere
+    open: bool = False
+    """Whether a consultation is under way."""
+    writing: Lock = field(default_factory=Lock)
+    """Held while it is written down: what is newer is written later."""
 
 
 class Meter:
-    """Counts what an incident uses (thread-safe). The money of incidents is forgotten when there are too many.
+    """Counts what an incident uses (thread-safe). Incidents are forgotten when there are too many: what they have used
+    is written down before it is used, and read again.
 
     Turns that are under way together are within the limits together: one that might pass them waits for the others. One
     that is alone goes on while anything is left, so that the limits are passed by a part of one turn at most.
@@ -57,11 +76,43 @@ class Meter:
         self._dearest: float | None = None
         """US dollars for a token, the most that an answer cost; None until one has told."""
 
+    def begin(self, incident: str, used: Used, record: Record) -> None:
+        """Begin a consultation; `end` ends it.
+
+        :param used: what is written down: what is counted here, if it is known, is newer, and never less.
+        :param record: writes it down.
+        """
+        with self._changed:
+            purse = self._purse(incident)
+            purse.open, purse.record = True, record
+            purse.usd = max(purse.usd, float(used.usd))
+            self._governor.known(incident, used.turns, used.tokens)
+
+    def end(self, incident: str) -> None:
+        """End a consultation, and write down what was used. If that fails more stands there, never less."""
+        try:
+            self._write(incident)
+        except HemostatError as error:
+            LOG.warning("Incident %s says that models used more than they have: %s", incident, error)
+        with self._changed:
+            self._purse(incident).open = False
+
     def turn(self, incident: str, tokens: int = 0, seconds: float = 0.0) -> Standing:
         """Begin a turn; `spent` ends it. Raises `BudgetSpent`, also when its turn does not come within so many seconds.
 
+        Raises `HemostatError` where it cannot be written down: what nobody counts has no limit.
+
         :param tokens: the most that it may use, in and out.
         """
+        standing = self._begun(incident, tokens, seconds)
+        try:
+            self._write(incident)
+        except BaseException:
+            self.spent(incident, 0, 0.0, tokens, asked=False)
+            raise
+        return standing
+
+    def _begun(self, incident: str, tokens: int, seconds: float) -> Standing:
         with self._changed:
             if not self._changed.wait_for(lambda: self._fits(incident, tokens), seconds):
                 raise BudgetSpent("others of this incident may use all that is left")
@@ -75,12 +126,15 @@ class Meter:
             purse.held.append(tokens)
             return standing
 
-    def spent(self, incident: str, tokens: int, usd: float, held: int = 0) -> None:
+    def spent(self, incident: str, tokens: int, usd: float, held: int = 0, *, asked: bool = True) -> None:
         """Count what a turn used, and end it.
 
         :param held: the tokens with which it was begun.
+        :param asked: whether anybody was asked: what a breaker refused was no turn.
         """
         self._governor.spent(incident, tokens)
+        if not asked:
+            self._governor.unused(incident)
         with self._changed:
             purse = self._purse(incident)
             if held in purse.held:
@@ -90,15 +144,30 @@ class Meter:
                 self._dearest = max(self._dearest or 0.0, usd / tokens)
             self._changed.notify_all()
 
+    def _write(self, incident: str) -> None:
+        """Write down what was used, and with it the most that turns under way may use."""
+        with self._changed:
+            purse = self._purse(incident)
+        with purse.writing:
+            with self._changed:
+                turns, tokens = self._governor.used(incident)
+                held = sum(purse.held)
+                used = Used(turns=turns, tokens=tokens + held, usd=f"{purse.usd + self._price(held):.6f}")
+            purse.record(used)
+
+    def _price(self, tokens: int) -> float:
+        return tokens * (self._dearest if self._dearest is not None else GUESSED_USD)
+
     def _fits(self, incident: str, tokens: int) -> bool:
         purse = self._purse(incident)
         most = sum(purse.held) + tokens
-        usd = most * (self._dearest if self._dearest is not None else GUESSED_USD)
+        usd = self._price(most)
         _, used = self._governor.used(incident)
         return not purse.held or (used + most <= self.budget.tokens and purse.usd + usd <= self.budget.usd)
 
     def _purse(self, incident: str) -> _Purse:
         """Return what the incident has used; that of the one that came first is forgotten when there are too many."""
         if incident not in self._purses and len(self._purses) >= MAX_INCIDENTS:
-            del self._purses[next((name for name, p in self._purses.items() if not p.held), next(iter(self._purses)))]
+            idle = (name for name, p in self._purses.items() if not (p.held or p.open))
+            del self._purses[next(idle, next(iter(self._purses)))]
         return self._purses.setdefault(incident, _Purse())

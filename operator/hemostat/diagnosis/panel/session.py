@@ -31,7 +31,7 @@ Message = dict[str, Any]
 class Failed(Exception):
     """A member of the panel came to no reply.
 
-    :param reason: BudgetSpent, Deadline, BadReply, NoProvider, or the reason of the provider's error.
+    :param reason: BudgetSpent, NotCounted, Deadline, BadReply, NoProvider, or the reason of the provider's error.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -93,16 +93,18 @@ class Session:
             standing = self._meter.turn(self._incident, most, self.left)
         except BudgetSpent as spent:
             raise Failed("BudgetSpent", str(spent)) from spent
-        used = NOTHING
+        except HemostatError as error:
+            raise Failed("NotCounted", f"what models use cannot be written down: {error}"[:1024]) from error
+        used, asked = NOTHING, True
         try:
             answer = self._asked(wanted, told, standing, tools)
             used = Spent(answer.tokens_in, answer.tokens_out, answer.usd)
         except HemostatError as error:
-            used = error.spent if isinstance(error, Costly) else NOTHING
+            used, asked = (error.spent, error.asked) if isinstance(error, Costly) else (NOTHING, True)
             reason = error.reason if isinstance(error, Refused) else "NoProvider" if self.left > 0 else "Deadline"
             raise Failed(reason, str(error)) from error
         finally:
-            self._count(used, most)
+            self._count(used, most, asked=asked)
         return answer
 
     def _asked(self, wanted: type[Reply], told: list[Message], standing: Standing, tools: Mapping[str, Tool]) -> Answer:
@@ -117,9 +119,9 @@ class Session:
             self.last = _digest(json.dumps(asked, sort_keys=True)), _digest(answer.text)
         return answer
 
-    def _count(self, used: Spent, held: int) -> None:
+    def _count(self, used: Spent, held: int, *, asked: bool) -> None:
         """End a turn, and count what it used, answered or not."""
-        self._meter.spent(self._incident, used.tokens_in + used.tokens_out, used.usd, held)
+        self._meter.spent(self._incident, used.tokens_in + used.tokens_out, used.usd, held, asked=asked)
         if used == NOTHING:
             return
         with self._lock:
