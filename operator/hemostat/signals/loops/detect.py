@@ -9,7 +9,7 @@ from hemostat.signals.loops.bank import Bank, Cycle
 from hemostat.signals.loops.burn import Burn
 from hemostat.signals.loops.clocks import Clocks
 from hemostat.signals.loops.fanout import FanOut
-from hemostat.signals.loops.judge import judge
+from hemostat.signals.loops.judge import judge, key
 from hemostat.signals.loops.ledger import TURNS, Ledger
 from hemostat.signals.loops.opensteps import OpenSteps
 from hemostat.signals.loops.order import DELAY, Conversations, Order
@@ -177,9 +177,8 @@ class Detector:
 
     def _judged(self, cycle: Cycle) -> Verdict | None:
         """Judge it by how long it has gone on, of which the rounds that are kept may be the end only."""
-        found = judge(cycle)
-        told = self._told.get(found.key) if found is not None else None
-        return found if told is None or not told.goes_on(cycle.ended) else judge(cycle, told.began)
+        told = self._told.get(key(cycle))
+        return judge(cycle, told.began) if told is not None and told.goes_on(cycle.ended) else judge(cycle)
 
     def _told_anew(self, found: Iterable[Verdict], now: float) -> list[Verdict]:
         new: list[Verdict] = []

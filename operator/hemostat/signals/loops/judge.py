@@ -11,8 +11,8 @@ from math import inf
 
 from hemostat.signals.loops.bank import Cycle
 from hemostat.signals.loops.kernel.ring import STEPS
-from hemostat.signals.loops.symbols import Symbol
-from hemostat.signals.loops.verdict import Advice, Edge, Kind, Verdict, Visibility
+from hemostat.signals.loops.round import Round, round_of
+from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
 from hemostat.telemetry.steps import Basis, Operation
 
 IDLE_SHARE, PAUSED_ROUNDS = 0.5, 0.5
@@ -59,75 +59,55 @@ def judge(cycle: Cycle, since: float = inf) -> Verdict | None:
     :param since: when it began, as far as that was told before: of a fast one the rounds that are kept are the last
         few seconds, however long it goes on.
     """
-    evidence, down = _evidence(cycle), _is_down(cycle)
+    names = round_of(cycle.symbols)
+    evidence, down = _evidence(cycle, names), _is_down(cycle)
     if down and (cycle.step.operation is Operation.CHAT or _backs_off(cycle)):
         return None  # a provider's trouble is told by `storm`; longer pauses each time are what one should do
-    pauses = _pauses(cycle, down=down)
-    needed = _needed(cycle, evidence, down=down, pauses=pauses)
+    pauses = _pauses(cycle, names, down=down)
+    needed = _needed(names, evidence, down=down, pauses=pauses)
     if cycle.rounds < needed or cycle.overlap > FAN_OUT * cycle.steps:
         return None
-    cut = not pauses and not down and _may_be_cut(cycle, evidence, since)
-    edge = _edge(cycle)
-    return _verdict(
-        cycle,
-        _kind(cycle),
-        edge,
-        advice=Advice.CUT if cut else Advice.NOTIFY,
-        confidence=_confidence(cycle, evidence, needed),
-        visibility=Visibility.PARTIAL if evidence in (Evidence.NAMES, Evidence.NAME) else Visibility.FULL,
-        words=_words(cycle, _DOWN if down else _KNOWN[evidence]),
-    )
-
-
-def _verdict(
-    cycle: Cycle, kind: Kind, edge: Edge, *, advice: Advice, confidence: int, visibility: Visibility, words: str
-) -> Verdict:
+    cut = not pauses and not down and _may_be_cut(cycle, names, evidence, since)
     return Verdict(
-        kind=kind,
-        advice=advice,
+        kind=_kind(cycle, names),
+        advice=Advice.CUT if cut else Advice.NOTIFY,
         tenant=cycle.step.tenant,
         conversation=cycle.step.conversation,
-        agents=_agents(cycle),
-        edge=edge,
+        agents=names.agents,
+        edge=names.edge,
         rounds=cycle.rounds,
         began=cycle.began,
         ended=cycle.ended,
-        confidence=confidence,
-        visibility=visibility,
-        words=words,
+        confidence=_confidence(cycle, evidence, needed),
+        visibility=Visibility.PARTIAL if evidence in (Evidence.NAMES, Evidence.NAME) else Visibility.FULL,
+        words=_words(cycle, names, _DOWN if down else _KNOWN[evidence]),
         tokens=cycle.tokens,
     )
 
 
-def _evidence(cycle: Cycle) -> Evidence:
+def key(cycle: Cycle) -> tuple[str, str, Kind]:
+    """Return the key of the verdict on it, if there is one."""
+    names = round_of(cycle.symbols)
+    return (cycle.step.tenant, cycle.step.conversation or names.edge[1], _kind(cycle, names))
+
+
+def _evidence(cycle: Cycle, names: Round) -> Evidence:
     batch = 2 * cycle.receipts >= cycle.steps and 2 * cycle.reworded > cycle.steps  # done each time: no proof at all
     if 2 * cycle.known >= cycle.steps and not batch:
         return Evidence.SAME if 2 * cycle.same >= cycle.steps else Evidence.ASKED
-    return Evidence.NAMES if len(cycle.symbols) > 1 or _between_agents(cycle) else Evidence.NAME
+    return Evidence.NAMES if len(cycle.symbols) > 1 or names.asked else Evidence.NAME
 
 
-def _needed(cycle: Cycle, evidence: Evidence, *, down: bool, pauses: bool) -> int:
+def _needed(names: Round, evidence: Evidence, *, down: bool, pauses: bool) -> int:
     if pauses:
         return POLLS
     if down:
         return RETRIES
-    if _only_words(cycle):
+    if names.only_words:
         return max(NEEDED_WORDS, NEEDED[evidence])
-    if evidence is Evidence.NAMES and len({s.peer for s in cycle.symbols if _is_to_agent(s)}) > 2:
+    if evidence is Evidence.NAMES and len(names.asked) > 2:
         return NEEDED_RING
     return NEEDED[evidence]
-
-
-def _only_words(cycle: Cycle) -> bool:
-    return all(s.operation in (Operation.CHAT, Operation.WORKFLOW) for s in cycle.symbols)
-
-
-def _is_to_agent(symbol: Symbol) -> bool:
-    return symbol.operation in (Operation.AGENT, Operation.HANDOFF)
-
-
-def _between_agents(cycle: Cycle) -> bool:
-    return any(map(_is_to_agent, cycle.symbols))
 
 
 def _is_down(cycle: Cycle) -> bool:
@@ -135,30 +115,23 @@ def _is_down(cycle: Cycle) -> bool:
     return cycle.transient >= cycle.rounds - 1
 
 
-def _pauses(cycle: Cycle, *, down: bool) -> bool:
+def _pauses(cycle: Cycle, names: Round, *, down: bool) -> bool:
     """Tell whether it waits between tries, once a round however many steps a round has.
 
     Agents that talk to each other have no reason to, but one that is down. Where no inference is told of, each step may
     have taken one.
     """
     lasted = cycle.ended - cycle.began
-    slow = cycle.pauses >= PAUSED_ROUNDS * (cycle.rounds - 1) and not _talk(cycle)
+    slow = cycle.pauses >= PAUSED_ROUNDS * (cycle.rounds - 1) and not names.talk
     busy = cycle.busy if cycle.tokens else cycle.busy + THOUGHT_SECONDS * cycle.steps
     return (slow and cycle.busy < IDLE_SHARE * lasted) or (down and busy < IDLE_SHARE * lasted)
-
-
-def _talk(cycle: Cycle) -> bool:
-    """Tell whether agents talk to each other. An agent's own turn, told as a step around its tools, is no call."""
-    calls = [s for s in cycle.symbols if _is_to_agent(s)]
-    at_work = {s.agent for s in cycle.symbols if not _is_to_agent(s)}
-    return len({s.peer for s in calls}) > 1 or any(s.agent != s.peer or s.agent not in at_work for s in calls)
 
 
 def _backs_off(cycle: Cycle) -> bool:
     return cycle.late_pause > max(LEAST_PAUSE, BACK_OFF * cycle.early_pause)
 
 
-def _may_be_cut(cycle: Cycle, evidence: Evidence, since: float) -> bool:
+def _may_be_cut(cycle: Cycle, names: Round, evidence: Evidence, since: float) -> bool:
     """It costs, it runs at full speed, it has gone on for long enough, and it is known what comes of it.
 
     Services of which none is seen to call another may only have chosen equal ids for their conversations; where traces
@@ -170,40 +143,17 @@ def _may_be_cut(cycle: Cycle, evidence: Evidence, since: float) -> bool:
     if 2 * cycle.reworded > cycle.steps:
         rounds = min(CUT_REWORDED, STEPS // len(cycle.symbols) - 1)
     long = cycle.ended - min(cycle.began, since) >= CUT_SECONDS
-    strangers = len({s.service for s in cycle.symbols}) > 1 and not _between_agents(cycle)
     guessed = evidence is Evidence.ASKED and cycle.step.basis is Basis.TRACE
-    vague = strangers or guessed
+    vague = names.strangers or guessed
     return sure and cycle.rounds >= rounds and long and 2 * cycle.busy > lasted and not vague
 
 
-def _kind(cycle: Cycle) -> Kind:
-    if _only_words(cycle):
+def _kind(cycle: Cycle, names: Round) -> Kind:
+    if names.only_words:
         return Kind.TOKEN_BURN
-    if len(cycle.symbols) > 1 or _between_agents(cycle):
+    if len(cycle.symbols) > 1 or names.asked:
         return Kind.CYCLE
     return Kind.PARAPHRASE_LOOP if 2 * cycle.reworded > cycle.steps else Kind.REPEATED_STEP
-
-
-def _agents(cycle: Cycle) -> tuple[str, ...]:
-    """Who goes round, in order; the service where no agent is named."""
-    names = [name for s in cycle.symbols for name in (s.agent or s.service, s.peer if _is_to_agent(s) else "")]
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _edge(cycle: Cycle) -> Edge:
-    """The last step from one agent to another; where there is none, from the last agent to the first.
-
-    An agent's own turn, told as a step, is no call: of one agent alone it is the last tool.
-    """
-    for symbol in reversed(cycle.symbols):
-        caller = symbol.agent or symbol.service
-        if _is_to_agent(symbol) and caller != symbol.peer:
-            return (caller, symbol.peer)
-    callers = list(dict.fromkeys(s.agent or s.service for s in cycle.symbols))
-    if len(callers) > 1:
-        return (callers[-1], callers[0])
-    last = next((s for s in reversed(cycle.symbols) if s.peer != callers[0]), cycle.symbols[-1])
-    return (callers[0], last.peer)
 
 
 def _confidence(cycle: Cycle, evidence: Evidence, needed: int) -> int:
@@ -221,9 +171,7 @@ _KNOWN = {
 _DOWN = "a part of it fails each time and is tried again without waiting longer"
 
 
-def _words(cycle: Cycle, known: str) -> str:
+def _words(cycle: Cycle, names: Round, known: str) -> str:
     """Say what goes on; the edge is told beside it, for of a circle the one that was told first stays."""
-    steps = " -> ".join(dict.fromkeys(s.peer for s in cycle.symbols))
-    who = ", ".join(_agents(cycle))
     lasted = cycle.ended - cycle.began
-    return f"{who}: {steps}, {cycle.rounds} rounds in {lasted:.0f} s, {known}; {cycle.tokens} tokens"
+    return f"{names.words}, {cycle.rounds} rounds in {lasted:.0f} s, {known}; {cycle.tokens} tokens"
