@@ -1,12 +1,12 @@
 """Every open conversation in bounded memory: steps in, cycles out (pure; not for several threads at once)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
+from struct import Struct
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hemostat.signals.loops.kernel.cycle import FOUND, take
 from hemostat.signals.loops.kernel.follow import follow
@@ -102,11 +102,10 @@ class Bank:
         ended = [s for s in steps if s.ended is not None and s.operation is not wait]
         if not ended:
             return []
-        rows = self._rows(ended)
+        rows = np.frombuffer(bytearray().join(map(self._row, ended)), STEP)
         found = np.empty(len(ended), FOUND)
         n = take(self._talks, rows, now, found)
-        told = (dict(zip(_NAMES, row, strict=True)) for row in found[:n].tolist())
-        return [c for row in told if (c := self._cycle(ended[row["row"]], row)) is not None]
+        return [c for row in found[:n].tolist() if (c := self._cycle(ended[row[0]], row)) is not None]
 
     def join(self, old: Talk, new: Talk, now: float) -> None:
         """Put what is remembered of one conversation behind the other, of which it turned out to be a part."""
@@ -135,23 +134,23 @@ class Bank:
             del self._slots[key]
             self._released.append(slot)
 
-    def _rows(self, steps: Sequence[Step]) -> NDArray[np.void]:
-        """Return steps as `STEP` has them."""
-        rows = np.empty(len(steps), STEP)
-        slots, firsts = zip(*[self._slot(hash((s.tenant, s.conversation))) for s in steps], strict=True)
-        rows["slot"], rows["first"] = slots, firsts
-        rows["asked"] = [_short(s.arguments) for s in steps]
-        rows["about"] = [_short(s.about) for s in steps]
-        rows["symbol"] = [self._symbols.number(s) for s in steps]
-        rows["result"] = [_result(s) for s in steps]
-        rows["start"] = [s.started for s in steps]
-        rows["end"] = [s.ended for s in steps]
-        rows["tokens"] = [min(s.tokens_in + s.tokens_out, _LOW) for s in steps]
-        rows["operation"] = [_OPERATIONS[s.operation] for s in steps]
-        rows["flags"] = [_FLAGS[s.failed] for s in steps]
-        sketches = b"".join(s.sketch[:SKETCH].ljust(SKETCH, b"\0") for s in steps)
-        rows["sketch"] = np.frombuffer(sketches, np.uint8).reshape(len(steps), SKETCH)
-        return rows
+    def _row(self, step: Step) -> bytes:
+        """Return a step as `STEP` has it."""
+        slot, first = self._slot(hash((step.tenant, step.conversation)))
+        return _PACKED(
+            slot,
+            _short(step.arguments),
+            _short(step.about),
+            self._symbols.number(step),
+            _result(step),
+            step.started,
+            step.ended,
+            min(step.tokens_in + step.tokens_out, _LOW),
+            _OPERATIONS[step.operation],
+            _FLAGS[step.failed],
+            first,
+            step.sketch,
+        )
 
     def _slot(self, key: int) -> tuple[int, bool]:
         slot = self._slots.pop(key, -1)
@@ -171,16 +170,19 @@ class Bank:
         self.displaced += len(self._released)
         return self._released.pop()
 
-    def _cycle(self, step: Step, found: Mapping[str, Any]) -> Cycle | None:
-        symbols = [self._symbols.of(n) for n in found["symbols"][: found["period"]]]
-        known = [s for s in symbols if s is not None]
-        if len(known) < len(symbols):
-            return None
-        return Cycle(step=step, symbols=tuple(known), **{name: found[name] for name in _FIELDS})
+    def _cycle(self, step: Step, found: Sequence[Any]) -> Cycle | None:
+        """Return a cycle that a row of `FOUND` tells of."""
+        period = found[_PERIOD]
+        symbols = tuple(s for n in found[_SYMBOLS][:period] if (s := self._symbols.of(n)) is not None)
+        return Cycle(step, symbols, *found[_COUNTS]) if len(symbols) == period else None
 
 
-_NAMES = FOUND.names or ()
-_FIELDS = [f.name for f in fields(Cycle) if f.name not in ("step", "symbols")]
+_PACKED = Struct(f"<qIIHHddIBBB{SKETCH}s").pack
+"""The fields of `STEP`."""
+_FOUND = FOUND.names or ()
+_PERIOD, _SYMBOLS = _FOUND.index("period"), _FOUND.index("symbols")
+_COUNTS = slice(_FOUND.index("rounds"), _SYMBOLS)
+"""The fields of `Cycle` from `rounds` on, in its order."""
 
 
 def _short(digest: int | None) -> int:
