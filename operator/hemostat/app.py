@@ -13,9 +13,10 @@ import kopf
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from hemostat import __version__
 from hemostat.errors import Broken, HemostatError
 from hemostat.kube import Kube
-from hemostat.metrics import REGISTRY
+from hemostat.metrics import BUILD, REGISTRY
 from hemostat.observe.kinds import KINDS
 from hemostat.pages import Pages
 from hemostat.settings import Settings
@@ -122,6 +123,7 @@ async def _serve(
     logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
     for chatty in ("aiohttp.access", "kopf.objects", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    BUILD.labels(name, __version__).set(1)
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
     process.register(registry)

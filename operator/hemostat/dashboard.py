@@ -5,15 +5,10 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 
 from hemostat import metrics as m
+from hemostat.metrics import name
 
 Json = dict[str, Any]
 WIDTH, HEIGHT, COLUMNS = 8, 7, 3
-
-
-def name(metric: MetricWrapperBase) -> str:
-    """Return the name under which Prometheus stores the metric."""
-    (family,) = metric.describe()
-    return f"{family.name}_total" if family.type == "counter" else family.name
 
 
 def _rate(metric: MetricWrapperBase, by: str = "") -> str:
@@ -31,6 +26,18 @@ PANELS: tuple[tuple[str, str, str, str], ...] = (
         f"sum by (action, effect)(increase({name(m.EFFECTS)}[5m]))",
         "short",
         "{{action}} {{effect}}",
+    ),
+    (
+        "Approvals that people are asked for",
+        f"sum by (target_namespace)({name(m.WAITING)})",
+        "short",
+        "{{target_namespace}}",
+    ),
+    (
+        "The one that has waited longest",
+        f"time() - min by (target_namespace)({name(m.WAITING_SINCE)})",
+        "s",
+        "{{target_namespace}}",
     ),
     ("Remediations finished", f"sum by (action, reason)(increase({name(m.FINISHED)}[5m]))", "short", "{{reason}}"),
     ("Spans taken from OTLP", _rate(m.SPANS), "cps", "spans/s"),

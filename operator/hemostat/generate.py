@@ -1,4 +1,4 @@
-"""Writes everything that is generated from code: crds/, RBAC, admission policies, dashboards. `--check` only compares.
+"""Writes all that is generated from code: crds/, RBAC, admission policies, dashboards, alerts. `--check` compares.
 
 python -m hemostat.generate [--check]
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from hemostat import alerting
 from hemostat.action.registry import discover
 from hemostat.api import admission, rbac
 from hemostat.api.resources import RESOURCES
@@ -26,6 +27,9 @@ def files() -> dict[str, str]:
     out["operator/deploy/rbac.yaml"] = _text(rbac.manifests(rules))
     out["operator/deploy/slack/rbac.yaml"] = _text(rbac.relay())
     out["operator/deploy/admission.yaml"] = _text(admission.manifests())
+    out["operator/deploy/alerts/hemostat.rules.yaml"] = _text([{"groups": alerting.groups()}], _Prose)
+    operator = [alerting.pod_monitor(), alerting.prometheus_rule()]
+    out["operator/deploy/alerts/prometheus-operator/hemostat.yaml"] = _text(operator, _Prose)
     out["dashboards/hemostat.json"] = json.dumps(dashboard(), indent=1) + "\n"
     return out
 
@@ -39,8 +43,19 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def _text(documents: list[dict[str, Any]]) -> str:
-    return HEADER + yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=110)
+class _Prose(_Plain):
+    """Leaves text of several lines as people wrote it."""
+
+    def represent_text(self, data: str) -> yaml.ScalarNode:
+        """Write it as a block."""
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+
+
+_Prose.add_representer(str, _Prose.represent_text)
+
+
+def _text(documents: list[dict[str, Any]], dumper: type[_Plain] = _Plain) -> str:
+    return HEADER + yaml.dump_all(documents, Dumper=dumper, sort_keys=False, width=110)
 
 
 def main() -> int:

@@ -1,8 +1,83 @@
 """Every metric that Hemostat exposes about itself, named once. Dashboards are checked against this module."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
+Row = tuple[tuple[str, ...], float]
+"""Values of the labels, and the number."""
+
+
+class Table(Collector):
+    """A gauge that is read whenever it is asked for: what is not there any more is gone at once, and the rest stays.
+
+    A `Gauge` can only be cleared and filled again, and who reads it in between sees nothing.
+    """
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
+        self._name, self._documentation, self._labels = name, documentation, tuple(labels)
+        self._read: Callable[[], Iterable[Row]] = tuple
+        registry.register(self)
+
+    def follow(self, read: Callable[[], Iterable[Row]]) -> None:
+        """Have it say what `read` returns; until then it says nothing. `read` must not wait."""
+        self._read = read
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Yield its name, without numbers."""
+        yield GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield what it says now."""
+        for family in self.describe():
+            for labels, value in self._read():
+                family.add_metric(labels, value)
+            yield family
+
+
+def name(metric: MetricWrapperBase | Table) -> str:
+    """Return the name under which Prometheus stores a metric."""
+    (family,) = metric.describe()
+    return f"{family.name}_total" if family.type == "counter" else str(family.name)
+
+
+BUILD = Gauge(
+    "hemostat_build_info", "1, and which process of which version says so", ["process", "version"], registry=REGISTRY
+)
+API_ANSWERED = Gauge(
+    "hemostat_api_answered_timestamp_seconds",
+    "When the API server last answered what a process asks it regularly, in Unix seconds",
+    ["process"],
+    registry=REGISTRY,
+)
+QUEUE_STUCK = Gauge(
+    "hemostat_queue_stuck_seconds",
+    "For how long a queue has had work and finished none",
+    ["queue"],
+    registry=REGISTRY,
+)
+WAITING = Table(
+    "hemostat_approvals_waiting",
+    "Remediations that wait for a person's word, by their namespace",
+    ["target_namespace"],
+    registry=REGISTRY,
+)
+WAITING_SINCE = Table(
+    "hemostat_approval_waiting_since_timestamp_seconds",
+    "Since when the Remediation of a namespace has waited that waits longest, in Unix seconds, where nobody has "
+    "acknowledged its Incident",
+    ["target_namespace", "remediation", "incident"],
+    registry=REGISTRY,
+)
+STOPPED = Gauge(
+    "hemostat_stopped",
+    "The stop switch, as the API server applies it: 0 is not stopped, 1 begins nothing, 2 undoes nothing either",
+    registry=REGISTRY,
+)
 
 SPANS = Counter("hemostat_otlp_spans_total", "Spans counted from OTLP export requests", registry=REGISTRY)
 OTLP_REQUESTS = Counter(
@@ -98,6 +173,18 @@ DIAGNOSES = Counter("hemostat_diagnoses_total", "Diagnoses by reason", ["reason"
 GATE = Counter("hemostat_gate_decisions_total", "Gate decisions that changed", ["outcome"], registry=REGISTRY)
 EFFECTS = Counter("hemostat_effects_total", "Writes to targets", ["action", "effect"], registry=REGISTRY)
 AUDIT_BYTES = Gauge("hemostat_audit_bytes", "Bytes of the audit log", registry=REGISTRY)
+AUDIT_VOLUME = Gauge(
+    "hemostat_audit_volume_bytes",
+    "Of the volume with the audit log, its size and what is free (0 when it is read-only)",
+    ["kind"],
+    registry=REGISTRY,
+)
+AUDIT_REFUSED = Gauge(
+    "hemostat_audit_refused",
+    "1 while the audit log is not known to be the one that was published, so that nothing is done",
+    registry=REGISTRY,
+)
+LEADER = Gauge("hemostat_leader", "1 at the replica of act that acts", registry=REGISTRY)
 UNRECORDED = Counter(
     "hemostat_unrecorded_total", "Steps that wait because the audit log did not take them", registry=REGISTRY
 )

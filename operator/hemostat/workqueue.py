@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from hemostat.errors import Broken, HemostatError, Retry
-from hemostat.metrics import RETRIES
+from hemostat.metrics import QUEUE_STUCK, RETRIES
 
 K = TypeVar("K", bound=Hashable)
 LOG = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class WorkQueue(Generic[K]):
 
     def run(self) -> None:
         """Work until `stop`. Call it in as many threads as wanted."""
+        QUEUE_STUCK.labels(self.name).set_function(self.stuck_for)
         while (key := self._next()) is not None:
             delay = self._work(key)
             with self._condition:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import kopf
@@ -10,17 +11,20 @@ from aiohttp import web
 
 from hemostat.act.facts import Facts
 from hemostat.act.publishing import Publisher
+from hemostat.act.pulse import Pulse
 from hemostat.act.reconcile import Key, Reconciler
 from hemostat.act.recording import recorder
 from hemostat.act.store import Store
+from hemostat.act.waiting import Waiting
 from hemostat.action.execute import Executor
 from hemostat.action.registry import discover
+from hemostat.api import GROUP, VERSION
 from hemostat.api.remediation import ADMITTED
 from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
 from hemostat.audit.opening import open_log
 from hemostat.clock import SystemClock
 from hemostat.events import Events
-from hemostat.handlers import key_of, on_change
+from hemostat.handlers import follow, key_of, on_change
 from hemostat.kube import Kube
 from hemostat.settings import Settings
 from hemostat.telemetry.prometheus import Prometheus
@@ -38,9 +42,10 @@ class Act:
         record = recorder(log, publisher.compared)
         store = Store(kube, record)
         prometheus = Prometheus.connect(settings)
+        facts = Facts(kube, store, prometheus, clock)
         reconciler = Reconciler(
             store=store,
-            facts=Facts(kube, store, prometheus, clock),
+            facts=facts,
             executor=Executor(kube),
             catalogue=discover(settings.actions),
             events=events,
@@ -48,14 +53,18 @@ class Act:
             server_now=kube.server_now,
             record=record,
         )
-        self.remediations: WorkQueue[Key] = WorkQueue("remediations", reconciler.remediation)
+        self._waiting = Waiting()
+        self.remediations: WorkQueue[Key] = WorkQueue("remediations", self._waiting.told(reconciler.remediation))
         self.incidents: WorkQueue[Key] = WorkQueue("incidents", reconciler.incident)
         self.heads: WorkQueue[str] = WorkQueue("heads", publisher.publish)
         self.heads.add(log.origin)
+        folder = Path(settings.audit).parent if "://" not in settings.audit else None
+        self.pulse: WorkQueue[str] = WorkQueue("pulse", Pulse(facts.go, publisher.compared, folder, clock).look)
+        self.pulse.add("act")
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
-        return (self.remediations, self.incidents, self.heads)
+        return (self.remediations, self.incidents, self.heads, self.pulse)
 
     def start(self) -> list[threading.Thread]:
         """Start one worker per queue. One, so that two actions are never admitted at once."""
@@ -69,6 +78,9 @@ class Act:
         on_change(registry, REMEDIATION, self._remediation)
         on_change(registry, APPROVAL, self._approval)
         on_change(registry, INCIDENT, lambda body: self.incidents.add(key_of(body)))
+        waiting = self._waiting
+        follow(registry, GROUP, VERSION, REMEDIATION.plural, put=waiting.put, remove=waiting.remove)
+        follow(registry, GROUP, VERSION, INCIDENT.plural, put=waiting.incident, remove=waiting.incident_gone)
 
     def serve(self, pages: web.Application) -> None:
         """Serve nothing else: whoever acts listens to nobody."""

@@ -12,7 +12,7 @@ from datetime import timedelta
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError
 from hemostat.kube import Kube
-from hemostat.metrics import WORLD_REPAIRS
+from hemostat.metrics import API_ANSWERED, WORLD_REPAIRS
 from hemostat.observe.freshness import UNCHECKED
 from hemostat.observe.kinds import BY_NAME, KINDS
 from hemostat.observe.world import World, version_of
@@ -48,6 +48,7 @@ class Resync:
         except HemostatError as error:
             self._world.unread(kind, str(error))
             raise
+        API_ANSWERED.labels("observe").set(began.timestamp())
         self._world.reconcile(kind, versions, began)
         behind = self._world.behind(kind)
         if behind > REPAIR_AFTER:

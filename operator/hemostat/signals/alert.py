@@ -12,7 +12,7 @@ from hemostat.api.meta import TargetRef
 from hemostat.api.watch import AlertSignal, SignalKind
 from hemostat.signals import podnames
 from hemostat.signals.base import Observation, Timing
-from hemostat.telemetry.alerts import Alert, Standing
+from hemostat.telemetry.alerts import OWN, Alert, Standing
 
 Told = tuple[Alert, Standing]
 TIMING = Timing(for_seconds=0, clear_seconds=0)
@@ -42,8 +42,11 @@ def concerns(alert: Alert, signal: AlertSignal, namespace: str, target: TargetRe
 
     One of the signal's names, not of another namespace; or, without names, labels that name the namespace and the
     workload. Labels of workloads and pods decide where there are any; `service` and `job` only where there are none,
-    for they may be those of the exporter.
+    for they may be those of the exporter. An alert about Hemostat itself is about no target, whoever names it: an
+    Incident would ask a person, who does not answer, of which the alert tells.
     """
+    if alert.label(OWN):
+        return False
     space = alert.label("namespace")
     if signal.names:
         return alert.name in signal.names and space in ("", namespace)

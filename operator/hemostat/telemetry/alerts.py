@@ -21,6 +21,8 @@ MAX_TEXT = 256
 MAX_VALUES = 250_000
 """Values in the JSON of one notification: some 12,000 alerts as people write them."""
 _NAME, _NAMESPACE = "alertname", "namespace"
+OWN = "hemostat_alert"
+"""Label of the alerts about Hemostat itself: what they say is for people, and never becomes an Incident."""
 
 
 class Standing(StrEnum):

@@ -49,6 +49,15 @@ def test_labels_name_a_deployment(labels, wanted):
     assert concerns(alert(**labels), ANY, "shop", PAYMENT) is wanted
 
 
+def test_an_alert_about_hemostat_itself_is_about_no_target():
+    """Else what waits for a person opens an Incident, which proposes something, which waits for a person."""
+    own = alert("HemostatApprovalUnanswered", deployment="payment", hemostat_alert="true")
+    assert not concerns(own, ANY, "shop", PAYMENT)
+    assert not concerns(own, AlertSignal(names=("HemostatApprovalUnanswered",)), "shop", PAYMENT)
+    assert not concerns(own, ANY, "shop", TargetRef(kind="Node", name="n"))
+    assert concerns(alert("HemostatApprovalUnanswered", deployment="payment"), ANY, "shop", PAYMENT)
+
+
 @pytest.mark.parametrize(
     ("kind", "labels", "wanted"),
     [
