@@ -204,7 +204,7 @@ class Toolbox:
             if time.monotonic() > until:
                 raise Refused(BAD, f"it takes longer than {REPLAY_SECONDS:.0f} s: use `hemostat replay watch`, or less")
 
-        found: Json = views.redacted(plain(replay(watch, self._from.recorded, span, in_time)))
+        found: Json = plain(replay(watch, self._from.recorded, span, in_time))
         return found
 
     async def _place(self, caller: Caller, resource: str, asked: One) -> tuple[str, str]:

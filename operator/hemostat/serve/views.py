@@ -28,7 +28,11 @@ ANOTHER = "(another service)"
 
 
 def answer(data: Json) -> str:
-    """Return an answer as JSON text, marked; of what is too long the ends of the longest lists are left out."""
+    """Return an answer as JSON text, marked; of what is too long the ends of the longest lists are left out.
+
+    Redacted once more, all of it: what people and other processes wrote, Runbooks too, was never evidence.
+    """
+    data = redacted(data)
     left_out: Counter[str] = Counter()
     text = _text(data, left_out)
     while len(text) > MAX_BYTES:
@@ -69,13 +73,9 @@ def listed(incident: Incident, kinds: Collection[EvidenceKind]) -> Json:
 
 
 def whole(incident: Incident, kinds: Collection[EvidenceKind]) -> Json:
-    """Return an Incident without its evidence, which has a view of its own.
-
-    Redacted once more: what people and other processes wrote into it was never evidence.
-    """
+    """Return an Incident without its evidence, which has a view of its own."""
     counted = Counter(e.kind.value for e in incident.status.evidence)
-    found: Json = redacted(listed(incident, kinds) | stems.words(incident, kinds))
-    return found | {"evidenceItems": dict(counted)}
+    return listed(incident, kinds) | stems.words(incident, kinds) | {"evidenceItems": dict(counted)}
 
 
 def evidence(incident: Incident, kinds: Collection[EvidenceKind]) -> Json:

@@ -126,7 +126,7 @@ def test_what_a_person_said_is_told_where_outcomes_may_be():
 
 def test_what_others_wrote_into_an_incident_is_redacted_too():
     """`act` and people redact nothing; it is evidence only once `observe` made it some."""
-    told = json.dumps(views.whole(denied("bob@example.com says password=zebraquagga"), frozenset(K)))
+    told = views.answer(views.whole(denied("bob@example.com says password=zebraquagga"), frozenset(K)))
     assert "zebraquagga" not in told
     assert "bob@" not in told
     assert "[REDACTED:password]" in told
@@ -184,6 +184,17 @@ def test_of_services_that_the_caller_may_not_read_not_even_the_name_is_told():
     ]
     all_ = views.graph(found, {"payment"}, everything=True)
     assert [(e["caller"], e["callee"]) for e in all_["edges"]] == [("web", "payment"), ("payment", "bank-core")]
+
+
+def test_what_a_runbook_quotes_is_redacted_as_the_rest_is():
+    """Drafts quote logs, and people copy them: an assistant is told no secret, wherever it stands."""
+    of = runbook(
+        cause="password=hunter2 was refused", guidance="seen: psql postgres://app:hunter2@db/shop, ada@shop.example"
+    )
+    for full in (False, True):
+        told = views.answer({"runbooks": [views.runbook(of, full=full)]})
+        assert "[REDACTED:password]" in told
+        assert not [c for c in ("hunter2", "ada@") if c in told]
 
 
 def test_a_runbook_is_told_as_people_wrote_it():
