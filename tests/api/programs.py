@@ -1,4 +1,6 @@
-"""Real programs of other projects on loopback, from Debian packages: unpacked, not installed, ended with the test."""
+"""Real programs of other projects on loopback, ended with the test: from Debian packages, unpacked, not installed; and
+Alertmanager, built.
+"""
 
 import json
 import os
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from hemostat_chaos.cluster import atomic, run, spawn
+from hemostat_chaos.cluster.binaries import binaries
 from hemostat_chaos.cluster.constants import PACKAGES_DEADLINE
 from hemostat_chaos.cluster.paths import cache_root
 
@@ -69,11 +72,17 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def prometheus(folder: Path, jobs: Sequence[Json] = (), openmetrics: str = "") -> Iterator[str]:
-    """Run a Prometheus that scrapes every second and knows this past; yield its address."""
+def prometheus(
+    folder: Path, jobs: Sequence[Json] = (), openmetrics: str = "", more: Json | None = None
+) -> Iterator[str]:
+    """Run a Prometheus that scrapes every second and knows this past; yield its address.
+
+    :param more: what else is in its configuration.
+    """
     programs = debian("prometheus", ["prometheus"]) / "usr/bin"
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": list(jobs)}
+    every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    config = {"global": every, "scrape_configs": list(jobs), **(more or {})}
     (folder / "prometheus.yml").write_text(json.dumps(config))
     if openmetrics:
         (folder / "past.txt").write_text(openmetrics)
@@ -92,6 +101,7 @@ def prometheus(folder: Path, jobs: Sequence[Json] = (), openmetrics: str = "") -
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         "--storage.tsdb.retention.time=90d",
+        "--rules.alert.resend-delay=1s",  # what was sent before Alertmanager was known is sent again
         f"--web.listen-address=127.0.0.1:{port}",
     ]
     url = f"http://127.0.0.1:{port}"
@@ -99,6 +109,33 @@ def prometheus(folder: Path, jobs: Sequence[Json] = (), openmetrics: str = "") -
     try:
         until(lambda: answers(f"{url}/-/ready"), 30, "Prometheus is ready")
         yield url
+    finally:
+        spawn.end(process, grace=5)
+
+
+@contextmanager
+def alertmanager(folder: Path, urls: Sequence[str], credentials: str = "none") -> Iterator[int]:
+    """Run Alertmanager with one receiver, which is called at all of these addresses; yield its port."""
+    http = {"authorization": {"credentials": credentials}}
+    hooks = [{"url": url, "send_resolved": True, "http_config": http} for url in urls]
+    times = {"group_wait": "1s", "group_interval": "1s", "repeat_interval": "1h"}
+    config = {
+        "route": {"receiver": "it", "group_by": ["alertname"], **times},
+        "receivers": [{"name": "it", "webhook_configs": hooks}],
+    }
+    (folder / "alertmanager.yml").write_text(json.dumps(config))
+    port = free_port()
+    argv = [
+        binaries(["alertmanager"]) / "alertmanager",
+        f"--config.file={folder}/alertmanager.yml",
+        f"--storage.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    process = spawn.background(argv, folder / "log")
+    try:
+        until(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), 30, "Alertmanager is ready")
+        yield port
     finally:
         spawn.end(process, grace=5)
 

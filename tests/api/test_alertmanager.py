@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.api.programs import answers, free_port, until
+from tests.api.programs import alertmanager, free_port, until
 
 from hemostat import pages
 from hemostat.api.meta import TargetRef
@@ -29,8 +29,6 @@ from hemostat.pages import Pages
 from hemostat.signals.alert import concerns, judge
 from hemostat.telemetry.alerts import Standing
 from hemostat.telemetry.webhook import ARRIVING, MAX_BYTES, PATH, Webhook
-from hemostat_chaos.cluster import spawn
-from hemostat_chaos.cluster.binaries import binaries
 
 TOKEN = "a secret of two"
 JSON = "application/json"
@@ -92,33 +90,8 @@ def wire(value: object) -> bytes:
 # --- a real Alertmanager -------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def alertmanager(folder: Path, webhook: int, credentials: str) -> Iterator[int]:
-    """Run Alertmanager with one receiver: our webhook."""
-    config = f"""
-route: {{receiver: hemostat, group_by: [alertname], group_wait: 1s, group_interval: 1s, repeat_interval: 1h}}
-receivers:
-  - name: hemostat
-    webhook_configs:
-      - url: http://127.0.0.1:{webhook}{PATH}
-        send_resolved: true
-        http_config: {{authorization: {{credentials: "{credentials}"}}}}
-"""
-    (folder / "alertmanager.yml").write_text(config)
-    port = free_port()
-    argv = [
-        binaries(["alertmanager"]) / "alertmanager",
-        f"--config.file={folder}/alertmanager.yml",
-        f"--storage.path={folder}/data",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    ]
-    process = spawn.background(argv, folder / "log")
-    try:
-        until(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), 30, "Alertmanager is ready")
-        yield port
-    finally:
-        spawn.end(process, grace=5)
+def at(port: int) -> str:
+    return f"http://127.0.0.1:{port}{PATH}"
 
 
 def fire(port: int, *, ended: bool = False, **labels: str) -> None:
@@ -146,7 +119,7 @@ def wrong(webhook: Webhook) -> list[bool | None]:
 def test_a_real_alertmanager_fires_and_resolves(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text(TOKEN + "\n")
-    with served(token) as (webhook, port), alertmanager(tmp_path, port, TOKEN) as sender:
+    with served(token) as (webhook, port), alertmanager(tmp_path, [at(port)], TOKEN) as sender:
         fire(sender, deployment="payment", pod="payment-7d4b9c6f5-x2x9z")
         fire(sender, deployment="checkout")
         until(lambda: wrong(webhook) == [True], 30, "the alert fires at payment")
@@ -160,7 +133,7 @@ def test_a_real_alertmanager_fires_and_resolves(tmp_path: Path) -> None:
 def test_an_alertmanager_with_another_token_is_not_heard_until_it_has_the_right_one(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("another")
-    with served(token) as (webhook, port), alertmanager(tmp_path, port, TOKEN) as sender:
+    with served(token) as (webhook, port), alertmanager(tmp_path, [at(port)], TOKEN) as sender:
         fire(sender, deployment="payment")
         until(lambda: "401" in (tmp_path / "log").read_text(), 30, "Alertmanager logs that it was refused")
         assert wrong(webhook) == []
