@@ -34,8 +34,10 @@ _CHAT = Operation.CHAT  # looked up for every step: slow until 3.12
 class Told:
     """What was told of a trouble."""
 
-    verdict: Verdict
-    """As it was last found."""
+    told: Verdict
+    """As it was first told."""
+    newest: Verdict
+    """As it was last found, whoever it names."""
     advice: Advice
     conversations: set[str]
     first: float
@@ -45,21 +47,27 @@ class Told:
     began: float
     """When the first of its steps began, as it was first found."""
 
+    @property
+    def verdict(self) -> Verdict:
+        """As it was last found. Of a circle every edge is as good: the one that was told first stays."""
+        told = self.told
+        if not told.conversation:
+            return self.newest
+        return replace(self.newest, edge=told.edge, agents=told.agents, services=told.services)
+
     def goes_on(self, now: float) -> bool:
         """Tell whether it has not ended yet."""
-        pace = max(0.0, self.last - self.verdict.began) / max(1, self.verdict.rounds)
+        pace = max(0.0, self.last - self.newest.began) / max(1, self.newest.rounds)
         return now - self.last <= min(AGAIN_SECONDS, max(LASTS_SECONDS, LASTS_ROUNDS * pace))
 
-    def more(self, verdict: Verdict) -> bool:
-        """Tell whether it hits conversations of which it was not told."""
-        return not self.conversations.issuperset(verdict.conversations)
+    def is_news(self, verdict: Verdict) -> bool:
+        """Tell whether it has come to a cut, or hits conversations of which it was not told."""
+        cut = self.advice is Advice.NOTIFY and verdict.advice is Advice.CUT
+        return cut or not self.conversations.issuperset(verdict.conversations)
 
     def note(self, verdict: Verdict, now: float) -> None:
-        """Remember what is told now. Of a circle every edge is as good: the one that was told first stays."""
-        first = self.verdict
-        if verdict.conversation:
-            verdict = replace(verdict, edge=first.edge, agents=first.agents, services=first.services)
-        self.verdict = verdict
+        """Remember what is found now."""
+        self.newest = verdict
         if verdict.advice is Advice.CUT:
             self.advice = Advice.CUT
         self.conversations.update(verdict.conversations)
@@ -141,7 +149,7 @@ class Detector:
             done = self._bank.trail(tenant, conversation, self._agents.called)
             yield Trail(conversation, done, waits(self._open.within(tenant, conversation), self._agents.called))
 
-    def _ended(self, now: float) -> Iterator[Verdict]:
+    def _ended(self, now: float) -> list[Verdict]:
         # Only now: what ended later may have told to which conversation they belong.
         ready = [
             self._agents.named(self._conversations.settle(step))
@@ -149,14 +157,16 @@ class Detector:
             if not self._agents.doubled(step)
         ]
         if not ready:
-            return
+            return []
         cycles = self._cycles(ready, now)
+        found: list[Verdict] = []
         for step in ready:
-            yield from self._ledger.take(step)
-            yield from self._fanout.ended(step)
+            if (much := self._ledger.take(step)) is not None:
+                found.append(much)
+            found += self._fanout.ended(step)
             if step.operation is _CHAT:
-                yield from self._inference(step, now)
-        yield from (v for c in cycles if (v := self._judged(c)) is not None)
+                found += self._inference(step, now)
+        return found + [v for c in cycles if (v := self._judged(c)) is not None]
 
     def _cycles(self, ready: Sequence[Step], now: float) -> list[Cycle]:
         """Take steps in; what turned out to be a part of another conversation goes there when its turn has come."""
@@ -168,12 +178,10 @@ class Detector:
                 at = n
         return found + self._bank.take(ready[at:] if at else ready, now)
 
-    def _inference(self, step: Step, now: float) -> Iterator[Verdict]:
+    def _inference(self, step: Step, now: float) -> list[Verdict]:
         self.spend.take(step, self._agents.who(step), now)
-        if (storm := self._storms.take(step)) is not None:
-            yield storm
-        if (burnt := self._burn.take(step)) is not None:
-            yield _burnt(step, *burnt)
+        storm, burnt = self._storms.take(step), self._burn.take(step)
+        return [v for v in (storm, burnt and _burnt(step, *burnt)) if v is not None]
 
     def _judged(self, cycle: Cycle) -> Verdict | None:
         """Judge it by how long it has gone on, of which the rounds that are kept may be the end only."""
@@ -182,13 +190,13 @@ class Detector:
 
     def _told_anew(self, found: Iterable[Verdict], now: float) -> list[Verdict]:
         new: list[Verdict] = []
-        for verdict in map(self._agents.told, found):
+        for one in found:
+            verdict = one if one.conversation else self._agents.told(one)  # a provider's is known by whom it names
             before = self._told.pop(verdict.key, None)
-            if before is None or now - before.last > AGAIN_SECONDS:
-                before = Told(verdict, Advice.NOTIFY, set(), now, now, verdict.began)
-                new.append(verdict)
-            elif (before.advice, verdict.advice) == (Advice.NOTIFY, Advice.CUT) or before.more(verdict):
-                new.append(verdict)
+            if before is None or now - before.last > AGAIN_SECONDS or before.is_news(verdict):
+                new.append(told := self._agents.told(one))
+                if before is None or now - before.last > AGAIN_SECONDS:
+                    before = Told(told, told, Advice.NOTIFY, set(), now, now, told.began)
             before.note(verdict, now)
             self._told[verdict.key] = before
             if len(self._told) > MOST_TOLD:

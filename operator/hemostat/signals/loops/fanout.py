@@ -19,6 +19,7 @@ GENERATIONS, GROWTH, WIDE = 4, 1.5, 16
 """So many in a row grow, each by so much, and the last is so wide. A hierarchy by design has two or three."""
 MOST_GENERATIONS, MOST_AGENTS = 16, 8
 MOST = 20_000
+_AGENT = Operation.AGENT  # looked up for every step: slow until 3.12
 Key = tuple[str, str, str]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -64,7 +65,7 @@ class FanOut:
 
     def begun(self, step: Step, steps: OpenSteps) -> Iterator[Verdict]:
         """Take a call that has just begun; yield a verdict if open calls are ever more."""
-        if step.operation is not Operation.AGENT:
+        if step.operation is not _AGENT:
             return
         above = steps.above(step)
         if not above or len(above) >= MOST_GENERATIONS:
@@ -76,18 +77,19 @@ class FanOut:
         if counts[generation] >= WIDE and counts[generation].bit_count() == 1 and grows(found := steps.widths(root)):
             yield _verdict(step, found, root.started, "calls inside each other, none of which has returned")
 
-    def ended(self, step: Step) -> Iterator[Verdict]:
-        """Take an ended step, in the order of their ends; yield a verdict if calls were ever more."""
-        below = self._below.pop(step.span, None)
-        if step.operation is Operation.AGENT and step.peer:
+    def ended(self, step: Step) -> list[Verdict]:
+        """Take an ended step, in the order of their ends; return a verdict if calls were ever more."""
+        below, found = self._below.pop(step.span, None), list[Verdict]()
+        if step.operation is _AGENT and step.peer:
             below = below or {}
             widths = [1, *below.get(step.peer, ())][:MOST_GENERATIONS]
             below[step.peer] = widths
             if len(widths) >= GENERATIONS and grows(widths):
-                yield _verdict(step, widths, step.started, "calls inside each other")
-            yield from self._wave(step)
+                found.append(_verdict(step, widths, step.started, "calls inside each other"))
+            found += self._wave(step)
         if below and step.parent:
             _add(_get(self._below, step.parent, self._most, dict), below)
+        return found
 
     def _wave(self, step: Step) -> Iterator[Verdict]:
         waves = _get(self._waves, (step.tenant, step.conversation, step.peer), self._most, Waves)

@@ -1,6 +1,6 @@
 """What a conversation used up: turns, context (pure; not for several threads at once)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hemostat.signals.loops.recent import keep
@@ -12,6 +12,7 @@ TURNS = 50
 FULL, GROWN = 0.8, 4
 """Context: share of the model's window, and inferences in a row that made it larger."""
 MOST_CONVERSATIONS = 100_000
+_CHAT = Operation.CHAT  # looked up for every step: slow until 3.12
 _TURNS = (Operation.AGENT, Operation.HANDOFF)
 
 
@@ -53,15 +54,13 @@ class Ledger:
         self._pages: dict[tuple[str, str], Page] = {}
         self._contexts: dict[bytes | tuple[str, str], Context] = {}
 
-    def take(self, step: Step) -> Iterator[Verdict]:
-        """Take an ended step in; yield what is too much."""
+    def take(self, step: Step) -> Verdict | None:
+        """Take an ended step in; return what is too much."""
         page = self._page(step)
         page.tokens += step.tokens_in + step.tokens_out
-        if step.operation is Operation.CHAT:
-            if step.tokens_in:
-                yield from self._context(step)
-        elif step.operation in _TURNS:
-            yield from self._turn(step, page)
+        if step.operation is _CHAT:
+            return self._context(step) if step.tokens_in else None
+        return self._turn(step, page) if step.operation in _TURNS else None
 
     def _page(self, step: Step) -> Page:
         key = (step.tenant, step.conversation)
@@ -69,17 +68,18 @@ class Ledger:
         keep(self._pages, key, page, self._most)
         return page
 
-    def _turn(self, step: Step, page: Page) -> Iterator[Verdict]:
+    def _turn(self, step: Step, page: Page) -> Verdict | None:
         if step.operation is Operation.AGENT:
             page.turns += 1
         else:
             page.handoffs += 1
         turns = max(page.turns, page.handoffs)
-        if turns > self._turns:
-            words = f"the conversation has taken {turns} turns, {self._turns} are allowed; {page.tokens} tokens"
-            yield _verdict(Kind.TURN_BUDGET, step, page.began, (step.agent or step.service,), words, 95, turns)
+        if turns <= self._turns:
+            return None
+        words = f"the conversation has taken {turns} turns, {self._turns} are allowed; {page.tokens} tokens"
+        return _verdict(Kind.TURN_BUDGET, step, page.began, (step.agent or step.service,), words, 95, turns)
 
-    def _context(self, step: Step) -> Iterator[Verdict]:
+    def _context(self, step: Step) -> Verdict | None:
         key = step.parent or (step.tenant, step.conversation)
         context = self._contexts.pop(key, None) or Context(began=step.started)
         keep(self._contexts, key, context, self._most)
@@ -89,13 +89,12 @@ class Ledger:
             context.began = step.started
         context.tokens = step.tokens_in
         window = self._windows.get(step.peer, 0)
-        if window and context.grown >= GROWN and step.tokens_in >= FULL * window:
-            share = 100 * step.tokens_in // window
-            who = step.agent or step.service
-            words = (
-                f"the context of {who} has grown {context.grown} times in a row to {share} % of {step.peer}'s window"
-            )
-            yield _verdict(Kind.CONTEXT_GROWTH, step, context.began, (who,), words, 85, context.grown)
+        if not window or context.grown < GROWN or step.tokens_in < FULL * window:
+            return None
+        share = 100 * step.tokens_in // window
+        who = step.agent or step.service
+        words = f"the context of {who} has grown {context.grown} times in a row to {share} % of {step.peer}'s window"
+        return _verdict(Kind.CONTEXT_GROWTH, step, context.began, (who,), words, 85, context.grown)
 
 
 def _verdict(
