@@ -15,14 +15,14 @@ class TargetGroup(TypedDict):
 
 
 def target_groups(pods: Iterable[Mapping[str, Any]]) -> list[TargetGroup]:
-    """Return a group for each port named `metrics`, and for each port named `http` of the shop's pods."""
+    """Return a group for each port named `metrics`, and for those named `http` of the shop's and Hemostat's pods."""
     groups: list[TargetGroup] = []
     for pod in pods:
         address = pod.get("status", {}).get("podIP")
         if not address or pod["status"].get("phase") in {"Succeeded", "Failed"}:
             continue
         labels = pod["metadata"].get("labels") or {}
-        wanted = {"metrics", "http"} if labels.get(_PART_OF) == "shop" else {"metrics"}
+        wanted = {"metrics", "http"} if labels.get(_PART_OF) in ("shop", "hemostat") else {"metrics"}
         groups.extend(
             TargetGroup(
                 targets=[_host_and_port(address, port["containerPort"])],

@@ -34,8 +34,24 @@ def environment(role):
 def test_every_manifest_is_listed():
     (kustomization,) = documents("kustomization.yaml")
     assert sorted(kustomization["resources"]) == sorted(
-        path.name for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml"
+        ["alerts", *(path.name for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")]
     )
+
+
+def test_prometheus_reads_the_alerts_about_hemostat():
+    """Whoever watches the demonstration sees them; and where nobody made the ConfigMap it would never start."""
+    (config,) = (d for d in documents("prometheus.yaml") if d["kind"] == "ConfigMap")
+    (prometheus,) = (d for d in documents("prometheus.yaml") if d["kind"] == "Deployment")
+    pod = prometheus["spec"]["template"]["spec"]
+    (volume,) = (v for v in pod["volumes"] if v["name"] == "alerts")
+    (mount,) = (m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "alerts")
+    (ours,) = documents("alerts/kustomization.yaml")
+    (source,) = ((FOLDER / "alerts" / path).resolve() for path in ours["resources"])
+    made = yaml.safe_load((source / "kustomization.yaml").read_text())
+    assert made["configMapGenerator"] == [{"name": volume["configMap"]["name"], "files": ["hemostat.rules.yaml"]}]
+    assert made["generatorOptions"] == {"disableNameSuffixHash": True}
+    assert ours["namespace"] == prometheus["metadata"]["namespace"]
+    assert yaml.safe_load(config["data"]["prometheus.yml"])["rule_files"] == [f"{mount['mountPath']}/*.yaml"]
 
 
 @pytest.mark.parametrize("role", ROLES)

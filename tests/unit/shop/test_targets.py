@@ -29,6 +29,11 @@ def test_elsewhere_only_ports_named_metrics_are():
     assert len(target_groups([pod(part_of="other", port="metrics")])) == 1
 
 
+def test_hemostat_itself_is_scraped_where_it_serves_its_pages():
+    assert [group["targets"] for group in target_groups([pod(part_of="hemostat")])] == [["10.0.0.7:8080"]]
+    assert target_groups([pod(part_of="hemostat", port="otlp-http")]) == []
+
+
 def test_pods_that_cannot_be_asked_are_left_out():
     assert target_groups([pod(ip=None), pod(phase="Failed"), pod(phase="Succeeded")]) == []
 
