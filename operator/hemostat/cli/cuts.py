@@ -1,4 +1,4 @@
-"""What is cut between agents now, and by which request it is taken back (pure)."""
+"""What is cut between agents now, and how it is taken back (pure)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.meta import is_true
 from hemostat.api.remediation import UNDONE, Call, Remediation, Verb
 from hemostat.cli.text import columns, words
-from hemostat.guard.orders import AnyOrder, BadOrder, Cap, Cut, Halt, parse
+from hemostat.guard.orders import CONFIG_MAP, AnyOrder, BadOrder, Cap, Cut, Halt, parse
 from hemostat.lifecycle import held_until
 
 Json = dict[str, Any]
@@ -36,29 +36,16 @@ class Held:
     """When it is taken back; None if that cannot be told."""
     remediation: str
     """Name of the Remediation, or its uid where that is gone; empty for an order that somebody else gave."""
-    api_version: str = "v1"
-    uid: str = ""
-    """Of a policy."""
-    text: str = ""
-    """Of an order."""
-    by_hand: str = ""
-    """Of what stands in another service: how a person takes it back there, in several lines."""
-
-    @property
-    def is_order(self) -> bool:
-        """Whether it is a key of the guard's ConfigMap."""
-        return not self.uid and not self.by_hand
+    is_order: bool = False
+    """Whether it is a key of the guard's ConfigMap."""
+    hand: str = ""
+    """How to take back what no Remediation is there for."""
 
     def wire(self) -> Json:
         """Return it as data."""
         found: Json = {"id": self.id, "namespace": self.namespace, "kind": self.kind, "what": self.what}
         found |= {"endTime": self.ends.isoformat()} if self.ends is not None else {}
         return found | ({"remediation": self.remediation} if self.remediation else {})
-
-    def lifting(self) -> list[Json]:
-        """Return the JSON Patch that takes an order back, if it is still this one."""
-        path = "/data/" + self.id.replace("~", "~0").replace("/", "~1")
-        return [{"op": "test", "path": path, "value": self.text}, {"op": "remove", "path": path}]
 
 
 def orders(config_map: Mapping[str, Any], known: Sequence[Remediation], now: datetime) -> Iterator[Held]:
@@ -67,14 +54,19 @@ def orders(config_map: Mapping[str, Any], known: Sequence[Remediation], now: dat
     for key, text in sorted((config_map.get("data") or {}).items()):
         by = next((r for r in known if r.metadata.uid and key.startswith(f"{r.metadata.uid}-")), None)
         name = by.metadata.name if by is not None else ""
+        hand = "" if by is not None else _hand(key, namespace)
         try:
             order = parse(key, text, now.timestamp())
         except BadOrder as error:
-            yield Held(key, namespace, "Unreadable", f"no guard obeys it: {error}", None, name, text=text)
+            yield Held(
+                key, namespace, "Unreadable", f"no guard obeys it: {error}", None, name, is_order=True, hand=hand
+            )
             continue
         if order.until <= now.timestamp():
             continue
-        yield Held(key, namespace, type(order).__name__, _words(order), _ends(order, by), name, text=text)
+        yield Held(
+            key, namespace, type(order).__name__, _words(order), _ends(order, by), name, is_order=True, hand=hand
+        )
 
 
 def policies(found: Iterable[Mapping[str, Any]], known: Sequence[Remediation]) -> Iterator[Held]:
@@ -91,9 +83,15 @@ def policies(found: Iterable[Mapping[str, Any]], known: Sequence[Remediation]) -
             what=plan.summary if plan is not None else json.dumps(one.get("spec", {}), sort_keys=True)[:200],
             ends=_until(meta),
             remediation=by.metadata.name if by is not None else uid,
-            api_version=one["apiVersion"],
-            uid=meta["uid"],
+            hand=""
+            if by is not None
+            else f"kubectl delete -n {meta['namespace']} {one['kind'].lower()} {meta['name']}",
         )
+
+
+def _hand(key: str, namespace: str) -> str:
+    ops = json.dumps([{"op": "remove", "path": f"/data/{key}"}])
+    return f"kubectl patch configmap {CONFIG_MAP} -n {namespace} --type=json -p '{ops}'"
 
 
 def called(known: Sequence[Remediation]) -> Iterator[Held]:
@@ -104,11 +102,11 @@ def called(known: Sequence[Remediation]) -> Iterator[Held]:
         ends = held_until(by)
         if plan is None or call is None or ends is None or is_true(by.status.conditions, UNDONE):
             continue
-        name, hand = by.metadata.name, _by_hand(call, plan.forward.name, where)
-        yield Held(name, where, call.protocol.value, plan.summary, ends, name, by_hand=hand)
+        yield Held(by.metadata.name, where, call.protocol.value, plan.summary, ends, by.metadata.name)
 
 
-def _by_hand(call: Call, service: str, namespace: str) -> str:
+def by_hand(call: Call, service: str, namespace: str) -> str:
+    """Say how a person takes back what stands in another service, in several lines."""
     scheme, _, rest = call.url.partition("://")
     place, _, path = rest.rstrip("/").partition("/")
     port = place.partition(":")[2] or ("443" if scheme == "https" else "80")

@@ -18,12 +18,12 @@ _SPAN = re.compile(r"([1-9][0-9]{0,4})(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def lasting(text: str) -> timedelta:
+def lasting(text: str, option: str = "--for") -> timedelta:
     """Read a time span: `30m`, `24h`, `7d`."""
     found = _SPAN.fullmatch(text)
     span = timedelta(**{_UNITS[found.group(2)]: int(found.group(1))}) if found else timedelta(0)
     if not timedelta(0) < span <= LONGEST:
-        raise Refused("BadTime", f"--for must be a time like 30m, 24h or 7d, at most {LONGEST.days}d, not {text!r}")
+        raise Refused("BadTime", f"{option} must be a time like 30m, 24h or 7d, at most {LONGEST.days}d, not {text!r}")
     return span
 
 

@@ -8,6 +8,7 @@ import typer
 from hemostat.cli import (
     acknowledging,
     audit,
+    cutting,
     deciding,
     gate,
     lesson,
@@ -15,10 +16,10 @@ from hemostat.cli import (
     processes,
     reading,
     replay,
-    restoring,
     runbook,
     shadow,
     stopping,
+    undoing,
 )
 from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope
@@ -52,8 +53,8 @@ for _command in (
     deciding.deny,
     deciding.legitimate,
     acknowledging.acknowledge,
-    restoring.cuts,
-    restoring.restore,
+    undoing.undo,
+    cutting.cuts,
     stopping.stop,
     stopping.resume,
     stopping.status,

@@ -95,6 +95,12 @@ class Session:
         mine = [r for r in found if r.spec.incident_ref.uid == incident.metadata.uid]
         return sorted(mine, key=lambda r: (r.spec.step, r.spec.attempt))
 
+    def every_remediation(self, *, everywhere: bool) -> list[Json]:
+        """Return all Remediations of the namespace, or of all, as they came."""
+        from hemostat.api.resources import REMEDIATION
+
+        return self._list(REMEDIATION, None if everywhere else self.namespace)
+
     def approvals(self) -> list[Approval]:
         """Return all Approvals of the namespace, oldest first."""
         from hemostat.api.approval import Approval

@@ -1,17 +1,16 @@
-"""What is cut now, and taking it back: by whom it is read, what is told, and that nobody else's order is touched."""
+"""What is cut now: by whom it is read, what is told, and how it is taken back where no Remediation is there for it."""
 
 import json
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.act.double import patched
 from tests.unit.cli.test_commands import call
 
 from hemostat.cli.session import Session
 from hemostat.clock import FakeClock
 from hemostat.errors import Refused
 from hemostat.guard.orders import CONFIG_MAP, Cap, Cut, Halt, render
-from hemostat.kube import Conflict, NotFound
+from hemostat.kube import NotFound
 
 NOW = datetime(2026, 11, 21, 6, 1, tzinfo=UTC)
 UID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -40,7 +39,6 @@ class FakeKube:
 
     def __init__(self, remediation):
         self.refuse = {}
-        self.deleted = []
         data = {
             CUT: order(Cut, CUT, caller="planner", callee="critic", conversation="c7"),
             "by-hand": order(Halt, "by-hand", 30, conversation="c9"),
@@ -62,15 +60,6 @@ class FakeKube:
             raise NotFound(path)
         assert query or plural == "remediations", "everybody's objects are asked for"
         return self.collections[plural]
-
-    def json_patch(self, path, ops, manager):
-        assert path == f"/api/v1/namespaces/shop/configmaps/{CONFIG_MAP}"
-        if "patch" in self.refuse:
-            raise Refused("Forbidden", f"PATCH {path}: forbidden")
-        self.config_map["data"] = patched(self.config_map, ops)["data"]
-
-    def delete(self, path, uid):
-        self.deleted.append((path, uid))
 
 
 @pytest.fixture
@@ -141,85 +130,16 @@ def test_what_may_not_be_read_is_said_and_the_rest_is_shown(kube):
     assert CUT in rows(done.stdout)
 
 
-def test_one_order_is_taken_back_and_nobody_else_s(kube):
-    done = call("restore", CUT, "--yes")
-    assert done.exit_code == 0
-    assert "taken back" in done.stdout
-    assert set(kube.config_map["data"]) == {"by-hand", "over", "broken"}
-    assert kube.deleted == []
+def test_what_no_remediation_is_there_for_is_taken_back_by_hand(kube):
+    kube.config_map["data"] = {CUT: kube.config_map["data"][CUT], "my-own": order(Halt, "my-own", conversation="c9")}
+    kube.collections["authorizationpolicies"] = [policy(labels={"hemostat.dev/remediation": "uid-gone"})]
+    first, second = call("cuts").stderr.splitlines()
+    by_hand = json.dumps([{"op": "remove", "path": "/data/my-own"}])
+    assert first.endswith(f"kubectl patch configmap {CONFIG_MAP} -n shop --type=json -p '{by_hand}'")
+    assert second.endswith(f"kubectl delete -n shop authorizationpolicy {POLICY}")
 
 
-def test_all_is_all_and_a_policy_is_deleted_by_its_uid(kube):
-    assert call("restore", "--all", "-y").exit_code == 0
-    assert set(kube.config_map["data"]) == {"over"}
-    assert kube.deleted == [(f"/apis/security.istio.io/v1/namespaces/shop/authorizationpolicies/{POLICY}", "uid-p")]
-
-
-def test_it_asks_first(kube):
-    done = call("restore", CUT, stdin="n\n")
-    assert done.exit_code == 1
-    assert "planner -> critic" in done.stdout
-    assert CUT in kube.config_map["data"]
-    assert call("restore", CUT, stdin="y\n").exit_code == 0
-
-
-def test_an_order_that_changed_since_it_was_shown_is_not_taken_back(kube):
-    shown = kube.list
-
-    def changed(path, **query):
-        found = json.loads(json.dumps(shown(path, **query)))
-        if path.endswith("/configmaps"):
-            kube.config_map["data"][CUT] = "another"
-        return found
-
-    kube.list = changed
-    assert "was gone already" in call("restore", CUT, "--yes").stdout
-    assert kube.config_map["data"][CUT] == "another"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [(("nope",), f"there are: {CUT}"), ((), "or --all"), ((CUT, "--all"), "or --all")],
-)
-def test_what_cannot_be_meant_says_what_could(kube, arguments, said):
-    done = call("restore", *arguments, "--yes")
-    assert isinstance(done.exception, Refused)
-    assert said in str(done.exception)
-
-
-def test_a_missing_right_is_named(kube):
-    kube.refuse = {"patch": True}
-    done = call("restore", CUT, "-y")
-    assert "you may not patch configmap hemostat-guard" in done.stdout.replace("\n", " ")
-    assert done.exit_code == 1
-
-
-def test_what_may_not_be_taken_back_keeps_nothing_else(kube):
-    kube.refuse = {"patch": True}
-    done = call("restore", "--all", "-y")
-    assert "NOT taken back" in done.stdout
-    assert ": taken back" in done.stdout
-    assert done.exit_code == 1
-
-
-def test_nothing_to_restore_is_no_error(kube):
-    kube.collections = {}
-    done = call("restore", "--all")
-    assert (done.exit_code, done.stdout) == (0, "")
-    assert "Nothing is cut" in done.stderr
-    assert "Nothing is cut" in call("cuts", "-A").stderr
-
-
-def test_conflicts_and_what_is_gone_are_no_errors(kube):
-    def gone(*_):
-        raise Conflict("gone")
-
-    kube.delete = gone
-    assert "was gone already" in call("restore", POLICY, "-y").stdout
-
-
-def test_what_stands_in_another_service_is_listed_and_it_is_said_how_it_ends_there(kube):
-    """The person's own rights are rights in the cluster: they end nothing in LiteLLM."""
+def test_what_stands_in_another_service_is_listed_until_it_was_undone(kube):
     key = {"protocol": "LiteLLM", "url": "http://litellm.shop.svc:4001/proxy", "id": "ab" * 32}
     found = kube.collections["remediations"][0]
     forward = {"verb": "Call", "apiVersion": "v1", "kind": "Service", "name": "litellm", "call": key}
@@ -228,15 +148,6 @@ def test_what_stands_in_another_service_is_listed_and_it_is_said_how_it_ends_the
     listed = rows(call("cuts").stdout)["talks-1-cut"]
     assert "LiteLLM" in listed
     assert "30s" in listed
-    done = call("restore", "talks-1-cut", "--yes")
-    assert done.exit_code == 1
-    assert "NOT taken back" in done.stdout
-    forward, key_of, update = done.stdout.splitlines()[-4:-1]
-    assert forward == "  kubectl port-forward -n shop service/litellm 4000:4001 &"
-    assert "kubectl get secret hemostat-litellm -n shop" in key_of
-    assert '{{index .data "admin-key"}}' in key_of
-    assert "localhost:4000/proxy/key/update" in update, "the one route that a key as the README makes it may use"
-    assert json.dumps({"key": "ab" * 32, "blocked": False}) in update
     found["status"]["conditions"] = [
         *(c for c in found["status"]["conditions"] if c["type"] != "Undone"),
         {"type": "Undone", "status": "True", "reason": "Restored", "lastTransitionTime": "2026-11-21T06:00:50Z"},
