@@ -7,6 +7,7 @@ import pytest
 
 from hemostat import workqueue
 from hemostat.errors import Broken, Refused, Retry
+from hemostat.metrics import REGISTRY
 from hemostat.workqueue import BACKOFF_SECONDS, WorkQueue
 
 PATIENCE = 5.0
@@ -160,6 +161,17 @@ def test_work_in_hand_or_overdue_that_nobody_finishes_is(clock):
     assert queue.stuck_for() == 100
     queue.last_progress = clock.seconds - 1
     assert queue.stuck_for() == 1
+
+
+def test_how_long_a_queue_is_stuck_is_told_once_it_is_worked_on(clock):
+    stuck = {"queue": "told"}
+    queue = WorkQueue("told", lambda _: None, clock)
+    assert REGISTRY.get_sample_value("hemostat_queue_stuck_seconds", stuck) is None
+    queue.stop()
+    queue.run()
+    queue.add("a")
+    clock.seconds += 30
+    assert REGISTRY.get_sample_value("hemostat_queue_stuck_seconds", stuck) == 30
 
 
 def test_what_is_due_later_is_no_reason_to_worry(clock):
