@@ -1,4 +1,4 @@
-"""What `act` tells of itself: an alert that rests on it must not fire for what is well, nor be silent when nothing is."""
+"""What `act` tells of itself: an alert that rests on it must not fire for what is well, nor miss that nothing is."""
 
 from datetime import UTC, datetime
 from pathlib import Path
