@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import kopf
@@ -14,9 +15,10 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hemostat import __version__
-from hemostat.errors import Broken, HemostatError
+from hemostat.clock import SystemClock
+from hemostat.errors import Broken, HemostatError, Retry
 from hemostat.kube import Kube
-from hemostat.metrics import BUILD, REGISTRY
+from hemostat.metrics import BUILD, LEADER, REGISTRY
 from hemostat.observe.kinds import KINDS
 from hemostat.pages import Pages
 from hemostat.settings import Settings
@@ -26,6 +28,21 @@ LOG = logging.getLogger("hemostat")
 STUCK_SECONDS = 120.0
 """A queue whose workers finished nothing for this long makes the liveness probe fail."""
 GRACE_SECONDS = 8.0
+GLANCE_SECONDS = 0.1
+"""How soon it is noticed that the Lease was won or lost. What is written asks by itself, at once."""
+
+
+class Worker(Protocol):
+    """What makes progress, or is stuck."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    def stuck_for(self) -> float:
+        """Return for how many seconds it has made none though it should."""
+        ...
 
 
 class Process(Protocol):
@@ -43,8 +60,24 @@ class Process(Protocol):
         """Register kopf handlers."""
         ...
 
-    def serve(self, pages: web.Application) -> None:
-        """Add what else it serves on its own port."""
+
+class Election(Worker, Protocol):
+    """Says which of several replicas acts."""
+
+    def start(self) -> None:
+        """Begin to look."""
+        ...
+
+    def ready(self) -> bool:
+        """Tell whether it will take over when it is to."""
+        ...
+
+    def leads(self) -> bool:
+        """Tell whether it is this one; once it was and is no more, it never is again."""
+        ...
+
+    def resign(self) -> None:
+        """Let the next one begin."""
         ...
 
 
@@ -68,16 +101,26 @@ def observe() -> int:
     settings, kube = Settings.read(), Kube.connect()
     process = Observe(kube, settings)
     views = Views(kube, settings, process)
-    return asyncio.run(_serve("observe", process, settings.http_port, process.servers(), views.serve))
+
+    def pages(app: web.Application) -> None:
+        process.serve(app)
+        views.serve(app)
+
+    return asyncio.run(serve("observe", lambda: process, settings.http_port, process.servers(), pages))
 
 
 def act() -> int:
-    """Run `hemostat act` until SIGTERM."""
+    """Run `hemostat act` until SIGTERM, or until another replica acts."""
+    from hemostat.act.elector import Elector
     from hemostat.act.process import Act
 
-    settings = Settings.read()
-    process = Act(Kube.connect(), settings)
-    return asyncio.run(_serve("act", process, settings.http_port))
+    settings, kube = Settings.read(), Kube.connect()
+    if not settings.replica:
+        LEADER.set(1)
+        return asyncio.run(serve("act", lambda: Act(kube, settings), settings.http_port))
+    elector = Elector(kube, settings.replica, SystemClock())
+    make = partial(Act, kube, settings, elector.permit)
+    return asyncio.run(serve("act", make, settings.http_port, election=elector))
 
 
 def relay() -> int:
@@ -89,14 +132,14 @@ def relay() -> int:
     settings = Settings.read()
     check(settings)
     process = Relay(Kube.connect(), settings)
-    return asyncio.run(_serve("relay", process, settings.http_port, process.servers()))
+    return asyncio.run(serve("relay", lambda: process, settings.http_port, process.servers()))
 
 
-def own_pages(process: Process, opened: asyncio.Event) -> web.Application:
+def own_pages(workers: Iterable[Worker], opened: asyncio.Event) -> web.Application:
     """Return /healthz, /readyz (which waits for the other ports to be open) and /metrics."""
 
     async def healthz(_: web.Request) -> web.Response:
-        stuck = [q.name for q in process.queues() if q.stuck_for() > STUCK_SECONDS]
+        stuck = [w.name for w in workers if w.stuck_for() > STUCK_SECONDS]
         return web.Response(status=503 if stuck else 200, text=f"stuck: {', '.join(stuck)}" if stuck else "ok")
 
     async def readyz(request: web.Request) -> web.Response:
@@ -109,34 +152,94 @@ def own_pages(process: Process, opened: asyncio.Event) -> web.Application:
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
-    process.serve(app)
     return app
 
 
-async def _serve(
+async def serve(
     name: str,
-    process: Process,
+    make: Callable[[], Process],
     http_port: int,
     servers: Sequence[Server] = (),
     more: Callable[[web.Application], None] = lambda _: None,
+    election: Election | None = None,
 ) -> int:
+    """Run a process until SIGTERM, and return its exit code.
+
+    :param make: makes it, once it is this replica's turn.
+    :param more: adds what else it serves on its own port.
+    """
     logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
     for chatty in ("aiohttp.access", "kopf.objects", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     BUILD.labels(name, __version__).set(1)
-    registry = kopf.OperatorRegistry()
-    kopf.on.login(registry=registry)(_login)
-    process.register(registry)
-    stop = asyncio.Event()
+    stop, opened = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    opened = asyncio.Event()
-    app = own_pages(process, opened)
+    workers: list[Worker] = []
+    app = own_pages(workers, opened)
     more(app)
     pages = await _listen(app, http_port)
+    try:
+        run = partial(_run, name, make, workers, servers, opened, stop)
+        code = await (run() if election is None else _elected(election, run, workers, opened, stop))
+    finally:
+        await pages.cleanup()
+    LOG.info("hemostat %s ended", name)
+    return code
+
+
+async def _elected(
+    election: Election,
+    run: Callable[[], Awaitable[int]],
+    workers: list[Worker],
+    opened: asyncio.Event,
+    stop: asyncio.Event,
+) -> int:
+    """Run once it is this replica's turn, and for as long. One that stands by is ready: it will take over."""
+    workers.append(election)
+    election.start()
+    try:
+        while not election.leads():
+            if stop.is_set():
+                return 0
+            if election.ready():
+                opened.set()
+            await asyncio.sleep(GLANCE_SECONDS)
+        following = asyncio.create_task(_follow(election, stop))
+        try:
+            code = await run()
+        finally:
+            following.cancel()
+        return code if election.leads() else 1
+    finally:
+        await asyncio.to_thread(election.resign)
+
+
+async def _follow(election: Election, stop: asyncio.Event) -> None:
+    """End when another replica may act."""
+    while election.leads():
+        await asyncio.sleep(GLANCE_SECONDS)
+    stop.set()
+
+
+async def _run(
+    name: str,
+    make: Callable[[], Process],
+    workers: list[Worker],
+    servers: Sequence[Server],
+    opened: asyncio.Event,
+    stop: asyncio.Event,
+) -> int:
+    process = await _made(make, stop)
+    if process is None:
+        return 0
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(_login)
+    process.register(registry)
     opening = asyncio.create_task(_open(servers, opened, stop))
     threads = process.start()
+    workers.extend(process.queues())
     LOG.info("hemostat %s is up", name)
     try:
         await kopf.operator(
@@ -157,9 +260,18 @@ async def _serve(
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in threads:
             await asyncio.to_thread(thread.join, max(0.0, deadline - time.monotonic()))
-        await pages.cleanup()
-    LOG.info("hemostat %s ended", name)
     return 1 if failed else 0
+
+
+async def _made(make: Callable[[], Process], stop: asyncio.Event) -> Process | None:
+    """Make it; None when told to end first. What it needs may be in the hands of the one before it for a moment."""
+    while not stop.is_set():
+        try:
+            return await asyncio.to_thread(make)
+        except Retry as error:
+            LOG.warning("not yet: %s", error)
+            await asyncio.sleep(error.delay_seconds)
+    return None
 
 
 async def _open(servers: Sequence[Server], opened: asyncio.Event, stop: asyncio.Event) -> None:

@@ -58,10 +58,13 @@ class Settings:
     first; unset asks none. Keys and addresses are in the variables that litellm reads, for example OPENAI_API_KEY."""
 
     audit: str = "hemostat-audit.db"
-    """HEMOSTAT_AUDIT: the log of what `act` does: the path of an SQLite file."""
+    """HEMOSTAT_AUDIT: the log of what `act` does: the path of an SQLite file, or postgresql://USER@HOST/NAME."""
     audit_key: str = ""
     """HEMOSTAT_AUDIT_KEY: path of the key that signs it, an Ed25519 key as PEM; beside it as `previous.pem` the one
-    before it, from which it takes over. Unset, or no such file: a key of its own, beside the log."""
+    before it, from which it takes over. Unset, or no such file: a key of its own, beside a log that is a file."""
+    replica: str = ""
+    """HEMOSTAT_REPLICA: which replica of `act` this is: a name that no other has, for example its pod's. They have one
+    of them act, by Lease hemostat-act; unset: there is no other, and it acts at once."""
     memory: str = ""
     """HEMOSTAT_MEMORY: where past incidents are remembered: the path of an SQLite file, or postgresql://USER@HOST/NAME;
     unset remembers none."""
@@ -116,6 +119,7 @@ class Settings:
             agent_turns=int(_number(env, "HEMOSTAT_AGENT_TURNS", 50, 2, 100_000)),
             audit=env.get("HEMOSTAT_AUDIT") or cls.audit,
             audit_key=env.get("HEMOSTAT_AUDIT_KEY", ""),
+            replica=env.get("HEMOSTAT_REPLICA", ""),
             memory=env.get("HEMOSTAT_MEMORY", ""),
             diagnosis_seconds=_number(env, "HEMOSTAT_DIAGNOSIS_SECONDS", cls.diagnosis_seconds, 1, 600),
             diagnosis_turns=int(_number(env, "HEMOSTAT_DIAGNOSIS_TURNS", cls.diagnosis_turns, 1, 1000)),

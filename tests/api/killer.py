@@ -85,6 +85,9 @@ class Killer:
             self._kill()
             request.close_connection = True
             return
+        self._answer(request, status, headers, answer)
+
+    def _answer(self, request: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str], answer: bytes) -> None:
         request.send_response_only(status)
         for name in ("Content-Type", "Date"):
             if name in headers:

@@ -1,13 +1,12 @@
 """`hemostat act`: kopf tells which objects changed; queues do the work (shell, composition root)."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import kopf
-from aiohttp import web
 
 from hemostat.act.facts import Facts
 from hemostat.act.publishing import Publisher
@@ -16,6 +15,7 @@ from hemostat.act.reconcile import Key, Reconciler
 from hemostat.act.recording import recorder
 from hemostat.act.store import Store
 from hemostat.act.waiting import Waiting
+from hemostat.action.calls.caller import Caller
 from hemostat.action.execute import Executor
 from hemostat.action.registry import discover
 from hemostat.api import GROUP, VERSION
@@ -32,21 +32,24 @@ from hemostat.workqueue import WorkQueue
 
 
 class Act:
-    """The process: what it is made of, and how events reach it."""
+    """The process: what it is made of, and how events reach it.
 
-    def __init__(self, kube: Kube, settings: Settings) -> None:
-        clock = SystemClock()
+    :param permit: asked before whatever is written or called; raises where another replica acts.
+    """
+
+    def __init__(self, kube: Kube, settings: Settings, permit: Callable[[], None] = lambda: None) -> None:
+        clock, kube = SystemClock(), kube.permitted(permit)
         log = open_log(settings.audit, settings.audit_key, f"hemostat-act/{version('hemostat')}", clock)
         events = Events(kube, "hemostat-act", clock)
         publisher = Publisher(kube, log, events)
-        record = recorder(log, publisher.compared)
+        record = recorder(log, publisher.compared, permit)
         store = Store(kube, record)
         prometheus = Prometheus.connect(settings)
         facts = Facts(kube, store, prometheus, clock)
         reconciler = Reconciler(
             store=store,
             facts=facts,
-            executor=Executor(kube),
+            executor=Executor(kube, Caller(kube, permit=permit)),
             catalogue=discover(settings.actions),
             events=events,
             clock=clock,
@@ -81,9 +84,6 @@ class Act:
         waiting = self._waiting
         follow(registry, GROUP, VERSION, REMEDIATION.plural, put=waiting.put, remove=waiting.remove)
         follow(registry, GROUP, VERSION, INCIDENT.plural, put=waiting.incident, remove=waiting.incident_gone)
-
-    def serve(self, pages: web.Application) -> None:
-        """Serve nothing else: whoever acts listens to nobody."""
 
     def _remediation(self, body: Mapping[str, Any]) -> None:
         key = key_of(body)

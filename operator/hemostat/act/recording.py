@@ -1,6 +1,6 @@
 """Has every step recorded before it is taken (shell)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event
 from types import MappingProxyType
 
@@ -18,13 +18,15 @@ class NotRecorded(Retry):
     """The log did not take the record: the step waits, whatever the reason, and is never given up for that."""
 
 
-def recorder(log: Log, compared: Event) -> Recorder:
-    """Return what writes into this log. It raises `NotRecorded` alone.
+def recorder(log: Log, compared: Event, permit: Callable[[], None] = lambda: None) -> Recorder:
+    """Return what writes into this log. It raises `NotRecorded`, and what `permit` raises.
 
     :param compared: set once the log is known to hold what was published of it.
+    :param permit: raises where another process writes the log.
     """
 
     def record(entry: Entry, kept: Mapping[str, bytes] = NOTHING) -> None:
+        permit()
         if not compared.is_set():
             raise NotRecorded(
                 "the audit log is not known yet to be the one that was published; see this process' log", 1

@@ -10,6 +10,7 @@ from hemostat.api import API_VERSION, GROUP, VERSION
 from hemostat.api.identity import (
     ACT_USER,
     AUDIT,
+    LEASE,
     LESSON,
     LESSON_BY,
     MAX_LESSON,
@@ -20,6 +21,8 @@ from hemostat.api.identity import (
     PROTECTED_NAMESPACES,
     RELAY_USER,
     REMEDIATION_LABEL,
+    TAKEN_BACK_BY,
+    TAKEN_BACK_TIME,
     VIA_LABEL,
 )
 from hemostat.api.incident import OBSERVED
@@ -88,10 +91,16 @@ _ITS_HEAD = (
     f" && request.operation == 'UPDATE' && request.namespace == '{NAMESPACE}' && request.name == '{AUDIT}')"
 )
 """Where `act` says how much its audit log holds."""
+_ITS_LEASE = (
+    f"(request.resource.group == 'coordination.k8s.io' && request.resource.resource == 'leases'"
+    f" && request.operation == 'UPDATE' && request.namespace == '{NAMESPACE}' && request.name == '{LEASE}')"
+)
+"""Which replica of `act` acts."""
 PROTECTED: tuple[Validation, ...] = (
     (
         (
-            f"{_A_NAMESPACE} || {_ITS_HEAD} || !(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
+            f"{_A_NAMESPACE} || {_ITS_HEAD} || {_ITS_LEASE}"
+            f" || !(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
             f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)"
         ),
         "Hemostat must not act in a protected namespace",
@@ -187,6 +196,17 @@ LESSONS: tuple[Validation, ...] = (
 )
 
 
+_SAME_WORD = " && ".join(
+    f"{_annotation('object', n)} == {_annotation('oldObject', n)}" for n in (TAKEN_BACK_BY, TAKEN_BACK_TIME)
+)
+TAKEN_BACK: tuple[Validation, ...] = (
+    (
+        f"{_SAME_WORD} || {_annotation('object', TAKEN_BACK_BY)} == request.userInfo.username",
+        f"annotation {TAKEN_BACK_BY} must be the user who takes it back, and must stay",
+    ),
+)
+
+
 def _list_unchanged(field: str) -> str:
     """CEL: an empty list is as good as none, for the API server fills in defaults."""
     new, old = (f"has({o}.status) && has({o}.status.{field}) ? {o}.status.{field}" for o in ("object", "oldObject"))
@@ -262,6 +282,7 @@ def manifests() -> list[Json]:
             conditions=only_relay,
         ),
         *_policy("hemostat-remediations", _on("remediations", "CREATE"), REMEDIATIONS),
+        *_policy("hemostat-taken-back", _on("remediations", "CREATE", "UPDATE"), TAKEN_BACK),
         *_policy("hemostat-runbooks", _on("runbooks", "CREATE", "UPDATE"), RUNBOOKS),
         *_policy("hemostat-lessons", _on("incidents", "CREATE", "UPDATE"), LESSONS),
         *_policy("hemostat-incident-status", _on("incidents/status", "UPDATE"), INCIDENT_STATUS),

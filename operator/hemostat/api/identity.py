@@ -28,6 +28,9 @@ PEOPLE_ROLE = "hemostat-relay-people"
 AUDIT = "hemostat-audit"
 """ConfigMap in Hemostat's namespace: how much the audit log holds, signed."""
 
+LEASE = "hemostat-act"
+"""Lease in Hemostat's namespace: which replica of `act` acts."""
+
 PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage", NAMESPACE)
 """Never acted in, by admission policy and by the gate, whatever RoleBindings say."""
 PROTECTED_LABEL = "hemostat.dev/protected"
@@ -40,10 +43,10 @@ LESSON_BY = "hemostat.dev/lesson-accepted-by"
 """Annotation of an Incident: who accepted its lesson; the API server checks that it is true."""
 ACKNOWLEDGED = "hemostat.dev/acknowledged-by"
 """Annotation of an Incident: who has taken it on. Nothing is done for it without a person while it is there."""
-REMEDIATION_LABEL = "hemostat.dev/remediation"
-"""On what `act` created for a time: uid of the Remediation. It may delete nothing else."""
 TAKEN_BACK_BY = "hemostat.dev/taken-back-by"
 """Annotation of a Remediation: who takes back what it did; the API server checks that it is true. It is never applied
 (again) then."""
 TAKEN_BACK_TIME = "hemostat.dev/taken-back-time"
 """Annotation of a Remediation: when, by the API server's clock."""
+REMEDIATION_LABEL = "hemostat.dev/remediation"
+"""On what `act` created for a time: uid of the Remediation. It may delete nothing else."""

@@ -9,6 +9,7 @@ from hemostat.api.identity import (
     ACT,
     AUDIT,
     GUARD_ROLE,
+    LEASE,
     LOGS_ROLE,
     NAMESPACE,
     OBSERVE,
@@ -63,6 +64,7 @@ RELAY_RULES = (
 """What it creates as itself an admission policy holds to `via: Slack` and to people of the ConfigMap."""
 OWN_RULES = (
     Rule("", ("configmaps",), ("get", "patch"), (AUDIT,)),
+    Rule("coordination.k8s.io", ("leases",), ("get", "update"), (LEASE,)),
     Rule(stop.RBAC, ("roles",), ("get",), (stop.GO,)),
 )
 """What `act` has in Hemostat's own namespace alone."""
@@ -73,7 +75,7 @@ ROOM_RULES = (Rule("", ("nodes", "pods"), ("list",)),)
 LOGS_RULES = (Rule("", ("pods/log",), ("get",)),)
 """What a namespace may let `observe` read on top, by a RoleBinding: what its pods log."""
 APPROVER_RULES = (
-    Rule(GROUP, ("remediations",), ("approve",)),
+    Rule(GROUP, ("remediations",), ("approve", "patch")),
     Rule(GROUP, ("approvals",), ("create",)),
     Rule(GROUP, ("incidents",), ("accept", "patch")),
 )

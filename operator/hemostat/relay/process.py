@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import kopf
-from aiohttp import web
 
 from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
 from hemostat.errors import Broken, HemostatError
@@ -79,9 +78,6 @@ class Relay:
         on_change(registry, INCIDENT, lambda body: self._incidents.add(key_of(body), GATHER))
         on_change(registry, REMEDIATION, self._remediation)
         on_change(registry, APPROVAL, self._approval)
-
-    def serve(self, pages: web.Application) -> None:
-        """Serve nothing else."""
 
     def _wrong(self) -> list[str]:
         try:

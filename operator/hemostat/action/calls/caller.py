@@ -9,6 +9,7 @@ import binascii
 import json
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,11 +43,15 @@ class Caller:
     """Looks and demands, one request at a time.
 
     :param deadline: of one request, in seconds.
+    :param permit: asked before every demand; raises where another process acts.
     """
 
-    def __init__(self, kube: Kube, deadline: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self, kube: Kube, deadline: float = DEADLINE_SECONDS, permit: Callable[[], None] = lambda: None
+    ) -> None:
         self._kube = kube
         self._deadline = deadline
+        self._permit = permit
 
     def look(self, effect: Effect, namespace: str) -> Seen:
         """Return what the service shows. Raises `Refused`: Unreachable, NoAdminKey, NoService and others."""
@@ -73,6 +78,7 @@ class Caller:
             raise Retry(str(error)) from error
         if seen != before or time.monotonic() - begun > self._deadline:
             raise Retry(f"what {call.url} shows has changed meanwhile, or took too long to tell")
+        self._permit()
         try:
             answer = self._ask(dialect.demand(call, wanted, seen), way)
         except Refused as error:
