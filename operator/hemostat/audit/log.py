@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from hemostat.audit.checkpoint import Checkpoint
 from hemostat.audit.keys import Signer, Verifier
 from hemostat.audit.record import Entry, Record, digest
-from hemostat.audit.store import Row, Store
+from hemostat.audit.store import Head, Row, Store, Unsure
 from hemostat.audit.tree import Tree, leaf_hash
 from hemostat.clock import Clock
-from hemostat.errors import HemostatError, Refused
+from hemostat.errors import HemostatError, Refused, Retry
 
 MOST_AT_ONCE = 512
+MOST_UNSURE = 64
+"""Commits of which it is not known whether they are there that are remembered at once."""
 WAIT_SECONDS = 30.0
 """How long a writer waits for the one before it: a store that hangs must not hold up the process."""
 
@@ -34,13 +36,17 @@ class Log:
     """An open log. Several threads may append; one process alone does."""
 
     def __init__(self, store: Store, signer: Signer, verifiers: Sequence[Verifier], by: str, clock: Clock) -> None:
-        """Open it. Raises `Refused` (AuditDamaged) when what is there is not what was signed last.
+        """Open it. Raises `Refused` (AuditDamaged) when what is there is not what was signed last, `Retry` when
+        another process writes to it.
 
         :param verifiers: whose heads are believed: the keys that signed before.
         :param by: name and version of this process, for the records.
         """
         self._store, self._signer, self._by, self._clock = store, signer, by, clock
         self._lock, self._pending = threading.Lock(), list[_Waiting]()
+        self._unsure: dict[str, Tree] = {}
+        """By the head that they would have: what commits would have made of the log whose fate is not known."""
+        self._head = self.checkpoint()
         self._tree = Tree()
         for leaf in store.leaves():
             self._tree.add(leaf)
@@ -71,7 +77,7 @@ class Log:
         """Record it; on disk and signed when this returns.
 
         :param kept: what the entry is to have the digests of, by name; kept beside the log.
-        Raises `Retry` or `Refused`: then nothing was recorded, and nothing may be done.
+        Raises `Retry` or `Refused`: then nothing may be done. Nothing was recorded, unless it is `Unsure`.
         """
         kept = kept or {}
         own = _Waiting(_with(entry, kept), kept)
@@ -92,6 +98,10 @@ class Log:
         """Return the newest signed head, to be published."""
         return next(self._store.checkpoints(newest_first=True), None)
 
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
     def _write(self) -> None:
         """Write those who wait, the first of them first."""
         batch = [w for w in self._pending[:MOST_AT_ONCE] if w.failed is None]
@@ -106,6 +116,7 @@ class Log:
                 raise
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
+        self._settle()
         tree, now, rows, records = self._tree.copy(), self._clock.now(), [], []
         for one in batch:
             record = Record(len(tree), now, self._by, one.entry)
@@ -121,13 +132,28 @@ class Log:
             return
         head = Checkpoint(self.origin, len(tree), tree.root()).signed(self._signer)
         kept = {digest(data): data for one, _ in records for data in one.kept.values()}
-        self._store.commit(rows, head, kept)
-        self._tree = tree
+        try:
+            self._store.commit(rows, [Head(len(tree), head)], kept, self._head)
+        except Unsure:
+            if len(self._unsure) < MOST_UNSURE:
+                self._unsure[head] = tree
+            raise
+        self._tree, self._head = tree, head
+        self._unsure.clear()
         for one, record in records:
             one.record = record
 
+    def _settle(self) -> None:
+        """Go on from a commit of which it was not known whether it is there, if it is."""
+        head = self.checkpoint() if self._unsure else None
+        if head is not None and head in self._unsure:
+            self._tree, self._head = self._unsure[head], head
+            self._unsure.clear()
+
     def _check(self, verifiers: Sequence[Verifier]) -> None:
-        note = self.checkpoint()
+        note = self._head
+        if self.checkpoint() != note:
+            raise Retry("another process writes to the audit log")
         if note is None and not len(self._tree):
             return
         try:

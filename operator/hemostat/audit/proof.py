@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hemostat.audit.checkpoint import Checkpoint
 from hemostat.audit.keys import MAX_NOTE, Verifier
 from hemostat.audit.record import MAX_BYTES, Record
-from hemostat.audit.store import Store
+from hemostat.audit.store import Records
 from hemostat.audit.tree import inclusion_path, leaf_hash, root_by_path, root_of
 
 _FIRST = "c2sp.org/tlog-proof@v1"
@@ -18,7 +18,7 @@ MAX_PROOF = 2 * MAX_BYTES + MAX_NOTE
 """Characters of a proof."""
 
 
-def prove(store: Store, index: int) -> str:
+def prove(store: Records, index: int) -> str:
     """Return the proof of a record under the newest head. Raises ValueError when there is no such record or head."""
     row = next(iter(store.rows(index)), None)
     note = next(iter(store.checkpoints(newest_first=True)), None)

@@ -2,18 +2,15 @@
 
 import os
 import sqlite3
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from hemostat.audit.store import Row
+from hemostat.audit.store import Head, Row, foreign, packed, unpacked
 from hemostat.audit.tree import Hash
 from hemostat.errors import Refused, Retry
 
 BUSY_SECONDS = 2.0
-MAX_KEPT = 4 * 1024 * 1024
-"""Bytes of one thing that is kept beside the log, before compression."""
 _APPLICATION = 0x48454D41
 """SQLite's application_id of our logs: HEMA."""
 _VERSION = 1
@@ -63,11 +60,6 @@ class SqliteStore:
         """Return the bytes of the file, and of what waits to be put into it."""
         return sum(path.stat().st_size for path in (self._path, Path(f"{self._path}-wal")) if path.exists())
 
-    def copy(self, target: Path) -> None:
-        """Write all of it, as it is at one moment, into another file."""
-        with self._told(), closing(sqlite3.connect(target)) as file:
-            self._file.backup(file, pages=1024)
-
     def leaves(self) -> Iterator[Hash]:
         """Yield the leaf hashes."""
         with self._told():
@@ -82,44 +74,44 @@ class SqliteStore:
             for index, leaf, body in self._file.execute(query, (start,)):
                 yield Row(index, leaf, body)
 
+    def heads(self) -> Iterator[Head]:
+        """Yield the signed notes, with their sizes."""
+        yield from self._heads("ASC")
+
     def checkpoints(self, *, newest_first: bool = False) -> Iterator[str]:
         """Yield the signed notes."""
-        with self._told():
-            order = "DESC" if newest_first else "ASC"
-            for (note,) in self._file.execute(f"SELECT CAST(note AS TEXT) FROM heads ORDER BY size {order}"):  # noqa: S608
-                yield note
+        yield from (head.note for head in self._heads("DESC" if newest_first else "ASC"))
 
     def kept(self, digest: str) -> bytes | None:
         """Return what a digest is of."""
         with self._told():
             found = self._file.execute("SELECT data FROM kept WHERE digest = ?", (digest,)).fetchone()
-        if found is None:
-            return None
-        unpacked = zlib.decompressobj()
-        try:
-            return unpacked.decompress(found[0], MAX_KEPT)
-        except zlib.error as error:
-            raise Refused("AuditDamaged", f"what {digest} is of cannot be unpacked: {error}") from error
+        return None if found is None else unpacked(digest, found[0])
 
-    def commit(self, rows: Sequence[Row], checkpoint: str, kept: Mapping[str, bytes]) -> None:
+    def commit(self, rows: Sequence[Row], heads: Sequence[Head], kept: Mapping[str, bytes], after: str | None) -> None:
         """Append all of it or nothing."""
-        too_large = next((d for d, data in kept.items() if len(data) > MAX_KEPT), None)
-        if too_large is not None:
-            raise Refused("AuditRecord", f"{too_large}: {len(kept[too_large])} bytes are more than {MAX_KEPT}")
-        packed = [(digest, zlib.compress(data)) for digest, data in kept.items()]
+        compressed = packed(kept)
         with self._told():
             self._file.execute("BEGIN IMMEDIATE")
             try:
+                if next(self.checkpoints(newest_first=True), None) != after:
+                    raise foreign(f"the audit log {self._path}")
                 self._file.executemany(
                     "INSERT INTO records VALUES (?, ?, ?)", [(r.index, r.leaf, r.body) for r in rows]
                 )
-                self._file.execute("INSERT INTO heads VALUES (?, ?)", (rows[-1].index + 1, checkpoint))
-                self._file.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", packed)
+                self._file.executemany("INSERT INTO heads VALUES (?, ?)", [(h.size, h.note) for h in heads])
+                self._file.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", compressed)
                 self._file.execute("COMMIT")
             except BaseException:
                 if self._file.in_transaction:
                     self._file.execute("ROLLBACK")
                 raise
+
+    def _heads(self, order: str) -> Iterator[Head]:
+        with self._told():
+            query = f"SELECT size, CAST(note AS TEXT) FROM heads ORDER BY size {order}"  # noqa: S608
+            for size, note in self._file.execute(query):
+                yield Head(size, note)
 
     def _prepare(self, *, read_only: bool) -> None:
         (application,) = self._file.execute("PRAGMA application_id").fetchone()
@@ -141,8 +133,7 @@ class SqliteStore:
         try:
             yield
         except sqlite3.IntegrityError as error:
-            said = f"another process writes the audit log {self._path}: {error}"
-            raise Refused("AuditForeign", said) from error
+            raise foreign(f"the audit log {self._path}") from error
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
             said = f"the audit log {self._path}: {error}"

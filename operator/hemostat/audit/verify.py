@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from hemostat.audit.checkpoint import Checkpoint
 from hemostat.audit.keys import Verifier
 from hemostat.audit.record import Record, Step
-from hemostat.audit.store import Row, Store
+from hemostat.audit.store import Records, Row
 from hemostat.audit.tree import Tree, leaf_hash
 
 
@@ -52,7 +52,7 @@ class _Read:
     """What is wrong with published heads, and from which record on."""
 
 
-def verify(store: Store, verifiers: Sequence[Verifier], published: Sequence[str] = ()) -> Report:
+def verify(store: Records, verifiers: Sequence[Verifier], published: Sequence[str] = ()) -> Report:
     """Read a log through.
 
     :param verifiers: the keys that are believed. A record `Key` that they prove adds the one it names.
@@ -82,7 +82,7 @@ def _told(read: _Read, proven: int, why: str) -> Report:
     return Report(read.size, proven)
 
 
-def _pass(store: Store, published: Sequence[str]) -> _Read:
+def _pass(store: Records, published: Sequence[str]) -> _Read:
     """Read every record once, and every head beside it."""
     read, tree, heads = _Read(), Tree(), _Heads(store.checkpoints())
     elsewhere = sorted((Checkpoint.read(note) for note in published), key=lambda c: c.size)
@@ -165,7 +165,7 @@ def _named(record: Record) -> tuple[tuple[int, Verifier], ...]:
         return ()
 
 
-def _proven(store: Store, verifiers: Sequence[Verifier], read: _Read) -> tuple[int, list[Verifier], str]:
+def _proven(store: Records, verifiers: Sequence[Verifier], read: _Read) -> tuple[int, list[Verifier], str]:
     """Return how many records are proven, by which keys, and why the newest head proves no more."""
     believed, proven = list(verifiers), 0
     while True:
@@ -176,7 +176,7 @@ def _proven(store: Store, verifiers: Sequence[Verifier], read: _Read) -> tuple[i
         believed += new
 
 
-def _newest_that_holds(store: Store, believed: Sequence[Verifier], read: _Read, beyond: int) -> tuple[int, str]:
+def _newest_that_holds(store: Records, believed: Sequence[Verifier], read: _Read, beyond: int) -> tuple[int, str]:
     why = ""
     for note in store.checkpoints(newest_first=True):
         try:

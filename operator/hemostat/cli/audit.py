@@ -1,4 +1,4 @@
-"""`hemostat audit`: what was done and on whose word, and the proof of it. Reads files alone; asks no cluster."""
+"""`hemostat audit`: what was done and on whose word, and the proof of it. Reads the log alone; asks no cluster."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
     from hemostat.audit.keys import Verifier
     from hemostat.audit.record import Record
-    from hemostat.audit.sqlite import SqliteStore
+    from hemostat.audit.store import Records
 
 app = group("audit", "Read the log of what Hemostat did, and prove it without a cluster.")
-LogFile = Annotated[Path, typer.Argument(metavar="LOG", help="The SQLite file that act writes.")]
+LogName = Annotated[
+    str, typer.Argument(metavar="LOG", help="What act writes: a SQLite file, or postgresql://USER@HOST/NAME.")
+]
 Keys = Annotated[
     list[str],
     typer.Option("--key", help="A verifier key (NAME+ID+KEY), or a file with one in each line; repeatable."),
@@ -28,7 +30,7 @@ LARGEST_FILE = 1024 * 1024
 
 @app.command()
 def verify(
-    log: LogFile,
+    log: LogName,
     key: Keys,
     head: Annotated[
         list[Path] | None,
@@ -63,7 +65,7 @@ def verify(
 
 @app.command("list")
 def listed(
-    log: LogFile,
+    log: LogName,
     remediation: Annotated[str | None, typer.Option(help="Only what is about this Remediation.")] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only of this namespace.")] = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="How to print them.")] = Format.TABLE,
@@ -92,7 +94,7 @@ def listed(
 
 @app.command()
 def replay(
-    log: LogFile,
+    log: LogName,
     remediation: Annotated[str | None, typer.Option(help="Only decisions about this Remediation.")] = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="How to print it.")] = Format.TABLE,
 ) -> None:
@@ -132,7 +134,7 @@ def replay(
 
 
 @app.command()
-def prove(log: LogFile, index: Annotated[int, typer.Argument(metavar="INDEX", help="Of the record, from 0.")]) -> None:
+def prove(log: LogName, index: Annotated[int, typer.Argument(metavar="INDEX", help="Of the record, from 0.")]) -> None:
     """Print the proof that a record is in the log, for somebody who has only a key: see `hemostat audit check`."""
     from hemostat.audit.proof import prove as proven
 
@@ -144,19 +146,60 @@ def prove(log: LogFile, index: Annotated[int, typer.Argument(metavar="INDEX", he
 
 
 @app.command()
-def export(log: LogFile) -> None:
-    """Write the whole log, as it is now, to standard output: `kubectl exec ... hemostat audit export LOG > FILE`."""
+def export(log: LogName) -> None:
+    """Write the whole log, as it is now, to standard output, as a SQLite file: verify it where no one can change it."""
     import shutil
     import sys
     from tempfile import TemporaryDirectory
 
+    from hemostat.audit.copying import copy
+    from hemostat.audit.sqlite import SqliteStore
+
     if sys.stdout.isatty():
         raise Refused("Terminal", "a log is no text: send it to a file, with > FILE")
     with _open(log) as store, TemporaryDirectory() as folder:
-        copy = Path(folder, "copy")
-        store.copy(copy)
-        with copy.open("rb") as file:
+        path = Path(folder, "copy")
+        with closing(SqliteStore(path)) as target:
+            copy(store, target)
+        with path.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+@app.command()
+def move(
+    log: LogName,
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to: an empty database, or a new file.")],
+    key: Keys,
+) -> None:
+    """Copy a log to where act shall go on with it, and prove that both hold the same under one root. Stop act first.
+
+    What was interrupted is gone on with when it is called again. The log that is read is left as it is.
+    """
+    from hemostat.audit.copying import compare, copy
+    from hemostat.audit.opening import open_store
+    from hemostat.cli.text import emit, words
+    from hemostat.signals.words import counted
+
+    keys = _keys(key)
+    with _open(log) as source, closing(open_store(target)) as store:
+        copy(source, store)
+    with _open(log) as source, _open(target) as moved:
+        found = compare(source, moved, keys)
+        newest = [next(one.checkpoints(newest_first=True), "") for one in (source, moved)]
+    if not found.whole:
+        raise Refused("AuditDamaged", f"{found.why}; do not go on with the copy, and keep the log that was read")
+    if newest[0] != newest[1]:
+        raise Refused("AuditForeign", "the log was written to meanwhile: stop act, then call this again")
+    root = newest[1].split("\n")[2] if newest[1] else "none"
+    emit(words(f"moved: {counted(found.size, 'record')}, root {root} on both sides", "green"))
+
+
+@app.command()
+def schema() -> None:
+    """Print the SQL that makes the tables in PostgreSQL, for the role that is to own them; act needs no such right."""
+    from hemostat.audit.opening import postgres_schema
+
+    print(postgres_schema(), end="")
 
 
 @app.command()
@@ -196,12 +239,12 @@ def _table(records: Sequence["Record"]) -> "Table":
     return table
 
 
-def _open(path: Path) -> "closing[SqliteStore]":
-    from hemostat.audit.sqlite import SqliteStore
+def _open(log: str) -> "closing[Records]":
+    from hemostat.audit.opening import in_database, open_records
 
-    if not path.is_file():
-        raise Refused("NotFound", f"there is no file {path}")
-    return closing(SqliteStore(path, read_only=True))
+    if not in_database(log) and not Path(log).is_file():
+        raise Refused("NotFound", f"there is no file {log}")
+    return closing(open_records(log))
 
 
 def _keys(given: Sequence[str]) -> list["Verifier"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hemostat.act.ledger import known
 from hemostat.api.runbook import Runbook, RunbookState
 from hemostat.audit.record import Record, Step, digest
-from hemostat.audit.store import Store
+from hemostat.audit.store import Records
 from hemostat.diagnosis.rehearsal import rehearse
 from hemostat.gate.checks import decide
 from hemostat.gate.input import GateInput
@@ -30,7 +30,7 @@ class Replayed:
         return not self.gate and not self.missing
 
 
-def replay(store: Store) -> Iterator[Replayed]:
+def replay(store: Records) -> Iterator[Replayed]:
     """Yield every decision of a log. It does not check the log itself. Raises ValueError where a record is none."""
     for row in store.rows():
         record = Record.decode(row.body)
@@ -38,7 +38,7 @@ def replay(store: Store) -> Iterator[Replayed]:
             yield _again(store, record)
 
 
-def _again(store: Store, record: Record) -> Replayed:
+def _again(store: Records, record: Record) -> Replayed:
     kept = {}
     for name, wanted in record.entry.digests.items():
         data = store.kept(wanted)

@@ -1,21 +1,18 @@
 """Records are on disk, in order and signed before anybody is told so; where they cannot be, nobody is told so."""
 
 import threading
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hemostat.audit import log as module
+from hemostat.audit.checkpoint import Checkpoint
 from hemostat.audit.keys import Signer
 from hemostat.audit.log import Log
-from hemostat.audit.record import MAX_BYTES, Entry, Record, Step, digest
-from hemostat.audit.sqlite import MAX_KEPT, SqliteStore
-from hemostat.audit.store import Row
+from hemostat.audit.record import MAX_BYTES, Entry, Record, Step
+from hemostat.audit.store import Head, Row, Unsure, foreign
 from hemostat.audit.verify import verify
 from hemostat.clock import FakeClock
 from hemostat.errors import Refused, Retry
@@ -32,6 +29,8 @@ class Kept:
         self.notes: list[str] = []
         self.commits = 0
         self.fails: BaseException | None = None
+        self.lands = False
+        """Whether what fails is there nevertheless."""
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
@@ -48,40 +47,31 @@ class Kept:
     def kept(self, digest: str) -> bytes | None:
         return None
 
-    def commit(self, rows: Sequence[Row], checkpoint: str, kept: Mapping[str, bytes]) -> None:
+    def heads(self) -> Iterator[Head]:
+        return (Head(Checkpoint.read(note).size, note) for note in self.notes)
+
+    def size(self) -> int:
+        return len(self.written)
+
+    def close(self) -> None:
+        self.gate.set()
+
+    def commit(self, rows: Sequence[Row], heads: Sequence[Head], kept: Mapping[str, bytes], after: str | None) -> None:
         self.entered.set()
         assert self.gate.wait(10)
-        if self.fails is not None:
+        if self.fails is not None and not self.lands:
             raise self.fails
+        if after != next(self.checkpoints(newest_first=True), None):
+            raise foreign("the test")
         self.commits += 1
         self.written += rows
-        self.notes.append(checkpoint)
+        self.notes += [head.note for head in heads]
+        if self.fails is not None:
+            raise self.fails
 
 
-def opened(store: Kept | SqliteStore) -> Log:
+def opened(store: Kept) -> Log:
     return Log(store, KEY, (), "hemostat-act 1", FakeClock(NOON))
-
-
-def test_a_record_says_what_was_done_when_and_by_whom(tmp_path: Path) -> None:
-    entry = Entry(Step.INTENT, "shop", "fix-1", "uid", says={"action": "rollback", "replicas": 3})
-    with closing(SqliteStore(tmp_path / "audit.db")) as store:
-        assert opened(store).append(entry, {"facts": b"all of it"}).index == 0
-        (row,) = store.rows()
-        record = Record.decode(row.body)
-        assert (record.time, record.by) == (NOON, "hemostat-act 1")
-        assert record.entry.digests == {"facts": digest(b"all of it")}
-        assert store.kept(digest(b"all of it")) == b"all of it"
-        assert store.kept("other") is None
-        assert row.body == record.encode(), "what is read is written the same again"
-
-
-def test_it_goes_on_where_it_ended(tmp_path: Path) -> None:
-    path = tmp_path / "audit.db"
-    for n in range(3):
-        with closing(SqliteStore(path)) as store:
-            assert opened(store).append(Entry(Step.STARTED)).index == n
-    with closing(SqliteStore(path, read_only=True)) as store:
-        assert verify(store, [KEY.verifier]).whole
 
 
 def test_what_fails_was_not_recorded_and_the_next_takes_its_place() -> None:
@@ -93,6 +83,35 @@ def test_what_fails_was_not_recorded_and_the_next_takes_its_place() -> None:
     store.fails = None
     assert log.append(Entry(Step.INTENT)).index == 0
     assert verify(store, [KEY.verifier]).whole
+
+
+@pytest.mark.parametrize("lands", [False, True])
+def test_it_goes_on_whether_what_it_is_unsure_of_is_there_or_not(lands: bool) -> None:
+    """The server was lost after it was asked to commit: the intent may be recorded, though nobody acted on it."""
+    store = Kept()
+    log = opened(store)
+    log.append(Entry(Step.STARTED))
+    store.fails, store.lands = Unsure("the server is gone"), lands
+    with pytest.raises(Unsure):
+        log.append(Entry(Step.INTENT))
+    store.fails = None
+    assert log.append(Entry(Step.INTENT)).index == (2 if lands else 1)
+    assert log.append(Entry(Step.RESULT)).index == (3 if lands else 2)
+    assert verify(store, [KEY.verifier]).whole
+
+
+def test_who_is_unsure_does_not_take_another_s_head_for_its_own() -> None:
+    store = Kept()
+    stale, other = opened(store), opened(store)
+    store.fails = Unsure("the server is gone")
+    with pytest.raises(Unsure):
+        stale.append(Entry(Step.INTENT, says={"by": "the one"}))
+    store.fails = None
+    other.append(Entry(Step.INTENT, says={"by": "the other"}))
+    with pytest.raises(Refused, match="another one wrote") as told:
+        stale.append(Entry(Step.INTENT))
+    assert told.value.reason == "AuditForeign"
+    assert other.append(Entry(Step.RESULT)).index == 1
 
 
 def test_a_mistake_of_ours_ends_the_one_who_writes_and_lets_nobody_wait() -> None:
@@ -163,59 +182,6 @@ def test_what_cannot_be_in_a_record_is_refused_and_harms_no_other(says: dict[str
         log.append(Entry(Step.DECIDED, says=says))
     assert told.value.reason == "AuditRecord"
     assert log.append(Entry(Step.DECIDED)).index == 0
-
-
-def test_a_second_writer_is_noticed_and_does_not_go_on(tmp_path: Path) -> None:
-    path = tmp_path / "audit.db"
-    with closing(SqliteStore(path)) as one, closing(SqliteStore(path)) as two:
-        first, second = opened(one), opened(two)
-        first.append(Entry(Step.STARTED))
-        with pytest.raises(Refused, match="another process") as told:
-            second.append(Entry(Step.STARTED))
-        assert told.value.reason == "AuditForeign"
-        assert first.append(Entry(Step.FINISHED)).index == 1
-
-
-def test_who_does_not_know_the_key_that_signed_last_does_not_go_on(tmp_path: Path) -> None:
-    other = Signer(KEY.verifier.name, Ed25519PrivateKey.from_private_bytes(b"\1" * 32))
-    with closing(SqliteStore(tmp_path / "audit.db")) as store:
-        opened(store).append(Entry(Step.STARTED))
-        with pytest.raises(Refused, match="cannot be gone on with"):
-            Log(store, other, (), "hemostat-act 1", FakeClock(NOON))
-        assert (
-            Log(store, other, [KEY.verifier], "hemostat-act 1", FakeClock(NOON)).append(Entry(Step.STARTED)).index == 1
-        )
-
-
-@pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be one" * 40])
-def test_another_s_file_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "other"
-    path.write_bytes(content)
-    with pytest.raises(Refused), closing(SqliteStore(path, read_only=True)):
-        pass
-    assert path.read_bytes() == content
-
-
-def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"cannot be opened|unable to open"):
-        SqliteStore(tmp_path / "none" / "audit.db")
-
-
-def test_what_is_kept_has_a_bound(tmp_path: Path) -> None:
-    with closing(SqliteStore(tmp_path / "audit.db")) as store:
-        with pytest.raises(Refused, match="more than"):
-            opened(store).append(Entry(Step.DECIDED), {"facts": bytes(MAX_KEPT + 1)})
-        bomb = zlib.compress(bytes(MAX_KEPT * 10))
-        store._file.execute("INSERT INTO kept VALUES ('bomb', ?)", (bomb,))
-        assert len(store.kept("bomb") or b"") == MAX_KEPT
-
-
-@pytest.mark.parametrize("statement", ["UPDATE records SET body = ''", "DELETE FROM heads", "DELETE FROM kept"])
-def test_the_file_itself_refuses_what_is_no_addition(tmp_path: Path, statement: str) -> None:
-    with closing(SqliteStore(tmp_path / "audit.db")) as store:
-        opened(store).append(Entry(Step.DECIDED), {"facts": b"x"})
-        with pytest.raises(Exception, match="append only"):
-            store._file.execute(statement)
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"[]", b"1", b"{}", b"[" * 100_000, b'{"version":2}', b'{"version":1}'])
