@@ -60,6 +60,7 @@ def asked(answered: str, failed: str) -> dict[str, str]:
 def silent(alert: str, series: str) -> list[Case]:
     return [
         Case(alert, "it was never there", {}, "10m", ({},)),
+        Case(alert, "it is not there yet", {}, "2m"),
         Case(alert, "it went away", {series: "1x20 stale"}, "15m", ({},)),
         Case(alert, "it is up for 30 s of every two minutes", {series: " ".join(["1 1 stale _x5"] * 20)}, "20m", ({},)),
         Case(alert, "it is there", {series: "1x100"}, "20m"),
@@ -89,6 +90,7 @@ CASES = [
     Case("HemostatRelaySilent", "it was there an hour ago", {RELAY: "1x40 stale"}, "1h", ({},)),
     Case("HemostatRelaySilent", "there never was one", {ACT: "1x300"}, "1h"),
     Case("HemostatRelaySilent", "it is there", {RELAY: "1x300"}, "1h"),
+    Case("HemostatRelaySilent", "it is replaced", {RELAY: "1x40 stale"}, "15m"),
     Case("HemostatRelaySilent", "it was taken away long ago", {RELAY: "1x40 stale"}, "7h"),
     Case("HemostatCutOff", "never answered", {ACT: "1x80"}, "15m", ({"process": "act"},)),
     Case(
@@ -99,6 +101,7 @@ CASES = [
         ({"process": "observe"},),
     ),
     Case("HemostatCutOff", "answered", {ACT: "1x80", **answered("act", "0+15x80")}, "15m"),
+    Case("HemostatCutOff", "it begins", {ACT: "1x80"}, "4m"),
     Case("HemostatCutOff", "it is down, of which another alert tells", {ACT: "1x10 stale"}, "15m"),
     Case("HemostatLooksStopped", "never looked", {WATCHES: "3x80"}, "15m", ({},)),
     Case("HemostatLooksStopped", "looks no more", {WATCHES: "3x120", **looks("0+1x20 20x100")}, "25m", ({},)),
@@ -109,6 +112,7 @@ CASES = [
         "20m",
     ),
     Case("HemostatLooksStopped", "there are no Watches", {WATCHES: "0x120"}, "20m"),
+    Case("HemostatLooksStopped", "it begins", {WATCHES: "3x80"}, "4m"),
     Case(
         "HemostatBlind",
         "most looks without Prometheus",
@@ -116,6 +120,7 @@ CASES = [
         "25m",
         ({},),
     ),
+    Case("HemostatBlind", "for a moment", looks("0+9x100", "PrometheusUnavailable"), "5m"),
     Case("HemostatBlind", "few of them", {**looks("0+9x100"), **looks("0+1x100", "PrometheusUnavailable")}, "25m"),
     Case(
         "HemostatQueueStuck",
@@ -131,6 +136,7 @@ CASES = [
         "22m",
         ({"queue": "watches"},),
     ),
+    Case("HemostatQueueStuck", "slow work", {'hemostat_queue_stuck_seconds{queue="watches"}': "45x90"}, "20m"),
     Case("HemostatQueueStuck", "once", {'hemostat_queue_stuck_seconds{queue="watches"}': "0x60 0+15x12 0x30"}, "20m"),
     Case("HemostatStopped", "for hours", {"hemostat_stopped": "2x1500"}, "5h", ({},)),
     Case("HemostatStopped", "though act was restarted", {"hemostat_stopped": "1x500 stale _x10 1x990"}, "5h", ({},)),
@@ -144,6 +150,7 @@ CASES = [
         "10m",
     ),
     Case("HemostatNotRecording", "one step had to wait", {"hemostat_unrecorded_total": "0x8 1x60"}, "12m"),
+    Case("HemostatNotRecording", "steps have waited for a minute", {"hemostat_unrecorded_total": "0x8 0+1x60"}, "4m"),
     Case("HemostatAuditFillsUp", "a fifth is left", {SIZE: f"{GIB}x90", FREE: f"{GIB // 6}x90"}, "20m", ({},)),
     Case("HemostatAuditFillsUp", "it is empty", {SIZE: f"{GIB}x90", FREE: f"{GIB // 2}x90"}, "20m"),
     Case(
@@ -156,6 +163,9 @@ CASES = [
         "HemostatAuditNearlyFull", "almost nothing is left", {SIZE: f"{GIB}x90", FREE: f"{GIB // 30}x90"}, "20m", ({},)
     ),
     Case("HemostatAuditNearlyFull", "it cannot be read or written", {SIZE: "0x90", FREE: "0x90"}, "20m", ({},)),
+    Case("HemostatAuditFillsUp", "for a moment", {SIZE: f"{GIB}x90", FREE: f"{GIB // 6}x20"}, "4m"),
+    Case("HemostatAuditNearlyFull", "for a moment", {SIZE: f"{GIB}x90", FREE: f"{GIB // 30}x20"}, "4m"),
+    Case("HemostatAuditNearlyFull", "much of a large disk", {SIZE: f"{999 * GIB}x90", FREE: f"{9 * GIB}x90"}, "20m"),
     Case("HemostatAuditNearlyFull", "a fifth is left", {SIZE: f"{GIB}x90", FREE: f"{GIB // 6}x90"}, "20m"),
     Case("HemostatAuditNearlyFull", "it is in PostgreSQL", {"hemostat_audit_bytes": "1e12x90"}, "20m"),
     Case(
@@ -169,6 +179,7 @@ CASES = [
     Case("HemostatSlackDisconnected", "there is no relay", {ACT: "1x80"}, "20m"),
     Case("HemostatModelsSilent", "none answers", asked("5x300", "0+1x300"), "1h", ({},)),
     Case("HemostatModelsSilent", "some answer", asked("0+1x300", "0+9x300"), "1h"),
+    Case("HemostatModelsSilent", "for ten minutes", asked("5x300", "0+1x300"), "10m"),
     Case("HemostatModelsSilent", "none is asked", asked("5x300", "7x300"), "1h"),
 ]
 
