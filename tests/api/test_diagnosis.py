@@ -3,6 +3,7 @@ provider on loopback. Two Runbooks fit, so the matcher cannot decide.
 """
 
 import json
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import pytest
 from tests.api import objects
 from tests.api.frameworks import served
 from tests.api.programs import until
-from tests.api.provider import Provider, calls, failed, of_schema, verdict
+from tests.api.provider import Provider, Reply, calls, failed, of_schema, verdict
 from tests.api.support import MANAGER, Cluster, rest
 from tests.api.test_gone import CRASHES as WAITING
-from tests.api.test_gone import Incidents, crashing, running
+from tests.api.test_gone import Incidents, crashing, running, started
 
 from hemostat.api.identity import OBSERVE_USER
 from hemostat.api.incident import MAX_EVIDENCE, MAX_POINTS, EvidenceKind, Plot
 from hemostat.clock import rfc3339
+from hemostat.diagnosis.completion import MAX_TOKENS
 from hemostat.diagnosis.evidence import Item, append
 from hemostat.observe.permits import ANNOTATION
 
@@ -61,6 +63,11 @@ def permitted(cluster: Cluster, namespace: str, kinds: str = "Signal,Workload,Ch
     cluster.admin.merge_patch(f"/api/v1/namespaces/{namespace}", change, MANAGER)
 
 
+def about(provider: Provider, namespace: str) -> list[Json]:
+    """Return the requests about this namespace: what other tests left open is asked about again, too."""
+    return [body for body in provider.requests if f"in namespace {namespace}" in json.dumps(body)]
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("refuses", [False, True])
 def test_a_tie_is_decided_by_the_model_and_by_a_person_where_no_provider_answers(
@@ -90,11 +97,45 @@ def test_a_tie_is_decided_by_the_model_and_by_a_person_where_no_provider_answers
             until(lambda: proposed(cluster, namespace) == ["bad-data"], 10, "its remediation is proposed")
     diagnosis = status["diagnosis"]
     assert (diagnosis["by"], diagnosis["usage"]["models"]) == ("Model", ["openai/scripted"])
-    assert diagnosis["usage"]["turns"] == len(provider.requests)
+    assert diagnosis["usage"]["turns"] == len(about(provider, namespace))
     ids = {e["id"] for e in status["evidence"]}
     assert diagnosis["statements"]
     assert all(set(s["cites"]) <= ids for s in diagnosis["statements"])
     assert "sk-canary" not in json.dumps(status) + (tmp_path / "observe.log").read_text()
+
+
+@pytest.mark.timeout(180)
+def test_a_process_that_is_killed_while_it_asks_has_no_new_budget_when_it_is_back(
+    cluster: Cluster, namespace: str, trouble: tuple[Incidents, str], tmp_path: Path, monkeypatch
+) -> None:
+    """SIGKILL in the middle of a request: the Incident says already that it was sent, and what it may cost."""
+    found, uid = trouble
+    permitted(cluster, namespace, "Signal")
+    asked = threading.Event()
+
+    def hangs(_: Json) -> Reply:
+        asked.set()
+        return Reply(b" " * 600, pause=0.1)
+
+    provider = Provider(hangs)
+    with served(provider.application()) as url:
+        for name, value in {
+            "HEMOSTAT_MODELS": "openai/scripted",
+            "HEMOSTAT_DIAGNOSIS_TURNS": "1",
+            "OPENAI_API_KEY": "sk-canary",
+            "OPENAI_BASE_URL": f"{url}/v1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        with started(cluster, "observe", OBSERVE_USER, tmp_path) as (_, process):
+            assert asked.wait(60)
+            process.kill()
+            process.wait(10)
+        before, used = len(about(provider, namespace)), found.of(uid)["status"]["usage"]
+        assert (before, used["turns"]) == (1, 1)
+        assert used["tokens"] > MAX_TOKENS
+        with running(cluster, "observe", OBSERVE_USER, tmp_path):
+            until(lambda: found.condition(uid, "Consulted") == ("False", "BudgetSpent"), 60, "the budget is used up")
+    assert len(about(provider, namespace)) == before
 
 
 @pytest.mark.timeout(120)
@@ -109,7 +150,7 @@ def test_a_namespace_that_does_not_say_so_sends_nothing(
         monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
         with running(cluster, "observe", OBSERVE_USER, tmp_path):
             until(lambda: found.condition(uid, "Consulted") == ("False", "NotPermitted"), 60, "it says why")
-    assert provider.requests == []
+    assert about(provider, namespace) == []
 
 
 CANARIES = {"hunter2-canary": "password=hunter2-canary", "ann.canary": "user ann.canary@example.org"}

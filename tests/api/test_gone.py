@@ -3,6 +3,7 @@ their own rights, on a real API server. No controller runs there: pods say what 
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,16 +35,23 @@ CRASHES = {
 @contextmanager
 def running(cluster: Cluster, process: str, user: str, folder: Path) -> Iterator[int]:
     """Run a process with the rights of that user; yield the port of its pages."""
+    with started(cluster, process, user, folder) as (port, _):
+        yield port
+
+
+@contextmanager
+def started(cluster: Cluster, process: str, user: str, folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Do the same; yield the process, too."""
     ports = {name: str(free_port()) for name in PORTS}
     nobody = {"HEMOSTAT_PROMETHEUS_URL": "http://127.0.0.1:1", "HEMOSTAT_AUDIT": str(folder / "audit.db")}
     rights = {"KUBECONFIG": str(cluster.server.user_kubeconfig(user, GROUPS))}
     argv = [sys.executable, "-m", "hemostat", process]
-    started = spawn.background(argv, folder / f"{process}.log", env=os.environ | rights | nobody | ports)
+    child = spawn.background(argv, folder / f"{process}.log", env=os.environ | rights | nobody | ports)
     try:
         until(lambda: answers(f"http://127.0.0.1:{ports[PORTS[0]]}/readyz"), 60, f"hemostat {process} is ready")
-        yield int(ports[PORTS[0]])
+        yield int(ports[PORTS[0]]), child
     finally:
-        spawn.end(started, grace=15)
+        spawn.end(child, grace=15)
 
 
 def crashing(cluster: Cluster, namespace: str) -> str:

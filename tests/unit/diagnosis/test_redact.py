@@ -120,6 +120,33 @@ CANARIES = [
     ("\x1b[1mpassword\x1b[0m=\x1b[31mzebraquagga\x1b[0m", "zebraquagga", "password"),
     ("card 4111\u00a01111\u00a01111\u00a01111 declined", "1111", "card"),
     ("ada\uff20example.com ada\u200b@example.com", "ada", "email"),
+    ("p\u0430ssword=zebraquagga", "zebraquagga", "password"),  # Cyrillic
+    ("\u0440\u0430\u0455\u0455\u051d\u043er\u0501: zebraquagga", "zebraquagga", "password"),
+    ("\u0391PI_\u039aEY=zebraquagga", "zebraquagga", "key"),  # Greek
+    ("\u03a4\u039f\u039a\u0395\u039d=zebraquagga", "zebraquagga", "token"),
+    (
+        "\U0001d429\U0001d41a\U0001d42c\U0001d42c\U0001d430\U0001d428\U0001d42b\U0001d41d=zebraquagga",
+        "zebraquagga",
+        "password",
+    ),
+    ("\u1d18\u1d00\ua731\ua731\u1d21\u1d0f\u0280\u1d05=zebraquagga", "zebraquagga", "password"),
+    # the name beside it, or on the line before
+    ('{"value": "zebraquagga", "name": "PASSWORD"}', "zebraquagga", "password"),
+    ('{"name":"API_TOKEN","sensitive":true,"value":"zebraquagga"}', "zebraquagga", "token"),
+    ('{"key":"db.password","value":"zebraquagga"}', "zebraquagga", "password"),
+    ("{value: zebraquagga, name: DB_PASSWORD}", "zebraquagga", "password"),
+    ("- value: zebra quagga\n  name: DB_PASSWORD", "quagga", "password"),
+    ("value='zebraquagga' name='PASSWORD'", "zebraquagga", "password"),
+    ('{\\"value\\":\\"zebraquagga\\",\\"name\\":\\"PASSWORD\\"}', "zebraquagga", "password"),
+    ("password:\nzebraquagga\nok", "zebraquagga", "password"),
+    ("  db_token:\n    zebraquagga\n  next: 1", "zebraquagga", "token"),
+    ('"password":\n  "zebra:quagga",\n"x": 1', "quagga", "password"),
+    # short ones
+    ("secret aGVsbG8= was refused", "aGVsbG8=", "secret"),
+    ("the token is deadbeef", "deadbeef", "secret"),
+    ("access key Zm9vYmFy", "Zm9vYmFy", "secret"),
+    ("signing secret `8f3a9c1e`", "8f3a9c1e", "secret"),
+    ("auth=cafebabe12", "cafebabe12", "secret"),
     # blocks and manifests
     (f"-----BEGIN RSA PRIVATE KEY-----\n{PEM}\n{PEM}\n-----END RSA PRIVATE KEY-----\nok", PEM, "private-key"),
     (f'"-----BEGIN PRIVATE KEY-----\\n{PEM}\\n-----END PRIVATE KEY-----\\n"', PEM, "private-key"),
@@ -190,6 +217,14 @@ env DB_PASSWORD changed; env API_TOKEN added; image shop/pay:1 -> shop/pay:2; Se
 User "system:serviceaccount:shop:pay" cannot get resource "secrets" in API group "" in the namespace "shop"
 session.id=3f2a9c gen_ai.conversation.id=conversation-17 partition key: user-17 author: nobody cache key payment/42
 kubernetes.io/service-account-token, type=kubernetes.io/service-account-token
+- {name: LOG_LEVEL, value: debug}, {name: DB_PASSWORD, valueFrom: {secretKeyRef: {name: db, key: password}}}
+value=0.25 name=password_resets_total value: 17 key: tokens_per_second job=token-refresher
+secret db-creds-7f9c5 rotated, token bucket refilled, password changed, credentials Provider, key Exchange
+secret is mounted; token has expired; the credentials were refused; secret OAuth2 token Base64 secret Sha256Sum
+\u0441\u0431\u043e\u0439 \u0441\u0435\u0440\u0432\u0438\u0441\u0430: \u043f\u0430\u0440\u043e\u043b\u044c
+\u0440\u043e\u0441\u0442, \u0441\u043e\u0440 \u03b1 \u03a3\u03c6\u03ac\u03bb\u03bc\u03b1 na\u00efve 3\u00b5s
+token bucket:
+payment-7d9f8b6c5-x2x4z: refilled
 level=error msg="context deadline exceeded (Client.Timeout exceeded while awaiting headers)" caller=pay.go:42
 """
 
@@ -296,6 +331,7 @@ WORDS = [text for text, _, _ in CANARIES] + [
         "{",
         "x",
     ),
+    *("p\u0430ss", "\u0441", "\u0436", "name=token", "value=", '"value":"', "token:\n", " aGVsbG8=", "deadbeef"),
     *("Bearer ", "name: ", "value: ", "key", "4111", "a" * 40, "\ue000", "secret", "\u212a", "kind: Secret\ndata:\n "),
 ]
 PIECES = st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=12).map("".join)
@@ -404,6 +440,19 @@ HOSTILE = [
         "a://b:c…",
         "ghp_…",
         "1 …",
+        "value=",
+        "value='a' ",
+        "value: a\n",
+        "value: a, b: c, ",
+        "name: token, ",
+        "name: token, a: b, ",
+        "token:\n",
+        "token:\na",
+        "token:\n:a",
+        "token is ",
+        "token deadbee",
+        "\u0430",
+        "p\u0430ss ",
         "AB12 …",
         "a@b.…",
     ),

@@ -106,6 +106,15 @@ def words(incident):
     return json.dumps(found, ensure_ascii=False)
 
 
+PIECE = 8
+
+
+def pieces(canary):
+    """Return all pieces of a canary that say something of it: half a secret is one."""
+    least = min(PIECE, len(canary))
+    return [canary[n : n + least] for n in range(len(canary) - least + 1)]
+
+
 @pytest.mark.parametrize("kind", CANARIES)
 def test_no_canary_gets_out(kind, caplog):
     text, canary = CANARIES[kind]
@@ -126,6 +135,6 @@ def test_no_canary_gets_out(kind, caplog):
         "proposals": str([p.spec.model_copy(update={"conversations": ()}) for p in office.api.proposals]),
         "memory": text_of(incident, redact),
     }
-    assert [where for where, said in outside.items() if canary in said] == []
+    assert [(where, piece) for where, said in outside.items() for piece in pieces(canary) if piece in said] == []
     assert "REDACTED" in outside["model"], "it was read"
     assert "REDACTED" in outside["incident"]

@@ -3,9 +3,9 @@
 import re
 
 from hemostat.diagnosis.redaction.marks import CLASS, MARK, MARKS, Rule, replaced, rule
-from hemostat.diagnosis.redaction.random import random
+from hemostat.diagnosis.redaction.random import random, short
 
-_KEYS = "api|access|private|secret|encryption|signing|account|shared|master|auth|client|storage|license"
+KEYS = "api|access|private|secret|encryption|signing|account|shared|master|auth|client|storage|license"
 _KINDS = (
     (
         "password",
@@ -13,16 +13,16 @@ _KINDS = (
     ),
     (
         "key",
-        rf"(?:{_KEYS})[ _-]?keys?(?:[_-]?base|[_-]?data)?",
+        rf"(?:{KEYS})[ _-]?keys?(?:[_-]?base|[_-]?data)?",
     ),
     ("token", r"token|authorization|(?:set-)?cookie|(?:j|php)?sess(?:ion)?[_-]?id|(?<![a-z])jwt|csrf|xsrf"),
     ("secret", r"secrets?(?:[_-]?id)?|credentials?|connection[_-]?string"),
 )
 _FIRST = "(?=[_acejklmopstux])"
 """Letters that names begin with: most places in a text are passed over at once."""
-_NAME = f"{_FIRST}(?:" + "|".join(f"(?P<{kind}>{names})" for kind, names in _KINDS) + ")"
-_ANY = f"{_FIRST}(?:" + "|".join(names for _, names in _KINDS) + ")"
-_SUFFIX = r"(?:[_-]?(?:\d{1,3}|value|plain|text|raw|b64|base64|old|new|prod|dev|test|staging|primary|secondary|hash))?"
+NAME = f"{_FIRST}(?:" + "|".join(f"(?P<{kind}>{names})" for kind, names in _KINDS) + ")"
+ANY = f"{_FIRST}(?:" + "|".join(names for _, names in _KINDS) + ")"
+SUFFIX = r"(?:[_-]?(?:\d{1,3}|value|plain|text|raw|b64|base64|old|new|prod|dev|test|staging|primary|secondary|hash))?"
 _FLAGS = re.IGNORECASE
 _DOUBLE = r"\"(?P<v{0}d>(?:[^\"\\\n]|\\.)*+)"
 _SINGLE = r"'(?P<v{0}s>(?:[^'\\\n]|\\.)*+)"
@@ -48,7 +48,15 @@ _BENIGN = re.compile(
 _DIGITS = re.compile(r"\d{1,9}[.,;:)}\]]*+")
 
 
-def _kept(kind: str, value: str) -> bool:
+_SECRET = re.compile(ANY, re.IGNORECASE)
+
+
+def says_secret(word: str) -> bool:
+    """Tell whether the name of a secret is part of a word."""
+    return _SECRET.search(word) is not None
+
+
+def kept(kind: str, value: str) -> bool:
     """Tell whether a value is none: `token` and `pass` are also what is counted."""
     if _BENIGN.fullmatch(value):
         return True
@@ -61,60 +69,52 @@ def _value(number: int) -> str:
     return "(?:[bru](?=[\"']))?(?:" + "|".join(form.format(number) for form in forms) + ")"
 
 
-def _named(pattern: str, flags: int = 0) -> Rule:
-    """Return a rule whose pattern has the groups of `_NAME`, which say the kind."""
+def named(pattern: str, flags: int = 0) -> Rule:
+    """Return a rule whose pattern has the groups of `NAME`, which say the kind."""
     compiled = re.compile(pattern, _FLAGS | flags)
     values = [index for name, index in compiled.groupindex.items() if name.startswith("v")]
 
     def replace(match: re.Match[str]) -> str:
         kind = next(name for name, _ in _KINDS if match[name])
-        return replaced(match, values, lambda value: value if _kept(kind, value) else MARK[kind])
+        return replaced(match, values, lambda value: value if kept(kind, value) else MARK[kind])
 
     return lambda text: compiled.sub(replace, text)
 
 
-_VALUE = _value(1)
+VALUE = _value(1)
 _WORDS = r"passw(?:or)?[dt]|passwd|passphrase|passcode|kennwort"
 
 NAMED: tuple[Rule, ...] = (
     # a YAML block: every line that is indented further
-    _named(
-        rf"^(?P<indent>[+ ]?[ ]*+)(?:-[ ]+)?[\w\"'.-]*?{_NAME}{_SUFFIX}[\"']?:[ ]*[|>][+-]?\d?[ ]*\n"
+    named(
+        rf"^(?P<indent>[+ ]?[ ]*+)(?:-[ ]+)?[\w\"'.-]*?{NAME}{SUFFIX}[\"']?:[ ]*[|>][+-]?\d?[ ]*\n"
         r"(?P<v>(?:(?P=indent)[ ]+[^\n]*\n?)++)",
         re.MULTILINE,
     ),
     # a line of YAML: the rest of it, for such a value may have spaces
     rule(
         "password",
-        rf"^[ \t+-]{{0,80}}+[\w\"'.-]{{0,80}}?(?:{_WORDS}){_SUFFIX}[\"']?:[ \t]++"
+        rf"^[ \t+-]{{0,80}}+[\w\"'.-]{{0,80}}?(?:{_WORDS}){SUFFIX}[\"']?:[ \t]++"
         rf"(?P<v>[^\s\"'|>&*{{\[{CLASS}][^\n]*)",
-        lambda value: not _kept("password", value.strip()),
+        lambda value: not kept("password", value.strip()),
         _FLAGS | re.MULTILINE,
     ),
-    # of Kubernetes: {name: DB_PASSWORD, value: ...}, in one line or two, JSON or YAML
-    _named(
-        rf"name[\"']?:[ ]{{0,4}}[\"']?[\w.-]{{0,80}}?{_NAME}{_SUFFIX}"
-        rf"[\"']?,?\s{{1,80}}[\"']?value[\"']?:[ ]{{0,4}}{_VALUE}"
-    ),
-    _named(rf"[\"']name[\"']:[ ]{{0,4}}[\"'][\w.-]{{0,80}}?{_NAME}{_SUFFIX}[\"'],[\"']value[\"']:[ ]{{0,4}}{_VALUE}"),
     # name=value, name: value, "name": "value", and what a diff says it became
-    _named(
-        rf"{_NAME}{_SUFFIX}{_CLOSED}{_SEPARATOR}{_VALUE}"
+    named(
+        rf"{NAME}{SUFFIX}{_CLOSED}{_SEPARATOR}{VALUE}"
         rf"(?:[\"']?[ ]{{0,2}}(?:->|=>|→)[ ]{{0,2}}{_value(2)})?"
     ),
     # <name>value</name>, also as text in HTML
-    _named(
-        rf"(?:<|&lt;)[\w:.-]{{0,40}}?{_NAME}{_SUFFIX}(?:>|&gt;)(?:<!\[CDATA\[)?(?P<v>(?:(?!&lt;)[^<\n])++)(?:<|&lt;)/"
-    ),
+    named(rf"(?:<|&lt;)[\w:.-]{{0,40}}?{NAME}{SUFFIX}(?:>|&gt;)(?:<!\[CDATA\[)?(?P<v>(?:(?!&lt;)[^<\n])++)(?:<|&lt;)/"),
     # "name": {"value": ...}
-    _named(rf"{_NAME}{_SUFFIX}{_CLOSED}{_SEPARATOR}\{{[ ]{{0,4}}[\"']value[\"'][ ]{{0,2}}:[ ]{{0,2}}{_VALUE}"),
+    named(rf"{NAME}{SUFFIX}{_CLOSED}{_SEPARATOR}\{{[ ]{{0,4}}[\"']value[\"'][ ]{{0,2}}:[ ]{{0,2}}{VALUE}"),
     # ('name', value), as Python writes headers, and setName('value')
-    _named(rf"\(b?[\"'][\w.-]{{0,80}}?{_NAME}{_SUFFIX}[\"'],[ ]{{0,4}}{_VALUE}"),
-    _named(rf"(?<![A-Za-z])set[\w.-]{{0,40}}?{_NAME}{_SUFFIX}\((?=[\"']){_VALUE}"),
+    named(rf"\(b?[\"'][\w.-]{{0,80}}?{NAME}{SUFFIX}[\"'],[ ]{{0,4}}{VALUE}"),
+    named(rf"(?<![A-Za-z])set[\w.-]{{0,40}}?{NAME}{SUFFIX}\((?=[\"']){VALUE}"),
     # --name value, and the same as a list of arguments
-    _named(
-        rf"(?<![\w-])--?[\w-]{{0,40}}?{_NAME}{_SUFFIX}"
-        rf"(?:[\"']?\s{{0,4}},\s{{0,20}}|[\"']?\n[ ]{{0,40}}-[ ]+|[ ]+){_VALUE}"
+    named(
+        rf"(?<![\w-])--?[\w-]{{0,40}}?{NAME}{SUFFIX}"
+        rf"(?:[\"']?\s{{0,4}},\s{{0,20}}|[\"']?\n[ ]{{0,40}}-[ ]+|[ ]+){VALUE}"
     ),
 )
 
@@ -123,7 +123,7 @@ SPOKEN: tuple[Rule, ...] = (
     rule(
         "token",
         rf"(?:authorization|cookie|x-[\w-]{{1,30}}(?:token|key|secret))[\"']?[:=][ ]{{0,4}}[\"']?(?P<v>{_HEADER}++)",
-        lambda value: not _kept("token", value),
+        lambda value: not kept("token", value),
         _FLAGS,
     ),
     rule(
@@ -153,15 +153,28 @@ SPOKEN: tuple[Rule, ...] = (
     ),
     rule(
         "password",  # what a diff says of it
-        rf"(?:{_WORDS}|(?:{_KEYS})[_-]?key)\w*[ ](?P<v1>[^\s:=]++)[ ](?:->|=>|→)[ ](?P<v2>[^\s;,]++)",
+        rf"(?:{_WORDS}|(?:{KEYS})[_-]?key)\w*[ ](?P<v1>[^\s:=]++)[ ](?:->|=>|→)[ ](?P<v2>[^\s;,]++)",
         lambda value: not _BENIGN.fullmatch(value),
         _FLAGS,
     ),
     rule(
         "secret",
-        rf"{_ANY}s?[ ](?:(?!trace|span|req|id|uid|digest|sha|commit|revision)[a-z]{{1,12}}[ ]){{0,3}}?"
+        rf"{ANY}s?[ ](?:(?!trace|span|req|id|uid|digest|sha|commit|revision)[a-z]{{1,12}}[ ]){{0,3}}?"
         r"[\"'`(\[]?(?P<v>[\w+/.~=-]{16,}+)",
         random,
+        _FLAGS,
+    ),
+    rule(
+        "secret",  # short ones, right behind the name
+        rf"{ANY}s?(?:[ ](?:is|was|value|has[ ]been[ ]set[ ]to|set[ ]to|changed[ ]to))?:?[ ][\"'`(\[]?"
+        r"(?P<v>[A-Za-z0-9+/]{6,15}(?:={1,2}(?![\w=])|(?![\w+/=.@-])))",
+        short,
+        _FLAGS,
+    ),
+    rule(
+        "secret",
+        r"(?<![A-Za-z])(?:auth|sig|signature|salt)[\"']?[:=][ ]?[\"']?(?P<v>[A-Za-z0-9+/]{8,15}+={0,2})",
+        short,
         _FLAGS,
     ),
     rule(
