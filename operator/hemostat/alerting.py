@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hemostat import metrics as m
-from hemostat.api.identity import NAMESPACE
+from hemostat.api.identity import LEASE, NAMESPACE
 from hemostat.metrics import name
 from hemostat.telemetry.alerts import OWN
 
@@ -122,6 +122,16 @@ def _silence(d: Duration, n: Duration) -> tuple[Alert, ...]:
             "hemostat relay, which was there in the last hours, is silent: Slack is told nothing",
             "Who is to decide does not hear of it in Slack; kubectl hemostat approve works.\n"
             f"{see} deploy/hemostat-relay --previous",
+        ),
+        Alert(
+            "HemostatNoLeader",
+            PAGE,
+            f'count({build}{{process="act"}}) > 0 unless on () sum({name(m.LEADER)}) > 0',
+            180,
+            "{{ $value }} replicas of hemostat act are up and none of them acts",
+            "Nothing is healed, verified or undone. Who holds the Lease, and can they reach the API server?\n"
+            f"kubectl get lease -n {NAMESPACE} {LEASE} -o yaml; kubectl logs -n {NAMESPACE} "
+            "-l app.kubernetes.io/name=hemostat-act --prefix",
         ),
         Alert(
             "HemostatCutOff",

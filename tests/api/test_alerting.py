@@ -92,6 +92,20 @@ CASES = [
     Case("HemostatRelaySilent", "it is there", {RELAY: "1x300"}, "1h"),
     Case("HemostatRelaySilent", "it is replaced", {RELAY: "1x40 stale"}, "15m"),
     Case("HemostatRelaySilent", "it was taken away long ago", {RELAY: "1x40 stale"}, "7h"),
+    Case(
+        "HemostatNoLeader",
+        "two stand by",
+        {ACT: "1x40", 'hemostat_leader{pod="a"}': "0x40", 'hemostat_leader{pod="b"}': "0x40"},
+        "9m",
+        ({},),
+    ),
+    Case(
+        "HemostatNoLeader",
+        "one of two acts",
+        {ACT: "1x40", 'hemostat_leader{pod="a"}': "0x40", 'hemostat_leader{pod="b"}': "1x40"},
+        "9m",
+    ),
+    Case("HemostatNoLeader", "one takes over", {ACT: "1x40", 'hemostat_leader{pod="a"}': "1x10 0x5 1x25"}, "5m"),
     Case("HemostatCutOff", "never answered", {ACT: "1x80"}, "15m", ({"process": "act"},)),
     Case(
         "HemostatCutOff",

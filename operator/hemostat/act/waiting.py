@@ -94,11 +94,12 @@ class Waiting:
             return [((*key, self._since[key][1]), self._since[key][0]) for key in self._oldest()]
 
     def _oldest(self) -> list[Key]:
-        first: dict[str, Key] = {}
-        for key in sorted(self._since, key=lambda k: (self._since[k][0], k)):
-            if (key[0], self._since[key][1]) not in self._acknowledged:
-                first.setdefault(key[0], key)
-        return list(first.values())[:MAX_NAMESPACES]
+        first: dict[str, tuple[float, Key]] = {}
+        for key, (since, incident) in self._since.items():
+            known = first.get(key[0])
+            if (known is None or (since, key) < known) and (key[0], incident) not in self._acknowledged:
+                first[key[0]] = since, key
+        return [key for _, key in sorted(first.values())[:MAX_NAMESPACES]]
 
 
 def _since(body: Body) -> float | None:
