@@ -93,6 +93,7 @@ class World:
             "targetRef": target,
             "requestedBy": OBSERVE_USER,
             "confidencePercent": 100,
+            "ordered": True,
         }
         return objects.named("Remediation", spec, name, namespace)
 

@@ -327,6 +327,9 @@ class Diagnosis(Model):
     """Matcher (deterministic) or Model."""
     runbook_ref: LocalRef | None = None
     """The Runbook chosen."""
+    ordered: bool = False
+    """Whether the deterministic matcher could order the Runbooks that match: where several matched equally and a model
+    chose among them, nothing of it is done without a person."""
     cause: Text = ""
     """The cause in the model's words, where one was asked: text for people, of which nothing follows."""
     statements: Annotated[tuple[Statement, ...], Field(max_length=12, json_schema_extra=ATOMIC)] = ()

@@ -280,6 +280,8 @@ class RemediationSpec(Model):
     """How sure the diagnosis is, by its own word."""
     calibration: Calibration | None = None
     """What that was worth in the past; without it a gate cannot rely on it."""
+    ordered: bool = False
+    """Whether the deterministic matcher could order the Runbooks that match; if not, or not said, a person decides."""
 
 
 class RemediationStatus(Model):

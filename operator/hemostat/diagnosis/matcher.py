@@ -210,7 +210,7 @@ def _conclude(
         meta = best.runbook.metadata
         ref = LocalRef(name=meta.name, uid=meta.uid or None)
     abstained = _abstention(scores) if best is None and scores and reason != EXHAUSTED else None
-    diagnosis = Diagnosis(by=BY, runbook_ref=ref, hypotheses=hypotheses, abstained=abstained)
+    diagnosis = Diagnosis(by=BY, runbook_ref=ref, ordered=best is not None, hypotheses=hypotheses, abstained=abstained)
     return Conclusion(diagnosis, reason, message[:2048])
 
 

@@ -22,6 +22,8 @@ class Confidence(NamedTuple):
 
     percent: int
     calibration: Calibration | None = None
+    ordered: bool = False
+    """Whether the matcher could order the Runbooks that match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +123,6 @@ class _Next:
                 requested_by=self.requester,
                 confidence_percent=self.sure.percent,
                 calibration=self.sure.calibration,
+                ordered=self.sure.ordered,
             ),
         )

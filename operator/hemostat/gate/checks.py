@@ -132,6 +132,13 @@ def _confidence(facts: GateInput, found: Matched) -> Verdict:
     return PASS, f"{told}; the policies take its own word, at least {least} %"
 
 
+def _ordered(facts: GateInput, _: Matched) -> Verdict:
+    """What only a model preferred of equals is its word alone, however sure it is and whatever that was worth."""
+    if facts.remediation.spec.ordered:
+        return PASS, "the matcher could order the Runbooks that match"
+    return ASK, "it is not said that the matcher could order the Runbooks that match: a model may have broken a tie"
+
+
 def _reversible(facts: GateInput, _: Matched) -> Verdict:
     if facts.plan.inverse is None:
         return ASK, "nothing undoes it; a person decides"
@@ -173,6 +180,7 @@ CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("Policy", _policy),
     ("Shadow", _shadow),
     ("Confidence", _confidence),
+    ("Ordered", _ordered),
     ("Earned", earned),
     ("BlastRadius", blast_radius),
     ("Reversible", _reversible),

@@ -9,6 +9,7 @@ from hemostat.api.incident import (
     DIAGNOSED,
     PART_OF,
     WATCHED,
+    Diagnosis,
     Incident,
     IncidentStatus,
     SignalState,
@@ -260,7 +261,7 @@ class IncidentKeeper:
             )
             return status.model_copy(update={"conditions": conditions})
         percent = next((h.confidence_percent for h in diagnosis.hypotheses if h.runbook == chosen.name), 0)
-        found = propose_next(incident, runbook, self._sure(incident, diagnosis.by, percent), done, self._requester)
+        found = propose_next(incident, runbook, self._sure(incident, diagnosis, percent), done, self._requester)
         if isinstance(found, NothingToPropose):
             if found.reason in (EXHAUSTED, "PersonNeeded", "Flapping"):
                 return self._handed_over(incident, status, found, now)
@@ -270,11 +271,12 @@ class IncidentKeeper:
         timeline = told(status.timeline, f"proposed/{found.name}", now, f"proposed {found.spec.action}: {found.name}")
         return status.model_copy(update={"remediation_ref": LocalRef(name=found.name), "timeline": timeline})
 
-    def _sure(self, incident: Incident, by: str, percent: int) -> Confidence:
+    def _sure(self, incident: Incident, diagnosis: Diagnosis, percent: int) -> Confidence:
         """Say how sure a diagnosis is, and what that was worth in the past."""
-        if self._past is None:
-            return Confidence(percent, Calibration(by=by))
-        return Confidence(percent, self._past.worth(incident.metadata.namespace or "", by, percent))
+        by, worth = diagnosis.by, None
+        if self._past is not None:
+            worth = self._past.worth(incident.metadata.namespace or "", by, percent)
+        return Confidence(percent, worth or Calibration(by=by), diagnosis.ordered)
 
     def _handed_over(
         self, incident: Incident, status: IncidentStatus, found: NothingToPropose, now: datetime

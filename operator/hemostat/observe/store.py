@@ -130,7 +130,7 @@ class Store:
             return  # the name says all that the spec says: it is this one
 
     def write_incident(self, incident: Incident, status: IncidentStatus) -> None:
-        """Apply `observe`'s part of the status: everything but what `act` owns, and what managers of their own write."""
+        """Apply `observe`'s part of the status: all but what `act` owns, and what managers of their own write."""
         part = status.wire()
         part["conditions"] = [c for c in part["conditions"] if c["type"] in OBSERVED]
         part["timeline"] = [t for t in part["timeline"] if t["by"] == BY]

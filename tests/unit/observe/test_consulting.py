@@ -115,7 +115,19 @@ def test_a_tie_waits_for_the_model_and_nothing_is_proposed_before():
     assert office.proposed == ["other"]
     diagnosis = office.status.diagnosis
     assert (diagnosis.by, diagnosis.usage.turns, diagnosis.statements[0].cites) == ("Model", 1, ("E1",))
-    assert office.api.proposals[0].spec.confidence_percent == 60
+    spec = office.api.proposals[0].spec
+    assert (spec.confidence_percent, spec.ordered) == (60, False), "a gate asks a person about what only a model chose"
+
+
+def test_what_the_matcher_could_order_stays_ordered_whoever_chose():
+    heavier = runbook("heavier", symptoms=[symptom("fails", FAILS, 4, "Required"), symptom("never", "false")])
+    for choice in ("heavier", "one"):
+        office = Office(chooses(choice), books=[ONE, heavier])
+        office.settle()
+        assert [(p.spec.runbook_ref.name, p.spec.ordered) for p in office.api.proposals] == [(choice, True)]
+    alone = Office(chooses(None), books=[ONE], kinds=frozenset())
+    alone.settle()
+    assert alone.api.proposals[0].spec.ordered
 
 
 def test_the_same_question_is_asked_once():

@@ -1,8 +1,8 @@
 """From the matcher's conclusion and the panel's to one diagnosis (pure).
 
 The model may choose among the Runbooks that the matcher found, and may take confidence away; it can add none: what it
-prefers has no more than the matcher's own choice had. Only where several match equally, and the matcher chooses none,
-may a gate let pass what it would not have let pass without a model.
+prefers has no more than the matcher's own choice had. Where several match equally, and the matcher chooses none, the
+diagnosis stays one that the matcher could not order: a gate asks a person, whatever its policies say.
 """
 
 from dataclasses import dataclass, replace
