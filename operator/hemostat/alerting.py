@@ -211,6 +211,15 @@ def _audit(d: Duration) -> tuple[Alert, ...]:
             f"kubectl logs -n {NAMESPACE} deploy/hemostat-act says which, and what to do.",
         ),
         Alert(
+            "HemostatHeadsUnpublished",
+            TICKET,
+            f'sum(increase({name(m.RETRIES)}{{queue="heads"}}[{d(1800)}])) > 30',
+            0,
+            "How much the audit log holds has not been published for half an hour",
+            "Records are written, but if somebody cut them off now nobody would notice. Is ConfigMap hemostat-audit "
+            f"there, and may act write it?\nkubectl logs -n {NAMESPACE} deploy/hemostat-act | grep heads",
+        ),
+        Alert(
             "HemostatAuditFillsUp",
             TICKET,
             full(20, 1024),

@@ -30,6 +30,7 @@ ACT, OBSERVE, RELAY = (f'hemostat_build_info{{process="{p}",version="1"}}' for p
 SINCE = 'hemostat_approval_waiting_since_timestamp_seconds{{target_namespace="{}",remediation="{}",incident="i"{}}}'
 WATCHES = 'hemostat_world_objects{kind="Watch"}'
 FREE, SIZE = (f'hemostat_audit_volume_bytes{{kind="{kind}"}}' for kind in ("free", "size"))
+HEADS = 'hemostat_retries_total{queue="heads"}'
 GIB = 2**30
 
 
@@ -105,7 +106,7 @@ CASES = [
         {ACT: "1x40", 'hemostat_leader{pod="a"}': "0x40", 'hemostat_leader{pod="b"}': "1x40"},
         "9m",
     ),
-    Case("HemostatNoLeader", "one takes over", {ACT: "1x40", 'hemostat_leader{pod="a"}': "1x10 0x5 1x25"}, "5m"),
+    Case("HemostatNoLeader", "one takes over", {ACT: "1x40", 'hemostat_leader{pod="a"}': "1x10 0x5 1x25"}, "3m"),
     Case("HemostatCutOff", "never answered", {ACT: "1x80"}, "15m", ({"process": "act"},)),
     Case(
         "HemostatCutOff",
@@ -165,6 +166,8 @@ CASES = [
     ),
     Case("HemostatNotRecording", "one step had to wait", {"hemostat_unrecorded_total": "0x8 1x60"}, "12m"),
     Case("HemostatNotRecording", "steps have waited for a minute", {"hemostat_unrecorded_total": "0x8 0+1x60"}, "4m"),
+    Case("HemostatHeadsUnpublished", "for long", {HEADS: "_x20 1+1x100"}, "25m", ({},)),
+    Case("HemostatHeadsUnpublished", "for ten minutes", {HEADS: "1+0.5x40 21x90"}, "30m"),
     Case("HemostatAuditFillsUp", "a fifth is left", {SIZE: f"{GIB}x90", FREE: f"{GIB // 6}x90"}, "20m", ({},)),
     Case("HemostatAuditFillsUp", "it is empty", {SIZE: f"{GIB}x90", FREE: f"{GIB // 2}x90"}, "20m"),
     Case(
