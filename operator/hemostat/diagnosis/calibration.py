@@ -84,6 +84,19 @@ def least(*worths: Worth) -> Worth:
     return min(worths, key=lambda w: (w.percent is not None, w.percent, w.outcomes))
 
 
+def lowered(pooled: Worth, right: int, number: int) -> Worth:
+    """Return what a confidence is worth of one of those that were pooled, by its own outcomes: never more than of all.
+
+    The posterior's mean over a prior of the pool's, as strong as LEAST_OUTCOMES outcomes: with none of its own the
+    pool speaks for it, and each that was wrong lowers it at once (beta-binomial shrinkage; Efron and Morris, J. Am.
+    Stat. Assoc. 70, 1975).
+    """
+    if pooled.percent is None:
+        return pooled
+    own = (LEAST_OUTCOMES * pooled.percent + 100 * right) / (LEAST_OUTCOMES + number)
+    return pooled._replace(percent=min(pooled.percent, round(own)))
+
+
 def _bin(percent: int) -> int:
     return bisect_right(EDGES, percent) - 1
 

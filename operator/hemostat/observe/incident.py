@@ -48,8 +48,8 @@ class Past(Protocol):
         """Return past incidents like one that has just been described for the first time."""
         ...
 
-    def worth(self, namespace: str, by: str, percent: int) -> Calibration:
-        """Return what outcomes say of a confidence of Matcher or Model."""
+    def worth(self, namespace: str, by: str, percent: int, runbook: str) -> Calibration:
+        """Return what outcomes say of a confidence of Matcher or Model in a Runbook."""
         ...
 
 
@@ -261,7 +261,9 @@ class IncidentKeeper:
             )
             return status.model_copy(update={"conditions": conditions})
         percent = next((h.confidence_percent for h in diagnosis.hypotheses if h.runbook == chosen.name), 0)
-        found = propose_next(incident, runbook, self._sure(incident, diagnosis, percent), done, self._requester)
+        found = propose_next(
+            incident, runbook, self._sure(incident, diagnosis, percent, chosen.name), done, self._requester
+        )
         if isinstance(found, NothingToPropose):
             if found.reason in (EXHAUSTED, "PersonNeeded", "Flapping"):
                 return self._handed_over(incident, status, found, now)
@@ -271,11 +273,11 @@ class IncidentKeeper:
         timeline = told(status.timeline, f"proposed/{found.name}", now, f"proposed {found.spec.action}: {found.name}")
         return status.model_copy(update={"remediation_ref": LocalRef(name=found.name), "timeline": timeline})
 
-    def _sure(self, incident: Incident, diagnosis: Diagnosis, percent: int) -> Confidence:
+    def _sure(self, incident: Incident, diagnosis: Diagnosis, percent: int, runbook: str) -> Confidence:
         """Say how sure a diagnosis is, and what that was worth in the past."""
         by, worth = diagnosis.by, None
         if self._past is not None:
-            worth = self._past.worth(incident.metadata.namespace or "", by, percent)
+            worth = self._past.worth(incident.metadata.namespace or "", by, percent, runbook)
         return Confidence(percent, worth or Calibration(by=by), diagnosis.ordered)
 
     def _handed_over(

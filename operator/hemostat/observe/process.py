@@ -55,6 +55,10 @@ from hemostat.telemetry.window import TraceWindows
 from hemostat.workqueue import WorkQueue
 
 LOG = logging.getLogger(__name__)
+FORGETFUL = (
+    "no outcome is remembered, so no confidence is ever calibrated, and a person decides wherever a GatePolicy asks for"
+    " one (unless it says onUncalibrated: Allow); name an SQLite file, as the manifests do, or PostgreSQL"
+)
 
 
 class Observe:
@@ -82,6 +86,8 @@ class Observe:
         desk = Desk(self._store.incidents, partial(call_graph, windows, lock))
         self._lessons = Lessons(self._store)
         self._past = Recollection(open_memory(settings.memory), self._store, self._clock) if settings.memory else None
+        if self._past is None:
+            LOG.warning("HEMOSTAT_MEMORY is not set: %s", FORGETFUL)
         similar = self._past.similar if self._past is not None else None
         lookups = Lookups(kube, self._store, prometheus, desk.drawing, talks.trails, similar, self._clock)
         self.bulletin = Bulletin(self._store, self._clock)

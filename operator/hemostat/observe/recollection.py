@@ -66,9 +66,9 @@ class Recollection:
             self._known.popitem(last=False)
         return None
 
-    def worth(self, namespace: str, by: str, percent: int) -> Calibration:
-        """Return what a confidence of Matcher or Model was worth in this namespace."""
-        return self._worth.of(namespace, by, percent)
+    def worth(self, namespace: str, by: str, percent: int, runbook: str) -> Calibration:
+        """Return what a confidence of Matcher or Model in a Runbook was worth in this namespace."""
+        return self._worth.of(namespace, by, percent, runbook)
 
     def similar(self, incident: Incident, most: int = MOST) -> Sequence[Item]:
         """Return past incidents of the namespace that are like this one, as evidence; none if they cannot be read."""

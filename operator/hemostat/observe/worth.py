@@ -3,12 +3,12 @@
 import logging
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hemostat.api.remediation import Calibration
-from hemostat.diagnosis.calibration import Curve, Judged, least
+from hemostat.diagnosis.calibration import Curve, Judged, least, lowered
 from hemostat.errors import HemostatError
 from hemostat.memory.episode import Episode, Outcome
 from hemostat.memory.store import MAX_TRIED, Memory
@@ -34,12 +34,16 @@ class Curves:
 
     all: Curve
     model: Curve
+    runbooks: Mapping[str, Sequence[bool]]
+    """Whether each outcome of a Runbook says that it was right, by the Runbook's name: few of them have a curve."""
 
-    def worth(self, by: str, percent: int) -> Calibration:
-        """Return what a confidence is worth."""
+    def worth(self, by: str, percent: int, runbook: str) -> Calibration:
+        """Return what a confidence in a Runbook is worth: what others earned it may lose, and not add to."""
         found = self.all.worth(percent)
         if by == MODEL:
             found = least(found, self.model.worth(percent))
+        own = self.runbooks.get(runbook, ())
+        found = lowered(found, sum(own), len(own))
         return Calibration(by=by, percent=found.percent, outcomes=found.outcomes)
 
 
@@ -47,15 +51,17 @@ def curves(episodes: Iterable[Episode]) -> Curves:
     """Fit to the outcomes of everything that was tried, as far as it is known who was how sure (pure)."""
     every: Counter[Judged] = Counter()
     model: Counter[Judged] = Counter()
+    runbooks: dict[str, list[bool]] = {}
     for episode in episodes:
         for done in episode.tries:
             right = _RIGHT.get(done.outcome)
             if right is None or not done.by:
                 continue
             every[Judged(done.percent, right)] += 1
+            runbooks.setdefault(done.runbook, []).append(right)
             if done.by == MODEL:
                 model[Judged(done.percent, right)] += 1
-    return Curves(Curve(every), Curve(model))
+    return Curves(Curve(every), Curve(model), runbooks)
 
 
 class Worth:
@@ -69,13 +75,13 @@ class Worth:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[datetime, Curves]] = OrderedDict()
 
-    def of(self, namespace: str, by: str, percent: int) -> Calibration:
-        """Return what a confidence is worth in a namespace."""
+    def of(self, namespace: str, by: str, percent: int, runbook: str) -> Calibration:
+        """Return what a confidence in a Runbook is worth in a namespace."""
         now = self._now()
         with self._lock:
             known = self._known.get(namespace)
         if known is not None and timedelta(0) <= now - known[0] < KNOWN_FOR:
-            return known[1].worth(by, percent)
+            return known[1].worth(by, percent, runbook)
         try:
             found = curves(self._memory.tried(namespace, MAX_TRIED))
         except HemostatError as error:
@@ -86,4 +92,4 @@ class Worth:
             self._known.move_to_end(namespace)
             if len(self._known) > MAX_NAMESPACES:
                 self._known.popitem(last=False)
-        return found.worth(by, percent)
+        return found.worth(by, percent, runbook)

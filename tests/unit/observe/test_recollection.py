@@ -146,19 +146,36 @@ def test_worth_is_of_the_namespace_and_of_who_said_so_and_nothing_without_a_memo
         dumb = [Try(runbook="r", action="scale", outcome=o, by="Matcher", percent=100) for o in (Outcome.DENIED,)]
         memory.remember(episode(f"uid-{n}", tries=(said, wrong, *dumb) if n < 12 else (said,)))
     worth = Worth(memory, lambda: T0)
-    assert (worth.of("shop", "Matcher", 100).percent, worth.of("shop", "Matcher", 100).outcomes) == (62, 32)
-    assert worth.of("shop", "Model", 100).percent == 7, "1 of 14: none of the model's was right"
-    assert worth.of("bank", "Matcher", 100).percent is None
+    new = worth.of("shop", "Matcher", 100, "new")
+    assert (new.percent, new.outcomes) == (62, 32)
+    assert worth.of("shop", "Model", 100, "new").percent == 7, "1 of 14: none of the model's was right"
+    assert worth.of("bank", "Matcher", 100, "new").percent is None
 
     class Dumb:
         def tried(self, *_):
             raise Retry("busy")
 
-    assert Worth(Dumb(), lambda: T0).of("shop", "Matcher", 100) == Calibration(by="Matcher")
+    assert Worth(Dumb(), lambda: T0).of("shop", "Matcher", 100, "new") == Calibration(by="Matcher")
 
 
 def test_a_model_that_agrees_is_never_worth_more_than_the_matcher_alone():
     wrong = [Try(runbook="r", action="a", outcome=Outcome.INEFFECTIVE, by="Matcher", percent=80)] * 15
     right = [Try(runbook="r", action="a", outcome=Outcome.HEALED, by="Model", percent=80)] * 15
     found = curves([episode("a", tries=tuple(wrong)), episode("b", tries=tuple(right))])
-    assert found.worth("Model", 80).percent == found.worth("Matcher", 80).percent == 50
+    assert found.worth("Model", 80, "new").percent == found.worth("Matcher", 80, "new").percent == 50
+
+
+def test_a_runbook_s_own_failures_lower_what_others_earned_and_its_successes_add_nothing():
+    """Nineteen outcomes of a Runbook that always heals must not vouch for one that never did."""
+
+    def tries(name, outcome, count):
+        return tuple(Try(runbook=name, action="a", outcome=outcome, by="Matcher", percent=100) for _ in range(count))
+
+    good, bad = tries("good", Outcome.HEALED, 90), tries("bad", Outcome.INEFFECTIVE, 5)
+    some = [episode(f"a{n}", tries=good[n : n + 10]) for n in range(0, 90, 10)]
+    few = curves([*some, episode("c", tries=bad)])
+    worth = {name: few.worth("Matcher", 100, name).percent for name in ("good", "bad", "new")}
+    assert worth["good"] == worth["new"] == 94
+    assert worth["bad"] == 63, "ten outcomes as all have, and five of its own that were wrong"
+    one = curves([episode("c", tries=bad)])
+    assert one.worth("Matcher", 100, "bad").percent is None, "uncalibrated stays uncalibrated"
