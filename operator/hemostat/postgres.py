@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -34,24 +35,49 @@ def conninfo(address: str, of: str, **more: str) -> str:
         raise Broken(words) from None  # libpq's words could quote a password
 
 
+class _Watch:
+    """Hangs up what takes too long. One thread for all: one for each commit would cost as much as the commit."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: dict[socket.socket, float] = {}
+        self._thread: threading.Thread | None = None
+
+    def add(self, line: socket.socket, seconds: float) -> None:
+        """Hang up unless it is removed within so many seconds, and at most half of one more."""
+        with self._lock:
+            self._lines[line] = time.monotonic() + seconds
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="postgres-deadlines", daemon=True)
+                self._thread.start()
+
+    def remove(self, line: socket.socket) -> None:
+        """Let it be."""
+        with self._lock:
+            del self._lines[line]
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(0.5)
+            with self._lock:
+                for line in [line for line, due in self._lines.items() if due < time.monotonic()]:
+                    with suppress(OSError):
+                        line.shutdown(socket.SHUT_RDWR)
+
+
+_WATCH = _Watch()
+
+
 @contextmanager
 def in_time(connection: Connection) -> Iterator[None]:
     """Hang up at the deadline: a server that stands still never gets to its own."""
     # By a number of our own: that of a closed connection may be another's by the time it is hung up.
     line = socket.socket(fileno=os.dup(connection.fileno()))
-
-    def hang_up() -> None:
-        with suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(DEADLINE_SECONDS + 0.5, hang_up)
-    timer.daemon = True
-    timer.start()
+    _WATCH.add(line, DEADLINE_SECONDS + 0.5)
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        _WATCH.remove(line)
         line.close()
 
 

@@ -31,6 +31,10 @@ class _Waiting:
     record: Record | None = None
     failed: HemostatError | None = None
 
+    @property
+    def settled(self) -> bool:
+        return self.record is not None or self.failed is not None
+
 
 class Log:
     """An open log. Several threads may append; one process alone does."""
@@ -43,7 +47,7 @@ class Log:
         :param by: name and version of this process, for the records.
         """
         self._store, self._signer, self._by, self._clock = store, signer, by, clock
-        self._lock, self._pending = threading.Lock(), list[_Waiting]()
+        self._turn, self._writing, self._pending = threading.Condition(), False, list[_Waiting]()
         self._unsure: dict[str, Tree] = {}
         """By the head that they would have: what commits would have made of the log whose fate is not known."""
         self._head = self.checkpoint()
@@ -81,15 +85,15 @@ class Log:
         """
         kept = kept or {}
         own = _Waiting(_with(entry, kept), kept)
-        self._pending.append(own)
-        if not self._lock.acquire(timeout=WAIT_SECONDS):
-            own.failed = Refused("AuditStuck", f"the audit log did not answer within {WAIT_SECONDS:.0f} s")
-            raise own.failed
-        try:
-            while own.record is None and own.failed is None:
-                self._write()
-        finally:
-            self._lock.release()
+        with self._turn:
+            self._pending.append(own)
+        while batch := self._next(own):
+            try:
+                self._write(batch)
+            finally:
+                with self._turn:
+                    self._writing = False
+                    self._turn.notify_all()
         if own.record is None:
             raise own.failed or Refused("AuditStuck", "the record was given up")
         return own.record
@@ -102,10 +106,19 @@ class Log:
         """Close the store."""
         self._store.close()
 
-    def _write(self) -> None:
-        """Write those who wait, the first of them first."""
-        batch = [w for w in self._pending[:MOST_AT_ONCE] if w.failed is None]
-        del self._pending[:MOST_AT_ONCE]
+    def _next(self, own: _Waiting) -> list[_Waiting]:
+        """Wait for the one who writes; return those who are to be written next, nobody once this one is settled."""
+        with self._turn:
+            if not self._turn.wait_for(lambda: own.settled or not self._writing, WAIT_SECONDS):
+                own.failed = Refused("AuditStuck", f"the audit log did not answer within {WAIT_SECONDS:.0f} s")
+                self._pending = [one for one in self._pending if one is not own]
+            if own.settled:
+                return []
+            self._writing = True
+            batch, self._pending = self._pending[:MOST_AT_ONCE], self._pending[MOST_AT_ONCE:]
+            return batch
+
+    def _write(self, batch: Sequence[_Waiting]) -> None:
         try:
             self._commit(batch)
         except BaseException as error:
