@@ -48,6 +48,8 @@ class Open:
     """When it began; when it was first told of, if that is far from it: the sender's clock may be wrong."""
     seen: float
     """When it was last told of."""
+    place: tuple[Any, ...]
+    """`_PLACE` of the step."""
     again: bool = False
     caller: bytes = b""
     """The call that waits for it, where its parent is not told of and this was found out."""
@@ -61,6 +63,7 @@ class OpenSteps:
         self._open: OrderedDict[bytes, Open] = OrderedDict()
         self._below: dict[bytes, dict[bytes, None]] = {}
         self._waits: dict[Place, dict[bytes, None]] = {}
+        self._tools: dict[Place, dict[bytes, None]] = {}
         self._agents: dict[Place, dict[bytes, None]] = {}
         """Activations by the name of the agent, in a conversation and in any."""
         self._calls: dict[Place, dict[bytes, None]] = {}
@@ -90,10 +93,10 @@ class OpenSteps:
         self._changed, self._all_changed = set(), False
         return found
 
-    def waits(self) -> list[tuple[Step, float]]:
-        """Return all open waits, and since when they are known."""
-        found = [self._open[span] for spans in self._waits.values() for span in spans]
-        return [(one.step, one.since) for one in found]
+    def waits(self, awaited: str) -> list[Open]:
+        """Return the open waits for a `lock`, an `agent` or a `person`."""
+        waits = (self._open[span] for spans in self._waits.values() for span in spans)
+        return [one for one in waits if one.step.awaited == awaited]
 
     def waiting(self) -> Iterable[Place]:
         """Return the conversations in which there are open waits."""
@@ -111,13 +114,9 @@ class OpenSteps:
         """Return the open spans right below one."""
         return self._below.get(span, ())
 
-    def tools(self) -> dict[tuple[str, str], set[str]]:
-        """Return the names of the tools that are open, by tenant and conversation."""
-        found: dict[tuple[str, str], set[str]] = {}
-        for one in self._open.values():
-            if one.step.operation is _TOOL:
-                found.setdefault((one.step.tenant, one.step.conversation), set()).add(one.step.peer)
-        return found
+    def tools_in(self, place: Place) -> set[str]:
+        """Return the names of the tools that are open in a conversation."""
+        return {self._open[span].step.peer for span in self._tools.get(place, ())}
 
     def within(self, tenant: str, conversation: str) -> list[Open]:
         """Return what is open in a conversation."""
@@ -212,12 +211,13 @@ class OpenSteps:
             old = known.step
             known.step, known.seen, known.again = step, now, True
             self._open.move_to_end(step.span)
-            if _PLACE(step) != _PLACE(old):
+            if (place := _PLACE(step)) != known.place:
                 self._detach(old)
+                known.place = place
                 self._attach(step)
             return step.agent != old.agent or step.arguments != old.arguments
         since = step.started if abs(now - step.started) <= FAR else now
-        self._open[step.span] = Open(step, since, now)
+        self._open[step.span] = Open(step, since, now, _PLACE(step))
         self._attach(step)
         if len(self._open) > self._most:
             self._drop(next(iter(self._open)))
@@ -261,6 +261,8 @@ class OpenSteps:
         elif step.operation is _AGENT:
             name = step.agent or step.peer
             found += [(self._agents, (step.tenant, step.conversation, name)), (self._agents, (step.tenant, "", name))]
+        elif step.operation is _TOOL:
+            found.append((self._tools, (step.tenant, step.conversation, "")))
         return found
 
     def _change(self, step: Step) -> None:

@@ -4,8 +4,6 @@ A deadlock is told when its very spans have stood still for a while and still do
 time-out, and what arrives late makes deadlocks that are none (phantom deadlocks).
 """
 
-from collections.abc import Mapping
-
 from hemostat.signals.loops.opensteps import OpenSteps
 from hemostat.signals.loops.verdict import Advice, Edge, Kind, Verdict, Visibility
 from hemostat.signals.loops.waitgraph import WaitGraph
@@ -32,18 +30,15 @@ class Standstill:
         suspected = {frozenset(d.nodes): self._suspected.get(frozenset(d.nodes), now) for d in found}
         self._suspected = suspected
         due = [d for d in found if now - suspected[frozenset(d.nodes)] > 0 and now - d.since >= self._quiet]
-        tools = steps.tools() if due else {}
         people = [
-            _person(step, steps.agent_of(step), now - since)
-            for step, since in steps.waits()
-            if step.awaited == "person" and now - since >= self._person
+            _person(one.step, steps.agent_of(one.step), now - one.since)
+            for one in steps.waits("person")
+            if now - one.since >= self._person
         ]
-        return [_deadlock(d, self._graph.members(d), steps, tools) for d in due] + people
+        return [_deadlock(d, self._graph.members(d), steps) for d in due] + people
 
 
-def _deadlock(
-    found: Deadlock, members: list[Step], steps: OpenSteps, tools: Mapping[tuple[str, str], set[str]]
-) -> Verdict:
+def _deadlock(found: Deadlock, members: list[Step], steps: OpenSteps) -> Verdict:
     names = [steps.agent_of(step) for step in members]
     agents = tuple(dict.fromkeys(names))
     edges = [
@@ -66,7 +61,7 @@ def _deadlock(
         confidence=95 if found.sure else 60,
         visibility=Visibility.FULL,
         words=f"{' -> '.join((*agents, agents[0]))}: each waits for the next, and none of them does anything else",
-        open_tools=tuple(sorted(set().union(*(tools.get((s.tenant, s.conversation), ()) for s in members)))),
+        open_tools=tuple(sorted(set().union(*(steps.tools_in((s.tenant, s.conversation, "")) for s in members)))),
     )
 
 

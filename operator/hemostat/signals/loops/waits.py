@@ -45,11 +45,10 @@ class Deadlock:
 
 def deadlocks(waiting: Mapping[Node, Waiting]) -> list[Deadlock]:
     """Return every deadlock, the oldest first. Who is not in `waiting` can go on."""
-    if not waiting:
+    loose = _stuck(waiting, sure=False)
+    if not loose:
         return []
     strict = _stuck(waiting, sure=True)
-    unknown = any(wait.mode is WaitMode.UNKNOWN or wait.guessed for wait in waiting.values())
-    loose = _stuck(waiting, sure=False) if unknown else strict
     found: list[Deadlock] = []
     for stuck, sure in ((strict, True), (loose - strict, False)):
         edges = {n: [o for o in waiting[n].others if o in stuck] for n in sorted(stuck)}

@@ -245,11 +245,12 @@ def test_a_span_that_is_told_of_with_another_parent_and_ends_leaves_nothing_behi
     assert graph.deadlocks() == []
     steps.add(child.but(span=b"late", parent=b"wait"), 3.0)
     steps.add(child.but(span=b"late", parent=b"wait", operation=Operation.WAIT, awaited="agent"), 4.0)
-    assert {s.span for s, _ in steps.waits()} == {b"wait", b"late"}
+    assert {one.step.span for one in steps.waits("agent")} == {b"wait", b"late"}
+    assert steps.waits("person") == []
     assert graph.deadlocks() == []
     steps.close(b"late")
     steps.close(b"wait")
-    assert (graph.deadlocks(), graph._islands, steps._below, steps._waits) == ([], {}, {}, {})
+    assert (graph.deadlocks(), graph._islands, steps._below, steps._waits, steps._tools) == ([], {}, {}, {}, {})
 
 
 def called(calls, *, late=0.0):
