@@ -86,12 +86,10 @@ class Spend:
 
     def take(self, step: Step, agent: str, now: float) -> None:
         """Count an ended inference of an agent."""
-        usage = Usage(step.tokens_in, step.tokens_out, step.tokens_cached, step.tokens_stored)
         price = self._price(step.peer, step.provider)
         account = self._account((step.service, step.payer, agent))
         account.calls.add(1.0, now)
-        told = usage.tokens_in or usage.tokens_out
-        if price is None or not told:
+        if price is None or not (step.tokens_in or step.tokens_out):
             if not step.failed:  # what failed before it began costs nothing
                 self.unpriced += 1
                 account.unpriced[step.peer or "a model without a name"] = now
@@ -99,7 +97,7 @@ class Spend:
                 if len(account.unpriced) > MOST_MODELS:
                     account.unpriced.popitem(last=False)
             return
-        cost = price.cost(usage)
+        cost = price.cost(Usage(step.tokens_in, step.tokens_out, step.tokens_cached, step.tokens_stored))
         self.usd += cost
         account.counted = now
         account.minutes.add(cost, now)
