@@ -40,6 +40,13 @@ class Conflict(HemostatError):
     """Somebody was faster: it exists already, or is at another resourceVersion (409, or 422 of a patch's test)."""
 
 
+class Disrupted(Retry):
+    """A PodDisruptionBudget forbids an eviction now (429).
+
+    https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
+    """
+
+
 class Kube:
     """Requests as one identity. Thread-safe; every request has a deadline, of ten seconds unless told otherwise."""
 
@@ -148,7 +155,7 @@ class Kube:
         self._request("DELETE", path, {}, _only(uid, version, dry_run))
 
     def evict(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
-        """Delete this pod as `delete` does, unless a disruption budget forbids it now (`Retry`).
+        """Delete this pod as `delete` does, unless a disruption budget forbids it now (`Disrupted`).
 
         :param path: of the pod.
         """
@@ -249,11 +256,21 @@ def _mapped(error: ApiException, method: str, path: str) -> HemostatError:
         return Conflict(message)
     if error.status == 422 and PATCH_TEST_FAILED in message:
         return Conflict(message)
+    if error.status == 429 and path.endswith("/eviction") and _cause(error) == "DisruptionBudget":
+        return Disrupted(message)
     if error.status in (408, 410, 429, 500, 502, 503, 504):
         return Retry(message)
     if error.status in (401, 403):
         return Refused("Forbidden", message)
     return Refused("Invalid", message)
+
+
+def _cause(error: ApiException) -> str:
+    """Return the reason of the first cause in a Status, or an empty text."""
+    try:
+        return str(json.loads(error.body or "")["details"]["causes"][0]["reason"])
+    except (ValueError, TypeError, KeyError, IndexError):
+        return ""
 
 
 def _message(error: ApiException) -> str:

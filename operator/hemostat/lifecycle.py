@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hemostat.action.standing import taken_back_by
+from hemostat.action.stepping import done, to_undo
 from hemostat.api.incident import REMEDIATED, RESOLVED, WATCHED, Incident, SignalState
 from hemostat.api.incident import VERIFIED as INCIDENT_VERIFIED
 from hemostat.api.meta import Condition, find, is_false, is_true, set_condition
@@ -57,18 +58,23 @@ def next_step(remediation: Remediation, now: datetime) -> Step:
     """Return the first step whose condition is not met. Safe to ask again after a kill at any instruction.
 
     What is meant for a time only ends with it, verified or not; whether it helped is judged all the same, unless a
-    person took it back.
+    person took it back. Of what was given up between two steps, those that were done are undone.
     """
     conditions = remediation.status.conditions
+    ended = stopped_halfway(remediation)
     for kind, step in ((PLANNED, Step.PLAN), (ADMITTED, Step.DECIDE), (APPLIED, Step.APPLY)):
         if is_true(conditions, FINISHED):
             return _after(remediation)
-        if not is_true(conditions, kind):
+        if not is_true(conditions, kind) and not ended:
             return step
+    if ended and to_undo(remediation) and not is_true(conditions, UNDONE):
+        return Step.UNDO
     if is_false(conditions, VERIFIED) and needs_undo(remediation) and not is_true(conditions, UNDONE):
         return Step.UNDO
     if not is_true(conditions, RELEASED):
         return Step.RELEASE
+    if ended:
+        return Step.FINISH
     verified, undone = find(conditions, VERIFIED), is_true(conditions, UNDONE)
     until = held_until(remediation) if not undone else None
     if until is not None and now >= until:
@@ -76,6 +82,11 @@ def next_step(remediation: Remediation, now: datetime) -> Step:
     if (verified is None or verified.status == "Unknown") and not _taken_back(remediation):
         return Step.VERIFY
     return Step.FINISH if until is None else Step.RESTORE
+
+
+def stopped_halfway(remediation: Remediation) -> bool:
+    """Tell whether it was stopped between two steps."""
+    return is_false(remediation.status.conditions, APPLIED) and bool(done(remediation))
 
 
 def _after(remediation: Remediation) -> Step:
@@ -107,7 +118,7 @@ def needs_undo(remediation: Remediation) -> bool:
     """Tell whether the verdict asks for the inverse: Worse always, Ineffective if the action says so."""
     verified = find(remediation.status.conditions, VERIFIED)
     plan = remediation.status.plan
-    if verified is None or verified.status != "False" or plan is None or plan.inverse is None:
+    if verified is None or verified.status != "False" or plan is None or len(plan.for_good) == len(plan.steps):
         return False
     if verified.reason == "Worse":
         return True

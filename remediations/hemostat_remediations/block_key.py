@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from hemostat.action.calls.keys import ADMIN_SECRET, BLOCKED_BY
-from hemostat.action.contract import Action, Draft, Rule, World, calling, unified_diff
+from hemostat.action.contract import Action, Draft, Rule, World, calling, once, unified_diff
 from hemostat.api.remediation import Call, CallProtocol
 from hemostat.errors import Refused
 from hemostat_remediations.orders import HoldParams, meant, troubled
@@ -53,8 +53,7 @@ def plan(world: World, params: BlockKeyParams) -> Draft:
     before, after = {"blocked": False}, {"blocked": True, "metadata": {"hemostat": world.remediation}}
     return Draft(
         summary=f"Block the key of {agent} at {name} for {params.hold_seconds} s, in all conversations ({kinds})",
-        forward=calling(name, call, **{BLOCKED_BY: world.remediation}),
-        inverse=calling(name, call, **{BLOCKED_BY: ""}),
+        steps=once(*(calling(name, call, **{BLOCKED_BY: by}) for by in (world.remediation, ""))),
         diff=unified_diff(before, after, f"LiteLLM key {call.id[:8]}..."),
         replaced_pods=0,
         replicas_after=world.replicas,

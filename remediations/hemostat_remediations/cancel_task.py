@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from hemostat.action.contract import Action, Draft, Params, Rule, World, calling
+from hemostat.action.contract import Action, Draft, Params, Rule, World, calling, once
 from hemostat.api.remediation import Call, CallProtocol
 from hemostat.errors import Refused
 from hemostat_remediations.orders import meant, troubled
@@ -55,8 +55,7 @@ def plan(world: World, params: CancelTaskParams) -> Draft:
     return Draft(
         summary=f"Cancel the task of conversation {conversation[:200]} at {trouble.callee[:200]}: "
         f"{trouble.kind.value} of {', '.join(trouble.agents)[:300]}; what it has done so far is lost",
-        forward=calling(found["metadata"]["name"], call, ended=True),
-        inverse=None,
+        steps=once(calling(found["metadata"]["name"], call, ended=True)),
         diff=f"- A2A task {conversation} at {url} (cancelled)",
         replaced_pods=0,
         replicas_after=world.replicas,

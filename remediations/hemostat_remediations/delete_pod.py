@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from hemostat.action.contract import Action, Draft, Rule, World, deletion
+from hemostat.action.contract import Action, Draft, Rule, World, deletion, once
 from hemostat.api.incident import ConversationStatus
 from hemostat.api.watch import SignalKind
 from hemostat.errors import Refused
@@ -41,8 +41,7 @@ def plan(world: World, params: DeletePodParams) -> Draft:
     return Draft(
         summary=f"Evict pod {name}: {trouble.caller} of a deadlock of {', '.join(trouble.agents)} has least to lose; "
         "what it has in memory is lost"[:1000],
-        forward=deletion({"apiVersion": "v1", "kind": "Pod", **pod}, "eviction"),
-        inverse=None,
+        steps=once(deletion({"apiVersion": "v1", "kind": "Pod", **pod}, "eviction")),
         diff=f"- Pod/{name} (its controller makes another one)",
         replaced_pods=1,
         replicas_after=world.replicas,

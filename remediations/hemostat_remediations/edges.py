@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from hemostat.action.contract import Draft, Params, World, creation, unified_diff
+from hemostat.action.contract import Draft, Params, World, creation, once, unified_diff
 from hemostat.api.incident import ConversationStatus
 from hemostat.errors import Refused
 from hemostat_remediations.orders import HoldParams, meant, troubled
@@ -93,8 +93,7 @@ def drafted(
     forward, inverse = creation(kind, world, spec, hold_seconds)
     return Draft(
         summary=summary[:1000],
-        forward=forward,
-        inverse=inverse,
+        steps=once(forward, inverse),
         diff=unified_diff({}, spec, f"{kind[1]}/{forward.name} spec"),
         replaced_pods=0,
         replicas_after=world.replicas,

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hemostat.action.contract import Draft, Params, Rule, World, add, effect, remove, unified_diff
+from hemostat.action.contract import Draft, Params, Rule, World, add, effect, once, remove, unified_diff
 from hemostat.api.incident import Advice, ConversationStatus
 from hemostat.errors import Refused
 from hemostat.guard.orders import CONFIG_MAP, AnyOrder, render
@@ -90,8 +90,10 @@ def drafted(world: World, summary: str, orders: Sequence[AnyOrder], hold_seconds
     texts = {order.id: render(order) for order in orders}
     return Draft(
         summary=summary,
-        forward=effect(world.orders, tuple(add(f"/data/{name}", text) for name, text in texts.items())),
-        inverse=effect(world.orders, tuple(remove(f"/data/{name}") for name in texts)),
+        steps=once(
+            effect(world.orders, tuple(add(f"/data/{name}", text) for name, text in texts.items())),
+            effect(world.orders, tuple(remove(f"/data/{name}") for name in texts)),
+        ),
         diff=unified_diff({}, texts, f"ConfigMap/{CONFIG_MAP} data"),
         replaced_pods=0,
         replicas_after=world.replicas,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from hemostat.action.contract import Action, Draft, Params, Rule, World, effect, replace, unified_diff
+from hemostat.action.contract import Action, Draft, Params, Rule, World, effect, once, replace, unified_diff
 from hemostat.errors import Refused
 
 HASH = "pod-template-hash"
@@ -52,8 +52,7 @@ def _draft(target: Mapping[str, Any], template: dict[str, Any], revision: str) -
     replicas = int(target["spec"].get("replicas", 1))
     return Draft(
         summary=f"Roll Deployment {name} back to template {revision}, last observed healthy",
-        forward=effect(target, (replace("/spec/template", template),)),
-        inverse=effect(target, (replace("/spec/template", present),)),
+        steps=once(*(effect(target, (replace("/spec/template", t),)) for t in (template, present))),
         diff=unified_diff(present, template, f"Deployment/{name} spec.template"),
         replaced_pods=replicas,
         replicas_after=replicas,

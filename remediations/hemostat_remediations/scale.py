@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from hemostat.action.contract import Action, Draft, Params, Rule, World, effect, replace, unified_diff
+from hemostat.action.contract import Action, Draft, Params, Rule, World, effect, once, replace, unified_diff
 from hemostat.errors import Refused
 
 
@@ -42,8 +42,7 @@ def _draft(target: Mapping[str, Any], now: int, wanted: int) -> Draft:
     name = target["metadata"]["name"]
     return Draft(
         summary=f"Scale Deployment {name} from {now} to {wanted} replicas",
-        forward=effect(target, (replace("/spec/replicas", wanted),), "scale"),
-        inverse=effect(target, (replace("/spec/replicas", now),), "scale"),
+        steps=once(*(effect(target, (replace("/spec/replicas", n),), "scale") for n in (wanted, now))),
         diff=unified_diff({"replicas": now}, {"replicas": wanted}, f"Deployment/{name} spec"),
         replaced_pods=0,
         replicas_after=wanted,

@@ -105,8 +105,8 @@ def effect(subresource: str = "", value: str = "4") -> Json:
 
 PLAN: Json = {
     "summary": "Scale Deployment payment from 2 to 4 replicas",
-    "forward": effect("scale"),
-    "inverse": effect("scale", "2"),
+    "steps": [{"forward": effect("scale"), "inverse": effect("scale", "2"), "awaitsAvailable": 1}],
+    "deadlineSeconds": 600,
     "diff": "-spec.replicas: 2\n+spec.replicas: 4",
     "replacedPods": 0,
     "replicasAfter": 4,
@@ -461,6 +461,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "intents": [
             {
                 "effect": "Forward",
+                "step": 0,
                 "attempt": 1,
                 "uid": UID,
                 "resourceVersion": "17",
@@ -470,7 +471,14 @@ MAXIMAL_STATUS: dict[str, Json] = {
             },
         ],
         "results": [
-            {"effect": "Forward", "time": TIME, "resourceVersion": "18", "generation": 4, "proof": "ManagedFields"},
+            {
+                "effect": "Forward",
+                "step": 0,
+                "time": TIME,
+                "resourceVersion": "18",
+                "generation": 4,
+                "proof": "ManagedFields",
+            },
         ],
     },
     "ChaosExperiment": {

@@ -23,10 +23,11 @@ from tests.unit.builders import T0, meta, remediation
 
 from hemostat.action.calls.caller import MAX_BYTES, Caller
 from hemostat.action.calls.keys import ADMIN_KEY, ADMIN_SECRET
-from hemostat.action.contract import calling
+from hemostat.action.contract import calling, once
 from hemostat.action.effects import wanted
 from hemostat.action.execute import Executor
 from hemostat.action.moves import NewIntent, next_move
+from hemostat.action.parts import Part
 from hemostat.api.rbac import opt_in
 from hemostat.api.remediation import Call, CallProtocol, Effect, Plan
 from hemostat.errors import Refused, Retry
@@ -92,8 +93,7 @@ def over_http(proxy: Any) -> web.Application:
 def case(forward: Effect, inverse: Effect | None = None) -> Plan:
     return Plan(
         summary="call",
-        forward=forward,
-        inverse=inverse,
+        steps=once(forward, inverse),
         diff="",
         replaced_pods=0,
         replicas_after=1,
@@ -104,16 +104,16 @@ def case(forward: Effect, inverse: Effect | None = None) -> Plan:
 
 def brought(executor: Executor, plan: Plan, namespace: str = NAMESPACE, *, which: Any = "Forward") -> str:
     """Do one effect as the reconciler does, and return by what it was seen."""
-    effect = plan.forward if which == "Forward" else plan.inverse
+    effect = plan.steps[0].forward if which == "Forward" else plan.steps[0].inverse
     assert effect is not None
     before = executor.read(effect, namespace)
-    first = next_move(remediation(status={"plan": plan.wire()}), which, before, T0)
+    first = next_move(remediation(status={"plan": plan.wire()}), Part(which), before, T0)
     assert isinstance(first, NewIntent), first
     executor.dry_run(effect, namespace, before, "m")
     assert executor.read(effect, namespace) == before, "a dry run changes nothing"
     executor.send(effect, namespace, before, first.intent, "m")
     announced = remediation(status={"plan": plan.wire(), "intents": [first.intent.wire()]})
-    landed = next_move(announced, which, executor.read(effect, namespace), T0)
+    landed = next_move(announced, Part(which), executor.read(effect, namespace), T0)
     return str(landed.result.proof)
 
 
@@ -352,7 +352,7 @@ def test_what_the_real_sdk_does_not_cancel_is_refused_by_name(
         assert caught.value.reason == reason
     effect = agents.cancelling(agents.task(name)[0], protocol)
     seen = executor.read(effect, NAMESPACE)
-    first = next_move(remediation(status={"plan": case(effect).wire()}), "Forward", seen, T0)
+    first = next_move(remediation(status={"plan": case(effect).wire()}), Part("Forward"), seen, T0)
     with pytest.raises(Refused) as caught:
         executor.send(effect, NAMESPACE, seen, first.intent, "m")
     assert caught.value.reason == "TaskNotCancelable"
@@ -410,8 +410,9 @@ def test_the_real_schema_knows_what_a_call_is(cluster: Cluster, town: str) -> No
     """And that only a call has one."""
     made = cluster.planned(town, "one", None)
     plan = case(key_at("http://x:4000", town)).wire()
-    odd = {**plan, "forward": {**plan["forward"], "verb": "Create"}}
-    bare = {**plan, "forward": {k: v for k, v in plan["forward"].items() if k != "call"}}
+    step = plan["steps"][0]
+    odd = {**plan, "steps": [{**step, "forward": {**step["forward"], "verb": "Create"}}]}
+    bare = {**plan, "steps": [{**step, "forward": {k: v for k, v in step["forward"].items() if k != "call"}}]}
     for wrong in (odd, bare):
         assert "call must be given for Call" in refusal(lambda wrong=wrong: cluster.set_status(made, {"plan": wrong}))
     assert cluster.set_status(made, {"plan": plan})["status"]["plan"] == plan

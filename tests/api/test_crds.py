@@ -198,7 +198,7 @@ def test_field_names_are_camel_case(resource: Resource) -> None:
 OTHERS: dict[str, Json] = {"ChaosExperiment": {"fault": {"agents": {"trouble": "ping-pong"}}}}
 """What the maximal object cannot hold too, for exactly one of them may be said."""
 CALL: Json = {"call": {"protocol": "A2A", "url": "http://critic.shop.svc:8000/", "id": "c1"}}
-OTHERS_STATUS: dict[str, Json] = {"Remediation": {"plan": {"forward": CALL, "inverse": CALL}}}
+OTHERS_STATUS: dict[str, Json] = {"Remediation": {"plan": {"steps": [{"forward": CALL, "inverse": CALL}]}}}
 """The same of the status; tests/api/test_calls.py writes and reads one."""
 
 
@@ -492,14 +492,14 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Remediation", "spec.confidencePercent", -1, "should be greater than or equal to 0"),
     ("Remediation", "status.planHash", "sha256:abc", "planHash in body should match"),
     ("Remediation", "status.plan.onIneffective", "Repeat", CHOICE),
-    ("Remediation", "status.plan.forward.ops", [], "ops must be given for Patch, Create and Call"),
-    ("Remediation", "status.plan.forward.verb", "Delete", "must not for Delete"),
-    ("Remediation", "status.plan.forward.verb", "Touch", CHOICE),
-    ("Remediation", "status.plan.forward.ops", [{"op": "remove", "path": "/a"}] * 9, "at most 8 items"),
-    ("Remediation", "status.plan.forward.ops.0.op", "copy", CHOICE),
-    ("Remediation", "status.plan.forward.ops.0.path", "spec", "path in body should match"),
-    ("Remediation", "status.plan.forward.ops.0.value", 4, "must be of type string"),
-    ("Remediation", "status.plan.forward.subresource", "exec", "upported value"),
+    ("Remediation", "status.plan.steps.0.forward.ops", [], "ops must be given for Patch, Create and Call"),
+    ("Remediation", "status.plan.steps.0.forward.verb", "Delete", "must not for Delete"),
+    ("Remediation", "status.plan.steps.0.forward.verb", "Touch", CHOICE),
+    ("Remediation", "status.plan.steps.0.forward.ops", [{"op": "remove", "path": "/a"}] * 9, "at most 8 items"),
+    ("Remediation", "status.plan.steps.0.forward.ops.0.op", "copy", CHOICE),
+    ("Remediation", "status.plan.steps.0.forward.ops.0.path", "spec", "path in body should match"),
+    ("Remediation", "status.plan.steps.0.forward.ops.0.value", 4, "must be of type string"),
+    ("Remediation", "status.plan.steps.0.forward.subresource", "exec", "upported value"),
     ("Remediation", "status.plan.readsDigest", "md5:abc", "readsDigest in body should match"),
     ("Remediation", "status.decision.outcome", "Perhaps", CHOICE),
     ("Remediation", "status.decision.checks.0.outcome", "Shrug", CHOICE),
@@ -656,9 +656,9 @@ def remediation(cluster: Cluster, namespace: str) -> Json:
 
 REWRITES: list[tuple[str, Any, str]] = [
     ("plan.summary", "Scale to 400", IMMUTABLE_WORDS),
-    ("plan.forward.ops.0.value", "400", IMMUTABLE_WORDS),
-    ("plan.forward.uid", "another", IMMUTABLE_WORDS),
-    ("plan.inverse.ops", [{"op": "remove", "path": "/spec"}], IMMUTABLE_WORDS),
+    ("plan.steps.0.forward.ops.0.value", "400", IMMUTABLE_WORDS),
+    ("plan.steps.0.forward.uid", "another", IMMUTABLE_WORDS),
+    ("plan.steps.0.inverse.ops", [{"op": "remove", "path": "/spec"}], IMMUTABLE_WORDS),
     ("plan.onIneffective", "Keep", IMMUTABLE_WORDS),
     ("plan.readsDigest", HASH_A, IMMUTABLE_WORDS),
     ("plan", GONE, "plan must not be removed"),
@@ -695,8 +695,8 @@ def test_a_status_before_the_plan_may_come_and_go(cluster: Cluster, remediation:
 
 def test_a_large_plan_stays_within_the_budget_of_the_rules(cluster: Cluster, remediation: Json) -> None:
     template = json.dumps("x" * 131000)
-    plan = changed({"p": objects.PLAN}, "p.forward.ops.0.value", template)
-    plan = changed(plan, "p.inverse.ops.0.value", template)["p"]
+    plan = changed({"p": objects.PLAN}, "p.steps.0.forward.ops.0.value", template)
+    plan = changed(plan, "p.steps.0.inverse.ops.0.value", template)["p"]
     planned = cluster.set_status(remediation, {"plan": plan, "planHash": HASH_A})
     later = {**planned["status"], "conditions": [objects.condition("Finished")]}
     assert cluster.set_status(planned, later)["status"]["plan"] == plan

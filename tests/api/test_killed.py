@@ -54,19 +54,24 @@ class Life:
     def __init__(self, world: World, name: str, folder: Path, kills: tuple[int, str] | None) -> None:
         self.world, self.name, self.log = world, name, folder / f"{name}.db"
         self.path = objects.KINDS["Remediation"].path(AUTO, name)
-        mine = (f"/deployments/{name}", f"/remediations/{name}/status")
         account = world.cluster.server.user_kubeconfig(ACT_USER, GROUPS)
         copy = folder / f"{name}.kubeconfig"
         copy.write_text(account.read_text())
-        self.killer = killer.Killer(copy, lambda _, path: any(m in path for m in mine))
+        self.killer = killer.Killer(copy, self.counts)
         self.killer.kills = kills
         self.through = str(self.killer.kubeconfig(folder / f"{name}.proxied"))
 
+    def counts(self, _: str, path: str) -> bool:
+        """Tell which requests matter."""
+        return f"/deployments/{self.name}" in path or f"/remediations/{self.name}/status" in path
+
+    def begin(self) -> Json:
+        """Make the trouble, and propose what is to be done."""
+        return self.world.propose(self.world.trouble(AUTO, self.name))
+
     def run(self) -> None:
         """Live it to its end."""
-        world = self.world
-        made = world.propose(world.trouble(AUTO, self.name))
-        self.uid = made["metadata"]["uid"]
+        self.uid = self.begin()["metadata"]["uid"]
         stop = threading.Event()
         keeper = threading.Thread(target=self._restart, args=(stop,))
         keeper.start()
@@ -138,7 +143,7 @@ def test_it_is_done_once_and_undone_once_wherever_it_was_killed(world: World, tm
     for life in [whole, *lives]:
         said = f"{life.name}: {json.dumps(life.now()['status'].get('conditions'))}"
         writes = life.writes(events)
-        assert (writes["forward"], writes["inverse"]) == (1, 1), said
+        assert (writes["0-forward"], writes["0-inverse"]) == (1, 1), said
         assert life.replicas() == 1, said
         assert life.condition("Finished")["reason"] == "Ineffective", said
         recorded = life.recorded()

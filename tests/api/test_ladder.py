@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from hemostat.action.contract import Rule, World
 from hemostat.action.effects import body_of, still_ours
 from hemostat.action.execute import Executor
-from hemostat.action.moves import NewIntent, manager, next_move
+from hemostat.action.moves import NewIntent, next_move
+from hemostat.action.parts import Part, manager
 from hemostat.action.registry import discover
 from hemostat.api import GROUP
 from hemostat.api.identity import REMEDIATION_LABEL
@@ -74,11 +75,11 @@ def test_it_is_created_by_the_real_schema_and_deleted_again(
     neighbours: Cluster, town: str, name: str, given: dict[str, Any]
 ) -> None:
     made = planned(name, given, town)
-    executor, effect = Executor(neighbours.act), made.forward
+    executor, effect = Executor(neighbours.act), made.steps[0].forward
     assert executor.read(effect, town) is None
-    first = next_move(case(made), "Forward", None, T0)
+    first = next_move(case(made), Part("Forward"), None, T0)
     assert isinstance(first, NewIntent)
-    ours = manager(case(made), "Forward")
+    ours = manager(case(made), Part("Forward"))
     executor.dry_run(effect, town, None, ours)
     assert executor.read(effect, town) is None, "a dry run creates nothing"
     executor.send(effect, town, None, first.intent, ours)
@@ -89,14 +90,16 @@ def test_it_is_created_by_the_real_schema_and_deleted_again(
     assert live is not None
     assert still_ours(effect, live), "the API server dropped a field, or says it otherwise"
     assert body_of(effect, town)["metadata"].items() <= live["metadata"].items()
-    landed = next_move(case(made, first.intent), "Forward", live, T0)
+    landed = next_move(case(made, first.intent), Part("Forward"), live, T0)
     assert landed.result.proof == "ManagedFields"
 
-    assert made.inverse is not None
-    last = next_move(case(made, first.intent), "Inverse", live, T0)
-    executor.dry_run(made.inverse, town, live, ours)
-    executor.send(made.inverse, town, live, last.intent, ours)
-    gone = next_move(case(made, first.intent, last.intent), "Inverse", executor.read(made.inverse, town), T0)
+    assert made.steps[0].inverse is not None
+    last = next_move(case(made, first.intent), Part("Inverse"), live, T0)
+    executor.dry_run(made.steps[0].inverse, town, live, ours)
+    executor.send(made.steps[0].inverse, town, live, last.intent, ours)
+    gone = next_move(
+        case(made, first.intent, last.intent), Part("Inverse"), executor.read(made.steps[0].inverse, town), T0
+    )
     assert gone.result.proof == "Gone"
 
 
@@ -108,7 +111,7 @@ def test_the_real_schema_refuses_what_is_wrong(neighbours: Cluster, town: str) -
         ("limit-rate", ("spec", "targetRefs", 0, "kind"), "Service"),
         ("cut-network", ("spec", "ingress", 0, "from", 0, "podSelector", "matchExpressions", 0, "operator"), "Near"),
     ):
-        body = body_of(planned(name, GIVEN[name], town).forward, town)
+        body = body_of(planned(name, GIVEN[name], town).steps[0].forward, town)
         inside: Any = body
         for key in path[:-1]:
             inside = inside[key]
@@ -119,7 +122,7 @@ def test_the_real_schema_refuses_what_is_wrong(neighbours: Cluster, town: str) -
 
 def test_where_the_kind_is_not_installed_it_is_said_so(cluster: Cluster, town: str) -> None:
     made = planned("deny-call", {}, town)
-    absent = made.forward.model_copy(update={"api_version": "security.istio.io/v7"})
+    absent = made.steps[0].forward.model_copy(update={"api_version": "security.istio.io/v7"})
     with pytest.raises(Refused) as caught:
         Executor(cluster.admin).dry_run(absent, town, None, "m")
     assert caught.value.reason == "NotInstalled"
@@ -128,16 +131,16 @@ def test_where_the_kind_is_not_installed_it_is_said_so(cluster: Cluster, town: s
 def test_a_deletion_lands_only_on_the_version_that_was_looked_at(neighbours: Cluster, town: str) -> None:
     made = planned("cut-network", {}, town)
     executor = Executor(neighbours.act)
-    executor.send(made.forward, town, None, next_move(case(made), "Forward", None, T0).intent, "m")
-    live = executor.read(made.forward, town)
+    executor.send(made.steps[0].forward, town, None, next_move(case(made), Part("Forward"), None, T0).intent, "m")
+    live = executor.read(made.steps[0].forward, town)
     assert live is not None
-    intent = next_move(case(made), "Inverse", live, T0).intent
-    where = path_of(*ACTIONS["cut-network"].creates, town, made.forward.name)
+    intent = next_move(case(made), Part("Inverse"), live, T0).intent
+    where = path_of(*ACTIONS["cut-network"].creates, town, made.steps[0].forward.name)
     neighbours.admin.merge_patch(where, {"metadata": {"annotations": {"ada": "mine"}}}, "ada")
-    assert made.inverse is not None
+    assert made.steps[0].inverse is not None
     with pytest.raises(Retry):
-        executor.send(made.inverse, town, live, intent, "m")
-    assert executor.read(made.forward, town) is not None
+        executor.send(made.steps[0].inverse, town, live, intent, "m")
+    assert executor.read(made.steps[0].forward, town) is not None
 
 
 def test_act_may_delete_nothing_that_it_did_not_create(neighbours: Cluster, town: str) -> None:
@@ -175,18 +178,18 @@ def test_a_pod_is_evicted_by_its_uid_and_version_and_not_its_successor(neighbour
     )
     made = plan(ACTIONS["delete-pod"], seen)
     executor = Executor(neighbours.act)
-    live = executor.read(made.forward, town)
+    live = executor.read(made.steps[0].forward, town)
     assert live is not None
-    move = next_move(case(made), "Forward", live, T0)
-    executor.dry_run(made.forward, town, live, "m")
-    assert executor.read(made.forward, town) is not None
-    executor.send(made.forward, town, live, move.intent, "m")
-    assert executor.read(made.forward, town) is None
+    move = next_move(case(made), Part("Forward"), live, T0)
+    executor.dry_run(made.steps[0].forward, town, live, "m")
+    assert executor.read(made.steps[0].forward, town) is not None
+    executor.send(made.steps[0].forward, town, live, move.intent, "m")
+    assert executor.read(made.steps[0].forward, town) is None
     new = pod()
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
-    assert executor.read(made.forward, town) is None, "the pod of the same name is another one"
+    assert executor.read(made.steps[0].forward, town) is None, "the pod of the same name is another one"
     with pytest.raises(Retry):
-        executor.send(made.forward, town, live, move.intent, "m")
+        executor.send(made.steps[0].forward, town, live, move.intent, "m")
     assert neighbours.admin.get(f"{pods}/planner-x")["metadata"]["uid"] == new["metadata"]["uid"]
 
 
@@ -198,7 +201,7 @@ def call(cluster: Cluster, user: str, *arguments: str) -> Any:
 def test_a_person_lists_and_restores_without_the_operator_by_rights_of_his_own(neighbours: Cluster, town: str) -> None:
     made = planned("deny-call", {"holdSeconds": 600}, town)
     executor = Executor(neighbours.act)
-    executor.send(made.forward, town, None, next_move(case(made), "Forward", None, T0).intent, "m")
+    executor.send(made.steps[0].forward, town, None, next_move(case(made), Part("Forward"), None, T0).intent, "m")
     cut = Cut(id="uid-r-0", caller="planner", callee="critic", until=time.time() + 300, reason="ping-pong")
     metadata = {"name": CONFIG_MAP, "namespace": town}
     data = {cut.id: render(cut), "other": render(replace(cut, id="other"))}
@@ -211,7 +214,7 @@ def test_a_person_lists_and_restores_without_the_operator_by_rights_of_his_own(n
     person = neighbours.user(user)
     eventually(lambda: can(person, "list", "configmaps", town), "the person may look")
     listed = call(neighbours, user, "cuts", "-n", town)
-    assert {line.split()[0] for line in listed.stdout.splitlines()[1:]} == {cut.id, "other", made.forward.name}
+    assert {line.split()[0] for line in listed.stdout.splitlines()[1:]} == {cut.id, "other", made.steps[0].forward.name}
     assert "not shown" in listed.stderr, "BackendTrafficPolicies may not be listed"
     refused = call(neighbours, user, "restore", cut.id, "-n", town, "--yes")
     assert "you may not patch configmap hemostat-guard" in " ".join(refused.stdout.split())
@@ -224,7 +227,7 @@ def test_a_person_lists_and_restores_without_the_operator_by_rights_of_his_own(n
     assert set(neighbours.admin.get(where)["data"]) == {"other"}
     assert call(neighbours, user, "restore", "--all", "-n", town, "--yes").exit_code == 0
     assert not neighbours.admin.get(where).get("data")
-    assert executor.read(made.forward, town) is None
+    assert executor.read(made.steps[0].forward, town) is None
     everywhere = ["--kubeconfig", str(neighbours.server.kubeconfig), "cuts", "-A", "-o", "json"]
     left = json.loads(CliRunner().invoke(entry.app, everywhere).stdout)["items"]
     assert town not in {item["namespace"] for item in left}

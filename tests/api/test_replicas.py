@@ -132,9 +132,9 @@ def test_who_was_stopped_does_nothing_twice_whatever_was_under_way(world: World,
     for pair in [whole, *pairs]:
         said = f"{pair.name}: {json.dumps(pair.now()['status'].get('conditions'))}"
         writes, ahead = pair.writes(events), pair.clocks[1] > 0
-        assert writes["forward"] == 1, said
-        assert writes["inverse"] == (0 if ahead and pair.condition("Finished")["reason"] == "NoData" else 1), said
-        assert pair.replicas() == 2 - writes["inverse"], said
+        assert writes["0-forward"] == 1, said
+        assert writes["0-inverse"] == (0 if ahead and pair.condition("Finished")["reason"] == "NoData" else 1), said
+        assert pair.replicas() == 2 - writes["0-inverse"], said
     stopped = [pair for pair in pairs if pair.pauser.stopped.is_set()]
     assert len(stopped) > len(pairs) * 3 / 4, "almost every one was stopped where it was to be"
     for pair in stopped:

@@ -6,8 +6,9 @@ from typing import Any
 
 from hemostat.act.store import MANAGER, Store
 from hemostat.action.contract import Action, World
+from hemostat.action.effects import beyond
 from hemostat.api import stop
-from hemostat.api.approval import REVIEWS, Approval, right_to_approve
+from hemostat.api.approval import REVIEWS, Approval, right_to_approve, right_to_patch_node
 from hemostat.api.gatepolicy import GatePolicy, Scope
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
 from hemostat.api.incident import ConversationStatus, Incident, SignalState
@@ -53,8 +54,10 @@ class Facts:
         """Return what the action's plan may look at: the target, and what its own RBAC rules name."""
         namespace, ref = remediation.metadata.namespace or "", remediation.spec.target_ref
         live = self.target(namespace, ref)
+        cluster = {resource for rule in action.cluster_rules for resource in rule.resources}
         named = {resource for rule in action.rules for resource in rule.resources}
         listed = {resource for rule in action.rules if "list" in rule.verbs for resource in rule.resources}
+        pods = self._all("v1", "Pod", namespace) or () if "pods" in listed else ()
         return World(
             target=live,
             replicasets=replicasets_of(self._kube, namespace, live) if "replicasets" in named else (),
@@ -74,7 +77,8 @@ class Facts:
             remediation=remediation.metadata.uid,
             name=remediation.metadata.name,
             deployments=self._all("apps/v1", "Deployment", namespace) or () if "deployments" in listed else (),
-            pods=self._all("v1", "Pod", namespace) or () if "pods" in listed else (),
+            pods=pods,
+            nodes=self._nodes(pods) if "nodes" in cluster else None,
             services=self._all("v1", "Service", namespace) or () if "services" in listed else (),
             policies=self._all(*action.creates, namespace) if action.creates is not None else None,
         )
@@ -84,6 +88,14 @@ class Facts:
         try:
             return self._kube.list(path_of(api_version, kind, namespace, ""))
         except NotFound:
+            return None
+
+    def _nodes(self, pods: Sequence[Json]) -> list[Json] | None:
+        """Return the nodes of these pods; None if nodes may not be listed."""
+        names = {pod["spec"].get("nodeName") for pod in pods}
+        try:
+            return [n for n in self._kube.each(path_of("v1", "Node", None, "")) if n["metadata"]["name"] in names]
+        except Refused:
             return None
 
     def _orders(self, namespace: str) -> Json | None:
@@ -147,7 +159,8 @@ class Facts:
             return f": {error}"
 
     def may_approve(self, approvals: Sequence[Approval], remediation: Remediation) -> dict[str, bool | None]:
-        """Ask the API server, per Approval, whether its person holds `approve` on this Remediation now.
+        """Ask the API server, per Approval, whether its person holds `approve` on this Remediation now; and, where the
+        plan reaches beyond the namespace, whether he might do that himself: who may decide here need not do so there.
 
         Of none where one cannot be asked: that may be a Deny, and each takes a deadline while others wait.
         """
@@ -160,10 +173,12 @@ class Facts:
         return known
 
     def _review(self, approval: Approval, remediation: Remediation) -> bool | None:
-        meta = remediation.metadata
-        body = right_to_approve(approval.spec.approver, approval.spec.groups, meta.namespace, meta.name)
+        meta, who, plan = remediation.metadata, approval.spec, remediation.status.plan
+        asked = [right_to_approve(who.approver, who.groups, meta.namespace, meta.name)]
+        shared = beyond(plan.effects) if plan is not None else ()
+        asked += [right_to_patch_node(who.approver, who.groups, effect.name) for effect in shared]
         try:
-            return bool(self._kube.create(REVIEWS, body, "hemostat-act")["status"]["allowed"])
+            return all(self._kube.create(REVIEWS, body, "hemostat-act")["status"]["allowed"] is True for body in asked)
         except HemostatError:
             return None
 

@@ -111,9 +111,14 @@ def _conditions(remediation: Remediation, status: RemediationStatus) -> list[Ent
 
 
 def _intent(remediation: Remediation, status: RemediationStatus, intent: Intent) -> Entry:
-    plan = status.plan
-    effect = (plan.forward if intent.effect == "Forward" else plan.inverse) if plan is not None else None
-    says = {"effect": intent.effect, "attempt": intent.attempt, "planHash": status.plan_hash}
+    step = status.plan.steps[intent.step] if status.plan is not None else None
+    effect = (step.forward if intent.effect == "Forward" else step.inverse) if step is not None else None
+    says = {
+        "effect": intent.effect,
+        "step": intent.step,
+        "attempt": intent.attempt,
+        "planHash": status.plan_hash,
+    }
     if effect is not None:
         says |= {"verb": effect.verb.value, "object": f"{effect.kind} {effect.name}"}
     says |= {"uid": intent.uid, "resourceVersion": intent.resource_version}
@@ -122,7 +127,8 @@ def _intent(remediation: Remediation, status: RemediationStatus, intent: Intent)
 
 
 def _result(remediation: Remediation, status: RemediationStatus, result: Result) -> Entry:
-    says = {"effect": result.effect, "proof": result.proof, "resourceVersion": result.resource_version}
+    says: dict[str, Any] = {"effect": result.effect, "step": result.step, "proof": result.proof}
+    says |= {"resourceVersion": result.resource_version}
     word, names = _admitted(status) if result.effect == "Forward" else _back(status)
     return Entry(step=Step.RESULT, word=word, names=names, says=says, **_about(remediation))
 

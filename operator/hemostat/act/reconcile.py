@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from hemostat.act.facts import Facts
 from hemostat.act.ledger import DENIED, Recorder, decided
@@ -11,7 +11,7 @@ from hemostat.act.recording import NotRecorded
 from hemostat.act.store import Store
 from hemostat.act.timeline import ending, entries, merged
 from hemostat.action.contract import make_plan, parse, plan_hash
-from hemostat.action.effects import can_be_undone
+from hemostat.action.effects import beyond, can_be_undone
 from hemostat.action.execute import Executor
 from hemostat.action.moves import (
     IN_FLIGHT,
@@ -21,18 +21,28 @@ from hemostat.action.moves import (
     NewIntent,
     Send,
     Wait,
-    Which,
     effect_of,
-    manager,
     next_move,
     planned,
     taken_back,
     under_way,
 )
+from hemostat.action.parts import Part, Which, manager, tries_of
 from hemostat.action.registry import Catalogue
 from hemostat.action.standing import changed, person, taken_back_by
+from hemostat.action.stepping import (
+    as_planned,
+    awaited,
+    covers,
+    done,
+    halfway,
+    overdue,
+    to_undo,
+    turn,
+)
+from hemostat.action.undoing import Undo
 from hemostat.api.approval import Word
-from hemostat.api.identity import ACT, NAMESPACE, TARGET_ROLE
+from hemostat.api.identity import ACT, NAMESPACE, NODES_ROLE, TARGET_ROLE
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import BoundTargetRef, find, is_true, set_condition
 from hemostat.api.remediation import (
@@ -59,7 +69,7 @@ from hemostat.gate.approvals import Spoken, hear
 from hemostat.gate.checks import decide
 from hemostat.gate.drift import drifted
 from hemostat.gate.shadow import would_have
-from hemostat.kube import Json
+from hemostat.kube import Disrupted, Json
 from hemostat.lifecycle import (
     SELF_HEALED_AFTER,
     TAKEN_BACK,
@@ -68,6 +78,7 @@ from hemostat.lifecycle import (
     held_until,
     incident_conditions,
     next_step,
+    stopped_halfway,
 )
 from hemostat.metrics import EFFECTS, GATE
 from hemostat.metrics import FINISHED as FINISHED_METRIC
@@ -93,6 +104,8 @@ STANDS = IN_FLIGHT
 """How long an admission stands before the first effect: after a stop of ours it is decided anew."""
 UNSEEN = timedelta(seconds=10)
 """An open Incident is looked at every few seconds: after so long it is worth asking whether it has a Watch still."""
+_BETWEEN = "Applying"
+"""Reason of the condition Applied between two steps, if nothing is waited for."""
 _NORMAL = ("Healed", "NotNeeded", TAKEN_BACK, WOULD_HAVE)
 """Ends that are nothing to worry about."""
 Key = tuple[str, str]
@@ -147,8 +160,11 @@ class Reconciler:
             self._events.emit("Remediation", found.metadata, "NotRecorded", str(error), "Warning")
             raise
         except Refused as error:
-            if error.reason in ("Forbidden", STOPPED) or (error.reason in ASK_AGAIN and found.status.intents):
+            waits = error.reason in ("Forbidden", STOPPED) or (error.reason in ASK_AGAIN and found.status.intents)
+            if waits and (stopped_halfway(found) or not overdue(found, self._clock.now())):
                 return self._shut_out(found, error)
+            if step is Step.APPLY and halfway(found):
+                return self._give_up(found, error)
             self._end(found, found.status, error.reason, str(error))
             return None
 
@@ -187,20 +203,26 @@ class Reconciler:
 
     def _plan(self, remediation: Remediation) -> float:
         plan = self._compute(remediation)
-        if plan.forward.verb is Verb.CALL:  # no person shall be asked for what cannot be done
-            self._executor.dry_run(plan.forward, remediation.metadata.namespace or "", None, "")
+        self._can_be_done(remediation, plan)
         digest = plan_hash(remediation, plan)
         status = remediation.status.model_copy(update={"plan": plan, "plan_hash": digest})
         self._write(remediation, status, PLANNED, "Planned", plan.summary)
         return SOON
 
+    def _can_be_done(self, remediation: Remediation, plan: Plan) -> None:
+        """Try what needs rights of its own: no person shall be asked for what cannot be done."""
+        namespace = remediation.metadata.namespace or ""
+        for effect in plan.effects:
+            if effect.verb is Verb.CALL:
+                self._executor.dry_run(effect, namespace, None, "")
+        for effect in beyond(plan.effects):
+            self._executor.dry_run(effect, namespace, self._executor.read(effect, namespace), "hemostat-act")
+
     def _decide(self, remediation: Remediation) -> float | None:
         if taken_back_by(remediation) is not None:
             return self._given_up(remediation)
-        plan = self._compute(remediation)
-        spec, status = remediation.spec, remediation.status
-        if plan_hash(remediation, plan) != status.plan_hash:
-            raise _drift(remediation, plan)
+        self._unchanged(remediation)
+        plan, spec, status = planned(remediation), remediation.spec, remediation.status
         live = self._facts.target(remediation.metadata.namespace or "", spec.target_ref)
         gathered = self._facts.gate(remediation, plan, live)
         decision = decide(gathered)
@@ -229,13 +251,15 @@ class Reconciler:
 
     def _tried(self, remediation: Remediation) -> str:
         """Say whether the API server would take what is not done."""
-        effect, namespace = effect_of(remediation, "Forward"), remediation.metadata.namespace or ""
+        namespace = remediation.metadata.namespace or ""
         try:
-            self._executor.dry_run(
-                effect, namespace, self._executor.read(effect, namespace), manager(remediation, "Forward")
-            )
+            for number, effect in enumerate(planned(remediation).effects):
+                ours = manager(remediation, Part("Forward", number))
+                self._executor.dry_run(effect, namespace, self._executor.read(effect, namespace), ours)
         except Refused as error:
             return f"a dry run was refused ({error.reason}: {error})"
+        except Disrupted as error:
+            return f"a disruption budget would have been waited for ({error})"
         return "a dry run was accepted"
 
     def _listen(self, remediation: Remediation, status: RemediationStatus, reasons: str) -> float:
@@ -282,31 +306,55 @@ class Reconciler:
         return self._heard(remediation, remediation.status).decision is not Word.APPROVE
 
     def _effect(self, remediation: Remediation, which: Which) -> float:
-        """Bring about one effect, exactly once."""
-        plan, namespace = planned(remediation), remediation.metadata.namespace or ""
-        live = self._executor.read(effect_of(remediation, which), namespace)
-        if which == "Inverse" and taken_back(remediation, live):
+        """Bring about the next effect, exactly once."""
+        part, namespace = turn(remediation, which), remediation.metadata.namespace or ""
+        live = self._executor.read(effect_of(remediation, part), namespace)
+        if which == "Inverse" and self._last(remediation) and taken_back(remediation, part, live):
             self._note_taken_back(remediation)
             return SOON
-        move = next_move(remediation, which, live, self._clock.now())
+        move = next_move(remediation, part, live, self._clock.now())
         if isinstance(move, Landed):
             results = (*remediation.status.results, move.result)
             status = remediation.status.model_copy(update={"results": results})
-            return self._landed(remediation, status, which, plan)
+            return self._landed(remediation, remediation.model_copy(update={"status": status}), which)
         if which == "Forward" and taken_back_by(remediation) is not None:
             return self._given_up(remediation)
         if isinstance(move, Lost):
             raise Refused(move.reason if which == "Forward" else "UndoBlocked", move.message)
         if isinstance(move, Wait):
             return move.seconds
-        anew = self._anew(remediation) if which == "Forward" else ""
-        if anew:
-            self._note(remediation, remediation.status, "Reconsidered", f"{anew}; it is decided anew")
-            return SOON
+        held_back = self._held_back(remediation, part) if which == "Forward" else None
+        if held_back is not None:
+            return held_back
         self._may(which)
-        self._bring(remediation, which, live, move)
+        try:
+            self._bring(remediation, part, live, move)
+        except Disrupted as error:
+            self._note(remediation, remediation.status, "DisruptionBudget", str(error), APPLIED)
+            return LISTEN
         EFFECTS.labels(remediation.spec.action, which).inc()
         return SOON
+
+    def _held_back(self, remediation: Remediation, part: Part) -> float | None:
+        """Return when to look again, if the next step must not be taken yet.
+
+        Raises `Refused` when the steps that are left are given up: too late, or on nobody's word any more.
+        """
+        now, step = self._clock.now(), planned(remediation).steps[part.step]
+        if halfway(remediation):
+            if overdue(remediation, now):
+                raise Refused("Incomplete", f"not through in {planned(remediation).deadline_seconds} s")
+            if under_way(tries_of(remediation, part), now) <= 0 and self._revoked(remediation):
+                raise Refused("Revoked", "an approval was taken back")
+        elif anew := self._anew(remediation):
+            self._note(remediation, remediation.status, "Reconsidered", f"{anew}; it is decided anew")
+            return SOON
+        if not step.awaits_available or tries_of(remediation, part):
+            return None
+        waits = awaited(step, self._facts.target(remediation.metadata.namespace or "", remediation.spec.target_ref))
+        if waits:
+            self._note(remediation, remediation.status, "AwaitsReplicas", waits, APPLIED)
+        return WAIT if waits else None
 
     def _given_up(self, remediation: Remediation) -> float:
         """A person takes it back who cannot have seen that it was applied: it is not applied (again)."""
@@ -322,16 +370,18 @@ class Reconciler:
             said = "the API server does not say" if go is None else f"Hemostat was stopped{go.words}"
             raise Refused(STOPPED, f"{said}; it goes on after: kubectl hemostat resume")
 
-    def _bring(self, remediation: Remediation, which: Which, live: Json | None, move: Send | NewIntent) -> None:
+    def _bring(self, remediation: Remediation, part: Part, live: Json | None, move: Send | NewIntent) -> None:
         """Announce one write, if that is not done yet, and send it."""
-        plan, namespace = planned(remediation), remediation.metadata.namespace or ""
-        effect, ours = effect_of(remediation, which), manager(remediation, which)
+        step, namespace = planned(remediation).steps[part.step], remediation.metadata.namespace or ""
+        effect, ours = effect_of(remediation, part), manager(remediation, part)
         if isinstance(move, NewIntent):
-            if which == "Forward":
-                self._unchanged(remediation)
-            elif not can_be_undone(plan.forward, live):
-                what = changed(plan.forward, live) if live is not None else "it is gone"
+            if part.which == "Inverse" and not can_be_undone(step.forward, live):
+                what = changed(step.forward, live) if live is not None else "it is gone"
                 raise Refused("UndoBlocked", f"somebody changed the target since, so it is left alone: {what}")
+            if part.which == "Forward" and not done(remediation):
+                self._unchanged(remediation)
+            elif part.which == "Forward" and not as_planned(step, live or {}):
+                raise Refused("Drifted", f"{effect.kind} {effect.name} was changed since it was planned")
             self._executor.dry_run(effect, namespace, live, ours)
             intents = (*remediation.status.intents, move.intent)
             remediation = self._store.write(remediation, remediation.status.model_copy(update={"intents": intents}))
@@ -344,7 +394,7 @@ class Reconciler:
                 raise Retry(f"{error}; an earlier request may still land", 5) from error
             if effect.verb is not Verb.CALL:
                 raise
-            if which == "Inverse":
+            if part.which == "Inverse":
                 raise Retry(f"{error}; it is tried again", 5) from error
             self._end(remediation, remediation.status, error.reason, str(error))  # its own word: it was not done
 
@@ -357,28 +407,57 @@ class Reconciler:
             return f"nothing was done within {STANDS.total_seconds():.0f} s"
         return "an approval was taken back" if self._revoked(remediation) else ""
 
+    def _give_up(self, remediation: Remediation, error: Refused) -> float:
+        """Stop between two steps: what was done is undone, as far as it can be, before a person is told."""
+        plan, steps = planned(remediation), done(remediation)
+        for_good = [f"{e.kind} {e.name}" for n, e in enumerate(plan.effects) if n in steps and e in plan.for_good]
+        told = f"{error} ({len(steps)} of {len(plan.steps)} steps were done"
+        told += f"; nothing undoes what was done to {', '.join(for_good)})" if for_good else ")"
+        before = find(remediation.status.conditions, APPLIED)
+        if before is not None and before.reason != _BETWEEN:
+            told += f"; {before.message}"
+        now = self._clock.now()
+        conditions = set_condition(remediation.status.conditions, APPLIED, False, error.reason, told[:2048], now)
+        self._store.write(remediation, remediation.status.model_copy(update={"conditions": conditions}))
+        self._events.emit("Remediation", remediation.metadata, error.reason, told[:1024], "Warning")
+        return SOON
+
     def _shut_out(self, remediation: Remediation, error: Refused) -> float:
         """Rights are missing: say whose they are to give, and ask again. Something of ours may stand on the target."""
         namespace = remediation.metadata.namespace or ""
-        remedy = f"bind ClusterRole {TARGET_ROLE} to service account {ACT} ({NAMESPACE}) in namespace {namespace}"
+        remedy = (
+            f"bind ClusterRole {TARGET_ROLE} to service account {ACT} ({NAMESPACE}) in namespace {namespace}; "
+            f"for nodes {NODES_ROLE}, by a ClusterRoleBinding"
+        )
         reason, message = (
             (error.reason, str(error))
             if remediation.status.intents or error.reason == STOPPED
             else ("NotOptedIn", f"{remedy}: {error}")
         )
-        done = remediation.status.conditions
-        kind = VERIFIED if is_true(done, APPLIED) else APPLIED if is_true(done, ADMITTED) else ADMITTED
+        known = remediation.status.conditions
+        kind = VERIFIED if is_true(known, APPLIED) else APPLIED if is_true(known, ADMITTED) else ADMITTED
+        if stopped_halfway(remediation):
+            kind = RELEASED
         if next_step(remediation, self._clock.now()) in (Step.UNDO, Step.RESTORE):
             kind = UNDONE
-        if find(done, kind) is None or kind != VERIFIED:
+        if find(known, kind) is None or kind != VERIFIED:
             fresh = self._note(remediation, remediation.status, reason, message, kind)
             if fresh:
                 self._events.emit("Remediation", remediation.metadata, reason, message, "Warning")
         return LATER
 
-    def _landed(self, remediation: Remediation, status: RemediationStatus, which: Which, plan: Plan) -> float:
-        if which == "Forward":
+    def _landed(self, remediation: Remediation, after: Remediation, which: Which) -> float:
+        """Write a result, and that all is done if it was the last step."""
+        plan, status = planned(remediation), after.status
+        if which == "Forward" and not halfway(after):
             self._write(remediation, status, APPLIED, "Applied", plan.summary)
+            return SOON
+        if which == "Forward":
+            told = f"{len(done(after))} of {len(plan.steps)} steps are done"
+            self._note(remediation, status, _BETWEEN, told, APPLIED)
+            return SOON
+        if to_undo(after):
+            self._store.write(remediation, status)
             return SOON
         conditions = set_condition(status.conditions, RELEASED, "Unknown", "InverseApplied", "", self._clock.now())
         status = status.model_copy(update={"conditions": conditions})
@@ -388,15 +467,17 @@ class Reconciler:
         return SOON
 
     def _release(self, remediation: Remediation) -> float:
-        plan, namespace = planned(remediation), remediation.metadata.namespace or ""
-        managers = frozenset({manager(remediation, "Forward"), manager(remediation, "Inverse"), person(remediation)})
-        try:
-            self._executor.release(plan.forward, namespace, managers, remediation.status.intents[-1].owner)
-            message = "the owner's next apply needs no force"
-        except Refused as error:
-            if error.reason == "Forbidden":
-                raise
-            message = f"nothing to let go of: {error}"
+        namespace, message = remediation.metadata.namespace or "", "the owner's next apply needs no force"
+        for number, effect in enumerate(planned(remediation).effects):
+            owners = [i.owner for i in remediation.status.intents if i.step == number]
+            ours = (manager(remediation, Part(which, number)) for which in get_args(Which))
+            try:
+                if owners:
+                    self._executor.release(effect, namespace, frozenset({*ours, person(remediation)}), owners[-1])
+            except Refused as error:
+                if error.reason == "Forbidden":
+                    raise
+                message = f"nothing to let go of: {error}"
         self._write(remediation, remediation.status, RELEASED, "Released", message)
         return SOON
 
@@ -414,7 +495,7 @@ class Reconciler:
         except HemostatError:
             workload = None
         plan = planned(remediation)
-        applied = next(r.time for r in remediation.status.results if r.effect == "Forward")
+        applied = max(r.time for r in remediation.status.results if r.effect == "Forward")
         found, message = verdict(
             VerifyInput(
                 applied=applied,
@@ -425,7 +506,7 @@ class Reconciler:
             )
         )
         undoes = (
-            plan.inverse is not None
+            bool(to_undo(remediation))
             and not is_true(remediation.status.conditions, UNDONE)
             and (found is Verdict.WORSE or (found is Verdict.INEFFECTIVE and plan.on_ineffective == "Undo"))
         )
@@ -462,12 +543,11 @@ class Reconciler:
 
     def _lifted(self, remediation: Remediation) -> bool:
         """Note when a person took it back, before its time or our own undo; calls are not asked about."""
-        plan, done = planned(remediation), remediation.status.conditions
-        inverse = plan.inverse
-        if inverse is None or inverse.verb is Verb.CALL or is_true(done, UNDONE):
+        plan, back = planned(remediation), to_undo(remediation)
+        if not back or any(u.inverse.verb is Verb.CALL for u in back):
             return False
         try:
-            gone = taken_back(remediation, self._executor.read(inverse, remediation.metadata.namespace or ""))
+            gone = all(self._is_back(remediation, u) for u in back)
         except Refused:
             if plan.hold_seconds is not None:
                 raise
@@ -475,6 +555,15 @@ class Reconciler:
         if gone:
             self._note_taken_back(remediation)
         return gone
+
+    @staticmethod
+    def _last(remediation: Remediation) -> bool:
+        """Tell whether one step is to be undone, and none was."""
+        return len(to_undo(remediation)) == 1 and all(r.effect == "Forward" for r in remediation.status.results)
+
+    def _is_back(self, remediation: Remediation, undo: Undo) -> bool:
+        live = self._executor.read(undo.inverse, remediation.metadata.namespace or "")
+        return taken_back(remediation, Part("Inverse", undo.step), live)
 
     def _look_back(self, remediation: Remediation) -> float | None:
         """See whether a person has taken back what stood after the end, as he said he would."""
@@ -501,7 +590,7 @@ class Reconciler:
 
     def _finish(self, remediation: Remediation) -> None:
         conditions = remediation.status.conditions
-        verified = find(conditions, VERIFIED)
+        verified = find(conditions, APPLIED if stopped_halfway(remediation) else VERIFIED)
         if verified is None or verified.status == "Unknown":
             verified = find(conditions, UNDONE)
         if verified is None:
@@ -520,8 +609,9 @@ class Reconciler:
         return make_plan(action, spec.target_ref, parse(action, spec.parameters), world)
 
     def _unchanged(self, remediation: Remediation) -> None:
-        plan = self._compute(remediation)
-        if plan_hash(remediation, plan) != remediation.status.plan_hash:
+        """Raise `Refused` (Drifted) when more would be done now than was approved, or something else."""
+        approved, plan = planned(remediation), self._compute(remediation)
+        if plan_hash(remediation, approved) != remediation.status.plan_hash or not covers(approved, plan):
             raise _drift(remediation, plan)
 
     def _write(self, remediation: Remediation, status: RemediationStatus, kind: str, reason: str, message: str) -> None:

@@ -15,7 +15,7 @@ from hemostat.api import API_VERSION
 from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.incident import ConversationStatus
 from hemostat.api.meta import BoundTargetRef
-from hemostat.api.remediation import Call, Effect, OpKind, PatchOp, Plan, Remediation, Verb
+from hemostat.api.remediation import Call, Effect, OpKind, PatchOp, Plan, PlanStep, Remediation, Verb
 from hemostat.api.runbook import Parameter
 from hemostat.api.watch import HealthyRevision
 from hemostat.errors import Refused
@@ -70,6 +70,8 @@ class World:
     """Deployments of the target's namespace."""
     pods: Sequence[Mapping[str, Any]] = ()
     """Pods of the target's namespace."""
+    nodes: Sequence[Mapping[str, Any]] | None = None
+    """All nodes; None if they may not be listed."""
     services: Sequence[Mapping[str, Any]] = ()
     """Services of the target's namespace."""
     policies: Sequence[Mapping[str, Any]] | None = None
@@ -91,9 +93,8 @@ class Draft:
     """What an action's `plan` returns: the effects and what they touch."""
 
     summary: str
-    forward: Effect
-    inverse: Effect | None
-    """None: nothing undoes it, so that a person must decide."""
+    steps: tuple[PlanStep, ...]
+    """Where nothing undoes one of them, a person must decide."""
     diff: str
     replaced_pods: int
     replicas_after: int
@@ -101,6 +102,8 @@ class Draft:
     """JSON value of everything the plan depends on; when it changes, the plan is another one."""
     hold_seconds: int | None = None
     """The inverse follows by itself after so long; None: the effect stays."""
+    deadline_seconds: int | None = None
+    """Several steps are given up, and undone as far as they can be, so long after the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +118,13 @@ class Action(Generic[P]):
     kinds: frozenset[str]
     params: type[P]
     rules: tuple[Rule, ...]
+    """What it needs in the target's namespace."""
     plan: Callable[[World, P], Draft]
     on_ineffective: Literal["Keep", "Undo"] = "Undo"
     creates: tuple[str, str] | None = None
     """apiVersion and kind of the objects that it creates, if it does."""
+    cluster_rules: tuple[Rule, ...] = ()
+    """What it needs on objects that have no namespace: they are granted apart, by a ClusterRoleBinding."""
 
 
 def parse(action: Action[Any], parameters: Sequence[Parameter]) -> Params:
@@ -142,8 +148,8 @@ def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world
     draft = action.plan(world, params)
     return Plan(
         summary=draft.summary,
-        forward=draft.forward,
-        inverse=draft.inverse,
+        steps=draft.steps,
+        deadline_seconds=draft.deadline_seconds,
         diff=draft.diff[:16000],
         replaced_pods=draft.replaced_pods,
         replicas_after=draft.replicas_after,
@@ -204,6 +210,11 @@ def effect(target: Mapping[str, Any], ops: tuple[PatchOp, ...], subresource: str
         subresource=subresource,
         ops=ops,
     )
+
+
+def once(forward: Effect, inverse: Effect | None = None) -> tuple[PlanStep, ...]:
+    """Return the one step of a plan that writes once."""
+    return (PlanStep(forward=forward, inverse=inverse),)
 
 
 def deletion(live: Mapping[str, Any], subresource: Literal["", "eviction"] = "") -> Effect:

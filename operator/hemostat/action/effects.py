@@ -1,7 +1,7 @@
 """What an effect writes, and whether a live object is as it leaves it (pure)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hemostat.action.calls.base import Seen
@@ -10,6 +10,8 @@ from hemostat.api.remediation import Effect, OpKind, PatchOp, Verb
 from hemostat.guard.orders import CONFIG_MAP
 
 Live = Mapping[str, Any]
+CLUSTER_SCOPED = frozenset({("v1", "Node")})
+"""apiVersion and kind of what plans may write to and has no namespace."""
 
 
 def missing_parents(effect: Effect, live: Live) -> tuple[str, ...]:
@@ -42,12 +44,23 @@ def can_be_undone(effect: Effect, live: Live | None) -> bool:
     )
 
 
-def conversations_of(effect: Effect) -> frozenset[str]:
-    """Return the only conversations of agents that orders to their guards touch; empty: it touches more than those."""
-    if (effect.kind, effect.name, effect.verb) != ("ConfigMap", CONFIG_MAP, Verb.PATCH):
+def conversations_of(effects: Sequence[Effect]) -> frozenset[str]:
+    """Return the only conversations of agents that orders to their guards touch; empty: they touch more than those."""
+    if any((e.kind, e.name, e.verb) != ("ConfigMap", CONFIG_MAP, Verb.PATCH) for e in effects):
         return frozenset()
-    named = [json.loads(value_of(op)).get("conversation", "") for op in effect.ops if op.op is OpKind.ADD]
+    orders = [op for e in effects for op in e.ops if op.op is OpKind.ADD]
+    named = [json.loads(value_of(op)).get("conversation", "") for op in orders]
     return frozenset(named) if all(named) else frozenset()
+
+
+def place(effect: Effect, namespace: str) -> str | None:
+    """Return the namespace of what is written to; None: it belongs to the whole cluster."""
+    return None if (effect.api_version, effect.kind) in CLUSTER_SCOPED else namespace
+
+
+def beyond(effects: Sequence[Effect]) -> tuple[Effect, ...]:
+    """Return those that write to what belongs to the whole cluster, and not to the target's namespace."""
+    return tuple(e for e in effects if place(e, "") is None)
 
 
 def obstacle(effect: Effect, seen: Live) -> tuple[str, str] | None:

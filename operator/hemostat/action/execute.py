@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hemostat.action.calls.caller import Caller
-from hemostat.action.effects import body_of, missing_parents, obstacle, wanted, wire
+from hemostat.action.effects import body_of, missing_parents, obstacle, place, wanted, wire
 from hemostat.action.ownership import handed_back
 from hemostat.api.remediation import Effect, Intent, Verb
 from hemostat.errors import Refused, Retry
@@ -35,7 +35,7 @@ class Executor:
         if effect.verb is Verb.CALL:
             return self._caller.look(effect, namespace)
         try:
-            live = self._kube.get(path_of(effect.api_version, effect.kind, namespace, effect.name))
+            live = self._kube.get(_path(effect, namespace))
         except NotFound as error:
             if effect.verb is not Verb.PATCH:
                 return None
@@ -61,7 +61,8 @@ class Executor:
     ) -> None:
         """Send the write for the object as it was read; it lands only on the intent's version, which is that one's.
 
-        Raises `Retry` when the race was lost, or, of a call, when it cannot be told whether it was done.
+        Raises `Retry` when the race was lost, or, of a call, when it cannot be told whether it was done; `Disrupted`
+        when a disruption budget forbids an eviction, here and in a dry run.
         """
         if effect.verb is Verb.CALL:
             self._caller.demand(effect, namespace, wanted(effect), dict(live or {}))
@@ -82,9 +83,8 @@ class Executor:
         if not ops:
             return
         test: Json = {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}
-        path = path_of(effect.api_version, effect.kind, namespace, effect.name)
         try:
-            self._kube.json_patch(path, [test, *ops], "hemostat-release")
+            self._kube.json_patch(_path(effect, namespace), [test, *ops], "hemostat-release")
         except Conflict as error:
             raise Retry(f"{effect.kind} {effect.name} changed while our fields were let go", 0.2) from error
 
@@ -119,8 +119,7 @@ class Executor:
     def _delete(
         self, effect: Effect, namespace: str, intent: Intent | None, live: Mapping[str, Any], *, dry_run: bool
     ) -> None:
-        path = path_of(effect.api_version, effect.kind, namespace, effect.name)
-        uid = live["metadata"]["uid"]
+        path, uid = _path(effect, namespace), live["metadata"]["uid"]
         version = intent.resource_version if intent is not None else None
         try:
             if effect.subresource == "eviction":
@@ -140,7 +139,7 @@ class Executor:
         *,
         dry_run: bool,
     ) -> None:
-        path = path_of(effect.api_version, effect.kind, namespace, effect.name, effect.subresource)
+        path = _path(effect, namespace, effect.subresource)
         version = intent.resource_version if intent is not None else None
         ops: list[Json] = [
             {"op": "test", "path": "/metadata/uid", "value": effect.uid},
@@ -152,3 +151,7 @@ class Executor:
             self._kube.json_patch(path, ops, field_manager, dry_run=dry_run)
         except NotFound as error:
             raise Refused("TargetReplaced", f"{effect.kind} {effect.name} is gone") from error
+
+
+def _path(effect: Effect, namespace: str, subresource: str = "") -> str:
+    return path_of(effect.api_version, effect.kind, place(effect, namespace), effect.name, subresource)

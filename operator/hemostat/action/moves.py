@@ -18,11 +18,11 @@ from typing import Literal
 
 from hemostat.action.effects import Live, obstacle, still_ours
 from hemostat.action.ownership import owner_of
+from hemostat.action.parts import Part, manager, tries_of
 from hemostat.action.standing import taken_back_by
-from hemostat.api.remediation import Effect, Intent, Plan, Remediation, Result, Verb
+from hemostat.api.remediation import MAX_INTENTS, Effect, Intent, Plan, Proof, Remediation, Result, Verb
 from hemostat.errors import Refused
 
-Which = Literal["Forward", "Inverse"]
 IN_FLIGHT = timedelta(seconds=60)
 """A request older than the API server's own request timeout can no longer land."""
 SEND_WITHIN = timedelta(seconds=10)
@@ -30,7 +30,7 @@ SEND_WITHIN = timedelta(seconds=10)
 LOOK_AGAIN = 2.0
 """Seconds between looks at what was called and shows no effect yet."""
 MAX_ATTEMPTS = 20
-"""Lost races on resourceVersion before a person is asked."""
+"""Lost races on resourceVersion, of one effect, before a person is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,6 @@ class Lost:
 Move = Landed | Send | NewIntent | Wait | Lost
 
 
-def manager(remediation: Remediation, which: Which) -> str:
-    """Return the field manager that only this effect of this Remediation uses."""
-    return f"hemostat-{remediation.metadata.uid}-{which.lower()}"
-
-
 def planned(remediation: Remediation) -> Plan:
     """Return the plan. Raises `Refused` (NoPlan) when the status lost it."""
     if remediation.status.plan is None:
@@ -86,36 +81,45 @@ def planned(remediation: Remediation) -> Plan:
     return remediation.status.plan
 
 
-def effect_of(remediation: Remediation, which: Which) -> Effect:
+def effect_of(remediation: Remediation, part: Part) -> Effect:
     """Return one of the plan's effects. Raises `Refused` (Irreversible) for the inverse of what nothing undoes."""
     plan = planned(remediation)
-    effect = plan.forward if which == "Forward" else plan.inverse
+    step = plan.steps[part.step]
+    effect = step.forward if part.which == "Forward" else step.inverse
     if effect is None:
         raise Refused("Irreversible", f"nothing undoes it: {plan.summary}")
     return effect
 
 
-def next_move(remediation: Remediation, which: Which, live: Live | None, now: datetime) -> Move:
+def next_move(remediation: Remediation, part: Part, live: Live | None, now: datetime) -> Move:
     """Decide from the live object what an unfinished effect needs. None: it is not there, or another one is."""
-    effect = effect_of(remediation, which)
-    tries = [i for i in remediation.status.intents if i.effect == which]
+    move = _next(remediation, part, live, now)
+    if isinstance(move, NewIntent) and len(remediation.status.intents) >= MAX_INTENTS:
+        return Lost("TooBusy", f"{MAX_INTENTS} attempts, of all steps together, were not enough")
+    return move
+
+
+def _next(remediation: Remediation, part: Part, live: Live | None, now: datetime) -> Move:
+    effect, tries = effect_of(remediation, part), tries_of(remediation, part)
     if effect.verb is Verb.CREATE and live is None:
-        return _absent(which, tries, now)
+        return _absent(part, tries, now)
     if effect.verb is Verb.DELETE and (live is None or "deletionTimestamp" in live["metadata"]):
-        return _gone(which, tries, now)
+        return _gone(part, tries, now, alone=len(planned(remediation).steps) == 1)
     if live is None:
         return Lost("TargetReplaced", f"{effect.kind} {effect.name} is gone")
     if effect.verb is Verb.CALL:
-        return _called(which, effect, live, tries, now)
-    return _there(remediation, which, live, tries, now)
+        return _called(part, effect, live, tries, now)
+    return _there(remediation, part, live, tries, now)
 
 
-def _there(remediation: Remediation, which: Which, live: Live, tries: list[Intent], now: datetime) -> Move:
-    meta, effect = live["metadata"], effect_of(remediation, which)
+def _there(remediation: Remediation, part: Part, live: Live, tries: list[Intent], now: datetime) -> Move:
+    meta, effect = live["metadata"], effect_of(remediation, part)
     version, generation = meta["resourceVersion"], int(meta.get("generation", 0))
-    proof = _proof(remediation, which, live, tries[-1] if tries else None)
+    proof = _proof(remediation, part, live, tries[-1] if tries else None)
     if proof is not None:
-        return Landed(Result(effect=which, time=now, resource_version=version, generation=generation, proof=proof))
+        return Landed(_result(part, now, version, generation, proof))
+    if part.which == "Inverse" and not tries and taken_back(remediation, part, live):
+        return Landed(_result(part, now, version, generation, "Already"))
     if effect.verb is Verb.CREATE:
         return Lost("NameTaken", f"there is a {effect.kind} {effect.name} that this Remediation did not create")
     if tries and tries[-1].resource_version == version:
@@ -125,23 +129,23 @@ def _there(remediation: Remediation, which: Which, live: Live, tries: list[Inten
     if len(tries) >= MAX_ATTEMPTS:
         return Lost("TooBusy", f"its status changes faster than it can be written ({MAX_ATTEMPTS} attempts)")
     owner = owner_of(live, (op.path for op in effect.ops))
-    return NewIntent(_intent(which, tries, now, meta["uid"], version, generation, owner))
+    return NewIntent(_intent(part, tries, now, meta["uid"], version, generation, owner))
 
 
-def _absent(which: Which, tries: list[Intent], now: datetime) -> Move:
+def _absent(part: Part, tries: list[Intent], now: datetime) -> Move:
     """What is to be created is not there."""
     left = under_way(tries, now)
     if left > 0:
         return Wait(left)
     if len(tries) >= MAX_ATTEMPTS:
         return Lost("TooBusy", f"it could not be created ({MAX_ATTEMPTS} attempts)")
-    return NewIntent(_intent(which, tries, now))
+    return NewIntent(_intent(part, tries, now))
 
 
-def _called(which: Which, effect: Effect, seen: Live, tries: list[Intent], now: datetime) -> Move:
+def _called(part: Part, effect: Effect, seen: Live, tries: list[Intent], now: datetime) -> Move:
     """A look at what was, or is to be, called."""
     if tries and still_ours(effect, seen):
-        return Landed(Result(effect=which, time=now, resource_version="0", generation=0, proof="Content"))
+        return Landed(_result(part, now, "0", 0, "Content"))
     left = under_way(tries, now)
     if left > 0:
         return Wait(min(left, LOOK_AGAIN))
@@ -150,7 +154,7 @@ def _called(which: Which, effect: Effect, seen: Live, tries: list[Intent], now: 
         return Lost(*reason)
     if len(tries) >= MAX_ATTEMPTS:
         return Lost("TooBusy", f"the call had no effect ({MAX_ATTEMPTS} attempts)")
-    return NewIntent(_intent(which, tries, now))
+    return NewIntent(_intent(part, tries, now))
 
 
 def under_way(tries: Sequence[Intent], now: datetime) -> float:
@@ -158,17 +162,23 @@ def under_way(tries: Sequence[Intent], now: datetime) -> float:
     return (tries[-1].time + SEND_WITHIN + IN_FLIGHT - now).total_seconds() if tries else 0
 
 
-def _gone(which: Which, tries: list[Intent], now: datetime) -> Move:
-    """What is to be deleted is gone."""
-    if not tries:
+def _gone(part: Part, tries: list[Intent], now: datetime, *, alone: bool) -> Move:
+    """What is to be deleted is gone. Beside other steps that is as good as done: they are about what is left."""
+    if not tries and alone:
         return Lost("TargetReplaced", "somebody else deleted it")
-    last = tries[-1]
-    version = last.resource_version or "0"
-    return Landed(Result(effect=which, time=now, resource_version=version, generation=last.generation, proof="Gone"))
+    if not tries:
+        return Landed(_result(part, now, "0", 0, "Already"))
+    return Landed(_result(part, now, tries[-1].resource_version or "0", tries[-1].generation, "Gone"))
+
+
+def _result(part: Part, now: datetime, version: str, generation: int, proof: Proof) -> Result:
+    return Result(
+        effect=part.which, step=part.step, time=now, resource_version=version, generation=generation, proof=proof
+    )
 
 
 def _intent(
-    which: Which,
+    part: Part,
     tries: list[Intent],
     now: datetime,
     uid: str | None = None,
@@ -177,7 +187,8 @@ def _intent(
     owner: str | None = None,
 ) -> Intent:
     return Intent(
-        effect=which,
+        effect=part.which,
+        step=part.step,
         attempt=len(tries) + 1,
         uid=uid,
         resource_version=version,
@@ -188,10 +199,10 @@ def _intent(
 
 
 def _proof(
-    remediation: Remediation, which: Which, live: Live, last: Intent | None
+    remediation: Remediation, part: Part, live: Live, last: Intent | None
 ) -> Literal["ManagedFields", "Content"] | None:
     """Return by what the live object shows that the effect took place, or None."""
-    effect, ours = effect_of(remediation, which), manager(remediation, which)
+    effect, ours = effect_of(remediation, part), manager(remediation, part)
     if last is None or effect.verb is Verb.DELETE:
         return None
     if any(entry.get("manager") == ours for entry in live["metadata"].get("managedFields", ())):
@@ -204,13 +215,13 @@ def _proof(
     return "Content" if moved and still_ours(effect, live) else None
 
 
-def taken_back(remediation: Remediation, live: Live | None) -> bool:
-    """Tell whether what was done is not there any more, without our doing: a person was there before our own undo."""
-    inverse = planned(remediation).inverse
+def taken_back(remediation: Remediation, part: Part, live: Live | None) -> bool:
+    """Tell whether what one inverse takes back is not there any more, without our doing: a person was there before."""
+    inverse = planned(remediation).steps[part.step].inverse
     if inverse is None or not still_ours(inverse, live):
         return False
-    if not any(i.effect == "Inverse" for i in remediation.status.intents):
+    if not tries_of(remediation, part):
         return True
     entries = live["metadata"].get("managedFields", ()) if live is not None and "metadata" in live else ()
-    ours = any(entry.get("manager") == manager(remediation, "Inverse") for entry in entries)
+    ours = any(entry.get("manager") == manager(remediation, part) for entry in entries)
     return taken_back_by(remediation) is not None and not ours

@@ -15,6 +15,7 @@ from typing import Any
 from hemostat.action.contract import unified_diff
 from hemostat.action.effects import Live, at, can_be_undone, still_ours, value_of
 from hemostat.action.ownership import last_writer
+from hemostat.action.parts import Part, manager, tries_of
 from hemostat.action.undoing import Undo
 from hemostat.api.identity import TAKEN_BACK_BY, TAKEN_BACK_TIME
 from hemostat.api.remediation import Effect, OpKind, Remediation, Verb
@@ -82,22 +83,22 @@ def standing(remediation: Remediation, step: Undo, live: Live | None, now: datet
     :param lands: how long after its intent a request may still land.
     """
     if live is None or still_ours(step.inverse, live):
-        return _unseen(remediation, now, lands) if live is None and not step.certain else Standing(State.BACK)
-    if not step.certain and not _proven(remediation, live):
-        return _unseen(remediation, now, lands)
+        return _unseen(remediation, step, now, lands) if live is None and not step.certain else Standing(State.BACK)
+    if not step.certain and not _proven(remediation, step, live):
+        return _unseen(remediation, step, now, lands)
     if can_be_undone(step.forward, live):
         return Standing(State.STANDS)
     return Standing(State.CHANGED, changed(step.forward, live))
 
 
-def _proven(remediation: Remediation, live: Live) -> bool:
-    entries = live["metadata"].get("managedFields", ())
-    return any(str(e.get("manager", "")).startswith(f"{prefix(remediation)}forward") for e in entries)
+def _proven(remediation: Remediation, step: Undo, live: Live) -> bool:
+    ours = manager(remediation, Part("Forward", step.step))
+    return any(e.get("manager") == ours for e in live["metadata"].get("managedFields", ()))
 
 
-def _unseen(remediation: Remediation, now: datetime, lands: timedelta) -> Standing:
+def _unseen(remediation: Remediation, step: Undo, now: datetime, lands: timedelta) -> Standing:
     """It was announced and nothing shows that it took place."""
-    last = max((i.time for i in remediation.status.intents if i.effect == "Forward"), default=None)
+    last = max((i.time for i in tries_of(remediation, Part("Forward", step.step))), default=None)
     if last is None or now - last > lands:
         return Standing(State.BACK)
     return Standing(State.UNDER_WAY, "it was announced just now and may come about yet: look again in a minute")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hemostat.api.remediation import Effect, Remediation
+from hemostat.api.remediation import Effect, Plan, Remediation
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,19 @@ class Undo:
 def undoes(remediation: Remediation) -> tuple[Undo, ...]:
     """Return what is still to be undone of what was begun, the last step first."""
     plan, status = remediation.status.plan, remediation.status
-    if plan is None or plan.inverse is None or any(r.effect == "Inverse" for r in status.results):
-        return ()
-    certain = any(r.effect == "Forward" for r in status.results)
-    if not certain and not any(i.effect == "Forward" for i in status.intents):
-        return ()
-    return (Undo(0, plan.forward, plan.inverse, certain),)
+    begun = {i.step for i in status.intents if i.effect == "Forward"}
+    done = {r.step for r in status.results if r.effect == "Forward"}
+    undone = {r.step for r in status.results if r.effect == "Inverse"}
+    steps = enumerate(plan.steps) if plan is not None else ()
+    return tuple(
+        Undo(number, step.forward, step.inverse, number in done)
+        for number, step in reversed(list(steps))
+        if step.inverse is not None and number in begun | done and number not in undone
+    )
+
+
+def stays(plan: Plan) -> str:
+    """Say what nothing undoes of a plan; empty: all of it can be undone."""
+    if not plan.for_good:
+        return ""
+    return "nothing undoes it" if len(plan.steps) == 1 else f"nothing undoes {len(plan.for_good)} of its steps"

@@ -117,6 +117,20 @@ PROTECTED: tuple[Validation, ...] = (
         f"Hemostat must delete nothing but what it created (label {REMEDIATION_LABEL})",
     ),
 )
+_SAME_NODE = " && ".join(
+    f"object.{part}.?{field} == oldObject.{part}.?{field}"
+    for part, fields in (
+        ("metadata", ("labels", "annotations", "finalizers", "ownerReferences")),
+        ("spec", ("taints", "podCIDR", "podCIDRs", "providerID", "configSource", "externalID")),
+    )
+    for field in fields
+)
+NODES: tuple[Validation, ...] = (
+    (
+        f"request.operation == 'UPDATE' && request.?subResource.orValue('') == '' && {_SAME_NODE}",
+        "Hemostat must change nothing of a Node but spec.unschedulable",
+    ),
+)
 _COULD_ITSELF = (
     "authorizer.group(object.spec.targetRef.apiVersion.contains('/') ?"
     " object.spec.targetRef.apiVersion.split('/')[0] : '')"
@@ -287,6 +301,16 @@ def manifests() -> list[Json]:
         *_policy("hemostat-lessons", _on("incidents", "CREATE", "UPDATE"), LESSONS),
         *_policy("hemostat-incident-status", _on("incidents/status", "UPDATE"), INCIDENT_STATUS),
         *_policy("hemostat-protected-namespaces", everywhere, PROTECTED, conditions=only_act),
+        *_policy(
+            "hemostat-nodes",
+            {
+                "resourceRules": [
+                    _rule([""], ["*"], ["nodes", "nodes/*"], ["CREATE", "UPDATE", "DELETE", "CONNECT"], "Cluster")
+                ]
+            },
+            NODES,
+            conditions=only_act,
+        ),
         *_policy("hemostat-stop", anything, STOP, conditions=only_act),
     ]
 

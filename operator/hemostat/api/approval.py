@@ -64,18 +64,18 @@ class Approval(Model):
 
 def right_to_approve(user: str, groups: Sequence[str], namespace: str | None, remediation: str) -> dict[str, Any]:
     """Return the question to the API server whether a person may decide this Remediation (SubjectAccessReview)."""
+    attributes = {"group": GROUP, "resource": "remediations", "verb": "approve", "namespace": namespace}
+    return _review(user, groups, attributes | {"name": remediation})
+
+
+def right_to_patch_node(user: str, groups: Sequence[str], node: str) -> dict[str, Any]:
+    """Return the question whether a person may patch this node himself."""
+    return _review(user, groups, {"group": "", "resource": "nodes", "verb": "patch", "name": node})
+
+
+def _review(user: str, groups: Sequence[str], attributes: dict[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
-        "spec": {
-            "user": user,
-            "groups": [*groups, "system:authenticated"],
-            "resourceAttributes": {
-                "group": GROUP,
-                "resource": "remediations",
-                "verb": "approve",
-                "namespace": namespace,
-                "name": remediation,
-            },
-        },
+        "spec": {"user": user, "groups": [*groups, "system:authenticated"], "resourceAttributes": attributes},
     }

@@ -12,6 +12,7 @@ from hemostat.api.identity import (
     LEASE,
     LOGS_ROLE,
     NAMESPACE,
+    NODES_ROLE,
     OBSERVE,
     PEOPLE_ROLE,
     RELAY,
@@ -91,9 +92,13 @@ GUARD_RULES = (Rule("", ("configmaps",), ("get", "watch"), (CONFIG_MAP,)),)
 """What `hemostat.guard` in an application reads: its orders, by name; bound by whoever installs it."""
 
 
-def manifests(action_rules: Iterable[Rule]) -> list[Json]:
-    """Return every ClusterRole and binding, in the order in which they are applied."""
-    target = (*TARGET_RULES, *sorted(set(action_rules), key=lambda r: (r.group, r.resources, r.verbs, r.names)))
+def manifests(action_rules: Iterable[Rule], cluster_rules: Iterable[Rule] = ()) -> list[Json]:
+    """Return every ClusterRole and binding, in the order in which they are applied.
+
+    :param action_rules: what actions need in the target's namespace.
+    :param cluster_rules: what they need on objects that have none.
+    """
+    target = (*TARGET_RULES, *_sorted(action_rules))
     viewer = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
     return [
         cluster_role(OBSERVE, OBSERVE_RULES),
@@ -107,6 +112,7 @@ def manifests(action_rules: Iterable[Rule]) -> list[Json]:
         cluster_role("hemostat-stopper", STOPPER_RULES),
         cluster_role(TARGET_ROLE, target),
         cluster_role(ROOM_ROLE, ROOM_RULES),
+        cluster_role(NODES_ROLE, _sorted(cluster_rules)),
         cluster_role(LOGS_ROLE, LOGS_RULES),
         cluster_role("hemostat-viewer", VIEWER_RULES, viewer),
         cluster_role("hemostat-approver", (*VIEWER_RULES, *APPROVER_RULES)),
@@ -143,6 +149,10 @@ def cluster_role(name: str, rules: Iterable[Rule], labels: dict[str, str] | None
         "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat", **(labels or {})}},
         "rules": [_rule(rule) for rule in rules],
     }
+
+
+def _sorted(rules: Iterable[Rule]) -> list[Rule]:
+    return sorted(set(rules), key=lambda r: (r.group, r.resources, r.verbs, r.names))
 
 
 def _rule(rule: Rule) -> Json:

@@ -43,6 +43,12 @@ PLANNED, ADMITTED, APPLIED, RELEASED, VERIFIED, UNDONE, FINISHED = (
     "Finished",
 )
 """Condition types, in the order in which they become True. `Finished` is the summary."""
+MAX_STEPS = 16
+"""Writes of one plan."""
+MAX_INTENTS = 128
+"""Attempts of one plan, all steps together."""
+Proof = Literal["ManagedFields", "Content", "Gone", "Already"]
+StepIndex = Annotated[int, Field(ge=0, le=MAX_STEPS - 1)]
 UNATTENDED = "AllowedByPolicy"
 """Reason of the condition Admitted when no person was asked."""
 WOULD_HAVE = "WouldHave"
@@ -132,17 +138,33 @@ class Effect(Model):
     """What is asked of the Service."""
 
 
+class PlanStep(Model):
+    """One write of a plan, and what undoes it."""
+
+    forward: Effect
+    """The write."""
+    inverse: Effect | None = None
+    """The write that undoes it; absent if nothing does."""
+    awaits_available: Count = 0
+    """It is written once the target has so many available replicas."""
+
+
 class Plan(Model):
     """What would be done and how it would be undone. Computed by `act` alone, written once."""
 
-    model_config = {"json_schema_extra": rules(IMMUTABLE)}
+    model_config = {
+        "json_schema_extra": rules(
+            IMMUTABLE,
+            ("!has(self.holdSeconds) || self.steps.size() == 1", "what is there for a time only must be one step"),
+        )
+    }
 
     summary: Text
     """The action in one sentence."""
-    forward: Effect
-    """The write that is meant to heal."""
-    inverse: Effect | None = None
-    """The write that undoes it; absent if nothing does."""
+    steps: Annotated[tuple[PlanStep, ...], Field(min_length=1, max_length=MAX_STEPS, json_schema_extra=ATOMIC)]
+    """The writes that are meant to heal, one after the other; what was done is undone from the last one back."""
+    deadline_seconds: Annotated[int, Field(ge=1, le=86400)] | None = None
+    """What is not through so long after its first write is given up and undone, as far as it can be."""
     diff: Long
     """What changes, for people (unified diff)."""
     replaced_pods: Count
@@ -155,6 +177,16 @@ class Plan(Model):
     """The inverse follows by itself this long after the action; absent: the effect stays."""
     reads_digest: Digest
     """Digest of everything the plan depends on; when it changes, approvals are void."""
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The writes, in order."""
+        return tuple(step.forward for step in self.steps)
+
+    @property
+    def for_good(self) -> tuple[Effect, ...]:
+        """The writes that nothing undoes."""
+        return tuple(step.forward for step in self.steps if step.inverse is None)
 
 
 class CheckOutcome(StrEnum):
@@ -209,7 +241,9 @@ class Intent(Model):
     """Written before an effect: what is about to be written, and on which version of the object."""
 
     effect: Literal["Forward", "Inverse"]
-    """Which of the plan's effects."""
+    """Which effect of its step."""
+    step: StepIndex = 0
+    """Which of the plan's steps, from 0."""
     attempt: Annotated[int, Field(ge=1, le=100)]
     """1 for the first try; a lost race on resourceVersion begins the next."""
     uid: Uid | None = None
@@ -228,16 +262,18 @@ class Result(Model):
     """What an effect did, as read back from the object."""
 
     effect: Literal["Forward", "Inverse"]
-    """Which of the plan's effects."""
+    """Which effect of its step."""
+    step: StepIndex = 0
+    """Which of the plan's steps, from 0."""
     time: Time
     """When the API server accepted it."""
     resource_version: Annotated[str, Field(min_length=1, max_length=64)]
     """Version of the object afterwards."""
     generation: Count
     """Generation of the object afterwards."""
-    proof: Literal["ManagedFields", "Content", "Gone"]
-    """How it was seen: our field manager stands in managedFields, the fields are as the effect writes them, or the
-    object is gone, or on its way."""
+    proof: Proof
+    """How it was seen: our field manager stands in managedFields, the fields are as the effect writes them, the object
+    is gone, or on its way; or it was so already before anything was sent, and nothing was."""
 
 
 class Calibration(Model):
@@ -308,10 +344,12 @@ class RemediationStatus(Model):
     """Names of the Approvals that let it through."""
     approvers: Annotated[tuple[Short, ...], Field(max_length=16, json_schema_extra=SET)] = ()
     """User names of the people whose Approvals these are."""
-    intents: Annotated[tuple[Intent, ...], Field(max_length=40, json_schema_extra=ATOMIC)] = ()
+    intents: Annotated[tuple[Intent, ...], Field(max_length=MAX_INTENTS, json_schema_extra=ATOMIC)] = ()
     """Every attempt, oldest first."""
-    results: Annotated[tuple[Result, ...], Field(max_length=2, json_schema_extra=keyed("effect"))] = ()
-    """Effects that took place: at most one forward and one inverse."""
+    results: Annotated[
+        tuple[Result, ...], Field(max_length=2 * MAX_STEPS, json_schema_extra=keyed("effect", "step"))
+    ] = ()
+    """Effects that took place: of each step at most one forward and one inverse."""
 
 
 class Remediation(Model):

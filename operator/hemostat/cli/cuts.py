@@ -14,7 +14,7 @@ from hemostat.action.calls.keys import ADMIN_KEY, ADMIN_SECRET
 from hemostat.action.contract import HOLD_ANNOTATION
 from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.meta import is_true
-from hemostat.api.remediation import UNDONE, Call, Remediation, Verb
+from hemostat.api.remediation import UNDONE, Call, Remediation
 from hemostat.cli.text import columns, words
 from hemostat.guard.orders import CONFIG_MAP, AnyOrder, BadOrder, Cap, Cut, Halt, parse
 from hemostat.lifecycle import held_until
@@ -98,11 +98,12 @@ def called(known: Sequence[Remediation]) -> Iterator[Held]:
     """Yield what other services were asked to do for a time and have not been asked to end: as far as `act` knows."""
     for by in known:
         plan, where = by.status.plan, by.metadata.namespace or ""
-        call = plan.forward.call if plan is not None and plan.forward.verb is Verb.CALL else None
+        calls = [e.call for e in plan.effects if e.call is not None] if plan is not None else []
         ends = held_until(by)
-        if plan is None or call is None or ends is None or is_true(by.status.conditions, UNDONE):
+        if plan is None or not calls or ends is None or is_true(by.status.conditions, UNDONE):
             continue
-        yield Held(by.metadata.name, where, call.protocol.value, plan.summary, ends, by.metadata.name)
+        protocol = calls[0].protocol.value  # what is there for a time only is one step
+        yield Held(by.metadata.name, where, protocol, plan.summary, ends, by.metadata.name)
 
 
 def by_hand(call: Call, service: str, namespace: str) -> str:

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from hemostat.action.undoing import stays
 from hemostat.api.approval import Approval, Word
 from hemostat.api.meta import Condition, find
 from hemostat.api.remediation import (
@@ -18,6 +19,7 @@ from hemostat.api.remediation import (
     VERIFIED,
     GateDecision,
     Remediation,
+    Result,
 )
 from hemostat.cli.text import grid, offset, outcome, words
 from hemostat.cli.timeline import waiting_for_a_person
@@ -71,7 +73,10 @@ def plan(remediation: Remediation) -> RenderableType:
     out = grid()
     out.add_row("", words("plan", "bold"), words(found.summary))
     reach = f"replaces {counted(found.replaced_pods, 'pod')}, leaves {counted(found.replicas_after, 'replica')}"
-    out.add_row("", words("reach", "bold"), words(f"{reach}; if it does not help: {found.on_ineffective}"))
+    undo = stays(found) or f"if it does not help: {found.on_ineffective}"
+    out.add_row("", words("reach", "bold"), words(f"{reach}; {undo}"))
+    if len(found.steps) > 1:
+        out.add_row("", words("steps", "bold"), words(" -> ".join(f"{e.kind} {e.name}" for e in found.effects)))
     out.add_row("", words("hash", "bold"), words(remediation.status.plan_hash or "-"))
     out.add_row("", words("diff", "bold"), diff(found.diff))
     return out
@@ -126,7 +131,15 @@ def results(remediation: Remediation, start: datetime) -> RenderableType:
     """Return the effects that took place."""
     out = grid()
     for result in remediation.status.results:
-        tries = sum(1 for i in remediation.status.intents if i.effect == result.effect)
-        where = f"target at generation {result.generation}, resourceVersion {result.resource_version}"
+        tries = sum(1 for i in remediation.status.intents if (i.effect, i.step) == (result.effect, result.step))
+        where = f"{_object(remediation, result)} at resourceVersion {result.resource_version} ({result.proof})"
         out.add_row("", words(offset(result.time, start)), words(result.effect), words(f"{where}; {tries} tried"))
     return out
+
+
+def _object(remediation: Remediation, result: Result) -> str:
+    plan = remediation.status.plan
+    if plan is None or result.step >= len(plan.steps):
+        return "target"
+    effect = plan.effects[result.step]
+    return f"{effect.kind} {effect.name}"

@@ -38,6 +38,7 @@ def report(
 
 
 def _compared(session: Session, remediation: Remediation) -> Compared:
+    from hemostat.action.effects import place
     from hemostat.api.incident import Incident
     from hemostat.api.remediation import Verb
     from hemostat.api.resources import INCIDENT
@@ -46,10 +47,12 @@ def _compared(session: Session, remediation: Remediation) -> Compared:
 
     namespace, ref = remediation.metadata.namespace or "", remediation.spec.target_ref
     target = _live(session, path_of(ref.api_version, ref.kind, namespace, ref.name), ref.uid)
-    plan, written = remediation.status.plan, None
-    if plan is not None and plan.forward.verb is not Verb.CALL:
-        effect = plan.forward
-        written = _live(session, path_of(effect.api_version, effect.kind, namespace, effect.name), effect.uid)
+    plan = remediation.status.plan
+    written = [
+        _live(session, path_of(e.api_version, e.kind, place(e, namespace), e.name), e.uid)
+        for e in (plan.effects if plan is not None else ())
+        if e.verb is not Verb.CALL
+    ]
     seen = _live(session, INCIDENT.path(namespace, remediation.spec.incident_ref.name), None)
     return compared(remediation, target, written, parse(Incident, seen) if seen is not None else None)
 

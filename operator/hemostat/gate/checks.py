@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from hemostat.action.effects import beyond
+from hemostat.action.undoing import stays
 from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibrated
 from hemostat.api.incident import Advice, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
@@ -140,9 +142,17 @@ def _ordered(facts: GateInput, _: Matched) -> Verdict:
 
 
 def _reversible(facts: GateInput, _: Matched) -> Verdict:
-    if facts.plan.inverse is None:
-        return ASK, "nothing undoes it; a person decides"
+    if said := stays(facts.plan):
+        return ASK, f"{said}; a person decides"
     return PASS, "it can be undone"
+
+
+def _reach(facts: GateInput, _: Matched) -> Verdict:
+    """What belongs to all namespaces is not for one of them to decide about."""
+    shared = [f"{e.kind} {e.name}" for e in beyond(facts.plan.effects)]
+    if shared:
+        return ASK, f"it changes {', '.join(shared)}: a person decides who may do that too"
+    return PASS, "it changes nothing outside the namespace"
 
 
 def _corroboration(facts: GateInput, found: Matched) -> Verdict:
@@ -184,6 +194,7 @@ CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("Earned", earned),
     ("BlastRadius", blast_radius),
     ("Reversible", _reversible),
+    ("Reach", _reach),
     ("Corroboration", _corroboration),
     ("Agents", _agents),
     ("RoomForMore", room_for_more),

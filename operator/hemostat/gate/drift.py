@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator
 
+from hemostat.action.undoing import stays
 from hemostat.api.remediation import Plan
 
 MAX_TOLD = 1500
@@ -28,5 +29,5 @@ def _lines(old: Plan, new: Plan) -> Iterator[str]:
 def _words(plan: Plan) -> list[str]:
     reach = f"replaces {plan.replaced_pods} pods, leaves {plan.replicas_after} replicas"
     held = f", for {plan.hold_seconds} s" if plan.hold_seconds is not None else ""
-    undo = "can be undone" if plan.inverse is not None else "nothing undoes it"
+    undo = stays(plan) or "can be undone"
     return [plan.summary, f"{reach}{held}; {undo}", *plan.diff.splitlines()[:200]]

@@ -59,7 +59,7 @@ def one_at_a_time(facts: GateInput, _: Matched) -> Verdict:
     if facts.past is None:
         return HOLD, "earlier actions could not be read"
     uid = facts.remediation.spec.target_ref.uid
-    mine = conversations_of(facts.plan.forward)
+    mine = conversations_of(facts.plan.effects)
     apart = [p for p in facts.past if mine and p.conversations and mine.isdisjoint(p.conversations)]
     busy = [p.name for p in facts.past if p.target_uid == uid and not p.finished and p not in apart]
     if busy:

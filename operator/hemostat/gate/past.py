@@ -32,7 +32,7 @@ def past_actions(
             settled=is_true(r.status.conditions, VERIFIED),
             services=frozenset({target.name, *names.get((target.kind, target.name), ())}),
             unattended=bool(admitted and admitted.reason == UNATTENDED),
-            conversations=conversations_of(r.status.plan.forward) if r.status.plan is not None else frozenset(),
+            conversations=conversations_of(r.status.plan.effects) if r.status.plan is not None else frozenset(),
             taken_back=_taken_back(r),
         )
         for r in remediations

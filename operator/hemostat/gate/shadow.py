@@ -56,13 +56,13 @@ def in_shadow(remediation: Remediation) -> bool:
 
 
 def compared(
-    remediation: Remediation, target: Live | None, written: Live | None, incident: Incident | None
+    remediation: Remediation, target: Live | None, written: Sequence[Live | None], incident: Incident | None
 ) -> Compared:
     """Compare one Remediation in shadow with what its target shows now: what was done since, and undone since, is not
     told apart from what was never done.
 
     :param target: the live target; None: it is gone, or another one of that name is.
-    :param written: the live object that would have been written to; None: there is none.
+    :param written: the live objects that would have been written to, one for each step; None: there is none.
     """
     finished, plan = find(remediation.status.conditions, FINISHED), remediation.status.plan
     if finished is None or plan is None:
@@ -70,13 +70,13 @@ def compared(
     ended = _ended(incident)
     if target is None:
         return Compared(remediation, Afterwards.OTHER, f"the target was deleted; {ended}")
-    edits = [*_edits(target), *_edits(written)]
+    edits = [*_edits(target), *(edit for live in written for edit in _edits(live))]
     since = sorted({e for e in edits if e.time > finished.last_transition_time}, key=lambda e: e.time)
     if _is_so(plan, written, since):
         return Compared(remediation, Afterwards.SAME, f"{_by(since)}; {ended}")
     if since:
         return Compared(remediation, Afterwards.OTHER, f"{_by(since)}; {ended}")
-    if plan.forward.verb is Verb.CALL:
+    if any(e.verb is Verb.CALL for e in plan.effects):
         return Compared(remediation, Afterwards.UNKNOWN, f"what other services were asked is not looked up; {ended}")
     return Compared(remediation, Afterwards.NOTHING, ended)
 
@@ -88,11 +88,13 @@ def _edits(live: Live | None) -> tuple[Edit, ...]:
         return ()
 
 
-def _is_so(plan: Plan, written: Live | None, since: Sequence[Edit]) -> bool:
-    """Tell whether the object is as the plan would have left it; a patch only by somebody's hand."""
-    if plan.forward.verb is Verb.PATCH:
-        return bool(since) and still_ours(plan.forward, written)
-    return plan.forward.verb is Verb.DELETE and written is None
+def _is_so(plan: Plan, written: Sequence[Live | None], since: Sequence[Edit]) -> bool:
+    """Tell whether the objects are as the plan would have left them; a patch only by somebody's hand."""
+    if len(written) != len(plan.steps):
+        return False
+    by_hand = bool(since) or all(e.verb is Verb.DELETE for e in plan.effects)
+    told = all(e.verb in (Verb.PATCH, Verb.DELETE) for e in plan.effects)
+    return told and by_hand and all(still_ours(e, live) for e, live in zip(plan.effects, written, strict=True))
 
 
 def _by(edits: Sequence[Edit]) -> str:

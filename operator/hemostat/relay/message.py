@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hemostat.action.undoing import stays
 from hemostat.api.approval import Via
 from hemostat.api.incident import RESOLVED, Incident, Severity, SignalState
 from hemostat.api.meta import find, is_true
@@ -219,7 +220,7 @@ def _proposed(proposal: Proposal, *, over: bool) -> list[Json]:
 
 
 def _reach(plan: Plan, proposal: Proposal) -> list[Json]:
-    undo = "nothing undoes it" if plan.inverse is None else f"if it does not help: {plan.on_ineffective}"
+    undo = stays(plan) or f"if it does not help: {plan.on_ineffective}"
     if plan.hold_seconds is not None:
         undo += f"; taken back by itself after {duration(plan.hold_seconds)}"
     reach = f"replaces {counted(plan.replaced_pods, 'pod')}, leaves {counted(plan.replicas_after, 'replica')}"

@@ -12,7 +12,7 @@ from typing import Any
 from hemostat.act.recording import NOTHING, NotRecorded
 from hemostat.audit.record import Entry
 from hemostat.errors import Retry
-from hemostat.kube import Conflict, NotFound
+from hemostat.kube import Conflict, Disrupted, NotFound
 
 Json = dict[str, Any]
 OK, DIES_BEFORE, DIES_AFTER, REPLY_LOST, DELAYED = "ok", "dies before", "dies after", "reply lost", "delayed"
@@ -107,6 +107,8 @@ class ApiServer:
         self.created: list[Json] = []
         self.deleted: list[tuple[str, str | None]] = []
         """(uid, precondition on the version)"""
+        self.budget = True
+        """Whether disruption budgets allow evictions."""
         self.go = {"begin", "undo"}
         """What the stop switch lets `act` do."""
         self.calls = 0
@@ -179,6 +181,18 @@ class ApiServer:
                 self.deleted.append((uid, version))
 
         self._call(write, writes=not dry_run)
+
+    def evict(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
+        if self.budget:
+            self.delete(path, uid, version, dry_run=dry_run)
+        else:
+            self._call(self._forbidden, writes=not dry_run)
+
+    def _forbidden(self) -> None:
+        raise Disrupted("Cannot evict pod as it would violate the pod's disruption budget.")
+
+    def each(self, path: str) -> Iterator[Json]:
+        return iter(self.list(path))
 
     def merge_patch(self, path: str, body: Json, manager: str) -> Json:
         return copied(body)

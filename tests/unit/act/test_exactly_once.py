@@ -27,7 +27,7 @@ from hemostat.act.reconcile import Reconciler
 from hemostat.act.store import Store
 from hemostat.action.contract import make_plan, parse, plan_hash
 from hemostat.action.execute import Executor
-from hemostat.action.moves import manager
+from hemostat.action.parts import Part, manager
 from hemostat.action.registry import discover
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, RELEASED, UNDONE, VERIFIED, Remediation
@@ -162,7 +162,7 @@ class World:
         """Notice which effects have landed, and that each was announced before."""
         for i, (_, who, tests) in enumerate(self.api.writes):
             for which in self.landed:
-                if who == manager(self.now(), which) and i not in self.landed[which]:
+                if who == manager(self.now(), Part(which)) and i not in self.landed[which]:
                     self.landed[which].append(i)
                     announced = [(x.uid, x.resource_version) for x in self.now().status.intents if x.effect == which]
                     assert (tests["/metadata/uid"], tests["/metadata/resourceVersion"]) in announced

@@ -2,13 +2,15 @@
 
 from tests.unit.builders import HASH, deployment, template
 
-from hemostat.action.contract import effect, replace
+from hemostat.action.contract import effect, once, replace
 from hemostat.api.remediation import Plan
 
 PLAN = Plan(
     summary="roll back",
-    forward=effect(deployment(), (replace("/spec/template", template("1")),)),
-    inverse=effect(deployment(), (replace("/spec/template", template("2")),)),
+    steps=once(
+        effect(deployment(), (replace("/spec/template", template("1")),)),
+        effect(deployment(), (replace("/spec/template", template("2")),)),
+    ),
     diff="",
     replaced_pods=3,
     replicas_after=3,

@@ -104,8 +104,15 @@ def test_a_service_without_an_address_is_not_looked_up_elsewhere(address):
 
 def test_the_callers_key_is_blocked_for_a_time_under_the_mark_of_the_remediation():
     found = plan(BLOCK_KEY, world(), **BLOCK, holdSeconds=60)
-    assert (found.forward.verb, found.forward.call, found.forward.name) == (Verb.CALL, KEY, "litellm")
-    assert (wanted(found.forward), wanted(found.inverse)) == ({"blockedBy": "uid-r"}, {"blockedBy": ""})
+    assert (found.steps[0].forward.verb, found.steps[0].forward.call, found.steps[0].forward.name) == (
+        Verb.CALL,
+        KEY,
+        "litellm",
+    )
+    assert (wanted(found.steps[0].forward), wanted(found.steps[0].inverse)) == (
+        {"blockedBy": "uid-r"},
+        {"blockedBy": ""},
+    )
     assert (found.hold_seconds, found.replaced_pods, found.on_ineffective) == (60, 0, "Undo")
     assert "planner at litellm for 60 s" in found.summary
 
@@ -144,9 +151,9 @@ def test_a_service_that_was_made_anew_is_another_plan():
 
 def test_the_callees_task_is_cancelled_and_nothing_undoes_it():
     found = plan(CANCEL_TASK, world(), **CANCEL)
-    assert (found.forward.call, wanted(found.forward)) == (TASK, {"ended": True})
-    assert (found.inverse, found.hold_seconds, found.on_ineffective) == (None, None, "Keep")
-    assert plan(CANCEL_TASK, world(), **CANCEL, version="0.3").forward.call == OLD
+    assert (found.steps[0].forward.call, wanted(found.steps[0].forward)) == (TASK, {"ended": True})
+    assert (found.steps[0].inverse, found.hold_seconds, found.on_ineffective) == (None, None, "Keep")
+    assert plan(CANCEL_TASK, world(), **CANCEL, version="0.3").steps[0].forward.call == OLD
 
 
 @pytest.mark.parametrize(

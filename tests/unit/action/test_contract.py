@@ -16,6 +16,7 @@ from hemostat.action.contract import (
     digest,
     effect,
     make_plan,
+    once,
     parse,
     plan_hash,
     replace,
@@ -34,8 +35,10 @@ def draft(world, params):
     live = world.target
     return Draft(
         summary=f"speed {params.top_speed}",
-        forward=effect(live, (replace("/spec/replicas", params.top_speed),)),
-        inverse=effect(live, (replace("/spec/replicas", live["spec"]["replicas"]),)),
+        steps=once(
+            effect(live, (replace("/spec/replicas", params.top_speed),)),
+            effect(live, (replace("/spec/replicas", live["spec"]["replicas"]),)),
+        ),
         diff="",
         replaced_pods=0,
         replicas_after=params.top_speed,
@@ -75,7 +78,7 @@ def test_every_wrong_parameter_is_named(given_, named):
 
 
 def test_a_plan_is_what_the_action_drafts_on_the_live_object():
-    assert PLAN.forward.uid == PLAN.inverse.uid == "uid-payment"
+    assert PLAN.steps[0].forward.uid == PLAN.steps[0].inverse.uid == "uid-payment"
     assert (PLAN.summary, PLAN.replicas_after, PLAN.on_ineffective) == ("speed 5", 5, "Undo")
     assert PLAN.reads_digest == digest({"replicas": 3})
 
@@ -100,7 +103,7 @@ def test_a_huge_diff_is_cut_to_what_the_schema_takes():
 
 def draft_with(world, params, diff):
     made = draft(world, params)
-    return Draft(made.summary, made.forward, made.inverse, diff, 0, made.replicas_after, made.reads)
+    return Draft(made.summary, made.steps, diff, 0, made.replicas_after, made.reads)
 
 
 def the_hash(action="speed", target=TARGET, parameters=PARAMETERS, plan=PLAN):
@@ -136,8 +139,8 @@ CHANGED_PLANS = {
     "on_ineffective": "Keep",
     "hold_seconds": 60,
     "reads_digest": HASH,
-    "forward": effect(deployment(), (replace("/spec/replicas", 9),)),
-    "inverse": effect(deployment(), (replace("/spec/replicas", 9),)),
+    "steps": once(effect(deployment(), (replace("/spec/replicas", 9),))),
+    "deadline_seconds": 60,
 }
 
 
@@ -150,8 +153,10 @@ def test_every_part_of_the_plan_is_hashed():
 @pytest.mark.parametrize("name", ["verb", "api_version", "kind", "name", "uid", "subresource", "ops"])
 def test_every_part_of_an_effect_is_hashed(name):
     other = {"verb": Verb.DELETE, "subresource": "scale", "ops": (replace("/spec/paused", True),)}.get(name, "x")
-    changed = PLAN.forward.model_copy(update={name: other})
-    assert the_hash(plan=PLAN.model_copy(update={"forward": changed})) != the_hash()
+    step = PLAN.steps[0]
+    for which in ("forward", "inverse"):
+        changed = step.model_copy(update={which: getattr(step, which).model_copy(update={name: other})})
+        assert the_hash(plan=PLAN.model_copy(update={"steps": (changed,)})) != the_hash()
 
 
 def test_action_target_and_parameters_are_hashed():

@@ -48,15 +48,19 @@ def world(*troubles, deployments=None, policies=(), pods=None):
 
 
 def spec_of(found):
-    return body_of(found.forward, NAMESPACE)["spec"]
+    return body_of(found.steps[0].forward, NAMESPACE)["spec"]
 
 
 @pytest.mark.parametrize(("action", "given"), [(DENY_CALL, {}), (CUT_NETWORK, {}), (LIMIT_RATE, LIMIT)])
 def test_what_is_created_is_known_by_its_remediation_and_goes_with_it(action, given):
     found = plan(action, world(), holdSeconds=60, **given)
-    made = body_of(found.forward, NAMESPACE)
-    assert (found.forward.verb, found.inverse.verb, found.hold_seconds) == (Verb.CREATE, Verb.DELETE, 60)
-    assert found.forward.name == found.inverse.name == made["metadata"]["name"] == "hemostat-uid-r"
+    made = body_of(found.steps[0].forward, NAMESPACE)
+    assert (found.steps[0].forward.verb, found.steps[0].inverse.verb, found.hold_seconds) == (
+        Verb.CREATE,
+        Verb.DELETE,
+        60,
+    )
+    assert found.steps[0].forward.name == found.steps[0].inverse.name == made["metadata"]["name"] == "hemostat-uid-r"
     assert made["metadata"]["labels"] == {REMEDIATION_LABEL: "uid-r"}
     assert made["metadata"]["annotations"] == {HOLD_ANNOTATION: "60"}
     assert made["metadata"]["ownerReferences"][0]["name"] == "payment-1-deny-call-0-1"
@@ -66,15 +70,15 @@ def test_what_is_created_is_known_by_its_remediation_and_goes_with_it(action, gi
 
 def test_defaults_that_the_api_server_adds_keep_it_ours_and_other_words_do_not():
     found = plan(DENY_CALL, world())
-    live = body_of(found.forward, NAMESPACE)
+    live = body_of(found.steps[0].forward, NAMESPACE)
     live["spec"] |= {"added": True}
     live["metadata"] |= {"uid": "u", "labels": live["metadata"]["labels"] | {"more": "x"}}
-    assert still_ours(found.forward, live)
-    assert not still_ours(found.inverse, live)
-    assert still_ours(found.inverse, None)
-    assert not still_ours(found.forward, None)
+    assert still_ours(found.steps[0].forward, live)
+    assert not still_ours(found.steps[0].inverse, live)
+    assert still_ours(found.steps[0].inverse, None)
+    assert not still_ours(found.steps[0].forward, None)
     live["spec"]["action"] = "ALLOW"
-    assert not still_ours(found.forward, live)
+    assert not still_ours(found.steps[0].forward, live)
 
 
 def test_the_mesh_denies_the_callers_account_the_callees_pods():
@@ -212,12 +216,17 @@ def deadlock(**more):
 
 def test_the_pod_of_who_waits_shortest_is_evicted_and_nothing_undoes_it():
     found = plan(DELETE_POD, world(deadlock()))
-    assert (found.forward.verb, found.forward.subresource, found.forward.uid) == (
+    assert (found.steps[0].forward.verb, found.steps[0].forward.subresource, found.steps[0].forward.uid) == (
         Verb.DELETE,
         "eviction",
         "uid-planner-x",
     )
-    assert (found.inverse, found.hold_seconds, found.replaced_pods, found.on_ineffective) == (None, None, 1, "Keep")
+    assert (found.steps[0].inverse, found.hold_seconds, found.replaced_pods, found.on_ineffective) == (
+        None,
+        None,
+        1,
+        "Keep",
+    )
 
 
 def test_a_tool_at_work_that_the_runbook_does_not_call_safe_is_not_broken_off():
@@ -229,7 +238,7 @@ def test_a_tool_at_work_that_the_runbook_does_not_call_safe_is_not_broken_off():
 def test_without_certainty_which_pod_and_what_for_none_is_deleted():
     twins = [pod("planner-x", "planner"), pod("planner-y", "planner")]
     leaving = [pod("planner-x", "planner"), pod("planner-y", "planner", deletionTimestamp="2026-03-01T12:00:00Z")]
-    assert plan(DELETE_POD, world(deadlock(), pods=leaving)).forward.name == "planner-x"
+    assert plan(DELETE_POD, world(deadlock(), pods=leaving)).steps[0].forward.name == "planner-x"
     assert reason(DELETE_POD, world(deadlock(), pods=twins)) == "WhichPod"
     assert reason(DELETE_POD, world(deadlock(), pods=[])) == "WhichPod"
     assert reason(DELETE_POD, world(trouble("c1"))) == "NoDeadlock"
@@ -243,4 +252,4 @@ def test_plans_say_what_they_rest_on():
     before = plan(DENY_CALL, world())
     assert before == plan(DENY_CALL, world(deployments=[workload("planner"), workload("critic"), workload("more")]))
     assert before != plan(DENY_CALL, world(deployments=[workload("planner", "other"), workload("critic")]))
-    assert json.loads(before.forward.ops[-1].value) == spec_of(before)
+    assert json.loads(before.steps[0].forward.ops[-1].value) == spec_of(before)

@@ -6,8 +6,9 @@ from tests.unit.builders import T0, TARGET, at, deployment, remediation
 
 from hemostat.action.contract import World, effect, make_plan, replace
 from hemostat.action.effects import still_ours
-from hemostat.action.moves import MAX_ATTEMPTS, Landed, Lost, NewIntent, Send, manager, next_move
+from hemostat.action.moves import MAX_ATTEMPTS, Landed, Lost, NewIntent, Send, next_move
 from hemostat.action.ownership import handed_back, owner_of, union
+from hemostat.action.parts import Part, manager
 from hemostat.action.registry import discover
 from hemostat.api.remediation import OpKind, PatchOp
 
@@ -37,7 +38,7 @@ def live(version="1", generation=1, replicas=3, managers=()):
     return found
 
 
-OURS = manager(case(), "Forward")
+OURS = manager(case(), Part("Forward"))
 
 
 @pytest.mark.parametrize(
@@ -58,11 +59,11 @@ OURS = manager(case(), "Forward")
     ],
 )
 def test_the_next_move(given_, seen, wanted):
-    assert type(next_move(given_, "Forward", seen, T0)) is wanted
+    assert type(next_move(given_, Part("Forward"), seen, T0)) is wanted
 
 
 def test_a_new_intent_names_exactly_what_was_seen():
-    found = next_move(case("1"), "Forward", live("2"), at(7)).intent
+    found = next_move(case("1"), Part("Forward"), live("2"), at(7)).intent
     assert (found.effect, found.attempt, found.uid, found.resource_version, found.generation, found.time) == (
         "Forward",
         2,
@@ -74,15 +75,15 @@ def test_a_new_intent_names_exactly_what_was_seen():
 
 
 def test_a_result_says_how_it_was_seen():
-    shown = next_move(case("1"), "Forward", live("5", 2, 6, [OURS]), at(9)).result
+    shown = next_move(case("1"), Part("Forward"), live("5", 2, 6, [OURS]), at(9)).result
     assert (shown.proof, shown.resource_version, shown.generation, shown.time) == ("ManagedFields", "5", 2, at(9))
-    assert next_move(case("1"), "Forward", live("5", 2, 6), T0).result.proof == "Content"
+    assert next_move(case("1"), Part("Forward"), live("5", 2, 6), T0).result.proof == "Content"
 
 
 def test_the_other_effect_of_the_same_remediation_is_no_proof():
-    inverse = manager(case(), "Inverse")
+    inverse = manager(case(), Part("Inverse"))
     assert inverse != OURS
-    assert isinstance(next_move(case("1"), "Forward", live("1", managers=[inverse]), T0), Send)
+    assert isinstance(next_move(case("1"), Part("Forward"), live("1", managers=[inverse]), T0), Send)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ def plan(action, seen, **parameters):
 def orders(found):
 
     return [
-        read_order(op.path.removeprefix("/data/"), json.loads(op.value), T0.timestamp()) for op in found.forward.ops
+        read_order(op.path.removeprefix("/data/"), json.loads(op.value), T0.timestamp())
+        for op in found.steps[0].forward.ops
     ]
 
 
@@ -73,7 +74,7 @@ def test_the_edge_is_cut_in_the_conversations_in_trouble_and_for_a_time():
     assert (one.caller, one.callee, one.conversation, two.conversation) == ("planner", "critic", "c1", "c2")
     assert (one.probe_seconds, one.abort, one.until) == (5, False, (T0 + LONGEST).timestamp())
     assert found.hold_seconds == 60
-    assert (found.forward.kind, found.forward.name) == ("ConfigMap", CONFIG_MAP)
+    assert (found.steps[0].forward.kind, found.steps[0].forward.name) == ("ConfigMap", CONFIG_MAP)
     assert "planner -> critic" in found.summary
     assert "c1" in found.summary
 
@@ -121,12 +122,12 @@ def test_only_the_conversations_that_the_remediation_is_about_are_cut():
 
 def test_an_effect_tells_which_conversations_alone_it_touches():
     def touched(*troubles, action=CUT_EDGE, **parameters):
-        return conversations_of(plan(action, world(*troubles), **parameters).forward)
+        return conversations_of(plan(action, world(*troubles), **parameters).effects)
 
     assert touched(trouble("c1", "c2")) == {"c1", "c2"}
     assert touched(trouble("c1"), action=HALT) == {"c1"}
     assert touched(trouble("c1"), scope="Edge") == frozenset(), "all of them"
-    assert conversations_of(PLAN.forward) == frozenset()
+    assert conversations_of(PLAN.effects) == frozenset()
 
 
 def test_orders_end_by_themselves_after_the_time_that_was_said():
@@ -173,19 +174,19 @@ def test_a_cap_without_a_bound_and_too_many_halts_are_refused():
 
 def test_taking_back_touches_nobody_elses_order():
     found = plan(CUT_EDGE, world(trouble("c1")))
-    (key,) = (op.path.removeprefix("/data/") for op in found.inverse.ops)
-    (op,) = found.forward.ops
+    (key,) = (op.path.removeprefix("/data/") for op in found.steps[0].inverse.ops)
+    (op,) = found.steps[0].forward.ops
 
     live = config_map(**{key: json.loads(op.value), "another": "{}"})
-    assert still_ours(found.forward, live)
-    assert not still_ours(found.inverse, live)
+    assert still_ours(found.steps[0].forward, live)
+    assert not still_ours(found.steps[0].inverse, live)
     del live["data"][key]
-    assert still_ours(found.inverse, live)
-    assert not still_ours(found.forward, live)
+    assert still_ours(found.steps[0].inverse, live)
+    assert not still_ours(found.steps[0].forward, live)
 
 
 def test_the_first_order_of_all_makes_room_for_itself_and_later_ones_wipe_nothing():
     found = plan(CUT_EDGE, world(trouble("c1")))
-    assert missing_parents(found.forward, config_map()) == ("/data",)
-    assert missing_parents(found.forward, config_map(another="{}")) == ()
-    assert missing_parents(found.inverse, config_map()) == ()
+    assert missing_parents(found.steps[0].forward, config_map()) == ("/data",)
+    assert missing_parents(found.steps[0].forward, config_map(another="{}")) == ()
+    assert missing_parents(found.steps[0].inverse, config_map()) == ()

@@ -39,7 +39,7 @@ def rollback(present, sets, *revisions):
 
 
 def back_to(plan):
-    (op,) = plan.forward.ops
+    (op,) = plan.steps[0].forward.ops
     assert (op.op.value, op.path) == ("replace", "/spec/template")
     return json.loads(op.value)
 
@@ -112,11 +112,11 @@ def test_a_rollback_undone_is_what_was(present, before):
         assert refusal(lambda: rollback(present, sets, healthy("hash1"))) == "NoHealthyRevision"
         return
     plan = rollback(present, sets, healthy("hash1"))
-    after = done(live, plan.forward)
+    after = done(live, plan.steps[0].forward)
     assert after["spec"] == deployment(before)["spec"]
-    assert still_ours(plan.forward, after)
-    assert not still_ours(plan.forward, live)
-    assert done(after, plan.inverse) == live
+    assert still_ours(plan.steps[0].forward, after)
+    assert not still_ours(plan.steps[0].forward, live)
+    assert done(after, plan.steps[0].inverse) == live
 
 
 def scaled(replicas, scalers=(), **params):
@@ -137,8 +137,8 @@ def scaled(replicas, scalers=(), **params):
 )
 def test_replicas_are_multiplied_up_to_the_bound(replicas, params, after):
     plan = scaled(replicas, **params)
-    assert json.loads(plan.forward.ops[0].value) == plan.replicas_after == after
-    assert plan.forward.subresource == plan.inverse.subresource == "scale"
+    assert json.loads(plan.steps[0].forward.ops[0].value) == plan.replicas_after == after
+    assert plan.steps[0].forward.subresource == plan.steps[0].inverse.subresource == "scale"
     assert plan.replaced_pods == 0
 
 
@@ -169,10 +169,10 @@ def test_a_scaling_undone_is_what_was(replicas, factor, most):
     except Refused:
         assert most <= replicas
         return
-    after = done(live, plan.forward)
+    after = done(live, plan.steps[0].forward)
     assert replicas < after["spec"]["replicas"] <= most
-    assert still_ours(plan.forward, after)
-    assert done(after, plan.inverse) == live
+    assert still_ours(plan.steps[0].forward, after)
+    assert done(after, plan.steps[0].inverse) == live
 
 
 def test_a_deployment_without_replicas_has_one():

@@ -7,7 +7,7 @@ from tests.unit.builders import T0, at, deployment, meta, remediation, template
 from tests.unit.builders import at as moment
 
 from hemostat.action.contract import World, add, creation, effect, remove, replace
-from hemostat.action.moves import manager
+from hemostat.action.parts import Part, manager
 from hemostat.action.standing import State, Word, applied, person, prefix, reversal, standing, taken_back_by
 from hemostat.action.undoing import Undo
 from hemostat.guard.orders import CONFIG_MAP
@@ -59,7 +59,7 @@ def test_what_somebody_wrote_over_is_his_and_it_is_said_what_and_who():
 def test_what_was_only_announced_stands_where_our_field_manager_proves_it():
     """`act` may have died between the write and its word of it."""
     unsure = scaled(certain=False)
-    ours = written(6, who=manager(begun(), "Forward"))
+    ours = written(6, who=manager(begun(), Part("Forward")))
     assert stands(unsure, ours).state is State.STANDS
     assert stands(unsure, written(6)).state is State.UNDER_WAY, "somebody else may have scaled it so"
     assert stands(unsure, written(6), now=at(71)).state is State.BACK, "no request of ours can land any more"
@@ -127,6 +127,6 @@ def test_a_person_s_word_counts_though_it_does_not_say_when(said, word):
 
 def test_whatever_is_written_for_a_remediation_is_known_by_its_field_manager():
     made = begun()
-    names = {manager(made, "Forward"), manager(made, "Inverse"), person(made)}
+    names = {manager(made, Part("Forward")), manager(made, Part("Inverse")), person(made)}
     assert len(names) == 3
     assert all(name.startswith(prefix(made)) for name in names)

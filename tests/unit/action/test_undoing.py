@@ -4,6 +4,7 @@ import pytest
 from tests.unit.action.plans import PLAN
 from tests.unit.builders import remediation
 
+from hemostat.action.contract import once
 from hemostat.action.undoing import undoes
 
 T = "2026-03-01T12:00:00Z"
@@ -30,10 +31,10 @@ def result(effect, **more):
 def test_what_was_begun_is_undone_once(intents, results, wanted):
     found = undoes(remediation(status={"plan": PLAN.wire(), "intents": intents, "results": results}))
     assert [(u.step, u.certain) for u in found] == wanted
-    assert all((u.forward, u.inverse) == (PLAN.forward, PLAN.inverse) for u in found)
+    assert all((u.forward, u.inverse) == (PLAN.steps[0].forward, PLAN.steps[0].inverse) for u in found)
 
 
 def test_without_an_inverse_or_a_plan_there_is_nothing_to_undo():
     done = {"intents": [intent("Forward")], "results": [result("Forward")]}
-    plan = PLAN.model_copy(update={"inverse": None}).wire()
+    plan = PLAN.model_copy(update={"steps": once(PLAN.steps[0].forward)}).wire()
     assert undoes(remediation(status=done | {"plan": plan})) == undoes(remediation(status=done)) == ()

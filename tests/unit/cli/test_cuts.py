@@ -144,7 +144,7 @@ def test_what_stands_in_another_service_is_listed_until_it_was_undone(kube):
     found = kube.collections["remediations"][0]
     forward = {"verb": "Call", "apiVersion": "v1", "kind": "Service", "name": "litellm", "call": key}
     ops = [{"op": "replace", "path": "/blockedBy", "value": '"u"'}]
-    found["status"]["plan"] |= {"forward": forward | {"ops": ops}}
+    found["status"]["plan"] |= {"steps": [{"forward": forward | {"ops": ops}}]}
     listed = rows(call("cuts").stdout)["talks-1-cut"]
     assert "LiteLLM" in listed
     assert "30s" in listed

@@ -8,7 +8,7 @@ from tests.unit.act.double import ApiServer
 from tests.unit.builders import HASH, NAMESPACE, at, condition, deployment, meta, remediation
 from tests.unit.cli.test_commands import call
 
-from hemostat.action.contract import calling, effect, replace
+from hemostat.action.contract import calling, effect, once, replace
 from hemostat.api.remediation import Call, Plan
 from hemostat.cli.session import Session
 from hemostat.cli.undo import Fate, began, chosen, items
@@ -24,9 +24,9 @@ def scaled(name, before, after, when, *, target="payment", namespace=NAMESPACE, 
     """Return a Remediation that scaled a Deployment; `result` or `inverse` may be False."""
     live = deployment() | {"metadata": meta(target)}
     forward, back = (effect(live, (replace("/spec/replicas", n),), "scale") for n in (after, before))
-    plan = Plan(summary=f"Scale {target} from {before} to {after}", forward=forward, inverse=back, **PLAN).wire()
+    plan = Plan(summary=f"Scale {target} from {before} to {after}", steps=once(forward, back), **PLAN).wire()
     if not without.get("inverse", True):
-        del plan["inverse"]
+        del plan["steps"][0]["inverse"]
     time, numbers = rfc3339(at(when)), {"effect": "Forward", "resourceVersion": "1", "generation": 2}
     intent = numbers | {"attempt": 1, "uid": f"uid-{target}", "time": time}
     done = [numbers | {"proof": "ManagedFields", "time": time}] if without.get("result", True) else []
@@ -255,7 +255,7 @@ def test_what_stands_in_another_service_is_left_with_the_words_to_copy(kube):
     key = Call(protocol="LiteLLM", url="http://litellm.shop.svc:4001/proxy", id="ab" * 32)
     body = scaled("two", 1, 2, 20, target="two")
     forward, back = (calling("litellm", key, blockedBy=by) for by in ("u", ""))
-    body["status"]["plan"] |= {"forward": forward.wire(), "inverse": back.wire()}
+    body["status"]["plan"]["steps"] = [{"forward": forward.wire(), "inverse": back.wire()}]
     kube.put(f"{BASE}/namespaces/shop/remediations/two", body)
     done = call("undo", "--all", "--yes")
     assert (done.exit_code, kube.replicas("one")) == (1, 3)

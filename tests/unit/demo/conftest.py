@@ -178,8 +178,7 @@ class Make:
                     "planHash": "sha256:" + "a" * 64,
                     "plan": {
                         "summary": "Roll payment back",
-                        "forward": self._effect(),
-                        "inverse": self._effect(),
+                        "steps": [{"forward": self._effect(), "inverse": self._effect()}],
                         "diff": "",
                         "replacedPods": 2,
                         "replicasAfter": 2,

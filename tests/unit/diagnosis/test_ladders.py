@@ -24,7 +24,7 @@ def case(*signals, **status):
 
 
 def plan(hold=60):
-    made = {"summary": "cut", "forward": EFFECT, "diff": "", "replacedPods": 0, "replicasAfter": 1}
+    made = {"summary": "cut", "steps": [{"forward": EFFECT}], "diff": "", "replacedPods": 0, "replicasAfter": 1}
     made |= {"onIneffective": "Undo", "readsDigest": "sha256:" + "0" * 64}
     return made | ({"holdSeconds": hold} if hold else {})
 

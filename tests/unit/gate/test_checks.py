@@ -23,7 +23,7 @@ from tests.unit.builders import (
     template,
 )
 
-from hemostat.action.contract import add, effect
+from hemostat.action.contract import add, effect, once
 from hemostat.action.contract import replace as patch
 from hemostat.api.incident import ConversationStatus, SignalState
 from hemostat.api.remediation import GateOutcome, Plan
@@ -49,8 +49,7 @@ from hemostat.guard.orders import CONFIG_MAP
 WRITE = effect(deployment(), (patch("/spec/template", template("2")),))
 PLAN = Plan(
     summary="roll back",
-    forward=WRITE,
-    inverse=WRITE,
+    steps=once(WRITE, WRITE),
     diff="",
     replaced_pods=3,
     replicas_after=3,
@@ -155,7 +154,8 @@ HELD = PLAN.model_copy(update={"hold_seconds": 60})
 HELD_ALONE = HELD.model_copy(update={"replaced_pods": 0})
 GUARDS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP, "uid": "uid-map"}}
 ORDER = json.dumps({"order": "Halt", "conversation": "c1", "until": 1, "reason": "loop"})
-CUTS = HELD.model_copy(update={"forward": effect(GUARDS, (add("/data/uid-0", ORDER),))})
+CORDON = effect({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "uid": "uid-n"}}, (add("/spec/a", 1),))
+CUTS = HELD.model_copy(update={"steps": once(effect(GUARDS, (add("/data/uid-0", ORDER),)))})
 ALONE = {"onTelemetryAlone": "AllowTimeLimited"}
 
 
@@ -288,7 +288,9 @@ TABLE = [
     ("BlastRadius", {"policies": (policy(**CALLERS),), "incident": None}, ASK),
     ("BlastRadius", {"incident": called(1000)}, PASS),
     ("Reversible", {}, PASS),
-    ("Reversible", {"plan": PLAN.model_copy(update={"inverse": None})}, ASK),
+    ("Reversible", {"plan": PLAN.model_copy(update={"steps": once(WRITE)})}, ASK),
+    ("Reach", {}, PASS),
+    ("Reach", {"plan": PLAN.model_copy(update={"steps": once(CORDON, CORDON)})}, ASK),
     ("Corroboration", {}, PASS),
     ("Corroboration", {"corroboration": None}, ASK),
     ("Corroboration", {"corroboration": None, "plan": HELD}, ASK),

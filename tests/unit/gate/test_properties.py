@@ -23,6 +23,7 @@ from tests.unit.gate.test_checks import (
     working,
 )
 
+from hemostat.action.contract import once
 from hemostat.api.gatepolicy import Decision, GatePolicy
 from hemostat.api.incident import SignalState
 from hemostat.api.remediation import GateOutcome
@@ -119,7 +120,7 @@ FACTS = st.fixed_dictionaries(
         ),
         "plan": st.sampled_from(
             [
-                PLAN.model_copy(update={"inverse": None}),
+                PLAN.model_copy(update={"steps": once(PLAN.steps[0].forward)}),
                 HELD,
                 PLAN.model_copy(update={"replaced_pods": 1_000_000_000}),
                 PLAN.model_copy(update={"replicas_after": 1_000_000_000}),
@@ -157,7 +158,7 @@ def obstacles(facts):
     yield "runbook", facts.runbook is None or facts.runbook.spec.state != "Active"
     yield "no policy", not found
     yield "not auto", any(p.spec.decision is not Decision.AUTO for p in found)
-    yield "irreversible", facts.plan.inverse is None
+    yield "irreversible", facts.plan.steps[0].inverse is None
     yield "alone", not facts.corroboration and facts.plan.hold_seconds is None
     yield "taken on", seen is not None and "hemostat.dev/acknowledged-by" in seen.metadata.annotations
     yield "annotated", bool({"hemostat.dev/rollback", "hemostat.dev/all"} & set(told.annotations or {}))

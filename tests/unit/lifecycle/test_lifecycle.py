@@ -50,7 +50,7 @@ def every_combination():
 def quick(found, on_ineffective="Undo"):
     """What `next_step` reads of a Remediation: there are thousands of them."""
     conditions = tuple(parsed(kind, *state) for kind, state in found.items())
-    status = SimpleNamespace(conditions=conditions, plan=PLANS[on_ineffective])
+    status = SimpleNamespace(conditions=conditions, plan=PLANS[on_ineffective], intents=(), results=())
     return SimpleNamespace(status=status, metadata=UNMARKED)
 
 
