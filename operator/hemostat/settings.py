@@ -65,6 +65,9 @@ class Settings:
     replica: str = ""
     """HEMOSTAT_REPLICA: which replica of `act` this is: a name that no other has, for example its pod's. They have one
     of them act, by Lease hemostat-act; unset: there is no other, and it acts at once."""
+    shared_services: tuple[str, ...] = ()
+    """HEMOSTAT_SHARED_SERVICES: names of services in traces that Watches of any namespace may name, or `*`: others are
+    of the namespace that has a workload of that name, or that their host name tells."""
     memory: str = ""
     """HEMOSTAT_MEMORY: where past incidents are remembered: the path of an SQLite file, or postgresql://USER@HOST/NAME;
     unset remembers none."""
@@ -108,6 +111,7 @@ class Settings:
             alertmanager_token_file=env.get("HEMOSTAT_ALERTMANAGER_TOKEN_FILE") or None,
             alertmanager_stale_seconds=_number(env, "HEMOSTAT_ALERTMANAGER_STALE_SECONDS", 15300, 60, 2_592_000),
             prices_file=env.get("HEMOSTAT_PRICES_FILE") or None,
+            shared_services=tuple(_names(env, "HEMOSTAT_SHARED_SERVICES")),
             token_audiences=tuple(_names(env, "HEMOSTAT_TOKEN_AUDIENCES")),
             models=_models(env),
             http_port=int(_number(env, "HEMOSTAT_HTTP_PORT", 8080, 1, 65535)),

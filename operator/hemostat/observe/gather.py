@@ -56,6 +56,8 @@ class Gatherer:
         asked = covered.query(service) if talking and self.talks.heard(service) else ""
         rules = self._want(key, watch, Target(namespace, target, *mounted(scene.pods)), asked)
         vectors, problems = self.poller.read(key)
+        if foreign := self.store.foreign(*key):
+            problems.append(("ForeignService", foreign))
         edges, agents, refused = self._traces(watch, service)
         if talking:
             talk = self.talks.about(key, service, talking)

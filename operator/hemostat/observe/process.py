@@ -67,7 +67,7 @@ class Observe:
     def __init__(self, kube: Kube, settings: Settings) -> None:
         self._clock = SystemClock()
         self._world = World(self._clock)
-        self._store = Store(kube, self._world)
+        self._store = Store(kube, self._world, settings.shared_services)
         self._events = Events(kube, "hemostat-observe", self._clock)
         self._catalogue = discover(settings.actions)
         self._settings = settings

@@ -70,7 +70,7 @@ def _ready(watch: Watch, memory: Memory, inputs: Inputs, problems: Sequence[Prob
         return False, "NotUpToDate", inputs.scene.unknown
     if inputs.deployment is None:
         return False, "TargetMissing", f"{target.kind} {target.name} does not exist"
-    for reason in ("BadQuery", "TooManyQueries"):
+    for reason in ("BadQuery", "TooManyQueries", "ForeignService"):
         messages = [message for found, message in problems if found == reason]
         if messages:  # each is named, however long the first is
             room = max(100, 1000 // len(messages) - 2)

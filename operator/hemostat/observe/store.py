@@ -1,7 +1,8 @@
 """Reads and writes of Hemostat's own objects for `observe` (shell)."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -27,27 +28,64 @@ PROGRESS_MANAGER = "hemostat-observe-progress"
 BY = "observe"
 
 
+_SERVING = ("Deployment", "StatefulSet", "DaemonSet")
+_HOST = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)\.svc(?:\..*)?")
+"""A Service's name in DNS."""
 M = TypeVar("M", bound=Model)
 
 
 class Store:
-    """Typed access to what `observe` may read and write."""
+    """Typed access to what `observe` may read and write.
 
-    def __init__(self, kube: Kube, world: World) -> None:
+    :param shared: services that Watches of any namespace may name, or `*`.
+    """
+
+    def __init__(self, kube: Kube, world: World, shared: Collection[str] = ()) -> None:
         self._kube = kube
         self._world = world
+        self._shared = shared
 
     def watch(self, namespace: str, name: str) -> Watch | None:
         """Return the Watch, or None. It is asked for only when the streams did not tell of it."""
         known = self._world.find("Watch", namespace, name)
         try:
-            return Watch.model_validate(known or self._kube.get(WATCH.path(namespace, name)))
+            return self._at_home(Watch.model_validate(known or self._kube.get(WATCH.path(namespace, name))))
         except NotFound:
             return None
 
     def watches(self, namespace: str) -> list[Watch]:
         """Return all Watches of a namespace that can be read."""
-        return _readable(Watch, self._kube.list(WATCH.path(namespace)))
+        return [self._at_home(w) for w in _readable(Watch, self._kube.list(WATCH.path(namespace)))]
+
+    def foreign(self, namespace: str, name: str) -> str:
+        """Say why the service that a Watch names is not looked at; empty if it is.
+
+        Spans have no namespaces that could be relied on: a service is of the namespace that has a workload of its name.
+        """
+        service = (self._world.find("Watch", namespace, name) or {}).get("spec", {}).get("service", "")
+        owner = self._owner(namespace, service)
+        if not owner:
+            return ""
+        return (
+            f"service {service} is of namespace {owner} by its name, and none of {namespace}: nothing of it is told"
+            " here; give this one another service.name, or have HEMOSTAT_SHARED_SERVICES name it"
+        )
+
+    def _at_home(self, watch: Watch) -> Watch:
+        if not self._owner(watch.metadata.namespace or "", watch.spec.service or ""):
+            return watch
+        return watch.model_copy(update={"spec": watch.spec.model_copy(update={"service": None})})
+
+    def _owner(self, namespace: str, service: str) -> str:
+        """Return the other namespace whose service this is; empty if none's, or this one's too."""
+        if not service or service in self._shared or "*" in self._shared:
+            return ""
+        host = _HOST.fullmatch(service)
+        if host is not None and host["namespace"] != namespace:
+            return host["namespace"]
+        if any(self._world.find(kind, namespace, service) is not None for kind in _SERVING):
+            return ""
+        return next((ns for kind in _SERVING if (ns := self._world.elsewhere(kind, namespace, service))), "")
 
     def scene(self, namespace: str, target: TargetRef) -> Scene:
         """Return the target and what it depends on, as the streams last told; costs no request."""

@@ -165,6 +165,12 @@ class World:
             shelf = self._shelves[kind]
             return [shelf.entries[uid].item for uid in shelf.spaces.get(namespace, ())]
 
+    def elsewhere(self, kind: str, namespace: str, name: str) -> str:
+        """Return another namespace that has an object of this kind and name; empty if none has, as far as is known."""
+        with self._lock:
+            names = self._shelves[kind].names
+            return min((ns for ns, known in names if known == name and ns != namespace), default="")
+
     def changes(self, refs: Iterable[Ref], now: datetime) -> list[Noted]:
         """Return what was changed at these objects in the last half hour, newest first."""
         with self._lock:

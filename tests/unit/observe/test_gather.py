@@ -37,6 +37,9 @@ class Store:
     def scene(self, *_):
         return self.found
 
+    def foreign(self, *_):
+        return ""
+
 
 class Source:
     def instant(self, query):
