@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from hemostat.act.store import MANAGER, Store
@@ -17,19 +19,23 @@ from hemostat.api.remediation import Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
+from hemostat.gate.downstream import connections, stated, troubled
 from hemostat.gate.earned import outcomes_of
-from hemostat.gate.input import GateInput, Go, PastAction, Room
+from hemostat.gate.input import Connections, GateInput, Go, PastAction, Room
 from hemostat.gate.past import past_actions
 from hemostat.gate.room import added, fits_in_quotas, fits_on_nodes
 from hemostat.gate.target import told_by
 from hemostat.guard.orders import CONFIG_MAP
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
 from hemostat.signals.confirm import confirms
+from hemostat.signals.correlate import is_over
 from hemostat.signals.presets import Target, mounted, rules_of
 from hemostat.signals.workload import pod_troubles
 from hemostat.telemetry.prometheus import Prometheus
 
 LOG = logging.getLogger(__name__)
+OPEN_FOR = timedelta(seconds=5)
+"""So old may be what other Incidents of a namespace say: it is telemetry's word, and a thousand may wait there."""
 MAX_PODS = 20_000
 """Pods of all namespaces that are read for one decision."""
 
@@ -42,6 +48,7 @@ class Facts:
         self._store = store
         self._prometheus = prometheus
         self._clock = clock
+        self._open: tuple[str, datetime, tuple[Incident, ...]] | None = None
 
     def target(self, namespace: str, ref: BoundTargetRef) -> Json:
         """Return the live target. Raises `Refused` (TargetMissing) when there is none."""
@@ -131,7 +138,7 @@ class Facts:
             policies=policies,
             protected=self._protected(namespace),
             target=told_by(live),
-            room=self._room(namespace, live, plan),
+            room=self._downstream(namespace, incident, live, plan, self._room(namespace, live, plan)),
             ready_pods=int(live.get("status", {}).get("readyReplicas", 0)),
             corroboration=self.corroboration(namespace, incident, live),
             past=self._past(namespace, remediation, done),
@@ -235,6 +242,31 @@ class Facts:
         except (HemostatError, KeyError, TypeError, ValueError, AttributeError) as error:
             LOG.info("whether there is room for more cannot be told: %s", error)
         return Room(more, quota, nodes)
+
+    def _downstream(self, namespace: str, incident: Incident | None, live: Json, plan: Plan, room: Room) -> Room:
+        """Look at what added replicas lean on; what may not be read is unknown."""
+        if not room.added:
+            return room
+        held: tuple[Connections, ...] | None = None
+        hurt: tuple[str, ...] | None = None
+        try:
+            if stated(live) != {}:
+                workloads = self._kube.each(path_of("apps/v1", "Deployment", namespace, ""))
+                held = connections(live, plan.replicas_after, workloads)
+            else:
+                held = ()
+            hurt = self._troubled(namespace, incident) if incident is not None else ()
+        except (HemostatError, KeyError, TypeError, ValueError, AttributeError) as error:
+            LOG.info("whether what the target calls takes more replicas cannot be told: %s", error)
+        return replace(room, connections=held, troubled=hurt)
+
+    def _troubled(self, namespace: str, incident: Incident) -> tuple[str, ...]:
+        target, watch = incident.spec.target_ref.name, self._store.watch(namespace, incident.spec.watch_ref.name)
+        names = {target} | ({watch.spec.service} if watch is not None and watch.spec.service else set())
+        now, known = self._clock.now(), self._open
+        if known is None or known[0] != namespace or not timedelta(0) <= now - known[1] < OPEN_FOR:
+            self._open = known = namespace, now, tuple(i for i in self._store.incidents(namespace) if not is_over(i))
+        return troubled(names, incident, known[2])
 
     def _pods(self) -> Iterator[Json]:
         """Yield the pods of all namespaces. Raises `Refused` (TooMany): a decision must not read without end."""

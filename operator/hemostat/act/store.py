@@ -41,6 +41,12 @@ class Store:
         """Return the Incident, or None."""
         return self._one(INCIDENT.path(namespace, name), Incident)
 
+    def incidents(self, namespace: str) -> Iterator[Incident]:
+        """Yield the Incidents of a namespace that say who calls their target, a page of them in memory."""
+        for item in self._kube.each(INCIDENT.path(namespace)):
+            if item.get("status", {}).get("callers", {}).get("total"):
+                yield Incident.model_validate(item)
+
     def runbook(self, namespace: str, name: str) -> Runbook | None:
         """Return the Runbook, or None."""
         return self._one(RUNBOOK.path(namespace, name), Runbook)

@@ -71,13 +71,36 @@ class Go:
 
 
 @dataclass(frozen=True, slots=True)
+class Connections:
+    """How many connections to something the target would hold, as workloads' annotations say."""
+
+    name: str
+    limit: int
+    """How many it takes."""
+    each: int
+    """How many a replica of the target may hold."""
+    replicas: int
+    """Of the target, with those that the plan adds."""
+    others: int
+    """How many the other workloads of the namespace may hold."""
+
+    @property
+    def held(self) -> int:
+        """How many would be held by all of them."""
+        return self.each * self.replicas + self.others
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
-    """How many more pods there is room for. None: it cannot be told."""
+    """Whether there is room for more replicas, and for what they lean on. None: it cannot be told."""
 
     added: int | None
     """How many the plan adds; the others are asked for only where it adds some."""
     quota: int | None = None
     nodes: int | None = None
+    connections: tuple[Connections, ...] | None = ()
+    troubled: tuple[str, ...] | None = ()
+    """Services that the target calls and that are in trouble themselves, by the word of telemetry."""
 
 
 @dataclass(frozen=True, slots=True)

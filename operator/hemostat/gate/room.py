@@ -4,11 +4,11 @@ An estimate of what the scheduler will find: sums of what pods request, and no p
 state more than that (affinity), or what is needed cannot be read, nothing is claimed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from hemostat.gate.input import ASK, PASS, GateInput, Matched, Verdict
+from hemostat.gate.input import ASK, PASS, GateInput, Matched, Room, Verdict
 from hemostat.signals.workload.surroundings import amount
 
 Json = Mapping[str, Any]
@@ -17,6 +17,7 @@ Needs = Mapping[str, Decimal]
 MANY = 1_000_000
 """Nothing limits it."""
 _REQUESTED = ("cpu", "memory", "ephemeral-storage")
+_NAMED = 4
 _KEEPS_AWAY = frozenset({"NoSchedule", "NoExecute"})
 
 
@@ -136,4 +137,29 @@ def room_for_more(facts: GateInput, _: Matched) -> Verdict:
         return ASK, "what nodes have room for cannot be told (bind ClusterRole hemostat-act-room, see README)"
     if facts.room.nodes < more:
         return ASK, f"it adds {more} replicas, and nodes have room for {facts.room.nodes}"
-    return PASS, f"it adds {more} replicas; nodes have room for {min(facts.room.nodes, facts.room.quota)}"
+    found, said = _downstream(facts.room)
+    return found, f"it adds {more} replicas; nodes have room for {min(facts.room.nodes, facts.room.quota)}; {said}"
+
+
+def _downstream(room: Room) -> Verdict:
+    """Whether what the replicas lean on takes more of them."""
+    if room.connections is None:
+        return ASK, "how many connections they may hold cannot be told (annotation hemostat.dev/connections)"
+    for one in room.connections:
+        if one.held > one.limit:
+            beside = f", beside {one.others} of other workloads" if one.others else ""
+            held = f"{one.replicas} replicas with {one.each} each would hold {one.replicas * one.each}{beside}"
+            return ASK, f"{one.name} takes {one.limit} connections, and {held}"
+    if room.troubled is None:
+        return ASK, "whether what the target calls is in trouble itself could not be read"
+    if room.troubled:
+        return (
+            ASK,
+            f"what the target calls is in trouble itself, and more callers make it worse: {_named(room.troubled)}",
+        )
+    counted = ", ".join(f"{c.held} of {c.limit} connections of {c.name}" for c in room.connections)
+    return PASS, counted or "nothing that the target calls is known to be in trouble"
+
+
+def _named(services: Sequence[str]) -> str:
+    return ", ".join(services[:_NAMED]) + (f" and {len(services) - _NAMED} more" if len(services) > _NAMED else "")

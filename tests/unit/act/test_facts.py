@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from tests.unit.builders import (
     NAMESPACE,
+    T0,
     approval,
     condition,
     deployment,
@@ -22,9 +23,11 @@ from tests.unit.gate.test_checks import PLAN
 from hemostat.act.facts import Facts
 from hemostat.act.store import Store
 from hemostat.api.remediation import Plan
+from hemostat.clock import FakeClock
 from hemostat.errors import Refused, Retry
-from hemostat.gate.input import Room
+from hemostat.gate.input import Connections, Room
 from hemostat.gate.room import MANY
+from hemostat.kube import NotFound
 from hemostat.telemetry.sample import Answer, Series
 
 SIGNALS = [{"name": "errors", "metric": {"query": "q", "above": "5"}}]
@@ -164,6 +167,62 @@ def test_room_is_asked_for_only_where_replicas_are_added():
     assert room(SCALED, resourcequotas=[]) == Room(2, MANY)
     nodes = [{"metadata": {"name": "n"}, "status": {"conditions": [], "allocatable": {}}}]
     assert room(SCALED, resourcequotas=[], nodes=nodes, pods=[]) == Room(2, MANY, 0)
+
+
+def below(deployments, incidents=(), *, annotation="orders-db=20/100", service="", watch_is_there=True):
+    """Return what `act` knows of what the target leans on."""
+    live = deployment() | {"metadata": meta("payment", annotations={"hemostat.dev/connections": annotation})}
+    seen = watch(service=service) if service else watch()
+    own = incident(signals=(signal(subject="pay -> bank"),))
+
+    def read(path, **_):
+        found = {"deployments": deployments, "incidents": [i.wire() for i in incidents]}[path.rsplit("/", 1)[1]]
+        if found is None:
+            raise Refused("Forbidden", f"may not list {path}")
+        return iter(found)
+
+    def get(path, **_):
+        if not watch_is_there:
+            raise NotFound(path)
+        return seen.wire()
+
+    kube = SimpleNamespace(each=read, get=get)
+    facts = Facts(kube, Store(kube, None), None, FakeClock(T0))
+    return facts._downstream(NAMESPACE, own, live, SCALED, Room(2, 9, 9))
+
+
+def test_what_added_replicas_lean_on_is_read_by_act_itself():
+    db = incident("db-1", signals=(signal(),), callers={"total": 1, "names": ["pay"], "observedTime": T0.isoformat()})
+    target = db.spec.target_ref.model_copy(update={"name": "db"})
+    db = db.model_copy(update={"spec": db.spec.model_copy(update={"target_ref": target})})
+    found = below([], [db])
+    assert (found.connections, found.troubled) == ((Connections("orders-db", 100, 20, 5, 0),), ())
+    named = below([], [db, incident("untold")], service="pay")
+    assert named.troubled == ("bank", "db (Incident db-1)"), "in traces it has another name"
+    assert below([], [db], watch_is_there=False).troubled == ()
+
+
+def test_a_thousand_that_wait_do_not_each_read_all_incidents():
+    reads, clock = [], FakeClock(T0)
+
+    def read(path, **_):
+        reads.append(path)
+        return iter(())
+
+    kube = SimpleNamespace(each=read, get=lambda path: watch().wire())
+    facts = Facts(kube, Store(kube, None), None, clock)
+    for namespace, seconds in (("a", 0), ("a", 4), ("a", 2), ("b", 0), ("a", -60)):
+        clock.step(seconds)
+        facts._downstream(namespace, incident(), deployment(), SCALED, Room(2, 9, 9))
+    assert [path.split("/")[-2] for path in reads] == ["a", "a", "b", "a"]
+
+
+def test_what_may_not_be_read_of_what_it_leans_on_is_unknown():
+    blind = below(None)
+    assert (blind.connections, blind.troubled) == (None, None)
+    assert below(None, annotation="garbled?").connections is None
+    half = below([{"metadata": {}}])
+    assert half.connections is None, "an object without a uid"
 
 
 def test_pods_without_end_are_not_read(monkeypatch):

@@ -28,7 +28,7 @@ from hemostat.api.gatepolicy import Decision, GatePolicy
 from hemostat.api.incident import SignalState
 from hemostat.api.remediation import GateOutcome
 from hemostat.gate.checks import decide
-from hemostat.gate.input import Edit, Go, Room, TargetFacts
+from hemostat.gate.input import Connections, Edit, Go, Room, TargetFacts
 from hemostat.gate.match import matching
 
 HOSTILE = ["", "\x00", "forbidden\n", "🤖" * 50, "';--", "None", "false", "0", "FORBIDDEN", "{{}}", "a" * 4096]
@@ -106,6 +106,7 @@ PASTS = st.lists(
     ),
     max_size=3,
 ).map(tuple)
+CONNECTIONS = st.builds(Connections, st.sampled_from(["db", *HOSTILE]), *(st.integers(0, 3) for _ in range(4)))
 FACTS = st.fixed_dictionaries(
     {},
     optional={
@@ -132,7 +133,12 @@ FACTS = st.fixed_dictionaries(
         "policies": st.none() | POLICIES | LOOSE_POLICIES,
         "protected": st.none() | st.booleans(),
         "target": st.builds(TargetFacts, st.none() | TEXTS, st.none() | TEXTS, st.none() | EDITS.map(tuple)),
-        "room": st.builds(Room, *(st.none() | st.integers(0, 3) for _ in range(3))),
+        "room": st.builds(
+            Room,
+            *(st.none() | st.integers(0, 3) for _ in range(3)),
+            st.none() | st.lists(CONNECTIONS, max_size=2).map(tuple),
+            st.none() | st.lists(st.sampled_from(["db", *HOSTILE]), max_size=2).map(tuple),
+        ),
         "ready_pods": st.none() | st.integers(-1, 1000),
         "corroboration": st.none() | st.sampled_from(["", "confirmed"]),
         "past": st.none() | PASTS,
@@ -164,6 +170,9 @@ def obstacles(facts):
     yield "annotated", bool({"hemostat.dev/rollback", "hemostat.dev/all"} & set(told.annotations or {}))
     yield "at work", any(p.target_uid == spec.target_ref.uid and not p.finished for p in facts.past or ())
     yield "no room", facts.room.added is None or facts.room.added > min(facts.room.quota or 0, facts.room.nodes or 0)
+    yield "unknown below", bool(facts.room.added) and None in (facts.room.connections, facts.room.troubled)
+    below = [c.limit - c.others - c.each * c.replicas for c in facts.room.connections or ()]
+    yield "no room below", bool(facts.room.added) and (bool(facts.room.troubled) or min(below, default=0) < 0)
     yield "unearned", any(p.spec.earned and p.spec.earned.min_outcomes > len(facts.outcomes or ()) for p in found)
     yield "too many replicas", any(facts.plan.replicas_after > p.spec.blast_radius.max_replicas for p in found)
     yield "unsure", any(spec.confidence_percent < p.spec.min_confidence_percent for p in found)
@@ -259,4 +268,10 @@ def test_in_shadow_nothing_is_ever_free(facts):
 def test_what_cannot_be_read_is_never_better_than_what_can(facts, name):
     blind = decide(replace(facts, **{name: None}))
     assert blind.outcome is not GateOutcome.ALLOW
+    assert FREEDOM[blind.outcome] <= FREEDOM[decide(facts).outcome]
+
+
+@given(FACTS, st.sampled_from(["added", "quota", "nodes", "connections", "troubled"]))
+def test_room_that_cannot_be_told_is_never_better_than_room_that_can(facts, name):
+    blind = decide(replace(facts, room=replace(facts.room, **{name: None})))
     assert FREEDOM[blind.outcome] <= FREEDOM[decide(facts).outcome]
