@@ -58,9 +58,13 @@ class World:
         }
         cluster.make(objects.named("GatePolicy", policy, "auto"))
 
-    def trouble(self, namespace: str, name: str) -> dict[str, Any]:
-        """Make a Deployment, its pod that crashes and an Incident; return the Remediation that is to be proposed."""
-        uid = self.cluster.make(objects.deployment(name, namespace, replicas=1))["metadata"]["uid"]
+    def trouble(self, namespace: str, name: str, owner: str = MANAGER) -> dict[str, Any]:
+        """Apply a Deployment, make its pod that crashes and an Incident; return the Remediation to propose.
+
+        :param owner: field manager that applies it.
+        """
+        where = rest("deployments", namespace, "apps/v1", name)
+        uid = self.cluster.admin.apply(where, objects.deployment(name, namespace, replicas=1), owner)["metadata"]["uid"]
         meta = {"name": f"{name}-0", "namespace": namespace, "labels": {"app": name}}
         spec = {"containers": [{"name": "main", "image": "example/app:1"}], "nodeName": "nowhere"}
         self.cluster.make({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})

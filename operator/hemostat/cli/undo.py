@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 
 from hemostat.action.moves import IN_FLIGHT, SEND_WITHIN
-from hemostat.action.standing import State, applied, reversal, standing
+from hemostat.action.standing import State, applied, reversal, standing, taken_back_by
 from hemostat.action.undoing import Undo, undoes
 from hemostat.api.meta import is_true
 from hemostat.api.remediation import FINISHED, UNDONE, Remediation, Verb
@@ -96,6 +96,8 @@ def _item(remediation: Remediation, read: Read, now: datetime, seen: dict[_Key, 
                 continue  # nothing of ours is on another one
             return Item(remediation, Fate.LEFT, f"it cannot be looked at: {error}")
         found = standing(remediation, step, live, now, LANDS)
+        if found.state is State.CHANGED and taken_back_by(remediation) is not None:
+            continue  # it was taken back before somebody changed it
         if found.state in (State.CHANGED, State.UNDER_WAY):
             return Item(remediation, Fate.LEFT, _told(found.state, found.why))
         after[key] = live

@@ -214,6 +214,14 @@ def test_what_somebody_changed_is_named_and_the_rest_is_taken_back(kube):
     assert (kube.replicas("one"), kube.replicas("two")) == (3, 5)
 
 
+def test_what_was_taken_back_and_changed_later_is_not_left(kube):
+    """Without the operator only the mark tells that it was."""
+    assert call("undo", "--all", "--yes").exit_code == 0
+    kube.target("two", 5)
+    again = call("undo", "--all", "--yes")
+    assert (again.exit_code, kube.replicas("two")) == (0, 5)
+
+
 def test_what_cannot_be_understood_is_left_and_said(kube):
     kube.put(f"{BASE}/namespaces/shop/remediations/odd", {"kind": "Remediation", "metadata": meta("odd"), "spec": {}})
     done = call("undo", "--all", "--yes")
