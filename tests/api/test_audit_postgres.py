@@ -441,7 +441,7 @@ def test_a_log_moves_with_its_proof(server, tmp_path):
     other = tmp_path / "other.db"
     with closing(SqliteStore(other)) as file:
         opened(file, signer(2)).append(entry(0))
-    refused = call("move", other, where, "--key", key).exception
+    refused = call("move", other, where, "--key", signer(2).verifier).exception
     assert "something else" in str(refused)
 
 

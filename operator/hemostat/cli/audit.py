@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hemostat.audit.keys import Verifier
     from hemostat.audit.record import Record
     from hemostat.audit.store import Records
+    from hemostat.audit.verify import Report
 
 app = group("audit", "Read the log of what Hemostat did, and prove it without a cluster.")
 LogName = Annotated[
@@ -177,17 +178,18 @@ def move(
     """
     from hemostat.audit.copying import compare, copy
     from hemostat.audit.opening import open_store
+    from hemostat.audit.verify import verify as verified
     from hemostat.cli.text import emit, words
     from hemostat.signals.words import counted
 
     keys = _keys(key)
-    with _open(log) as source, closing(open_store(target)) as store:
-        copy(source, store)
+    with _open(log) as source:
+        _expect_whole(verified(source, keys))
+        with closing(open_store(target)) as store:
+            copy(source, store)
     with _open(log) as source, _open(target) as moved:
-        found = compare(source, moved, keys)
+        found = _expect_whole(compare(source, moved, keys))
         newest = [next(one.checkpoints(newest_first=True), "") for one in (source, moved)]
-    if not found.whole:
-        raise Refused("AuditDamaged", f"{found.why}; do not go on with the copy, and keep the log that was read")
     if newest[0] != newest[1]:
         raise Refused("AuditForeign", "the log was written to meanwhile: stop act, then call this again")
     root = newest[1].split("\n")[2] if newest[1] else "none"
@@ -245,6 +247,12 @@ def _open(log: str) -> "closing[Records]":
     if not in_database(log) and not Path(log).is_file():
         raise Refused("NotFound", f"there is no file {log}")
     return closing(open_records(log))
+
+
+def _expect_whole(found: "Report") -> "Report":
+    if not found.whole:
+        raise Refused("AuditDamaged", f"{found.why}: go on with neither; see hemostat audit verify")
+    return found
 
 
 def _keys(given: Sequence[str]) -> list["Verifier"]:

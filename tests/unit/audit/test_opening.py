@@ -1,5 +1,6 @@
 """A log that is opened goes on where it ended, under its own key or the next one; else nothing is opened."""
 
+import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,3 +115,20 @@ def test_a_key_made_here_is_one_that_openssl_reads():
     signer, text = Signer.generate(NAME)
     assert Signer.load(NAME, text).verifier == signer.verifier
     assert isinstance(signer._key, Ed25519PrivateKey)
+
+
+def test_without_psycopg_it_says_what_to_install(tmp_path, monkeypatch):
+    pem(tmp_path / "secret")
+    monkeypatch.setitem(sys.modules, "hemostat.audit.postgres", None)
+    with pytest.raises(Broken, match=r"install hemostat\[postgres\]"):
+        open_log("postgresql://act@127.0.0.1:1/x", str(tmp_path / "secret/key.pem"), "act", CLOCK)
+
+
+@pytest.mark.parametrize("key", ["", "not-mounted.pem"])
+def test_a_log_in_a_database_has_no_key_of_its_own(tmp_path, monkeypatch, key):
+    """Nor is one made in the folder that happens to be ours."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match="set HEMOSTAT_AUDIT_KEY") as told:
+        open_log("postgresql://act:sesame@127.0.0.1:1/x", key, "act", CLOCK)
+    assert "sesame" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []

@@ -129,3 +129,30 @@ def test_an_export_is_the_whole_log_also_while_it_is_written(log, tmp_path):
     copy.write_bytes(found.stdout_bytes)
     assert "whole: 5 records" in call("verify", copy, "--key", str(KEY.verifier)).stdout
     assert sorted(p.name for p in log.parent.iterdir() if p.is_dir()) == []
+
+
+def test_a_log_moves_and_both_have_the_same_root(log, tmp_path):
+    target = tmp_path / "new.db"
+    for _ in range(2):
+        found = call("move", log, target, "--key", KEY.verifier)
+        assert found.exit_code == 0, found.exception
+        assert "moved: 4 records, root " in found.stdout
+    assert "whole: 4 records" in call("verify", target, "--key", KEY.verifier).stdout
+    with closing(sqlite3.connect(log)) as file:
+        file.execute("DROP TRIGGER records_UPDATE")
+        file.execute("""UPDATE records SET body = replace(body, 'jo', 'me') WHERE "index" = 2""")
+        file.commit()
+    assert "record 2 was changed" in refused("move", log, tmp_path / "other.db", "--key", KEY.verifier)
+    assert not (tmp_path / "other.db").exists(), "a damaged log does not move"
+
+
+def test_a_log_does_not_move_to_where_another_one_is(log, tmp_path):
+    target = tmp_path / "new.db"
+    with closing(SqliteStore(target)) as store:
+        Log(store, KEY, (), "hemostat-act 1", FakeClock(datetime(2026, 1, 1, tzinfo=UTC))).append(Entry(Step.STARTED))
+    assert "holds something else" in refused("move", log, target, "--key", KEY.verifier)
+
+
+def test_who_is_to_own_the_tables_gets_their_sql():
+    said = call("schema").stdout
+    assert said.count("append_only BEFORE UPDATE OR DELETE OR TRUNCATE") == 3
