@@ -72,7 +72,7 @@ def covers(approved: Plan, fresh: Plan) -> bool:
     """
     if fresh == approved:
         return True
-    if _frame(fresh) != _frame(approved):
+    if len(fresh.steps) >= len(approved.steps) or _frame(fresh) != _frame(approved):
         return False
     left = list(_pairs(approved))
     for pair in _pairs(fresh):
@@ -89,5 +89,5 @@ def _pairs(plan: Plan) -> Iterator[tuple[Effect, Effect | None]]:
 
 
 def _frame(plan: Plan) -> tuple[object, ...]:
-    """All but the steps, and what only tells of them."""
+    """All but the steps, and what tells of them in words and numbers."""
     return plan.replicas_after, plan.on_ineffective, plan.hold_seconds, plan.deadline_seconds, plan.reads_digest

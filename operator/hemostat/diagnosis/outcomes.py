@@ -20,6 +20,7 @@ from hemostat.signals.correlate import openings
 UNFIT = frozenset(
     {
         *("NoGuard", "NotInstalled", "NoWorkload", "SameWorkload", "SharedIdentity", "NoDeadlock", "WhichPod"),
+        *("NothingToMove", "NotTheNode", "WhichNode", "NodesNotGranted", "LocalStorage"),
         *("NoService", "NoAdminKey", "NoKey", "NoTask", "WhichTask", "TaskNotCancelable", "Unreachable"),
     }
 )
