@@ -292,7 +292,7 @@ MAXIMAL: dict[str, Json] = {
         "requestedBy": "admin",
         "confidencePercent": 80,
         "calibration": {"by": "Matcher", "percent": 75, "outcomes": 20},
-        "ordered": True,
+        "ranking": "Ordered",
     },
     "Approval": {
         "remediation": "one",
@@ -404,7 +404,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "diagnosis": {
             "by": "Matcher",
             "runbookRef": _REF,
-            "ordered": True,
+            "ranking": "Ordered",
             "cause": "the newest revision is bad",
             "statements": [{"text": "payment fails", "about": "payment", "cites": ["E1"]}],
             "dropped": 2,

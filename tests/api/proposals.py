@@ -97,7 +97,7 @@ class World:
             "targetRef": target,
             "requestedBy": OBSERVE_USER,
             "confidencePercent": 100,
-            "ordered": True,
+            "ranking": "Ordered",
         }
         return objects.named("Remediation", spec, name, namespace)
 

@@ -113,7 +113,7 @@ def remediation(name: str = "payment-1-rollback-0-1", status: Json | None = None
         "requestedBy": "system:serviceaccount:hemostat-system:hemostat-observe",
         "confidencePercent": 100,
         "calibration": {"by": "Matcher", "percent": 100, "outcomes": 30},
-        "ordered": True,
+        "ranking": "Ordered",
     }
     return Remediation.model_validate({"metadata": meta(name), "spec": fields | spec, "status": status or {}})
 

@@ -320,6 +320,15 @@ class Dropped(Model):
     """How often."""
 
 
+class Ranking(StrEnum):
+    """What the deterministic matcher could make of the Runbooks that match."""
+
+    ORDERED = "Ordered"
+    """One of them is above all others."""
+    TIED = "Tied"
+    """None is, or nobody says so."""
+
+
 class Diagnosis(Model):
     """What was concluded and by whom."""
 
@@ -327,7 +336,7 @@ class Diagnosis(Model):
     """Matcher (deterministic) or Model."""
     runbook_ref: LocalRef | None = None
     """The Runbook chosen."""
-    ordered: bool = False
+    ranking: Ranking = Ranking.TIED
     """Whether the deterministic matcher could order the Runbooks that match: where several matched equally and a model
     chose among them, nothing of it is done without a person."""
     cause: Text = ""

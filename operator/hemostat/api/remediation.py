@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hemostat.api.gatepolicy import Channels
-from hemostat.api.incident import ConversationId
+from hemostat.api.incident import ConversationId, Ranking
 from hemostat.api.meta import (
     ATOMIC,
     IMMUTABLE,
@@ -316,7 +316,7 @@ class RemediationSpec(Model):
     """How sure the diagnosis is, by its own word."""
     calibration: Calibration | None = None
     """What that was worth in the past; without it a gate cannot rely on it."""
-    ordered: bool = False
+    ranking: Ranking = Ranking.TIED
     """Whether the deterministic matcher could order the Runbooks that match; if not, or not said, a person decides."""
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import cel
 
-from hemostat.api.incident import Abstention, Diagnosis, Evidence, EvidenceKind, Hypothesis
+from hemostat.api.incident import Abstention, Diagnosis, Evidence, EvidenceKind, Hypothesis, Ranking
 from hemostat.api.meta import LocalRef
 from hemostat.api.runbook import Runbook, RunbookState, Symptom
 from hemostat.diagnosis.evidence import CEL_VARIABLES
@@ -210,7 +210,13 @@ def _conclude(
         meta = best.runbook.metadata
         ref = LocalRef(name=meta.name, uid=meta.uid or None)
     abstained = _abstention(scores) if best is None and scores and reason != EXHAUSTED else None
-    diagnosis = Diagnosis(by=BY, runbook_ref=ref, ordered=best is not None, hypotheses=hypotheses, abstained=abstained)
+    diagnosis = Diagnosis(
+        by=BY,
+        runbook_ref=ref,
+        ranking=Ranking.ORDERED if best is not None else Ranking.TIED,
+        hypotheses=hypotheses,
+        abstained=abstained,
+    )
     return Conclusion(diagnosis, reason, message[:2048])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hemostat.api.incident import Incident
+from hemostat.api.incident import Incident, Ranking
 from hemostat.api.meta import LocalRef, find, is_true
 from hemostat.api.remediation import FINISHED, Calibration, Remediation, RemediationSpec
 from hemostat.api.runbook import Runbook
@@ -22,7 +22,7 @@ class Confidence(NamedTuple):
 
     percent: int
     calibration: Calibration | None = None
-    ordered: bool = False
+    ranking: Ranking = Ranking.TIED
     """Whether the matcher could order the Runbooks that match."""
 
 
@@ -123,6 +123,6 @@ class _Next:
                 requested_by=self.requester,
                 confidence_percent=self.sure.percent,
                 calibration=self.sure.calibration,
-                ordered=self.sure.ordered,
+                ranking=self.sure.ranking,
             ),
         )

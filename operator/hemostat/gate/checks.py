@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hemostat.action.effects import beyond
 from hemostat.action.undoing import stays
 from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibrated
-from hemostat.api.incident import Advice, SignalState
+from hemostat.api.incident import Advice, Ranking, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
 from hemostat.api.runbook import RunbookState
 from hemostat.gate.brakes import acknowledged, callers_at_work, forbidden, human_edit, stop_switch
@@ -136,7 +136,7 @@ def _confidence(facts: GateInput, found: Matched) -> Verdict:
 
 def _ordered(facts: GateInput, _: Matched) -> Verdict:
     """What only a model preferred of equals is its word alone, however sure it is and whatever that was worth."""
-    if facts.remediation.spec.ordered:
+    if facts.remediation.spec.ranking is Ranking.ORDERED:
         return PASS, "the matcher could order the Runbooks that match"
     return ASK, "it is not said that the matcher could order the Runbooks that match: a model may have broken a tie"
 

@@ -278,7 +278,7 @@ class IncidentKeeper:
         by, worth = diagnosis.by, None
         if self._past is not None:
             worth = self._past.worth(incident.metadata.namespace or "", by, percent, runbook)
-        return Confidence(percent, worth or Calibration(by=by), diagnosis.ordered)
+        return Confidence(percent, worth or Calibration(by=by), diagnosis.ranking)
 
     def _handed_over(
         self, incident: Incident, status: IncidentStatus, found: NothingToPropose, now: datetime

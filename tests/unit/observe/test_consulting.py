@@ -116,7 +116,7 @@ def test_a_tie_waits_for_the_model_and_nothing_is_proposed_before():
     diagnosis = office.status.diagnosis
     assert (diagnosis.by, diagnosis.usage.turns, diagnosis.statements[0].cites) == ("Model", 1, ("E1",))
     spec = office.api.proposals[0].spec
-    assert (spec.confidence_percent, spec.ordered) == (60, False), "a gate asks a person about what only a model chose"
+    assert (spec.confidence_percent, spec.ranking) == (60, "Tied"), "a gate asks a person about what only a model chose"
 
 
 def test_what_the_matcher_could_order_stays_ordered_whoever_chose():
@@ -124,10 +124,10 @@ def test_what_the_matcher_could_order_stays_ordered_whoever_chose():
     for choice in ("heavier", "one"):
         office = Office(chooses(choice), books=[ONE, heavier])
         office.settle()
-        assert [(p.spec.runbook_ref.name, p.spec.ordered) for p in office.api.proposals] == [(choice, True)]
+        assert [(p.spec.runbook_ref.name, p.spec.ranking) for p in office.api.proposals] == [(choice, "Ordered")]
     alone = Office(chooses(None), books=[ONE], kinds=frozenset())
     alone.settle()
-    assert alone.api.proposals[0].spec.ordered
+    assert alone.api.proposals[0].spec.ranking == "Ordered"
 
 
 def test_the_same_question_is_asked_once():
