@@ -19,6 +19,7 @@ MOST_RATIO = 8.0
 LEARNED, LEARNED_ALL = 50, 300
 """Inferences from which on an agent's own, or everybody's, tokens are known."""
 LEAST_SPREAD = 0.3
+_LEAST_VARIANCE, _MOST_LOG = LEAST_SPREAD**2, math.log(MOST_RATIO)
 _HALF_LIFE = 2_000.0
 MOST_AGENTS, MOST_CONVERSATIONS = 10_000, 100_000
 
@@ -44,9 +45,9 @@ class Usual:
 
     def ratio(self, x: float) -> float:
         """Return the likelihood ratio of "shifted up" over "as usual"."""
-        variance = max(self.variance, LEAST_SPREAD**2)
+        variance = max(self.variance, _LEAST_VARIANCE)
         log = (SHIFT * (x - self.mean) - SHIFT * SHIFT / 2) / variance
-        return math.exp(min(log, math.log(MOST_RATIO)))
+        return math.exp(min(log, _MOST_LOG))
 
 
 class Burn:

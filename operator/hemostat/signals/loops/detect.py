@@ -27,7 +27,7 @@ AGAIN_SECONDS = 600.0
 """Trouble that was not found for so long is new when it comes back."""
 LASTS_SECONDS, LASTS_ROUNDS = 30.0, 2.0
 """Trouble goes on until it was not found for so long, and for the time that so many of its rounds take."""
-_CHAT = Operation.CHAT  # looked up for every step: slow until 3.12
+_CHAT, _AGENT = Operation.CHAT, Operation.AGENT  # looked up for every step: slow until 3.12
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class Detector:
                 opened.close(step.span)
                 order.put(step, now, part=part)
             elif opened.add(settled := conversations.settle(step), now):
-                found += [*too_deep(settled, opened), *self._fanout.begun(settled, opened)]
+                found += self._begun(settled)
         return self._told_anew([*found, *self._ended(now)], now)
 
     def look(self, now: float) -> list[Verdict]:
@@ -148,6 +148,12 @@ class Detector:
         for tenant, conversation in sorted(found):
             done = self._bank.trail(tenant, conversation, self._agents.called)
             yield Trail(conversation, done, waits(self._open.within(tenant, conversation), self._agents.called))
+
+    def _begun(self, step: Step) -> list[Verdict]:
+        if step.operation is not _AGENT:
+            return []
+        chain = self._open.chain(step)
+        return [*too_deep(step, chain, self._open), *self._fanout.begun(step, chain, self._open)]
 
     def _ended(self, now: float) -> list[Verdict]:
         # Only now: what ended later may have told to which conversation they belong.

@@ -63,11 +63,10 @@ class FanOut:
         """Calls that ended below a span, by agent and generation."""
         self._waves: dict[Key, Waves] = {}
 
-    def begun(self, step: Step, steps: OpenSteps) -> Iterator[Verdict]:
-        """Take a call that has just begun; yield a verdict if open calls are ever more."""
-        if step.operation is not _AGENT:
-            return
-        above = steps.above(step)
+    def begun(self, step: Step, chain: Sequence[tuple[str, Step]], steps: OpenSteps) -> Iterator[Verdict]:
+        """Take a call that has just begun below a chain of others; yield a verdict if open calls are ever more."""
+        who = steps.activated(step)
+        above = [one for name, one in chain if name == who]
         if not above or len(above) >= MOST_GENERATIONS:
             return
         root, generation = above[-1], len(above)

@@ -142,11 +142,6 @@ class OpenSteps:
             return above.step.peer
         return step.agent or step.peer
 
-    def above(self, step: Step) -> list[Step]:
-        """Return the open activations of the same agent above an activation, the innermost first."""
-        who = self.activated(step)
-        return [one for name, one in self.chain(step) if name == who]
-
     def chain(self, step: Step) -> list[tuple[str, Step]]:
         """Return the open activations above an activation with the names of their agents, the innermost first."""
         found, at = [], self._around(step)

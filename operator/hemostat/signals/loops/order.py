@@ -105,8 +105,9 @@ class Order:
         found: list[Step] = []
         for key in self._heard:
             parties = self._parties.get(key, ())
-            if all(instance for _, instance, _ in parties):
-                found += self._until(key, min((self._ended(one) for one in parties), default=0.0))
+            known = [self._ended(one) for one in parties if one[1]]
+            if len(known) == len(parties):
+                found += self._until(key, min(known, default=0.0))
         self._heard.clear()
         while self._due and (self._due[0][0] <= now or self._n > self._most):
             due, key = heappop(self._due)
@@ -131,6 +132,8 @@ class Order:
         """Take out what ended until then."""
         held = self._held.get(key, [])
         left = [step for step in held if (step.ended or 0.0) > end]
+        if len(left) == len(held):
+            return []
         self._n -= len(held) - len(left)
         found = [step for step in held if (step.ended or 0.0) <= end] if left else held
         if left:

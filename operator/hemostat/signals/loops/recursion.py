@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from hemostat.signals.loops.opensteps import OpenSteps
 from hemostat.signals.loops.verdict import Advice, Kind, Verdict, Visibility
-from hemostat.telemetry.steps import Operation, Step
+from hemostat.telemetry.steps import Step
 
 DEPTH = 10
 """Calls inside each other, of agents that call each other again, whatever their tasks."""
@@ -15,11 +15,12 @@ TWICE_SECONDS = 0.1
 instrumentations."""
 
 
-def too_deep(step: Step, steps: OpenSteps) -> Iterator[Verdict]:
-    """Yield a verdict if an activation that has just begun is one too many."""
-    if step.operation is not Operation.AGENT:
+def too_deep(step: Step, chain: list[tuple[str, Step]], steps: OpenSteps) -> Iterator[Verdict]:
+    """Yield a verdict if an activation that has just begun below a chain of others is one too many."""
+    who = steps.activated(step)
+    if all(name != who for name, _ in chain):
         return
-    who, above = steps.activated(step), _once(step, steps.chain(step), steps.activated(step))
+    above = _once(step, chain, who)
     mine = [one for name, one in above if name == who]
     if not mine:
         return

@@ -43,7 +43,7 @@ def when_open(steps):
     fanout, opened, found = FanOut(), OpenSteps(), []
     for step in steps:
         opened.add(step, step.started)
-        found += fanout.begun(step, opened)
+        found += fanout.begun(step, opened.chain(step), opened)
     return found
 
 
@@ -93,7 +93,7 @@ def test_calls_that_returned_do_not_count_as_open():
             step = tool(operation=AGENT, agent="worker", peer="worker", span=step.span,
                         parent=step.parent or root.span, start=float(i))  # fmt: skip
             opened.add(step, float(i))
-            assert list(fanout.begun(step, opened)) == []
+            assert list(fanout.begun(step, opened.chain(step), opened)) == []
         for step in reversed(below):
             opened.close(step.span)
 

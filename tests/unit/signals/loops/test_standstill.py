@@ -187,7 +187,7 @@ def nested(n, **changes):
     for i in range(n):
         step = agent(f"a{i}", f"a{i - 1}", "a", **{"start": float(i)} | {n: value(i) for n, value in changes.items()})
         opened.add(step, 0.0)
-        for verdict in too_deep(step, opened):
+        for verdict in too_deep(step, opened.chain(step), opened):
             return i + 1, verdict
     return None, None
 
@@ -217,7 +217,7 @@ def circle(names, asked, *, unnamed=False):
         ids = {"span": span(f"c{i}"), "parent": span(f"w{i}")}
         step = tool(operation=AGENT, ended=None, start=float(i), asked=asked(i), **ids, **named)
         opened.add(step, 0.0)
-        for verdict in too_deep(step, opened):
+        for verdict in too_deep(step, opened.chain(step), opened):
             return i + 1, verdict
     return None, None
 
@@ -267,7 +267,7 @@ def called(calls, *, late=0.0):
         step = tool(agent="a", peer="a", operation=AGENT, ended=None, start=i + late, asked=9, **ids)
         opened.add(step, 0.0)
         assert above == b"" or opened.get(above) is not None
-        if any(too_deep(step, opened)):
+        if any(too_deep(step, opened.chain(step), opened)):
             return i + 1
     return None
 
