@@ -2,28 +2,31 @@
 that `act`, with its own rights, creates it once, takes it back and can delete nothing else."""
 
 import json
+import shlex
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.api import objects
 from tests.api.support import MANAGER, RBAC, Cluster, can, eventually, refusal, rest
 from tests.unit.action.test_ladder import deadlock, workload
 from tests.unit.action.test_orders import plan, trouble
 from tests.unit.builders import T0, deployment, remediation
 from typer.testing import CliRunner
 
-from hemostat.action.contract import Rule, World
+from hemostat.action.contract import Rule, World, add, effect, once, remove
 from hemostat.action.effects import body_of, still_ours
 from hemostat.action.execute import Executor
 from hemostat.action.moves import NewIntent, next_move
 from hemostat.action.parts import Part, manager
 from hemostat.action.registry import discover
 from hemostat.api import GROUP
-from hemostat.api.identity import REMEDIATION_LABEL
+from hemostat.api.identity import OBSERVE_USER, REMEDIATION_LABEL
 from hemostat.api.rbac import opt_in
 from hemostat.api.remediation import Plan, Remediation
 from hemostat.cli import main as entry
+from hemostat.clock import SystemClock, rfc3339
 from hemostat.errors import Refused, Retry
 from hemostat.guard.orders import CONFIG_MAP, Cut, render
 from hemostat.kube import path_of
@@ -198,36 +201,73 @@ def call(cluster: Cluster, user: str, *arguments: str) -> Any:
     return CliRunner().invoke(entry.app, ["--kubeconfig", kubeconfig, *arguments])
 
 
-def test_a_person_lists_and_restores_without_the_operator_by_rights_of_his_own(neighbours: Cluster, town: str) -> None:
-    made = planned("deny-call", {"holdSeconds": 600}, town)
-    executor = Executor(neighbours.act)
-    executor.send(made.steps[0].forward, town, None, next_move(case(made), Part("Forward"), None, T0).intent, "m")
-    cut = Cut(id="uid-r-0", caller="planner", callee="critic", until=time.time() + 300, reason="ping-pong")
-    metadata = {"name": CONFIG_MAP, "namespace": town}
-    data = {cut.id: render(cut), "other": render(replace(cut, id="other"))}
-    neighbours.make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+def done(cluster: Cluster, namespace: str, make: Callable[[str], Plan]) -> str:
+    """Have a Remediation say that it did what this plan of its uid says."""
+    name = cluster.new_name()
+    made = cluster.make(objects.moved(objects.remediation(name, OBSERVE_USER), namespace), cluster.observe)
+    plan, numbers = make(made["metadata"]["uid"]), {"effect": "Forward", "resourceVersion": "1", "generation": 0}
+    moment = {"time": rfc3339(SystemClock().now())}
+    status = {
+        "plan": plan.wire(),
+        "planHash": objects.HASH_A,
+        "intents": [numbers | moment | {"attempt": 1}],
+        "results": [numbers | moment | {"proof": "Content"}],
+        "conditions": [objects.condition(kind) for kind in ("Planned", "Admitted", "Applied", "Released")],
+    }
+    cluster.set_status(made, status, cluster.act)
+    return name
 
+
+def test_a_person_lists_and_takes_back_without_the_operator_by_rights_of_his_own(
+    neighbours: Cluster, town: str
+) -> None:
+    executor, where = Executor(neighbours.act), path_of("v1", "ConfigMap", town, CONFIG_MAP)
+    metadata = {"name": CONFIG_MAP, "namespace": town}
+    text = render(Cut(id="other", caller="planner", callee="critic", until=time.time() + 300, reason="ping-pong"))
+    live = neighbours.make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"other": text}})
+
+    def denied(uid: str) -> Plan:
+        made = planned("deny-call", {"holdSeconds": 600}, town, uid)
+        executor.send(made.steps[0].forward, town, None, next_move(case(made), Part("Forward"), None, T0).intent, "m")
+        return made
+
+    def ordered(uid: str) -> Plan:
+        key, mine = f"{uid}-0", text.replace('"other"', f'"{uid}-0"')
+        forward, inverse = effect(live, (add(f"/data/{key}", mine),)), effect(live, (remove(f"/data/{key}"),))
+        neighbours.admin.json_patch(where, [{"op": "add", "path": f"/data/{key}", "value": mine}], f"hemostat-{uid}-m")
+        change = {"steps": once(forward, inverse), "summary": "cut"}
+        return planned("deny-call", {"holdSeconds": 600}, town).model_copy(update=change)
+
+    denial, order = done(neighbours, town, denied), done(neighbours, town, ordered)
     user = neighbours.new_name()
     kinds = (("security.istio.io", "authorizationpolicies"), ("networking.k8s.io", "networkpolicies"))
-    looks = [Rule(group, (kind,), ("list",)) for group, kind in (("", "configmaps"), (GROUP, "remediations"), *kinds)]
+    seen = (("", "configmaps"), (GROUP, "remediations"), *kinds)
+    looks = [Rule(group, (kind,), ("list", "get")) for group, kind in seen]
     neighbours.grant(user, town, looks)
     person = neighbours.user(user)
     eventually(lambda: can(person, "list", "configmaps", town), "the person may look")
     listed = call(neighbours, user, "cuts", "-n", town)
-    assert {line.split()[0] for line in listed.stdout.splitlines()[1:]} == {cut.id, "other", made.steps[0].forward.name}
+    assert len(listed.stdout.splitlines()) == 4, "two orders and a policy, below the header"
+    assert {denial, order} <= set(listed.stdout.split())
     assert "not shown" in listed.stderr, "BackendTrafficPolicies may not be listed"
-    refused = call(neighbours, user, "restore", cut.id, "-n", town, "--yes")
-    assert "you may not patch configmap hemostat-guard" in " ".join(refused.stdout.split())
+    by_hand = next(line for line in listed.stderr.splitlines() if "no Remediation is there for other" in line)
+    refused = call(neighbours, user, "undo", order, "-n", town, "--yes")
+    assert "cannot patch resource" in refused.stdout
+    assert refused.exit_code == 1
 
-    may = [Rule("", ("configmaps",), ("patch",)), Rule("security.istio.io", ("authorizationpolicies",), ("delete",))]
+    may = [
+        Rule(GROUP, ("remediations",), ("patch",)),
+        Rule("", ("configmaps",), ("patch",)),
+        Rule("security.istio.io", ("authorizationpolicies",), ("delete",)),
+    ]
     neighbours.grant(user, town, may)
-    eventually(lambda: can(person, "delete", "authorizationpolicies", town, "security.istio.io"), "and restore")
-    assert call(neighbours, user, "restore", cut.id, "-n", town, "--yes").exit_code == 0
-    where = path_of("v1", "ConfigMap", town, CONFIG_MAP)
+    eventually(lambda: can(person, "delete", "authorizationpolicies", town, "security.istio.io"), "and take back")
+    taken = call(neighbours, user, "undo", "--all", "-n", town, "--yes")
+    assert (taken.exit_code, taken.stdout.count(": taken back")) == (0, 2), taken.output
     assert set(neighbours.admin.get(where)["data"]) == {"other"}
-    assert call(neighbours, user, "restore", "--all", "-n", town, "--yes").exit_code == 0
-    assert not neighbours.admin.get(where).get("data")
-    assert executor.read(made.steps[0].forward, town) is None
+    assert [p["metadata"]["name"] for p in neighbours.admin.list(rest(kinds[0][1], town, f"{kinds[0][0]}/v1"))] == []
+    _, *words = shlex.split(by_hand.partition("by hand: ")[2])
+    neighbours.kubectl(*words)
     everywhere = ["--kubeconfig", str(neighbours.server.kubeconfig), "cuts", "-A", "-o", "json"]
     left = json.loads(CliRunner().invoke(entry.app, everywhere).stdout)["items"]
     assert town not in {item["namespace"] for item in left}

@@ -111,8 +111,8 @@ class Taker:
         """Let go of the fields, so that the owner's next apply needs no force; not of `act`'s own undo, for by that
         field manager it knows it."""
         namespace = found.metadata.namespace or ""
-        mine = [i for i in found.status.intents if i.uid == step.forward.uid]
-        owner = mine[-1].owner if mine else None
+        owners = [i.owner for i in found.status.intents if i.step == step.step]
+        owner = owners[-1] if owners else None
         for _ in range(ATTEMPTS):
             live = self._read(step, namespace)
             ours = frozenset(m for m in _managers(live) if m.startswith(prefix(found)) and "inverse" not in m)

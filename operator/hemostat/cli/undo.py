@@ -10,7 +10,7 @@ from rich.padding import Padding
 
 from hemostat.action.moves import IN_FLIGHT, SEND_WITHIN
 from hemostat.action.standing import State, applied, reversal, standing, taken_back_by
-from hemostat.action.undoing import Undo, undoes
+from hemostat.action.undoing import Undo, stays, undoes
 from hemostat.api.meta import is_true
 from hemostat.api.remediation import FINISHED, UNDONE, Remediation, Verb
 from hemostat.cli.cuts import by_hand
@@ -79,9 +79,10 @@ def items(ordered: Iterable[Remediation], read: Read, now: datetime) -> Iterator
 
 def _item(remediation: Remediation, read: Read, now: datetime, seen: dict[_Key, Json | None]) -> Item | None:
     steps, namespace = undoes(remediation), remediation.metadata.namespace or ""
+    for_good = stays(remediation.status.plan) if remediation.status.plan is not None else ""
     if not steps:
         certain = any(r.effect == "Forward" for r in remediation.status.results)
-        return Item(remediation, Fate.FINAL, "nothing undoes it") if certain else None
+        return Item(remediation, Fate.FINAL, for_good) if certain and for_good else None
     diffs: list[str] = []
     after = dict(seen)
     for step in steps:
@@ -105,7 +106,7 @@ def _item(remediation: Remediation, read: Read, now: datetime, seen: dict[_Key, 
             diffs.append(reversal(step, live))
             after[key] = applied(step.inverse, live)
     seen.update(after)
-    return Item(remediation, Fate.TAKES, diff="\n".join(diffs)[:MAX_DIFF]) if diffs else None
+    return Item(remediation, Fate.TAKES, for_good, "\n".join(diffs)[:MAX_DIFF]) if diffs else None
 
 
 def _told(state: State, why: str) -> str:
@@ -113,7 +114,7 @@ def _told(state: State, why: str) -> str:
 
 
 _STYLE = {Fate.TAKES: "bold", Fate.LEFT: "bold red", Fate.FINAL: "yellow"}
-_SAID = {Fate.TAKES: "", Fate.LEFT: "  CANNOT BE TAKEN BACK: ", Fate.FINAL: "  STAYS: "}
+_SAID = {Fate.TAKES: "; of that ", Fate.LEFT: "  CANNOT BE TAKEN BACK: ", Fate.FINAL: "  STAYS: "}
 
 
 def page(found: Iterable[Item], now: datetime) -> RenderableType:

@@ -237,6 +237,23 @@ def test_what_is_irreversible_is_named_and_is_no_failure_of_all(kube):
     assert call("undo", "two", "--yes").exit_code == 1
 
 
+def test_of_several_steps_what_can_be_is_taken_back_and_the_rest_is_named(kube):
+    body = scaled("two", 1, 2, 20, target="two")
+    (step,), (intent,), (result,) = (
+        body["status"]["plan"]["steps"],
+        body["status"]["intents"],
+        body["status"]["results"],
+    )
+    gone = {"verb": "Delete", "apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "uid-p", "subresource": "eviction"}
+    body["status"]["plan"]["steps"] = [step, {"forward": gone}]
+    body["status"]["intents"] = [intent, intent | {"step": 1, "uid": "uid-p"}]
+    body["status"]["results"] = [result, result | {"step": 1, "proof": "Gone"}]
+    kube.put(f"{BASE}/namespaces/shop/remediations/two", body)
+    done = call("undo", "two", "--yes")
+    assert (done.exit_code, kube.replicas("two")) == (0, 1)
+    assert "of that nothing undoes 1 of its steps" in done.stdout
+
+
 def test_how_far_back(kube):
     kube.clock.step(timedelta(days=2).total_seconds())
     assert "Nothing stands" in call("undo", "--all", "--yes").stderr
