@@ -33,20 +33,22 @@ CRASHES = {
 
 
 @contextmanager
-def running(cluster: Cluster, process: str, user: str, folder: Path) -> Iterator[int]:
-    """Run a process with the rights of that user; yield the port of its pages."""
-    with started(cluster, process, user, folder) as (port, _):
+def running(cluster: Cluster, process: str, user: str, folder: Path, **settings: str) -> Iterator[int]:
+    """Run a process with the rights of that user, and these variables; yield the port of its pages."""
+    with started(cluster, process, user, folder, **settings) as (port, _):
         yield port
 
 
 @contextmanager
-def started(cluster: Cluster, process: str, user: str, folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def started(
+    cluster: Cluster, process: str, user: str, folder: Path, **settings: str
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Do the same; yield the process, too."""
     ports = {name: str(free_port()) for name in PORTS}
     nobody = {"HEMOSTAT_PROMETHEUS_URL": "http://127.0.0.1:1", "HEMOSTAT_AUDIT": str(folder / "audit.db")}
     rights = {"KUBECONFIG": str(cluster.server.user_kubeconfig(user, GROUPS))}
     argv = [sys.executable, "-m", "hemostat", process]
-    child = spawn.background(argv, folder / f"{process}.log", env=os.environ | rights | nobody | ports)
+    child = spawn.background(argv, folder / f"{process}.log", env=os.environ | rights | nobody | ports | settings)
     try:
         until(lambda: answers(f"http://127.0.0.1:{ports[PORTS[0]]}/readyz"), 60, f"hemostat {process} is ready")
         yield int(ports[PORTS[0]]), child
