@@ -76,6 +76,10 @@ class Election(Worker, Protocol):
         """Tell whether it is this one; once it was and is no more, it never is again."""
         ...
 
+    def lost(self) -> bool:
+        """Tell whether it was this one, and is no more though it did not resign."""
+        ...
+
     def resign(self) -> None:
         """Let the next one begin."""
         ...
@@ -173,9 +177,7 @@ async def serve(
         logging.getLogger(chatty).setLevel(logging.WARNING)
     BUILD.labels(name, __version__).set(1)
     stop, opened = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _on_signals(stop)
     workers: list[Worker] = []
     app = own_pages(workers, opened)
     more(app)
@@ -189,9 +191,15 @@ async def serve(
     return code
 
 
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
 async def _elected(
     election: Election,
-    run: Callable[[], Awaitable[int]],
+    run: Callable[..., Awaitable[int]],
     workers: list[Worker],
     opened: asyncio.Event,
     stop: asyncio.Event,
@@ -208,10 +216,10 @@ async def _elected(
             await asyncio.sleep(GLANCE_SECONDS)
         following = asyncio.create_task(_follow(election, stop))
         try:
-            code = await run()
+            code = await run(resign=election.resign)
         finally:
             following.cancel()
-        return code if election.leads() else 1
+        return 1 if election.lost() else code
     finally:
         await asyncio.to_thread(election.resign)
 
@@ -230,6 +238,7 @@ async def _run(
     servers: Sequence[Server],
     opened: asyncio.Event,
     stop: asyncio.Event,
+    resign: Callable[[], None] | None = None,
 ) -> int:
     process = await _made(make, stop)
     if process is None:
@@ -241,15 +250,12 @@ async def _run(
     threads = process.start()
     workers.extend(process.queues())
     LOG.info("hemostat %s is up", name)
+    watching = asyncio.create_task(_watch(name, registry, stop))
     try:
-        await kopf.operator(
-            registry=registry,
-            settings=kopf_settings(),
-            clusterwide=True,
-            standalone=True,
-            stop_flag=stop,
-            identity=f"hemostat-{name}",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
-        )
+        if resign is not None:  # kopf may take five seconds to end, and the next one waits
+            await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await watching
     finally:
         failed = opening.done() and not opened.is_set()
         opening.cancel()
@@ -260,7 +266,34 @@ async def _run(
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in threads:
             await asyncio.to_thread(thread.join, max(0.0, deadline - time.monotonic()))
+        if resign is not None:
+            await asyncio.to_thread(resign)
+    await watching
     return 1 if failed else 0
+
+
+async def _watch(name: str, registry: kopf.OperatorRegistry, stop: asyncio.Event) -> None:
+    """Have kopf watch until told to stop."""
+    ready = asyncio.Event()
+
+    async def signals() -> None:
+        await ready.wait()
+        _on_signals(stop)  # kopf has taken them for itself
+
+    taking = asyncio.create_task(signals())
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=kopf_settings(),
+            clusterwide=True,
+            standalone=True,
+            stop_flag=stop,
+            ready_flag=ready,
+            identity=f"hemostat-{name}",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
+        )
+    finally:
+        taking.cancel()
+        stop.set()
 
 
 async def _made(make: Callable[[], Process], stop: asyncio.Event) -> Process | None:

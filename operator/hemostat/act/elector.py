@@ -71,6 +71,10 @@ class Elector:
         until = self._until
         return until is not None and self._steady() < until
 
+    def lost(self) -> bool:
+        """Tell whether it led, and does not any more though it did not resign."""
+        return self._until is not None and not self.leads()
+
     def permit(self) -> None:
         """Raise `NotLeading` unless this replica acts."""
         if not self.leads():
@@ -84,10 +88,10 @@ class Elector:
         """Give the Lease back, so that the next one need not wait until it runs out. Nothing is written any more."""
         self._ended.set()
         self._thread.join(2 * REQUEST_SECONDS)
-        held, self._until = self.leads(), None
         LEADER.set(0)
-        if not held:
+        if not self.leads():
             return
+        self._until = None
         try:
             lease = self._kube.get(self._path)
             if lease["spec"].get("holderIdentity") == self._me:
@@ -115,7 +119,7 @@ class Elector:
         written = self._kube.replace(self._path, claimed(lease, self._me, self._clock.now(), self._pace), MANAGER)
         if written["metadata"]["resourceVersion"] == self._seen.version:
             raise Retry("the renewal changed nothing: the clock of this machine stands still")
-        if self._until is not None and not self.leads():
+        if self.lost():
             raise NotLeading("it was renewed too late")
         self._until = now + self._pace.renew_within
         self._tell(f"{self._me} acts")
@@ -125,7 +129,7 @@ class Elector:
         wait = 0.0
         while not self._ended.wait(wait):
             wait = self._tried()
-            if self._until is not None and not self.leads():
+            if self.lost():
                 LEADER.set(0)
                 LOG.error("Lease %s is lost: this process ends, so that nothing is done twice", LEASE)
                 return

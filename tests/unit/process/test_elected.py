@@ -11,7 +11,7 @@ class Election:
     name = "lease"
 
     def __init__(self):
-        self.told, self.is_ready, self.leading, self.stuck = [], False, False, 0.0
+        self.told, self.is_ready, self.leading, self.was, self.stuck = [], False, False, False, 0.0
 
     def start(self):
         self.told.append("start")
@@ -20,13 +20,18 @@ class Election:
         return self.is_ready
 
     def leads(self):
+        self.was |= self.leading
         return self.leading
+
+    def lost(self):
+        return self.was and not self.leading
 
     def stuck_for(self):
         return self.stuck
 
     def resign(self):
-        self.told.append("resign")
+        if self.told[-1] != "resign":
+            self.told.append("resign")
 
 
 class Case:
@@ -37,11 +42,12 @@ class Case:
         self.opened, self.stop, self.running = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.task = asyncio.create_task(app._elected(self.election, self.run, self.workers, self.opened, self.stop))
 
-    async def run(self):
+    async def run(self, resign):
         self.election.told.append("run")
         self.running.set()
         await self.stop.wait()
         self.election.told.append("ended")
+        resign()
         return 0
 
     async def ends(self):
@@ -98,7 +104,7 @@ def test_a_process_that_cannot_be_made_gives_the_lease_back():
     async def scene():
         case = Case()
 
-        async def broken():
+        async def broken(resign):
             raise OSError("no disk")
 
         case.task.cancel()
