@@ -33,7 +33,7 @@ def follow(
     existing ones; of what was deleted meanwhile it does not tell.
     """
 
-    @kopf.on.event(group, version, plural, registry=registry, id=f"follow-{plural}")
+    @kopf.on.event(group, version, plural, registry=registry, id=f"follow-{plural}.{group}")
     async def handler(**event: Any) -> None:
         handle = remove if event["type"] == "DELETED" else put
         handle(event["event"]["object"])

@@ -176,6 +176,9 @@ def planted(cluster: Cluster, namespace: str, uid: str) -> None:
         "lastTimestamp": now,
     }
     cluster.make(event)
+    for number, words in ((2, "Container app failed liveness probe, will be restarted"), (3, "Stopping container app")):
+        meta = {"name": f"{name}.{number}", "namespace": namespace}
+        cluster.make({**event, "metadata": meta, "reason": "Killing", "type": "Normal", "message": words})
 
 
 @pytest.mark.timeout(180)
@@ -211,7 +214,10 @@ def test_what_is_gathered_and_looked_up_is_evidence_without_what_may_not_be_told
             until(lambda: found.condition(uid, "Consulted") == ("True", "Chose"), 60, "the model chose")
             status = found.of(uid)["status"]
     sent, log = json.dumps(provider.requests), (tmp_path / "observe.log").read_text()
-    (said,) = (e["summary"] for e in status["evidence"] if e["kind"] == "Event")
+    told_events = sorted(e["summary"] for e in status["evidence"] if e["kind"] == "Event")
+    assert [": BackOff, " in told_events[0], ": Killing, " in told_events[1], len(told_events)] == [True, True, 2]
+    assert "failed liveness probe" in told_events[1], "what is stopped as planned is no evidence"
+    said = told_events[0]
     assert "[REDACTED:password]" in said
     assert "[REDACTED:email]" in said
     told = {m["content"] for body in provider.requests for m in body["messages"] if m["role"] == "tool"}

@@ -44,6 +44,7 @@ OBSERVE_RULES = (
     Rule("batch", ("jobs", "cronjobs"), FOLLOW),
     Rule("autoscaling", ("horizontalpodautoscalers",), FOLLOW),
     Rule("", ("pods", "nodes", "persistentvolumeclaims", "resourcequotas", "configmaps", "events"), FOLLOW),
+    Rule("events.k8s.io", ("events",), FOLLOW),
 )
 """Secrets are not among what is followed: to list them is to read them. Of ConfigMaps only digests are kept.
 Reviews say who reads streams and /mcp, and what he may."""

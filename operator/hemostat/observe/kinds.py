@@ -28,6 +28,9 @@ class Kind:
 
 NORMAL_EVENTS = "type!=Normal"
 """What goes as planned would be most of the traffic."""
+KILLINGS = "reason=Killing,type=Normal"
+"""But that the kubelet ends a container for its probe is such an Event, and told nowhere else. Of one path kopf follows
+one selection: these come by the other name that Events have."""
 
 KINDS = (
     Kind("Watch", GROUP, VERSION, "watches"),
@@ -44,7 +47,9 @@ KINDS = (
     Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims"),
     Kind("ResourceQuota", "", "v1", "resourcequotas", limit=5_000),
     Kind("ConfigMap", "", "v1", "configmaps", limit=10_000),
+    Kind("Event", "events.k8s.io", "v1", "events", selector=KILLINGS),
     Kind("Event", "", "v1", "events", limit=4_000, selector=NORMAL_EVENTS),
 )
 """Secrets are not among them: to list them is to read them. References to them are compared instead."""
 BY_NAME = {kind.name: kind for kind in KINDS}
+"""Of two with one name, which share a shelf, the last."""

@@ -211,10 +211,21 @@ def _container_status(container: Raw) -> Json:
     return out
 
 
+_NEW_NAMES = {
+    "note": "message",
+    "deprecatedCount": "count",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+}
+"""What `events.k8s.io/v1` calls the fields of an Event, and what `v1` does."""
+
+
 def _event(raw: Raw) -> Json:
+    """Both shapes of an Event, of `v1` and of `events.k8s.io/v1`, are kept as the first."""
     names = ("reason", "message", "type", "count", "firstTimestamp", "lastTimestamp", "eventTime", "series")
-    about = _pick(raw.get("involvedObject") or {}, ("kind", "name", "uid", "fieldPath"))
-    return _pick(raw, names) | {"involvedObject": about}
+    renamed = {name: raw[new] for new, name in _NEW_NAMES.items() if new in raw}
+    about = _pick(raw.get("involvedObject") or raw.get("regarding") or {}, ("kind", "name", "uid", "fieldPath"))
+    return _pick({**raw, **renamed}, names) | {"involvedObject": about}
 
 
 def _config_map(raw: Raw) -> Json:

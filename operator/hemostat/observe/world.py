@@ -16,7 +16,7 @@ from hemostat.observe.freshness import Freshness
 from hemostat.observe.kinds import BY_NAME
 from hemostat.observe.trim import trim
 from hemostat.signals.changes import REVISED, ChangeKind, ChangeLog, Noted, Ref, derived, differences, revision_of
-from hemostat.signals.workload.scene import event_age
+from hemostat.signals.workload.scene import event_age, tells_trouble
 
 Json = dict[str, Any]
 Raw = Mapping[str, Any]
@@ -77,7 +77,7 @@ class World:
         now = self._clock.now()
         raw = {**raw, "kind": kind}
         item = trim(kind, raw)
-        if kind == "Event" and event_age(item, now) > EVENT_SECONDS:
+        if kind == "Event" and (event_age(item, now) > EVENT_SECONDS or not tells_trouble(item)):
             return
         size = len(json.dumps(item, default=str))
         uid = item["metadata"]["uid"]

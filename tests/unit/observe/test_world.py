@@ -363,6 +363,34 @@ def test_events_make_room_for_younger_ones_and_old_ones_are_not_taken_in():
     assert found.owned("uid-old", "Event") == []
 
 
+def test_of_what_goes_as_planned_only_what_the_kubelet_kills_for_a_probe_is_kept():
+    """In the words of `events.k8s.io/v1`, from which it is read."""
+    found = filled()
+    for name, note in (
+        ("a", "Container app failed liveness probe, will be restarted"),
+        ("b", "Stopping container app"),
+    ):
+        told = {
+            "metadata": {
+                "name": f"{name}.1",
+                "namespace": NAMESPACE,
+                "uid": f"uid-event-{name}",
+                "resourceVersion": "7",
+            },
+            "regarding": {"kind": "Pod", "name": name, "uid": f"uid-{name}", "fieldPath": "spec.containers{app}"},
+            "reason": "Killing",
+            "note": note,
+            "type": "Normal",
+            "deprecatedCount": 4,
+            "deprecatedFirstTimestamp": since(-900),
+            "deprecatedLastTimestamp": since(-5),
+        }
+        found.put("Event", told)
+    told = [e for e in scene_of(settled(found), NAMESPACE, "Deployment", "payment").events if e["reason"] == "Killing"]
+    assert [(e["involvedObject"]["name"], e["count"], e["firstTimestamp"]) for e in told] == [("a", 4, since(-900))]
+    assert told[0]["message"].endswith("will be restarted")
+
+
 def test_readers_and_writers_do_not_meet():
     """Looks read in their threads while the event loop writes, also what is late."""
     found, errors = filled(), []

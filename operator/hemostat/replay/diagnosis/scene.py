@@ -10,6 +10,7 @@ from hemostat.replay.diagnosis.case import Recording
 from hemostat.replay.diagnosis.objects import Found, Key, event, read
 from hemostat.replay.diagnosis.target import NOBODY, claims_of, controller_of, find, owner_of, same, target_of
 from hemostat.signals.workload import Scene
+from hemostat.signals.workload.scene import tells_trouble
 
 Json = Mapping[str, Any]
 UNKNOWN_TIME = datetime(2000, 1, 1, tzinfo=UTC)
@@ -55,7 +56,7 @@ def setting(recording: Recording) -> Setting:
         owned=owned,
         nodes=_nodes(found, target, pods),
         claims=claims,
-        events=[e for e in _once([*told, *found.recorded]) if e.get("type") == "Warning"],
+        events=[e for e in _once([*told, *found.recorded]) if tells_trouble(e)],
     )
     revisions = any(o["kind"] in ("ReplicaSet", "ControllerRevision") for o in owned)
     standing = any(same(key, target) for key in found.standing)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from hemostat.clock import parse_time
-from hemostat.signals.workload.scene import Aspect, Json, Trouble, age, event_age, short
+from hemostat.signals.workload.scene import Aspect, Json, Trouble, age, event_age, killing_probe, short
 
 IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName"})
 CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -26,14 +26,14 @@ PROBES = ("Liveness", "Startup")
 SAME_TIME_SECONDS = 2.0
 
 
-def container_troubles(pod: Json, now: datetime, unhealthy: Sequence[Json] = ()) -> Iterator[Trouble]:
+def container_troubles(pod: Json, now: datetime, probed: Sequence[Json] = ()) -> Iterator[Trouble]:
     """Yield what is wrong with a pod's containers.
 
-    :param unhealthy: the Events of reason Unhealthy about this pod.
+    :param probed: the Events of reason Unhealthy and Killing about this pod.
     """
     over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
     for container, stays in _statuses(pod):
-        probe = _probe_that_kills(container, unhealthy, now)
+        probe = _probe_that_kills(container, probed, now)
         found = _waiting(container, probe) or _ended(container, now, probe, over=over, stays=stays)
         if found is not None:
             aspect, label, words = found
@@ -134,29 +134,29 @@ def _loop(container: Json, killed: Mapping[str, Any], probe: str) -> Found:
     return Aspect.CRASH_LOOP, "", f"crashes again and again, {said}{often}; read kubectl logs --previous"
 
 
-def _probe_that_kills(container: Json, unhealthy: Sequence[Json], now: datetime) -> str:
+def _probe_that_kills(container: Json, probed: Sequence[Json], now: datetime) -> str:
     """Return `liveness` or `startup` if the kubelet ended the container because that probe failed; else nothing.
 
-    Killing itself is an Event of type Normal, of which none are read. Failures are seen in some other run of the
-    container than the last too: kubelets tell the 26th and all that follow only every few minutes.
+    Both the probe's failures and the killing are seen in some other run of the container than the last too: kubelets
+    tell the 26th Event of a pod and all that follow only every few minutes, of the failures long before the killings.
     """
     killed = _killed(container)
     if killed.get("exitCode") not in TERMINATED or killed.get("reason") == "OOMKilled":
         return ""
     end = age(killed.get("finishedAt"), now)
-    for event in unhealthy:
-        word = (event.get("message") or "").partition(" ")[0]
+    for event in probed:
+        probe = killing_probe(event) or _failed_probe(event)
         path = event.get("involvedObject", {}).get("fieldPath") or ""
         mine = not path or path.endswith(f"{{{container.get('name', '')}}}")
         began = age(event.get("firstTimestamp") or event.get("eventTime"), now)
-        if (
-            mine
-            and word in PROBES
-            and began + SAME_TIME_SECONDS >= end
-            and event_age(event, now) - end <= STEADY_SECONDS
-        ):
-            return word.lower()
+        if mine and probe and began + SAME_TIME_SECONDS >= end and event_age(event, now) - end <= STEADY_SECONDS:
+            return probe
     return ""
+
+
+def _failed_probe(event: Json) -> str:
+    word = (event.get("message") or "").partition(" ")[0]
+    return word.lower() if event.get("reason") == "Unhealthy" and word in PROBES else ""
 
 
 def _restarts(container: Json) -> str:

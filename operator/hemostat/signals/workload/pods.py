@@ -26,11 +26,11 @@ LIVENESS_FAILURES = 3
 
 def pod_aspects(scene: Scene, now: datetime) -> Iterator[Trouble]:
     """Yield what is wrong with the target's pods."""
-    usual, unhealthy = _usual_start(scene), _unhealthy(scene)
+    usual, probed = _usual_start(scene), _probed(scene)
     for pod in scene.pods:
         if pod["metadata"].get("deletionTimestamp"):
             continue
-        yield from container_troubles(pod, now, unhealthy.get(pod["metadata"].get("uid"), ()))
+        yield from container_troubles(pod, now, probed.get(pod["metadata"].get("uid"), ()))
         yield from _evicted(pod, now)
     for pod in scene.live_pods():
         yield from _unplaced(pod)
@@ -38,11 +38,11 @@ def pod_aspects(scene: Scene, now: datetime) -> Iterator[Trouble]:
     yield from _told_by_events(scene, usual, now)
 
 
-def _unhealthy(scene: Scene) -> dict[Any, list[Json]]:
-    """Return what Events say of failed probes, by the pod's uid."""
+def _probed(scene: Scene) -> dict[Any, list[Json]]:
+    """Return what Events say of failed probes and of what was killed for them, by the pod's uid."""
     found: dict[Any, list[Json]] = {}
     for event in scene.events:
-        if event.get("reason") == "Unhealthy":
+        if event.get("reason") in ("Unhealthy", "Killing"):
             found.setdefault(event.get("involvedObject", {}).get("uid"), []).append(event)
     return found
 

@@ -1,5 +1,6 @@
 """What the judges look at: the target and what it depends on, as the API server last told (pure)."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 from hemostat.clock import parse_time
 
 Json = Mapping[str, Any]
+_KILLED_FOR = re.compile(r"failed (liveness|startup) probe")
 
 
 class Aspect(StrEnum):
@@ -71,7 +73,7 @@ class Scene:
     quotas: Sequence[Json] = ()
     """Those of the namespace."""
     events: Sequence[Json] = ()
-    """Recent warnings about the target, its pods, what it owns and its claims."""
+    """Recent warnings about the target, its pods, what it owns and its claims; see `tells_trouble`."""
 
     @property
     def name(self) -> str:
@@ -115,6 +117,17 @@ def event_age(event: Json, now: datetime) -> float:
         or event["metadata"].get("creationTimestamp"),
         now,
     )
+
+
+def killing_probe(event: Json) -> str:
+    """Return the probe for which the kubelet ends a container, if the Event tells of that: `liveness` or `startup`."""
+    match = _KILLED_FOR.search(event.get("message") or "") if event.get("reason") == "Killing" else None
+    return match[1] if match is not None else ""
+
+
+def tells_trouble(event: Json) -> bool:
+    """Tell whether it is a warning, or of what the kubelet calls Normal the one thing that is none."""
+    return event.get("type") != "Normal" or bool(killing_probe(event))
 
 
 def event_count(event: Json) -> int:

@@ -179,9 +179,28 @@ def test_what_the_kubelet_kills_for_a_probe_is_neither_said_to_crash_nor_to_end_
         assert "by itself" not in trouble.words
 
 
+@pytest.mark.parametrize("probe", ["liveness", "startup"])
+def test_that_the_kubelet_killed_it_is_enough_where_it_no_longer_tells_of_the_failures(probe):
+    """Of one pod it tells 25 Events and then one in five minutes: the warning was half an hour old, and the program was
+    said to end by itself."""
+    failed = event("Unhealthy", f"{probe.capitalize()} probe failed: HTTP 500", seen=-2200)
+    killing = event("Killing", f"Container app failed {probe} probe, will be restarted", seen=-60, count=4)
+    killing |= {"type": "Normal", "firstTimestamp": since(-1500)}
+    found = running_pod(restarts=9, started=-5, last=ended("Completed", 0, -30, lasted=40))
+    scene = Scene(deployment(), pods=[found], events=[failed, killing])
+    (trouble,) = [t for t in troubles(scene, T0) if t.aspect is Aspect.CRASH_LOOP]
+    assert f"is killed by the kubelet again and again, for its {probe} probe fails (exit code 0)" in trouble.words
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
+        (event("Killing", "Stopping container app"), "it was to be deleted"),
+        (event("Killing", "Container app failed liveness probe, will be restarted", "uid-payment-b"), "of another pod"),
+        (
+            event("Killing", "Container app failed liveness probe, will be restarted", seen=-2000),
+            "long before this run",
+        ),
         (event("Unhealthy", "Readiness probe failed: HTTP 503"), "it takes traffic away and kills nothing"),
         (event("Unhealthy", "Liveness probe failed", "uid-payment-b"), "of another pod"),
         (event("Unhealthy", "Liveness probe failed", seen=-2000), "long before this run"),
