@@ -100,6 +100,10 @@ def past(name="before", *, target="uid-payment", when=-10.0, finished=True, unat
     return PastAction(name, target, time, finished, unattended, frozenset(conversations))
 
 
+def lifted(when, **more):
+    return replace(past(**more), taken_back=Edit("ann@example.com", at(when)))
+
+
 def outcome(name, facts):
     return dict(CHAIN)[name](facts, matching(facts))[0]
 
@@ -333,6 +337,9 @@ TABLE = [
     ("HumanEdit", {**edited(60), "now": at(90), "policies": (policy(humanEditSeconds=0), policy("b"))}, ASK),
     ("HumanEdit", {**edited(-60), "now": at(90), "incident": FORGED}, ASK),
     ("HumanEdit", {**edited(3600), "now": at(90)}, ASK),  # whose clock is wrong?
+    ("HumanEdit", {"past": (lifted(-60),)}, ASK),  # also when the trouble began later: he took it back all the same
+    ("HumanEdit", {"past": (lifted(-60, target="uid-elsewhere"),)}, PASS),
+    ("HumanEdit", {"past": (lifted(-901),)}, PASS),
     ("Acknowledged", {}, PASS),
     ("Acknowledged", {"incident": None}, PASS),
     ("Acknowledged", {"incident": TAKEN}, ASK),

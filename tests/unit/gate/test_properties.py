@@ -2,6 +2,7 @@
 tightens. What must hold for an action without a person is said here once more, apart from the checks."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -102,7 +103,14 @@ INCIDENTS = [
 ]
 PASTS = st.lists(
     st.sampled_from(
-        [past(when=-10), past(when=1e6), past(when=None, finished=False), working("web"), working(*HOSTILE)]
+        [
+            past(when=-10),
+            past(when=1e6),
+            past(when=None, finished=False),
+            working("web"),
+            working(*HOSTILE),
+            replace(past(when=-10), taken_back=Edit(HOSTILE[-1], at(-10))),
+        ]
     ),
     max_size=3,
 ).map(tuple)
@@ -154,6 +162,7 @@ def obstacles(facts):
     spec, seen, told = facts.remediation.spec, facts.incident, facts.target
     found = matching(facts)
     read = (facts.go, facts.runbook, facts.policies, facts.protected, facts.ready_pods, facts.past, facts.elsewhere)
+    patience = timedelta(seconds=max((p.spec.human_edit_seconds for p in found), default=0))
     yield "unknown", any(value is None for value in (*read, facts.outcomes, told.annotations, told.edits))
     yield "labels unknown", told.labels is None and any(p.spec.selector.match_labels for p in facts.policies or ())
     yield "stopped", facts.go is not None and not facts.go.begin
@@ -169,6 +178,13 @@ def obstacles(facts):
     yield "taken on", seen is not None and "hemostat.dev/acknowledged-by" in seen.metadata.annotations
     yield "annotated", bool({"hemostat.dev/rollback", "hemostat.dev/all"} & set(told.annotations or {}))
     yield "at work", any(p.target_uid == spec.target_ref.uid and not p.finished for p in facts.past or ())
+    yield (
+        "taken back",
+        any(
+            p.taken_back and p.target_uid == spec.target_ref.uid and p.taken_back.time > facts.now - patience
+            for p in facts.past or ()
+        ),
+    )
     yield "no room", facts.room.added is None or facts.room.added > min(facts.room.quota or 0, facts.room.nodes or 0)
     yield "unknown below", bool(facts.room.added) and None in (facts.room.connections, facts.room.troubled)
     below = [c.limit - c.others - c.each * c.replicas for c in facts.room.connections or ()]
