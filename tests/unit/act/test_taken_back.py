@@ -4,6 +4,7 @@ the two; the other sees it, and says so."""
 from contextlib import suppress
 
 import pytest
+from tests.unit.act import test_several_steps as several
 from tests.unit.act.double import DELAYED, DIES_AFTER, DIES_BEFORE, OK, REPLY_LOST
 from tests.unit.act.test_exactly_once import BAD, CASE, DONE, KEY, TARGET, World
 from tests.unit.builders import NAMESPACE, T0, condition, deployment
@@ -308,3 +309,38 @@ def test_who_took_it_back_is_told_to_the_gate():
     town.takes_back()
     (past,) = past_actions([town.now()])
     assert (past.taken_back.manager, past.taken_back.time) == ("ann@example.com", town.clock.now())
+
+
+class Moving(several.Town):
+    """A node is cordoned and its pods are evicted, step by step, while a person takes it back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.person = Person(self)
+        self.said = ""
+        self.evicted_by_then: set[str] = set()
+
+    def person_takes_back(self) -> None:
+        with suppress(Refused):
+            self.said = Taker(self.person, lambda _: None, lambda _: None).back(NAMESPACE, NAME)
+            self.evicted_by_then = self.evicted()
+
+
+@pytest.mark.parametrize("fault", [OK, DIES_AFTER])
+def test_of_several_steps_no_more_are_taken_once_a_person_takes_back_those_that_were(fault):
+    whole = Moving()
+    before = whole.api.calls
+    whole.run(DONE)
+    stopped = 0
+    for point in range(0, whole.api.calls - before, 3):
+        town = Moving()
+        town.api.script = [(OK, "")] * point + [(fault, ""), (OK, "person_takes_back")]
+        town.run({Step.NOTHING, Step.VERIFY})
+        if town.said == "taken back":
+            town.run({Step.NOTHING})
+            assert not town.cordoned(), point
+            assert len(town.patched("Forward")) == 1, "nor cordoned again"
+            assert len(town.evicted() - town.evicted_by_then) <= 1, "but for the one that was under way"
+            stopped += town.evicted() != whole.evicted()
+            assert town.condition(FINISHED).reason == TAKEN_BACK
+    assert stopped > 2
