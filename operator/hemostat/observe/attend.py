@@ -10,6 +10,7 @@ from hemostat.api.incident import Incident, Severity, SignalSource, SignalState
 from hemostat.api.meta import BoundTargetRef, LocalRef
 from hemostat.api.watch import Watch
 from hemostat.clock import Clock
+from hemostat.diagnosis.redact import told
 from hemostat.events import Events
 from hemostat.metrics import INCIDENTS
 from hemostat.observe.desk import Desk
@@ -53,8 +54,8 @@ class Visit:
     inputs: Inputs
     seen: Look
     now: datetime
-    altered: datetime | None = None
-    """When what the target rests on was last changed before its trouble, if that was noted."""
+    altered: Noted | None = None
+    """The last change of what the target rests on before its trouble, if one was noted."""
     remade: datetime | None = None
     """The same, of changes that make it another one: not of how many pods it has, which actions and scalers change."""
 
@@ -76,7 +77,15 @@ class Visit:
     @property
     def changed(self) -> datetime | None:
         """When the target's present revision began or its configuration was changed, if that was seen."""
-        return self._since_revision(self.altered)
+        return self._since_revision(self.altered.time if self.altered is not None else None)
+
+    @property
+    def change(self) -> str:
+        """What was changed then, in words; empty where the target's present revision began."""
+        last, present = self.altered, self.memory.present
+        if last is None or (present is not None and present.since_time == self.changed):
+            return ""
+        return told(f"{last.ref.kind} {last.ref.name} was changed")
 
     @property
     def renewed(self) -> datetime | None:
@@ -203,10 +212,10 @@ class Attendant:
             self._names.pop(next(iter(self._names)))
 
 
-def _altered(noted: Sequence[Noted]) -> tuple[datetime | None, datetime | None]:
+def _altered(noted: Sequence[Noted]) -> tuple[Noted | None, datetime | None]:
     own = [c for c in noted if c.kind not in _SHARED]
     remade = (c.time for c in own if c.kind not in _SIZES)
-    return max((c.time for c in own), default=None), max(remade, default=None)
+    return max(own, key=lambda c: c.time, default=None), max(remade, default=None)
 
 
 def _report(visit: Visit, noted: Sequence[Noted]) -> Report:
@@ -223,6 +232,7 @@ def _report(visit: Visit, noted: Sequence[Noted]) -> Report:
         fresh=well,
         interval=timedelta(seconds=spec.interval_seconds),
         changed=visit.changed,
+        change=visit.change,
         quota=quota_of(visit.inputs.scene, seen.firing, visit.now),
         ties=ties(target, visit.inputs.scene, seen.firing, visit.now),
         shares=shares(visit.inputs.scene, [c for c in noted if visit.now - c.time <= RECENT_CHANGE]),

@@ -145,3 +145,26 @@ def test_a_deleted_incident_is_not_taken_for_deleted_by_a_new_process(town):
     town.restart()
     town.run(20)
     assert len(town.api.items) == 1
+
+
+def test_where_it_may_have_begun_says_what_was_changed_and_a_rollout_only_if_there_was_one(town):
+    """A changed ConfigMap was said to be a rollout, and a person looked for one."""
+    noted = Noted(ChangeKind.CONFIG, Ref("ConfigMap", "shop", "conf"), town.clock.now(), "key mode changed")
+    town.api.noted = [noted]
+    fault(town, bad=20, well=0)
+    assert [r for r in only(town).status.causes[0].reasons if " s before" in r] == [
+        f"ConfigMap conf was changed {(began(town) - noted.time).total_seconds():.0f} s before"
+    ]
+
+
+def test_a_rollout_later_than_the_change_of_a_config_map_is_what_is_told(town):
+    town.api.noted = [Noted(ChangeKind.CONFIG, Ref("ConfigMap", "shop", "conf"), at(1), "key mode changed")]
+    revision = PresentRevision(target_uid="u", number="2", template_hash="h", since_time=town.clock.now())
+    town.seen["payment"].memory.present = revision
+    fault(town, bad=20, well=0)
+    told = [r for r in only(town).status.causes[0].reasons if " s before" in r]
+    assert told == [f"rolled out {(began(town) - revision.since_time).total_seconds():.0f} s before"]
+
+
+def began(town):
+    return min(s.first_fired_time for s in only(town).status.signals)

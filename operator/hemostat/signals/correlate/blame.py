@@ -49,7 +49,9 @@ class Suspect:
     signals: tuple[SignalStatus, ...]
     """Those that fire; none while its open Incident is clearing up."""
     changed: datetime | None = None
-    """When its present revision began, if that was seen."""
+    """When its present revision began or its configuration was changed, if that was seen."""
+    change: str = ""
+    """What was changed then, in words, where it was not the revision."""
     ties: frozenset[str] = frozenset()
     """What it shares with others: `owner/<uid>`, `node/<name>`."""
     quota: Quota = UNTOLD
@@ -237,7 +239,7 @@ def _troubles(suspects: Sequence[Suspect]) -> list[Trouble]:
         if begun is not None and suspect.changed is not None and begun - suspect.changed < RECENT_CHANGE:
             seconds = (begun - suspect.changed).total_seconds()
             if seconds >= 0:
-                said = f"rolled out {seconds:.0f} s before"
+                said = f"{suspect.change or 'rolled out'} {seconds:.0f} s before"
                 out.append(Trouble(Sign.CHANGE, suspect.service, 1.0, said, since=suspect.changed.timestamp()))
     return out
 

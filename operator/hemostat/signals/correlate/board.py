@@ -282,6 +282,7 @@ class Board:
             service=report.service,
             signals=report.firing,
             changed=report.changed,
+            change=report.change,
             ties=report.ties,
             quota=report.quota,
             incident=mine.name if mine is not None else "",

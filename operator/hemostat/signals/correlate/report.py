@@ -26,7 +26,9 @@ class Report:
     """Whether anything it saw rests on data: then silence is health."""
     interval: timedelta
     changed: datetime | None = None
-    """When the target's present revision began, if that was seen."""
+    """When the target's present revision began or its configuration was changed, if that was seen."""
+    change: str = ""
+    """What was changed then, in words, where it was not the revision."""
     ties: frozenset[str] = frozenset()
     """What the target shares with others, as `hints.ties` finds it."""
     quota: Quota = UNTOLD
