@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hemostat.action.undoing import stays
+from hemostat.action.standing import taken_back_by
 from hemostat.api.approval import Approval, Word
 from hemostat.api.meta import Condition, find
 from hemostat.api.remediation import (
@@ -54,6 +55,9 @@ def heading(remediation: Remediation) -> Text:
         line.append_text(words(f"  {last.type}: "))
         line.append_text(outcome(last.reason))
         line.append_text(words(f": {last.message}" if last.message else ""))
+    word = taken_back_by(remediation)
+    if word is not None:
+        line.append_text(words(f"; {word.by} took it back", "bold"))
     return line
 
 

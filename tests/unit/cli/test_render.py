@@ -120,6 +120,12 @@ def test_the_table_puts_open_incidents_first(incident, now, plain):
     assert "NAMESPACE" not in plain(render_incidents.table([], now, everywhere=False))
 
 
+def test_who_took_it_back_is_said_whatever_it_ended_as(incident, raw, now, plain):
+    raw["Remediation"]["metadata"]["annotations"] = {"hemostat.dev/taken-back-by": "ann@example.com"}
+    page = plain(render_incident.page(incident, [Remediation.model_validate(raw["Remediation"])], [], now))
+    assert "; ann@example.com took it back" in page
+
+
 def test_explain_tells_every_check_and_what_to_do(remediation, approval, plain):
     text = plain(render_explanation.page(remediation, [approval]))
     assert "Policy               Ask    GatePolicy approve-rollbacks wants a person to decide" in text
