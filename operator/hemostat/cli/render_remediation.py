@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hemostat.action.undoing import stays
 from hemostat.action.standing import taken_back_by
+from hemostat.action.undoing import stays
 from hemostat.api.approval import Approval, Word
 from hemostat.api.meta import Condition, find
 from hemostat.api.remediation import (
