@@ -10,7 +10,7 @@ from hemostat.api.incident import DIAGNOSED, REMEDIATED, RESOLVED, VERIFIED, Inc
 from hemostat.api.meta import Condition, find
 from hemostat.api.remediation import WOULD_HAVE
 from hemostat.progress.step import Stage, Step, Told, shortened
-from hemostat.signals.correlate import openings
+from hemostat.signals.correlate import is_over, openings
 
 _OBSERVED = {
     "detected": (Stage.DETECTION, "Opened"),
@@ -50,7 +50,7 @@ def steps_of(incident: Incident) -> tuple[Step, ...]:
     """Return the steps that the Incident tells, in the order of time; what waits now is last."""
     told = [_entry(e) for e in incident.status.timeline]
     over = find(incident.status.conditions, RESOLVED)
-    if over is not None and over.status == "True":
+    if over is not None and is_over(incident):  # not where it came back and `act` has yet to say so
         said = shortened(f"{over.reason}: {over.message}")
         key = f"act/resolved/{openings(incident)}"
         told.append(Step(Stage.RESOLUTION, "Resolved", said, "act", over.last_transition_time, key))

@@ -72,6 +72,18 @@ def test_that_it_is_resolved_is_told_once_though_both_condition_and_timeline_say
     assert [s.what for s in found] == ["Resolved"]
 
 
+def test_each_time_that_it_is_resolved_is_told():
+    """Where it came back and `act` has yet to say so, its last end is not told as the end of what came back."""
+    back, resolved = {"count": 1, "time": rfc3339(at(20))}, ("Resolved", True, "ClearedByItself")
+    seen: list[Step] = []
+    for when, status in ((9, {}), (9, {"reopened": back}), (40, {"reopened": back})):
+        seen += steps_of(incident(conditions=[condition(*resolved, when=when)], **status))
+    assert [(s.what, s.time, s.key) for s in seen] == [
+        ("Resolved", at(9), "act/resolved/0"),
+        ("Resolved", at(40), "act/resolved/1"),
+    ]
+
+
 def test_messages_are_bounded():
     (step,) = of(told("observe/detected", message="x" * 1000))
     assert len(step.message) == 256
