@@ -32,6 +32,7 @@ from hemostat.errors import Retry
 from hemostat.events import Events
 from hemostat.kube import Kube
 from hemostat.lifecycle import TAKEN_BACK
+from hemostat_chaos.cluster.apiserver import ApiServer
 
 Json = dict[str, Any]
 OWNER = "owner"
@@ -163,11 +164,11 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(cluster: Cluster) -> Iterator[Town]:
-    made = Town(cluster)
-    yield made
-    policy = objects.KINDS["GatePolicy"].path(None, "auto")
-    cluster.admin.delete(policy, cluster.admin.get(policy)["metadata"]["uid"])
+def town() -> Iterator[Town]:
+    with ApiServer(controllers=False) as server:
+        cluster = Cluster(server)
+        cluster.install()
+        yield Town(cluster)
 
 
 @pytest.fixture(scope="module")
