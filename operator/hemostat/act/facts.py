@@ -30,7 +30,7 @@ from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
 from hemostat.signals.confirm import confirms
 from hemostat.signals.correlate import is_over
 from hemostat.signals.presets import Target, mounted, rules_of
-from hemostat.signals.workload import pod_troubles
+from hemostat.signals.workload.containers import container_troubles
 from hemostat.telemetry.prometheus import Prometheus
 
 LOG = logging.getLogger(__name__)
@@ -290,7 +290,7 @@ class Facts:
             return None
         try:
             pods = pods_of(self._kube, namespace, live)
-            return _pods_say(pods) or self._prometheus_says(namespace, incident, pods)
+            return _pods_say(pods, self._clock.now()) or self._prometheus_says(namespace, incident, pods)
         except HemostatError:
             return None
 
@@ -309,6 +309,10 @@ class Facts:
         return None
 
 
-def _pods_say(pods: Sequence[Json]) -> str | None:
-    troubles = sorted(t for pod in pods for t in pod_troubles(pod))
+def _pods_say(pods: Sequence[Json], now: datetime) -> str | None:
+    """Judge the containers as `observe` does: one that crashes in a loop does not wait or run as `CrashLoopBackOff` all
+    the time, and its restarts and how it last ended are the API server's word too.
+    """
+    staying = (pod for pod in pods if not pod["metadata"].get("deletionTimestamp"))
+    troubles = sorted(f"{t.subject}: {t.label or t.aspect}" for pod in staying for t in container_troubles(pod, now))
     return f"the API server confirms: {troubles[0]}" if troubles else None

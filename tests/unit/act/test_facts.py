@@ -9,11 +9,13 @@ from tests.unit.builders import (
     approval,
     condition,
     deployment,
+    ended,
     incident,
     meta,
     pod,
     policy,
     remediation,
+    running_pod,
     signal,
     template,
     watch,
@@ -30,6 +32,7 @@ from hemostat.gate.room import MANY
 from hemostat.kube import NotFound
 from hemostat.telemetry.sample import Answer, Series
 
+GOING = {"metadata": running_pod()["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
 SIGNALS = [{"name": "errors", "metric": {"query": "q", "above": "5"}}]
 FIRING = incident(signals=(signal("errors/metric").model_copy(update={"name": "errors"}),))
 
@@ -44,7 +47,7 @@ def corroborated(seen=FIRING, watched="payment", live=None, pods=(), signals=SIG
     kube = SimpleNamespace(list=lambda *_, **__: list(pods))
     store = SimpleNamespace(watch=lambda *_: found)
     prometheus = SimpleNamespace(instant=answer or (lambda _: Answer([Series((), 9.0)])))
-    facts = Facts(kube, store, prometheus, None)
+    facts = Facts(kube, store, prometheus, FakeClock(T0))
     return facts.corroboration(NAMESPACE, seen, live or deployment(template("1")))
 
 
@@ -66,6 +69,24 @@ def test_a_watch_of_something_else_confirms_nothing():
 
 def test_pods_of_the_target_confirm():
     assert "ImagePullBackOff" in corroborated(watched="another", pods=[pod(waiting="ImagePullBackOff")])
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (running_pod(ready=False, restarts=2, state=ended("Error", 1, -200)), "CrashLoopBackOff"),
+        (running_pod(restarts=3, started=-5, last=ended("Error", 1, -30)), "CrashLoopBackOff"),
+        (running_pod(restarts=1, started=-5, last=ended("OOMKilled", 137, -20)), "OOMKilled"),
+        (running_pod(restarts=3, started=-700, last=ended("Error", 1, -701)), None),
+        (running_pod(restarts=1, started=-200, last=ended("Error", 1, -201)), None),
+        (running_pod(restarts=3, started=-5, last=ended("Error", 1, -30)) | GOING, None),
+    ],
+    ids=["ended, and left so for the back-off", "runs just then", "killed", "long ago", "once", "to be deleted"],
+)
+def test_a_crash_loop_is_the_api_server_s_word_also_while_it_does_not_call_it_so(found, said):
+    """It was asked for in a moment in which the container ran or had just ended, and a person was asked instead."""
+    told = corroborated(watched="another", pods=[found])
+    assert told == (f"the API server confirms: payment-a: {said}" if said else None)
 
 
 def test_without_labels_to_go_by_everybody_s_pods_confirm_nothing():
