@@ -45,7 +45,7 @@ PLANNED, ADMITTED, APPLIED, RELEASED, VERIFIED, UNDONE, FINISHED = (
 """Condition types, in the order in which they become True. `Finished` is the summary."""
 MAX_STEPS = 16
 """Writes of one plan."""
-MAX_INTENTS = 128
+MAX_INTENTS = 100
 """Attempts of one plan, all steps together."""
 Proof = Literal["ManagedFields", "Content", "Gone", "Already"]
 StepIndex = Annotated[int, Field(ge=0, le=MAX_STEPS - 1)]
