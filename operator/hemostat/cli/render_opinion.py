@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 
-from hemostat.api.incident import CONSULTED, Diagnosis, Incident, ModelUsage
+from hemostat.api.incident import CONSULTED, Diagnosis, Incident, ModelUsage, Used
 from hemostat.api.meta import find
 from hemostat.cli.text import grid, words
 from hemostat.signals.words import counted
@@ -20,6 +20,8 @@ def opinion(incident: Incident) -> RenderableType | None:
         parts.append(words(f"  {said.reason}: {said.message}", _STYLE[said.status]))
     if diagnosis is not None:
         parts += _told(diagnosis)
+    if incident.status.usage is not None:
+        parts.append(words(f"  {_in_all(incident.status.usage)}", "dim"))
     return Group(*parts) if parts else None
 
 
@@ -37,7 +39,12 @@ def _told(diagnosis: Diagnosis) -> Iterator[RenderableType]:
         yield words(f"  {_used(diagnosis.usage)}", "dim")
 
 
+def _in_all(used: Used) -> str:
+    asked = f"asked {counted(used.turns, 'time')}, {used.tokens} tokens, {used.usd} USD"
+    return f"All rounds together, with what was not answered: {asked}"
+
+
 def _used(usage: ModelUsage) -> str:
     models = ", ".join(usage.models) or "no model"
     tokens = f"{usage.tokens_in} tokens of questions, {usage.tokens_out} of replies, {usage.usd} USD"
-    return f"{models} answered; asked {counted(usage.turns, 'time')}, {tokens}"
+    return f"This answer: {models}; asked {counted(usage.turns, 'time')}, {tokens}"

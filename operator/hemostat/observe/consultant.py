@@ -90,7 +90,7 @@ class Consultant:
             if job is not None:
                 return self._finished(incident.metadata.uid, job)
         if decided(matched):
-            message = "every symptom of one Runbook was found and no other matches: no model was asked"
+            message = "every symptom of one Runbook was found and no other matches: no model is asked"
             return Opinion(Concluded(matched, False, "Decided", message))
         permit = self._permits(incident.metadata.namespace or "")
         if not permit.kinds:

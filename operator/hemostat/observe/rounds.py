@@ -18,8 +18,9 @@ LATER = frozenset({"NotPermitted", "Busy"})
 """Why a model was not asked that may be otherwise in a while."""
 ASKED_FOR = timedelta(minutes=10)
 """How long an open question of that sort is asked again, at each look; what a namespace permits is read seldom."""
-OUTAGES = frozenset({"NoProvider", "Deadline", "NotCounted"})
-"""Why a model that was asked did not answer, or could not be asked, through no fault of the question."""
+OUTAGES = frozenset({"NoProvider", "Deadline", "NotCounted", "BadKey", "NoSuchModel"})
+"""Why a model that was asked did not answer, or could not be asked, through no fault of the question. What is set wrong
+somebody sets right, and starts this process anew."""
 FIRST_WAIT, MOST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
 """After an outage: as long again as it has lasted, which doubles the wait each time; the least is a breaker's rest."""
 

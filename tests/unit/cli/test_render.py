@@ -63,6 +63,7 @@ def test_a_page_says_what_a_model_said_apart_from_what_the_matcher_found(raw, no
     """The cause and the statements of the model stood nowhere on the page, nor why it was not believed."""
     raw["Incident"]["status"]["conditions"].append(CONSULTED)
     raw["Incident"]["status"]["diagnosis"] |= SAID
+    raw["Incident"]["status"]["usage"] = {"turns": 9, "tokens": 14000, "usd": "0.042000"}
     text = plain(render_incident.page(Incident.model_validate(raw["Incident"]), [], [], now))
     matcher, _, models = text.partition("What models say")
     assert "Diagnosis by Matcher" in matcher
@@ -71,7 +72,8 @@ def test_a_page_says_what_a_model_said_apart_from_what_the_matcher_found(raw, no
         "Cause, in its words: The new version reads a setting that is not there.",
         "-  payment: it began 9 s after the rollout (cites E1, E2)",
         "It would have to see: a log of payment",
-        "openai/gpt-4.1 answered; asked 6 times, 9120 tokens of questions, 812 of replies, 0.031000 USD",
+        "This answer: openai/gpt-4.1; asked 6 times, 9120 tokens of questions, 812 of replies, 0.031000 USD",
+        "All rounds together, with what was not answered: asked 9 times, 14000 tokens, 0.042000 USD",
     ):
         assert part in models
 

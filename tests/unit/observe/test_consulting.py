@@ -15,7 +15,7 @@ from hemostat.clock import FakeClock
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.diagnosis.provider import NoAnswer
-from hemostat.errors import Retry
+from hemostat.errors import Refused, Retry
 from hemostat.observe.consultant import MAX_WAITING, WORKERS, Consultant
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.permits import ANNOTATION, Permit, Permits, permit
@@ -199,6 +199,20 @@ def test_after_an_outage_the_same_question_is_asked_again_ever_more_seldom_until
     asked = len(office.model.asked)
     office.settle(now=9000)
     assert len(office.model.asked) == asked, "what was answered is not asked again"
+
+
+@pytest.mark.parametrize("reason", ["BadKey", "NoSuchModel"])
+def test_what_somebody_sets_right_is_asked_again(reason):
+    def refused(_):
+        return Refused(reason, "it is set wrong")
+
+    office = Office(refused)
+    office.settle(now=0)
+    assert office.said() == ("False", reason)
+    office.reply = chooses("other")
+    for now in range(5, 100, 5):
+        office.settle(now=now)
+    assert (office.said(), office.proposed) == (("True", "Chose"), ["other"])
 
 
 def test_an_answer_of_the_matcher_is_looked_at_by_the_model_once_it_can_be_asked():

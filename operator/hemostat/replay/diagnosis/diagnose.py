@@ -128,7 +128,7 @@ class Diagnoser:
         if self._panel is None:
             return Concluded(matched, False, "NoModel", "HEMOSTAT_MODELS names no model: the matcher's answer"), (), {}
         if decided(matched):
-            message = "every symptom of one Runbook was found and no other matches: no model was asked"
+            message = "every symptom of one Runbook was found and no other matches: no model is asked"
             return Concluded(matched, False, "Decided", message), (), {}
         pad = Pad(evidence, ALL, lambda: seen.now)
         case = make_case(_incident(recording, seen, told), evidence, matched.diagnosis, self._runbooks, ALL)
