@@ -18,16 +18,24 @@ _BEFORE = (
     rf"|\\{{1,31}}[\"'](?P<ve>[^\"'\\\n]{{1,{_MOST}}}+)\\{{1,31}}[\"']|(?P<vb>[^\s\"'`<>,;\[\]{{}}\\]{{1,{_MOST}}}+))"
 )
 
+_OPEN = re.compile(r"[:=][ \t]{0,8}\r?\n")
+_BELOW = named(
+    rf"{NAME}{SUFFIX}{_Q}[ \t]{{0,8}}(?::=|[:=])[ \t]{{0,8}}\r?\n[ \t]{{0,80}}{_Q}"
+    rf"(?P<v>(?:[^\s\"'`<>:=,;{{}}\[\]\\{CLASS}]|:(?=[^\s\"',])){{4,{_MOST}}}+={{0,2}}+){_Q},?[ \t]*+(?=\r?\n|\Z)",
+    re.MULTILINE,
+)
+
+
+def _below(text: str) -> str:
+    """Redact a value alone on the line after its name; few texts have a line that ends with a colon."""
+    return _BELOW(text) if _OPEN.search(text) else text
+
+
 PAIRED: tuple[Rule, ...] = (
     # {name: DB_PASSWORD, value: ...}: of Kubernetes and others, in one line or several, JSON or YAML
     named(rf"{_NAMED}{_THEN}{_OTHERS}{_Q}value{_IS}{VALUE}"),
     # the same the other way round; a line that begins with a dash is of the next one
     named(rf"(?<![A-Za-z])value{_IS}{_BEFORE}{_THEN}{_OTHERS}{_Q}{_NAMED}"),
     named(rf"(?<![A-Za-z])value:[ ]{{1,4}}(?P<v>[^\s\"'{CLASS}][^\n]{{0,{_MOST}}}+)\n[ ]{{0,80}}{_NAMED}"),
-    # the value alone on the next line
-    named(
-        rf"{NAME}{SUFFIX}{_Q}[ \t]{{0,8}}(?::=|[:=])[ \t]{{0,8}}\r?\n[ \t]{{0,80}}{_Q}"
-        rf"(?P<v>(?:[^\s\"'`<>:=,;{{}}\[\]\\{CLASS}]|:(?=[^\s\"',])){{4,{_MOST}}}+={{0,2}}+){_Q},?[ \t]*+(?=\r?\n|\Z)",
-        re.MULTILINE,
-    ),
+    _below,
 )
