@@ -20,7 +20,7 @@ from hemostat.gate.room import MANY
 from hemostat.kube import Kube, path_of
 
 Json = dict[str, Any]
-FORWARD, INVERSE = "hemostat-uid-forward", "hemostat-uid-inverse"
+FORWARD, INVERSE = "hemostat-uid-0-forward", "hemostat-uid-0-inverse"
 REFUSED = "Hemostat is stopped: Role hemostat-go"
 
 

@@ -33,9 +33,10 @@ from hemostat.act.store import Store
 from hemostat.action.contract import make_plan, parse, plan_hash
 from hemostat.action.parts import Part, manager
 from hemostat.api.approval import Word
+from hemostat.api.identity import TAKEN_BACK_BY, TAKEN_BACK_TIME
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, RELEASED, UNDONE
-from hemostat.clock import FakeClock
+from hemostat.clock import FakeClock, rfc3339
 from hemostat.errors import Retry
 from hemostat.lifecycle import Step, next_step
 
@@ -340,5 +341,18 @@ def test_who_uncordons_the_node_meanwhile_has_nothing_undone():
     town.somebody_uncordons()
     town.say_worse()
     town.run({Step.NOTHING})
+    assert town.condition(UNDONE).reason == "TakenBack"
+    assert town.patched("Inverse") == []
+
+
+def test_a_person_who_takes_it_back_halfway_ends_it_and_nothing_is_evicted_any_more():
+    town = Town()
+    town.run_until_evicted("uid-c")
+    marked = {TAKEN_BACK_BY: "ada", TAKEN_BACK_TIME: rfc3339(town.clock.now())}
+    town.api.write(CASE, "kubectl", lambda o: o["metadata"].update(annotations=marked))
+    town.somebody_uncordons()
+    town.run({Step.NOTHING})
+    assert (town.condition(FINISHED).reason, town.evicted()) == ("TakenBack", {"uid-c"})
+    assert "ada took it back (2 of 3 steps were done" in town.condition(FINISHED).message
     assert town.condition(UNDONE).reason == "TakenBack"
     assert town.patched("Inverse") == []
