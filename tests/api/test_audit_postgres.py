@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 from hemostat.audit.keys import Signer
 from hemostat.audit.log import Log
 from hemostat.audit.opening import NAME, open_log
-from hemostat.audit.postgres import PostgresRecords, PostgresStore
+from hemostat.audit.postgres import PostgresStore
+from hemostat.audit.postgresrecords import PostgresRecords
 from hemostat.audit.record import Record, Step
 from hemostat.audit.sqlite import SqliteStore
 from hemostat.audit.store import Unsure

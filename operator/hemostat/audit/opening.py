@@ -75,7 +75,7 @@ def open_records(where: str) -> Records:
     if not in_database(where):
         return SqliteStore(Path(where), read_only=True)
     with _psycopg():
-        from hemostat.audit.postgres import PostgresRecords
+        from hemostat.audit.postgresrecords import PostgresRecords
     return PostgresRecords(where)
 
 

@@ -3,29 +3,23 @@
 Whoever owns the tables can drop the triggers, so let another role own them: the README has the SQL.
 """
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 
-from hemostat.audit.postgreslog import BOUNDS, DISCONNECTED, NAME, check, prepare, told
-from hemostat.audit.record import MAX_BYTES
-from hemostat.audit.store import MAX_KEPT, Head, Row, Unsure, foreign, packed, unpacked
+from hemostat.audit.postgreslog import BOUNDS, DISCONNECTED, NAME, prepare, told
+from hemostat.audit.postgresrecords import PostgresRecords, connected, kept_of, size_of
+from hemostat.audit.store import Head, Row, Unsure, foreign, packed
 from hemostat.audit.tree import Hash
 from hemostat.errors import Retry
-from hemostat.postgres import DEADLINE_SECONDS, Connection, conninfo, in_time, number
+from hemostat.postgres import DEADLINE_SECONDS, Connection, conninfo, in_time
 
 WAIT_SECONDS = 4 * DEADLINE_SECONDS
 """How long another thread's turn is waited for: that of two attempts."""
-PAGE = 512
-"""Rows that are read in one go: at most 32 MiB."""
-_SIZE = """SELECT pg_total_relation_size('hemostat_audit_records') + pg_total_relation_size('hemostat_audit_heads')
-    + pg_total_relation_size('hemostat_audit_kept')"""
 _NEWEST = "SELECT note FROM hemostat_audit_heads ORDER BY size DESC LIMIT 1"
-_KEPT = "SELECT substring(data FOR %s) FROM hemostat_audit_kept WHERE digest = %s"
 _APPEND = f"""
 WITH same AS (SELECT 1 WHERE ({_NEWEST}) IS NOT DISTINCT FROM %(after)s::text),
 records AS (INSERT INTO hemostat_audit_records SELECT r.* FROM same,
@@ -36,74 +30,6 @@ kept AS (INSERT INTO hemostat_audit_kept SELECT k.* FROM same, unnest(%(digests)
 SELECT count(*) FROM same
 """  # noqa: S608
 T = TypeVar("T")
-
-
-class PostgresRecords:
-    """What a log held at one moment: when this was opened."""
-
-    def __init__(self, address: str) -> None:
-        """Open it. Raises `Broken`, `Retry`, or `Refused` (AuditUnusable) when there is no log of ours."""
-        self._cursors = itertools.count()
-        with told():
-            self._connection = _connected(conninfo(address, NAME))
-            try:
-                self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                self._connection.read_only = True
-                with in_time(self._connection):
-                    self._connection.execute(BOUNDS)
-                    check(self._connection)
-            except BaseException:
-                self._connection.close()
-                raise
-
-    def close(self) -> None:
-        """Hang up."""
-        self._connection.close()
-
-    def leaves(self) -> Iterator[Hash]:
-        """Yield the leaf hashes."""
-        yield from (
-            leaf for (leaf,) in self._read('substring(leaf FOR 33) FROM hemostat_audit_records ORDER BY "index"')
-        )
-
-    def rows(self, start: int = 0) -> Iterator[Row]:
-        """Yield the rows. What somebody made too large to be a record is cut."""
-        columns = f'"index", substring(leaf FOR 33), substring(body FOR {MAX_BYTES + 1})'
-        for row in self._read(f'{columns} FROM hemostat_audit_records WHERE "index" >= {start} ORDER BY "index"'):
-            yield Row(*row)
-
-    def heads(self) -> Iterator[Head]:
-        """Yield the signed notes, with their sizes."""
-        for row in self._read(f"size, left(note, {MAX_BYTES + 1}) FROM hemostat_audit_heads ORDER BY size"):
-            yield Head(*row)
-
-    def checkpoints(self, *, newest_first: bool = False) -> Iterator[str]:
-        """Yield the signed notes."""
-        order = "DESC" if newest_first else "ASC"
-        notes = self._read(f"left(note, {MAX_BYTES + 1}) FROM hemostat_audit_heads ORDER BY size {order}")
-        yield from (note for (note,) in notes)
-
-    def size(self) -> int:
-        """Return the bytes of the tables, with their indexes."""
-        with told(), in_time(self._connection):
-            return number(self._connection, _SIZE)
-
-    def kept(self, digest: str) -> bytes | None:
-        """Return what a digest is of."""
-        with told(), in_time(self._connection):
-            return _kept(self._connection, digest)
-
-    def _read(self, what: str) -> Iterator[tuple[Any, ...]]:
-        name = f"c{next(self._cursors)}"
-        with told():
-            with in_time(self._connection):
-                self._connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR SELECT {what}")
-            while page := self._page(name):
-                yield from page
-
-    def _page(self, name: str) -> list[tuple[Any, ...]]:
-        with in_time(self._connection):
-            return self._connection.execute(f"FETCH {PAGE} FROM {name}", binary=True).fetchall()
 
 
 class PostgresStore:
@@ -149,11 +75,11 @@ class PostgresStore:
 
     def size(self) -> int:
         """Return the bytes of the tables, with their indexes."""
-        return self._ask(lambda c: number(c, _SIZE))
+        return self._ask(size_of)
 
     def kept(self, digest: str) -> bytes | None:
         """Return what a digest is of."""
-        return self._ask(lambda c: _kept(c, digest))
+        return self._ask(lambda c: kept_of(c, digest))
 
     def commit(self, rows: Sequence[Row], heads: Sequence[Head], kept: Mapping[str, bytes], after: str | None) -> None:
         """Append all of it or nothing."""
@@ -214,7 +140,7 @@ class PostgresStore:
 
     def _once(self, ask: Callable[[Connection], T]) -> T:
         if self._connection is None:
-            self._connection = _connected(self._address)
+            self._connection = connected(self._address)
         try:
             with in_time(self._connection):
                 found = ask(self._connection)
@@ -228,14 +154,3 @@ class PostgresStore:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-
-
-def _connected(where: str) -> Connection:
-    connection = psycopg.connect(where)
-    connection.prepare_threshold = None  # a pooler may give each transaction another server process
-    return connection
-
-
-def _kept(connection: Connection, digest: str) -> bytes | None:
-    found = connection.execute(_KEPT, (2 * MAX_KEPT, digest), binary=True).fetchone()
-    return None if found is None else unpacked(digest, found[0])
