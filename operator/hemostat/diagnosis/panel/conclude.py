@@ -55,7 +55,7 @@ def _concluded(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRe
     told = _with(matched, heard, verdict.cause)
     if not candidates:
         also = f", and names {verdict.runbook!r}, which does not match either" if verdict.runbook else ""
-        message = f"no Runbook matches; the model says what it takes for the cause{also}"
+        message = f"no Runbook matches; the model says what it takes for the cause, {verdict.confidence} % sure{also}"
         told = replace(told, diagnosis=told.diagnosis.model_copy(update={"by": "Model"}))  # all that is said is its
         return Concluded(told, True, "Explains", message)
     if verdict.runbook is None or verdict.confidence < LEAST_PERCENT:
@@ -75,7 +75,7 @@ def _concluded(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRe
             "hypotheses": _ordered(told.diagnosis.hypotheses, verdict.runbook, percent, heard),
         }
     )
-    message = f"{verdict.cause} ({verdict.runbook})"[:2048]
+    message = f"{candidates[verdict.runbook].cause} (chosen by a model)"  # its own words stand apart
     if verdict.runbook == chosen:
         return Concluded(replace(told, diagnosis=diagnosis), True, "Agrees", "the model concludes the same")
     conclusion = Conclusion(diagnosis, "RunbookChosen", message)

@@ -81,6 +81,8 @@ def test_a_tie_is_what_a_model_is_for():
     said = conclude(tie, heard("saturation"), REFS)
     assert said.conclusion.matched
     assert said.conclusion.reason == "RunbookChosen"
+    cause = next(h.cause for h in tie.diagnosis.hypotheses if h.runbook == "saturation")
+    assert said.conclusion.message == f"{cause} (chosen by a model)", "people wrote that; its words stand apart"
     assert said.message == (
         "the model chose saturation where the matcher could not decide; dropped of what it stated: CitesNothing 2"
     )
