@@ -7,9 +7,11 @@ from typing import Any
 from hemostat.api.incident import EvidenceKind
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.plots import plot, said
+from hemostat.diagnosis.redact import redact
 from hemostat.diagnosis.templates import MAX_TEMPLATES, excerpt
 from hemostat.signals.course import Course
 from hemostat.signals.words import amount, counted, duration
+from hemostat.signals.workload import containers
 from hemostat.signals.workload.scene import event_age, event_count
 from hemostat.telemetry.graph import CallGraph, EdgeStats
 from hemostat.telemetry.sample import History
@@ -17,6 +19,8 @@ from hemostat.telemetry.sample import History
 MAX_EDGES = 8
 MAX_HISTORIES = 4
 MAX_EVENTS = 8
+MAX_ENDINGS = 3
+MAX_LAST_WORDS = 600
 
 
 def edges(graph: CallGraph, service: str) -> list[Item]:
@@ -74,6 +78,26 @@ def logs(where: str, lines: Sequence[str], since: datetime | None = None, *, mos
         Item(f"log/{where}/{t.text}", EvidenceKind.LOG, where, f"{where} logged {t}; for example: {t.example}")
         for t in excerpt(lines, since, most=most).templates
     ]
+
+
+def last_words(pods: Iterable[Mapping[str, Any]], now: datetime) -> list[Item]:
+    """Return what containers said as they ended (the termination message in the pod's status), the latest first, what
+    several said alike once, at most 3: each takes some 20 ms to be redacted.
+    """
+    said: dict[tuple[str, str], tuple[float, str]] = {}
+    for pod in pods:
+        for container, words, ago in containers.last_words(pod, now):
+            found = (ago, pod["metadata"]["name"])
+            said[container, words] = min(found, said.get((container, words), found))
+    latest = sorted(said.items(), key=lambda pair: pair[1])[:MAX_ENDINGS]
+    return [_ending(pod, container, words, ago) for (container, words), (ago, pod) in latest]
+
+
+def _ending(pod: str, container: str, words: str, ago: float) -> Item:
+    line = " ".join(redact(words).split())  # redacted before it is cut: half a secret looks like none
+    line = line if len(line) <= MAX_LAST_WORDS else f"... {line[-MAX_LAST_WORDS:]}"
+    text = f"{pod} {container} said as it ended {duration(ago)} ago: {line}"
+    return Item(f"log/{pod} {container}/last words", EvidenceKind.LOG, pod, text)
 
 
 def _event(reason: str, message: str, same: Sequence[Mapping[str, Any]], now: datetime) -> Item:

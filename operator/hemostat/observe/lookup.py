@@ -102,6 +102,8 @@ class Lookups:
     def opening(self, incident: Incident) -> list[Item]:
         """Return what costs nothing to gather when an Incident opens: memory is read, and nobody is asked."""
         found = list(self._events(incident))[:MAX_GATHERED]
+        pods = self._store.scene(incident.metadata.namespace or "", incident.spec.target_ref).pods
+        found += lookups.last_words(pods, self._clock.now())
         try:
             service = self._service(incident)
         except HemostatError:  # its Watch was deleted meanwhile

@@ -17,6 +17,8 @@ Raw = Mapping[str, Any]
 _KEY = secrets.token_bytes(16)
 """Digests mean something in this process only."""
 MAX_TEXT = 300
+MAX_LAST_WORDS = 2048
+"""As much the kubelet takes from the end of a log where the container wrote no message itself."""
 MAX_ITEMS = 64
 _META = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
 _LABELS = ("pod-template-hash", "controller-revision-hash")
@@ -196,19 +198,31 @@ def _volume(volume: Raw) -> Json:
 def _pod(raw: Raw) -> Json:
     spec, status = raw.get("spec") or {}, raw.get("status") or {}
     out = _status(status)
+    given = {c.get("name"): c for c in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))}
     for statuses in ("initContainerStatuses", "containerStatuses"):
-        out[statuses] = [_container_status(c) for c in (status.get(statuses) or ())[:MAX_ITEMS]]
+        found = (status.get(statuses) or ())[:MAX_ITEMS]
+        out[statuses] = [_container_status(c, given.get(c.get("name")) or {}) for c in found]
     volumes = [v for v in (_volume(v) for v in (spec.get("volumes") or ())[:MAX_ITEMS]) if len(v) > 1]
     return {"spec": _pick(spec, ("nodeName", "restartPolicy")) | {"volumes": volumes}, "status": out}
 
 
-def _container_status(container: Raw) -> Json:
+def _container_status(container: Raw, given: Raw) -> Json:
+    """:param given: the container's spec: a kubelet without in-place resizing does not tell in a status what it has."""
     out = _pick(container, ("name", "ready", "restartCount"))
-    names = ("reason", "message", "exitCode", "startedAt", "finishedAt")
     for when in ("state", "lastState"):
         states = container.get(when) or {}
-        out[when] = {k: _pick(v, names if k == "waiting" else names[:1] + names[2:]) for k, v in states.items()}
-    return out
+        out[when] = {k: _state(v) for k, v in states.items()}
+    limits = ((container.get("resources") or given.get("resources") or {}).get("limits")) or {}
+    return out | ({"resources": {"limits": _pick(limits, ("memory",))}} if limits.get("memory") else {})
+
+
+def _state(state: Raw) -> Json:
+    """What a container said when it ended is the program's, and may hold anything: it is redacted as evidence."""
+    message = state.get("message")
+    kept = _pick(state, ("reason", "exitCode", "startedAt", "finishedAt"))
+    if not isinstance(message, str):
+        return kept
+    return kept | {"message": cut(message, MAX_LAST_WORDS if "finishedAt" in state else MAX_TEXT)}
 
 
 _NEW_NAMES = {

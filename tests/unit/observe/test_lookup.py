@@ -1,7 +1,7 @@
 """What a model may have looked up: of its own incident, out of what is there, never a path or query of its own."""
 
 import pytest
-from tests.unit.builders import T0, at, event, incident, pod, signal, watch
+from tests.unit.builders import T0, at, ended, event, incident, pod, running_pod, signal, watch
 
 from hemostat.api.incident import Conversation, ConversationStatus, EvidenceKind, IncidentStatus
 from hemostat.clock import FakeClock
@@ -9,6 +9,7 @@ from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.panel.tools import Pad, use
 from hemostat.errors import Refused
 from hemostat.observe.lookup import MAX_GATHERED, Lookups
+from hemostat.observe.trim import trim
 from hemostat.signals.loops.trail import Did, Trail
 from hemostat.signals.workload import Scene
 from hemostat.telemetry.graph import CallGraph, EdgeStats
@@ -163,6 +164,50 @@ def test_what_costs_nothing_is_gathered_when_an_incident_opens():
     found = lookups(crowd, api).opening(in_trouble())
     assert [i.kind.value for i in found] == ["Event", *["Edge"] * MAX_GATHERED, "Step", "Step"]
     assert api.asked == [], "and nothing is asked of anybody"
+
+
+LAST = ended("Error", 1, -20)
+SAID = {"terminated": LAST["terminated"] | {"message": "FATAL cannot read settings: unknown mode broken, pwd=hunter2x"}}
+
+
+def last_words(*pods):
+    class Crashed(Store):
+        def scene(self, *_):
+            return Scene(pods=[trim("Pod", found) for found in pods])
+
+    made = Lookups(Api(), Crashed(), Prometheus(), lambda _: CallGraph(60.0), trails, None, FakeClock(T0))
+    return [i.numbered(1, T0) for i in made.opening(in_trouble()) if i.kind is EvidenceKind.LOG]
+
+
+def test_what_a_container_said_as_it_ended_is_evidence_without_a_model_and_without_secrets():
+    """The reason of a crash was in the pod's status and nowhere in the Incident."""
+    (found,) = last_words(running_pod(restarts=3, last=SAID), running_pod("payment-b", restarts=2, last=SAID))
+    assert found.summary == (
+        "payment-a app said as it ended 20 s ago: FATAL cannot read settings: unknown mode broken, "
+        "pwd=[REDACTED:password]"
+    )
+
+
+def test_of_last_words_only_the_latest_are_read_and_of_each_the_end():
+    long = {"terminated": LAST["terminated"] | {"message": f"{'x ' * 900}password={'hunter2' * 9} and then it fell"}}
+    (found,) = last_words(running_pod(restarts=3, state=long))
+    assert found.summary.endswith("password=[REDACTED:password] and then it fell")
+    assert len(found.summary) < 700
+    told = [{"terminated": ended("Error", 1, -n)["terminated"] | {"message": f"reason {n}"}} for n in range(1, 40)]
+    assert [e.summary[-8:] for e in last_words(*(running_pod(f"p{n}", last=t) for n, t in enumerate(told)))] == [
+        "reason 1",
+        "reason 2",
+        "reason 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [LAST, {"terminated": ended("Error", 1, -4000)["terminated"] | {"message": "an hour ago"}}],
+    ids=["nothing", "long ago"],
+)
+def test_who_said_nothing_of_this_trouble_is_not_quoted(last):
+    assert last_words(running_pod(restarts=3, last=last)) == []
 
 
 def test_an_incident_whose_watch_is_gone_opens_with_what_is_left():

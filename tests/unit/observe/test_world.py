@@ -429,7 +429,7 @@ def test_no_value_of_a_variable_or_setting_is_kept():
     found.put("ConfigMap", thing("settings", data={"password": CANARY}, binaryData={"blob": CANARY}))
     lost = a_pod("p")
     lost["spec"] = {"containers": [{"name": "a", "env": [{"name": "TOKEN", "value": CANARY}]}]}
-    lost["status"]["containerStatuses"][0]["state"] = {"terminated": {"reason": "Error", "message": CANARY}}
+    lost["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": since(0), "note": CANARY}}
     found.put("Pod", lost)
     found.put("ControllerRevision", thing("r", revision=1, data={"spec": {"template": template(env={"T": CANARY})}}))
     for shelf in found._shelves.values():

@@ -17,6 +17,8 @@ STEADY_SECONDS = 600.0
 """A container that ran longer than this did not crash in a loop: the kubelet's back-off starts over by then."""
 TIMES_LAST = 2.0
 """A loop is over once the container has run so many times as long as it last did: until then it may end again."""
+SAID_SECONDS = 1800.0
+"""What a container said longer ago as it ended is not about what is wrong now."""
 LOOPS = 2
 """So many ends are a loop. The kubelet reports the second one as an end, and calls it a back-off only later."""
 TERMINATED = frozenset({0, 137, 143})
@@ -50,6 +52,17 @@ def pod_troubles(pod: Json) -> Iterator[str]:
             yield f"{pod['metadata']['name']}: {found[1] or found[0]}"
         elif _killed(container).get("reason") == "OOMKilled" and not container.get("ready"):
             yield f"{pod['metadata']['name']}: {Aspect.OOM_KILLED}"
+
+
+def last_words(pod: Json, now: datetime) -> Iterator[tuple[str, str, float]]:
+    """Yield, of each container that ended badly in the last half hour, its name, its termination message as the program
+    wrote it (not redacted), and how many seconds ago that was.
+    """
+    for container, stays in _statuses(pod):
+        ended = _killed(container)
+        ago = age(ended.get("finishedAt"), now)
+        if ended.get("message") and (ended.get("exitCode") or stays) and ago <= SAID_SECONDS:
+            yield container.get("name", ""), ended["message"], ago
 
 
 Found = tuple[Aspect, str, str]
@@ -117,7 +130,9 @@ def _lasted(ended: Mapping[str, Any]) -> float:
 
 
 def _oom(container: Json) -> str:
-    return f"was killed for lack of memory, {_restarts(container)}; raise its memory limit or find what grows"
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+    at = f" at its limit of {limit}" if limit else ""
+    return f"was killed for lack of memory{at}, {_restarts(container)}; raise its memory limit or find what grows"
 
 
 def _loop(container: Json, killed: Mapping[str, Any], probe: str) -> Found:

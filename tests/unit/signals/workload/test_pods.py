@@ -226,6 +226,20 @@ def test_a_crash_with_an_error_of_its_own_is_a_crash_whatever_the_probe_said():
     assert "crashes again and again, exit code 1" in trouble.words
 
 
+def test_who_is_killed_for_lack_of_memory_is_told_its_limit():
+    killed = running_pod(restarts=2, last=ended("OOMKilled", 137, -20))
+    killed["spec"]["containers"] = [{"name": "app", "resources": {"limits": {"memory": "64Mi", "cpu": "1"}}}]
+    for found in (killed, killed | {"spec": {}, "status": told_of_its_limit(killed)}):
+        (trouble,) = troubles(Scene(deployment(), pods=[trim("Pod", found)]), T0)
+        assert trouble.words.startswith("container app was killed for lack of memory at its limit of 64Mi, restarted")
+
+
+def told_of_its_limit(pod):
+    """As a kubelet that can resize in place tells it."""
+    (container,) = pod["status"]["containerStatuses"]
+    return pod["status"] | {"containerStatuses": [container | {"resources": {"limits": {"memory": "64Mi"}}}]}
+
+
 def test_what_is_meant_to_end_may_end_again_and_again():
     """Init containers run anew with the sandbox, those of Jobs with the Job."""
     job = running_pod(restarts=3, started=-5, last=ended("Completed", 0, -30))
