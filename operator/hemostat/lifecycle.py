@@ -240,7 +240,10 @@ def _without_us(incident: Incident, since: datetime) -> tuple[str, str]:
     """Say whether others changed something at the target before it cleared: then it was hardly by itself."""
     changed = meanwhile(incident.status.evidence, began(incident), since)
     if not changed:
-        return "ClearedByItself", "all signals are clear"
+        return (
+            "ClearedByItself",
+            "all signals are clear, and no change of others was seen (of Secrets none is ever seen)",
+        )
     last = changed[-1]
     return CLEARED_BY_HAND, f"all signals are clear after what others did: {last.summary} ({last.id})"[:1024]
 

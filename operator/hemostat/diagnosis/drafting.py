@@ -15,7 +15,7 @@ from hemostat.diagnosis.evidence import Change
 from hemostat.diagnosis.lint import PLACEHOLDER
 from hemostat.diagnosis.recall import recall
 from hemostat.diagnosis.redact import redact
-from hemostat.signals.changes import detail_of, meanwhile, takes_back
+from hemostat.signals.changes import ChangeKind, detail_of, meanwhile, takes_back
 from hemostat.signals.correlate import began, is_over
 from hemostat.signals.rules import one_line
 from hemostat.signals.sentence import named
@@ -174,12 +174,24 @@ def _undone(incident: Incident) -> Evidence | None:
     return next((b for b in taken if b.observed_time < began(incident)), None)
 
 
+def _altered(incident: Incident) -> Evidence | None:
+    """Return the last change of an object before the trouble that was changed again by hand, if there is one."""
+    again = {e.subject for e in _by_hand(incident) if not e.key.startswith(f"change/{ChangeKind.ROLLOUT}/")}
+    found = (e for e in incident.status.evidence if e.kind is EvidenceKind.CHANGE and e.subject in again)
+    before = (e for e in found if e.observed_time <= began(incident))
+    return max(before, key=lambda e: e.observed_time, default=None)
+
+
 def _cause(incident: Incident) -> str:
-    """Return what is known of it in whole words: what was taken back, else what fired."""
+    """Return what is known of it in whole words: what was taken back, or changed again, else what fired."""
     undone = _undone(incident)
     if undone is not None:
         parts = detail_of(undone).split("; ")
         return f"The rollout was bad, and was taken back by hand: {_whole(parts, '; ', 200)}"
+    altered = _altered(incident)
+    if altered is not None:
+        parts, subject = detail_of(altered).split("; "), one_line(redact(altered.subject), 80)
+        return f"{subject} was changed, and again by hand before it cleared: {_whole(parts, '; ', 160)}"
     firing = [s for s in recall(incident).facts.signals if s.state is SignalState.FIRING]
     names = list(dict.fromkeys(named(s) for s in sorted(firing, key=_worst_first)))
     return f"Not known yet. Seen: {_whole(names, ', ', 240)}"

@@ -18,7 +18,7 @@ from hemostat.api.incident import (
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.plots import plot, said, span
 from hemostat.diagnosis.redact import told
-from hemostat.signals.changes import RECENT, ChangeKind, Noted, rollouts
+from hemostat.signals.changes import RECENT, ChangeKind, Noted, by_others, rollouts
 from hemostat.signals.course import Course
 from hemostat.signals.sentence import named, sentence
 from hemostat.signals.workload import Aspect, Scene, WorkloadState, state_of, troubles
@@ -29,12 +29,16 @@ MAX_TROUBLES = 16
 MAX_COURSES = 6
 """Signals whose course becomes evidence, the worst first."""
 _LEAST_POINTS = 3
+_LASTING = frozenset({EvidenceKind.CHANGE, EvidenceKind.OUTCOME, EvidenceKind.EPISODE})
+"""Kinds of what was done, not of how it is."""
 MAX_KEY = 512
 MAX_TEXT = 8192
 """Characters that are looked through for secrets: more than are kept, for placeholders are shorter than secrets."""
 _WITHOUT_REPLICAS = ("Job", "CronJob", "Node")
 AFTERWARDS = timedelta(seconds=60)
-"""Changes at other objects that came later than this after the incident opened did not cause it."""
+"""Changes at other objects that came later than this after the incident opened caused nothing; some healed it."""
+MAX_LATER = 12
+"""Changes that others made at the target later than that, and that become evidence: the first of half an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,18 @@ def rollout_changes(
 
 def noted_changes(noted: Sequence[Noted], opened: datetime) -> tuple[Change, ...]:
     """Return what was noted at the objects around a target, newest first; at most 12."""
-    found = [
-        Change(n.kind, f"{n.ref.kind} {n.ref.name}", n.time, (opened - n.time).total_seconds(), str(n))
-        for n in noted
-        if -AFTERWARDS <= opened - n.time <= RECENT
-    ]
+    found = [_noted(n, opened) for n in noted if -AFTERWARDS <= opened - n.time <= RECENT]
     return tuple(sorted(found, key=lambda c: c.age_seconds))[:MAX_NOTED]
+
+
+def later_changes(noted: Sequence[Noted], opened: datetime) -> tuple[Change, ...]:
+    """Return what others than controllers changed while there was trouble, oldest first: it may be what healed it."""
+    later = sorted((n for n in noted if n.time - opened > AFTERWARDS and by_others(n)), key=lambda n: n.time)
+    return tuple(_noted(n, opened) for n in later[:MAX_LATER])
+
+
+def _noted(n: Noted, opened: datetime) -> Change:
+    return Change(n.kind, f"{n.ref.kind} {n.ref.name}", n.time, (opened - n.time).total_seconds(), str(n))
 
 
 def gather(
@@ -141,7 +151,11 @@ def gather(
     return Facts(
         target=target,
         signals=tuple(signals),
-        changes=(*rollout_changes(scene.revisions, opened, known), *noted_changes(noted, opened)),
+        changes=(
+            *rollout_changes(scene.revisions, opened, known),
+            *noted_changes(noted, opened),
+            *later_changes(noted, opened),
+        ),
         workload=state,
         troubles=tuple(str(t) for t in found)[:MAX_TROUBLES],
         aspects=aspects,
@@ -200,16 +214,32 @@ def append(known: Sequence[Evidence], items: Iterable[Item], now: datetime) -> t
     listed = {e.key for e in known}
     fresh = {i.identity: i for i in items if i.identity not in listed}
     found = list(known)
+    last = int(known[-1].id.removeprefix("E")) if known else 0
     room = MAX_EVIDENCE_BYTES - sum(map(_bytes, known)) if fresh else 0
     for item in fresh.values():
         if len(found) >= MAX_EVIDENCE:
             break
-        made = item.numbered(len(found) + 1, now)
+        made = item.numbered(last + 1, now)
         room -= _bytes(made)
         if room < 0:
             break
         found.append(made)
+        last += 1
     return tuple(found)
+
+
+def lasting(known: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Return what still holds once trouble came back: what was changed, what came of actions, and past incidents.
+
+    What was seen of the trouble before is seen anew if it is there. The last item stays in any case, under another
+    key: numbers go on from it, and none is given twice.
+    """
+    *rest, last = known or (None,)
+    if last is not None and last.kind not in _LASTING:
+        text = f"before it came back: {last.summary}"[:1024]
+        last = last.model_copy(update={"key": f"before/{last.key}"[:MAX_KEY], "summary": text})
+    kept = [e for e in rest if e is not None and e.kind in _LASTING]
+    return (*kept, last) if last is not None else ()
 
 
 def _bytes(evidence: Evidence) -> int:

@@ -20,6 +20,7 @@ from hemostat.api.watch import PresentRevision
 from hemostat.clock import rfc3339
 from hemostat.diagnosis.evidence import (
     MAX_COURSES,
+    MAX_LATER,
     MAX_NOTED,
     Change,
     Facts,
@@ -305,6 +306,30 @@ def test_changes_around_the_target_are_told_with_who_made_them():
 @pytest.mark.parametrize(("seconds", "count"), [(-1800, 1), (-1801, 0), (30, 1), (61, 0)])
 def test_changes_long_before_or_after_the_beginning_explain_nothing(seconds, count):
     assert len(noted_changes([noted(seconds)], T0)) == count
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        (noted(300), 1),
+        (Noted(ChangeKind.CONFIG, SETTINGS, at(300), "key MODE changed"), 1),  # nobody says by whom
+        (Noted(ChangeKind.SCALE, SETTINGS, at(300), "replicas 2 -> 3", "kube-controller-manager"), 0),
+        (Noted(ChangeKind.SCALE, SETTINGS, at(300), "replicas 2 -> 3", "hemostat-act"), 0),
+        (noted(300, Ref("Node", "", "n"), ChangeKind.NODE, "cordoned"), 0),
+    ],
+)
+def test_what_others_changed_at_the_target_later_is_told_but_is_no_symptom(change, count):
+    """Who put a ConfigMap right after five minutes was not told of: the Incident had cleared by itself."""
+    facts = gather(TARGET, [], Scene(deployment()), T0, at(300), noted=[change])
+    assert len([e for e in number((), facts, {}, T0) if e.kind is EvidenceKind.CHANGE]) == count
+    assert facts.cel()["changes"] == []
+    assert gather(TARGET, [], Scene(deployment()), T0, at(300), callees=[change]).callee_changes == ()
+
+
+def test_what_is_changed_all_the_time_does_not_displace_what_was_changed_before():
+    often = [noted(-60), *(noted(i) for i in range(61, 900))]
+    found = gather(TARGET, [], Scene(deployment()), T0, at(900), noted=often).changes
+    assert [c.age_seconds for c in found] == [60, *range(-61, -61 - MAX_LATER, -1)]
 
 
 def test_the_newest_changes_are_told_when_there_are_many():

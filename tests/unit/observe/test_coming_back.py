@@ -6,6 +6,10 @@ from tests.unit.observe.town import Town
 
 from hemostat.api.meta import find
 from hemostat.api.watch import PresentRevision
+from hemostat.diagnosis.drafting import draft
+from hemostat.diagnosis.lesson import draft_lesson
+from hemostat.diagnosis.redact import redact
+from hemostat.memory.episode import Ending, episode_of
 from hemostat.signals.changes import ChangeKind, Noted, Ref
 from hemostat.signals.correlate import MAX_RETURNS
 from hemostat.signals.correlate.draft import COMES_BACK_WITHIN
@@ -155,6 +159,27 @@ def test_where_it_may_have_begun_says_what_was_changed_and_a_rollout_only_if_the
     assert [r for r in only(town).status.causes[0].reasons if " s before" in r] == [
         f"ConfigMap conf was changed {(began(town) - noted.time).total_seconds():.0f} s before"
     ]
+
+
+def test_who_puts_a_config_map_right_minutes_later_is_what_healed_it(town):
+    """The change that mended it was not told of: lesson, episode and draft said that it had gone by itself."""
+    ref = Ref("ConfigMap", "shop", "conf")
+    town.api.noted = [Noted(ChangeKind.CONFIG, ref, town.clock.now(), "key mode changed", "kubectl-patch")]
+    town.faulty = {"payment"}
+    town.run(300)
+    town.api.noted.append(Noted(ChangeKind.CONFIG, ref, town.clock.now(), "key mode changed", "kubectl-edit"))
+    town.run(5)
+    town.faulty = set()
+    town.run(60)
+    over = only(town)
+    assert resolved(over) == ("True", "ClearedAfterChange")
+    (healed,) = (e for e in over.status.evidence if "kubectl-edit" in e.summary)
+    assert f"({healed.id})" in find(over.status.conditions, "Resolved").message
+    assert f"({healed.id})" in draft_lesson(over, []).text
+    assert episode_of(over, [], redact).ending is Ending.BY_PERSON
+    assert draft(over, []).spec.cause == (
+        "ConfigMap conf was changed, and again by hand before it cleared: key mode changed (by kubectl-patch)"
+    )
 
 
 def test_a_rollout_later_than_the_change_of_a_config_map_is_what_is_told(town):

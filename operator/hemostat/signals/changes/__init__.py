@@ -2,7 +2,7 @@
 
 from hemostat.signals.changes.compare import differences
 from hemostat.signals.changes.derive import JOINED, derived
-from hemostat.signals.changes.meanwhile import detail_of, meanwhile, takes_back
+from hemostat.signals.changes.meanwhile import by_others, detail_of, meanwhile, takes_back
 from hemostat.signals.changes.noted import RECENT, ChangeKind, ChangeLog, Noted, Ref, ref_of
 from hemostat.signals.changes.template import (
     REVISED,
@@ -25,6 +25,7 @@ __all__ = [
     "ChangeLog",
     "Noted",
     "Ref",
+    "by_others",
     "config_maps",
     "derived",
     "detail_of",

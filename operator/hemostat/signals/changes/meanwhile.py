@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from hemostat.api.incident import Evidence, EvidenceKind
-from hemostat.signals.changes.noted import ChangeKind
+from hemostat.signals.changes.noted import ChangeKind, Noted
 
 _KEY = re.compile(r"change/([A-Za-z]+)/")
 _TOLD = re.compile(r"( at a callee,)? \d+ s after the incident opened: ")
-_CONTROLLERS = ("(by kube-controller-manager)", "(by hemostat-")
-"""Writers that answer to trouble by themselves."""
+_CONTROLLERS = ("kube-controller-manager", "hemostat-")
+"""How writers that answer to trouble by themselves begin their names."""
 _BY_THEMSELVES = (ChangeKind.NODE, ChangeKind.QUOTA)
 """Changes that nobody makes in order to mend a workload, or that are told of what nobody did."""
 
@@ -22,6 +22,11 @@ def meanwhile(evidence: Sequence[Evidence], began: datetime, until: datetime | N
     """
     found = (e for e in evidence if e.kind is EvidenceKind.CHANGE and e.observed_time > began)
     return tuple(e for e in found if (until is None or e.observed_time <= until) and _of_target(e))
+
+
+def by_others(change: Noted) -> bool:
+    """Tell whether somebody may have made a change to mend what it is about."""
+    return change.kind not in _BY_THEMSELVES and not change.by.startswith(_CONTROLLERS)
 
 
 def detail_of(change: Evidence) -> str:
@@ -41,7 +46,7 @@ def _of_target(change: Evidence) -> bool:
     kind, told = _KEY.match(change.key), _TOLD.search(change.summary)
     if kind is None or told is None or told[1] or kind[1] in _BY_THEMSELVES:
         return False
-    return not any(by in change.summary for by in _CONTROLLERS)
+    return not any(f"(by {name}" in change.summary for name in _CONTROLLERS)
 
 
 def _reversed(detail: str) -> Iterator[str]:
