@@ -16,6 +16,7 @@ from hemostat.clock import Clock
 from hemostat.diagnosis import lookups
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.footsteps import footsteps
+from hemostat.diagnosis.logs.entry import timed
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.diagnosis.panel.tools import MAX_ITEMS, Tool
 from hemostat.diagnosis.redact import redact
@@ -29,6 +30,7 @@ from hemostat.telemetry.prometheus import Prometheus
 
 MAX_LOG_BYTES = 512 * 1024
 LOG_SECONDS = 1800
+MAX_SAID = 300
 POINTS = 60
 NEIGHBOURS = 2
 """Services that can be asked about call the target, or are called by it, over at most so many edges."""
@@ -177,6 +179,10 @@ class Lookups:
         query |= {"container": asked.container, "previous": "true" if asked.previous else "", "timestamps": "true"}
         lines = self._kube.text(path, MAX_LOG_BYTES, **query).splitlines()
         where = f"{asked.pod} {asked.container}".strip() + (" (previous run)" if asked.previous else "")
+        if (
+            lines and timed(lines[0])[0] is None
+        ):  # every line of a container is given its time: this is the kubelet's word
+            raise Refused("NoLog", f"there is no log of {where} now; the kubelet says: {lines[0][:MAX_SAID]}")
         return lookups.logs(where, lines, incident.spec.started_time, most=MAX_ITEMS)
 
     def _events(self, incident: Incident) -> Sequence[Item]:

@@ -102,6 +102,19 @@ def test_a_log_is_told_as_templates_without_secrets(looked_up):
     assert (query["previous"], query["limitBytes"]) == ("true", str(512 * 1024))
 
 
+def test_what_the_kubelet_says_instead_of_a_log_is_no_line_of_the_program():
+    """It answers 200 with its error as the log of a run that is gone; that was evidence, and stayed in later rounds."""
+    api = Api()
+    api.text = lambda *_, **__: "unable to retrieve container logs for containerd://4f1c"
+    tool = lookups(api=api).of(in_trouble())
+    pad = Pad([], frozenset(EvidenceKind), lambda: at(0))
+    asked = '{"pod": "payment-a", "container": "", "previous": true}'
+    said = use(tool, "logs", asked, pad, 5.0)
+    assert "there is no log of payment-a (previous run) now; the kubelet says: unable to retrieve" in said
+    api.text = Api().text
+    assert [i.kind for i in use(tool, "logs", asked, pad, 5.0)] == [EvidenceKind.LOG]
+
+
 @pytest.mark.parametrize("named", ["secret", "app&follow=true", "../app", "APP"])
 def test_only_the_pod_s_own_containers_can_be_asked_about(looked_up, named):
     said = looked_up("logs", f'{{"pod": "payment-a", "container": "{named}", "previous": false}}')
