@@ -32,7 +32,8 @@ def edges(graph: CallGraph, service: str) -> list[Item]:
 
 def _edge(e: EdgeStats, seconds: float) -> Item:
     text = (
-        f"{e.caller} -> {e.callee}: {amount(e.calls / seconds, '')} calls/s, {100 * e.failures / e.calls:.0f} % fail, "
+        f"{e.caller} -> {e.callee}, last {duration(seconds)}: {amount(e.calls / seconds, '')} calls/s, "
+        f"{100 * e.failures / e.calls:.0f} % fail, "
         f"median {amount(1000 * e.p50_seconds, 'ms')}, 95th percentile {amount(1000 * e.p95_seconds, 'ms')}"
     )
     if e.served.calls:

@@ -23,7 +23,7 @@ def test_calls_in_and_out_the_worst_first():
     found = lookups.edges(graph, "pay")
     assert [i.subject for i in found] == ["pay -> db", "web -> pay"]
     assert found[0].summary == (
-        "pay -> db: 1 calls/s, 50 % fail, median 200 ms, 95th percentile 400 ms; "
+        "pay -> db, last 1 min: 1 calls/s, 50 % fail, median 200 ms, 95th percentile 400 ms; "
         "the callee itself took 20 ms (95th percentile)"
     )
     many = CallGraph(60.0, tuple(edge(f"c{n}", "pay") for n in range(30)))
