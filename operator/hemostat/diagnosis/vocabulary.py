@@ -138,9 +138,13 @@ def _foreign(where: str, texts: str, words: Collection[str]) -> Iterator[str]:
             yield f'{where} is never "{word}"{_instead(word, words)}'
 
 
+_TYPING_ERROR = 0.75
+"""So alike, as difflib has it, is a word with a letter or two wrong; `CrashLoop` and `ParaphraseLoop` are 0.61."""
+
+
 def _instead(word: str, known: Iterable[str]) -> str:
     among = [k for k in known if k]
-    near = get_close_matches(word, among, n=1)
+    near = get_close_matches(word, among, n=1, cutoff=_TYPING_ERROR)
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(among)}" if among else ""
 
 

@@ -72,6 +72,7 @@ def test_all_problems_are_told_at_once():
         ('"OOMKill" in workload.aspects', 'workload.aspects is never "OOMKill"; did you mean OOMKilled?'),
         ('workload.aspects.exists(a, a == "Evict")', "did you mean Evicted?"),
         ("workload.redy == 0", "workload.redy does not exist; did you mean ready?"),
+        ('signals.exists(s, s.kind == "CrashLoop")', 's.kind is never "CrashLoop"; there are ErrorRate, Latency'),
         ('target.kind == "Pod"', 'target.kind is never "Pod"'),
     ],
 )
