@@ -15,6 +15,8 @@ from hemostat.signals.workload.scene import tells_trouble
 Json = Mapping[str, Any]
 UNKNOWN_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """Taken where a recording tells no time at all."""
+SAME_CHARS = 250
+"""Messages of one reason about one object that begin alike for so long are one: a trimmed object has 300 of it."""
 _TIMES = ("startedAt", "finishedAt", "lastTransitionTime", "lastHeartbeatTime")
 
 
@@ -81,11 +83,15 @@ def _stub(target: Key) -> Json | None:
 
 
 def _once(told: Iterable[Json]) -> list[Json]:
-    """Return each Event once: what several outputs tell of it, as the last of them does."""
+    """Return each Event once: what several outputs tell of it, as the last of them does.
+
+    What `describe` prints of a message has no spaces at its ends and is no longer cut; a second line is none of it.
+    """
     found: dict[tuple[str, str, str], Json] = {}
     for e in told:
         about = str((e.get("involvedObject") or {}).get("name"))
-        found[(about, str(e.get("reason")), str(e.get("message")))] = e
+        line = str(e.get("message")).strip().partition("\n")[0].rstrip()[:SAME_CHARS]
+        found[(about, str(e.get("reason")), line)] = e
     return list(found.values())
 
 

@@ -57,6 +57,25 @@ def test_a_crash_that_was_described_is_found_as_in_a_live_cluster(tmp_path):
     assert cites
 
 
+@pytest.mark.parametrize("said", ["Liveness probe failed: ", "x" * 400, "Back-off\nand more of it"])
+def test_an_event_that_was_described_and_listed_is_one(tmp_path, said):
+    """`describe` prints it without what surrounds it, and objects are cut."""
+    event = {
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "type": "Warning",
+        "reason": "Unhealthy",
+        "message": said,
+        "count": 3,
+        "lastTimestamp": "2026-11-03T08:19:00Z",
+        "involvedObject": {"kind": "Pod", "name": "payment-7d9f8b6c5-x2x4z"},
+    }
+    printed = f"  Warning  Unhealthy  40s (x3 over 20m)  kubelet            {said.strip().splitlines()[0]}\n"
+    listed = json.dumps({"kind": "List", "items": [event]})
+    events = diagnosed(texts.case(tmp_path, pod=texts.POD + printed, events=listed)).setting.scene.events
+    assert [e["reason"] for e in events] == ["BackOff", "Unhealthy"]
+
+
 def test_a_rollout_is_known_where_its_replica_sets_were_recorded(tmp_path):
     outcome = diagnosed(texts.case(tmp_path / "a", all=texts.rolled_out()), ROLLED_OUT)
     assert chosen(outcome) == "bad-rollout"
