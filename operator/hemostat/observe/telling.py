@@ -98,10 +98,11 @@ def described(
     for symptom in (s for s in signals if s.state is SignalState.FIRING and s.watch_ref is not None):
         timeline = _suffers(timeline, symptom, incident)
     elsewhere = (s for s in signals if s.watch_ref is not None)
+    all_firing = [s for s in signals if s.state is SignalState.FIRING]
     how_bad = overall((*seen.signals, *elsewhere), facts.target["kind"], facts.workload)
     severity = worst(status.severity, how_bad)
     if severity is not None and severity is not status.severity:
-        timeline = told(timeline, f"severity/{openings(incident)}/{severity}", now, _graded(severity, facts, firing))
+        timeline = told(timeline, f"severity/{openings(incident)}/{severity}", now, _graded(severity, facts, all_firing))
     if status.part_of is None and (silence := silent(signals, now)):
         timeline = told(timeline, f"silent/{openings(incident)}", now, silence)
     return status.model_copy(
@@ -249,7 +250,7 @@ def abandoned(status: IncidentStatus, reason: str, message: str, now: datetime) 
 def _graded(severity: Severity, facts: Facts, firing: Sequence[SignalStatus]) -> str:
     """Say how bad it is, and why: pods that are missing or, where none is, the worst of the signals."""
     state = facts.workload if facts.target["kind"] in WITH_REPLICAS else None
-    if state is not None and (state.ready < state.desired or not firing):
+    if state is not None and state.ready < state.desired:
         return f"severity {severity}: {state.readiness()}"
     worst_one = max(firing, key=lambda s: ORDER.index(s.severity), default=None)
     return f"severity {severity}" + (f": {sentence(worst_one)}" if worst_one is not None else "")

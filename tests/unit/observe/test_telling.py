@@ -99,6 +99,13 @@ def test_severity_of_what_hurts_though_all_pods_are_there_says_what_hurts():
     assert told == ["severity Major: a -> b: a, b go round"]
 
 
+def test_severity_for_the_sake_of_others_says_what_they_suffer():
+    """Its own signals had cleared, and it said "2 of 2 replicas ready" of what was Major."""
+    suffers = signal("theirs", severity="Major", watch_ref=LocalRef(name="web"), message="web is slow")
+    told = [m for m in messages(seen_by(incident(), 1, suffers, ready=3)) if m.startswith("severity")]
+    assert told == ["severity Major: checkout -> payment: web is slow"]
+
+
 def test_waiting_for_data_is_told_once_and_not_while_anything_fires():
     mute = signal("a", state=SignalState.NO_DATA)
     found = seen_by(incident(), 100, mute, signal("b"))
