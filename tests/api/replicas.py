@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import logging
 import os
 import signal
 import sys
@@ -19,8 +20,8 @@ from tests.api.killer import CONTEXT, Killer
 
 from hemostat.act.leading import Pace
 
-PACE = Pace(lease=4, renew_within=3.0, renew_every=0.5, look_every=0.2)
-"""As in earnest, but quick."""
+PACE = Pace(lease=8, renew_within=6.5, renew_every=0.5, look_every=0.2)
+"""As in earnest, but quicker."""
 
 
 class Pauser(Killer):
@@ -38,7 +39,7 @@ class Pauser(Killer):
             assert self.victim.pid is not None
             os.kill(self.victim.pid, signal.SIGSTOP)
             self.stopped.set()
-            self.later.wait(120)
+            self.later.wait(300)
         answer = self._ask(request.command, request.path, body, request.headers)
         with suppress(ConnectionError):  # nobody is left to hear it
             self._answer(request, *answer)
@@ -99,6 +100,7 @@ def _act(kubeconfig: str, log: str, lease: str, namespace: str, name: str, me: s
     from hemostat.kube import Kube
     from hemostat.settings import Settings
 
+    logging.basicConfig(filename=f"{log}.txt", level=logging.INFO, format=f"%(asctime)s {me} %(message)s")
     SystemClock.now = lambda _: datetime.now(UTC) + timedelta(seconds=shift.value)  # type: ignore[method-assign]
     kube = Kube.connect(kubeconfig)
     elector = Elector(kube, me, SystemClock(), PACE, lease)
