@@ -445,6 +445,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
         "timeline": [{"id": "detected", "time": TIME, "by": "hemostat-observe", "message": "payment fails"}],
     },
     "Remediation": {
+        "stage": "Decided",
         "conditions": [condition("Planned"), condition("Finished", "Unknown")],
         "plan": PLAN,
         "planHash": HASH_A,

@@ -16,7 +16,7 @@ from hemostat.errors import Refused, Retry
 from hemostat.kube import Conflict, Kube, NotFound
 
 MANAGER = "hemostat-act"
-_DECIDED = "status.decided=true"
+_DECIDED = "status.stage=Decided"
 """What only waits is left out by the API server: it may be a thousand, and each takes a millisecond to read."""
 MAX_ALL = 10_000
 """Remediations of all namespaces that are read for one decision."""
@@ -99,7 +99,7 @@ class Store:
         """
         meta = remediation.metadata
         decided = any(is_true(status.conditions, kind) for kind in (ADMITTED, FINISHED))
-        status = status.model_copy(update={"decided": decided})
+        status = status.model_copy(update={"stage": "Decided" if decided else "Waiting"})
         for entry in changes(remediation, status):
             self._record(entry)
         body = {

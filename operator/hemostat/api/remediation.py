@@ -332,8 +332,8 @@ class RemediationStatus(Model):
 
     conditions: Conditions = ()
     """Planned, Admitted, Applied, Released, Verified, Undone and the summary Finished."""
-    decided: bool = False
-    """It was admitted or has ended. The conditions say so too; a list can be narrowed by this."""
+    stage: Literal["Waiting", "Decided"] = "Waiting"
+    """Decided: it was admitted or has ended. The conditions say so too; a list can be narrowed by this."""
     plan: Plan | None = None
     """What would be done."""
     plan_hash: Annotated[Digest, Field(json_schema_extra=rules(IMMUTABLE))] | None = None

@@ -142,7 +142,7 @@ REMEDIATION = Resource(
         Column("Incident", ".spec.incidentRef.name", priority=1),
         AGE,
     ),
-    selectable=(".spec.incidentRef.uid", ".status.decided"),
+    selectable=(".spec.incidentRef.uid", ".status.stage"),
 )
 APPROVAL = Resource(
     Approval,

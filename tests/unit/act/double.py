@@ -147,7 +147,7 @@ class ApiServer:
         def read() -> list[Json]:
             found = [copied(o) for p, o in sorted(self.objects.items()) if p.rsplit("/", 1)[0] == path]
             where, _, wanted = query.get("fieldSelector", "").partition("=")
-            return [o for o in found if not where or json.dumps(_at(o, where)).strip('"') == wanted]
+            return [o for o in found if not where or _at(o, where) == wanted]
 
         return self._call(read)
 

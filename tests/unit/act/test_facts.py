@@ -135,7 +135,7 @@ def test_what_pods_mount_is_asked_for_by_name(check, names, value):
     assert names in asked[0]
 
 
-NARROWED = {"fieldSelector": "status.decided=true"}
+NARROWED = {"fieldSelector": "status.stage=Decided"}
 """Ten thousand may wait, and to understand one takes a millisecond: every decision would take ten seconds."""
 
 
