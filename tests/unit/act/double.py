@@ -191,8 +191,8 @@ class ApiServer:
     def _forbidden(self) -> None:
         raise Disrupted("Cannot evict pod as it would violate the pod's disruption budget.")
 
-    def each(self, path: str) -> Iterator[Json]:
-        return iter(self.list(path))
+    def each(self, path: str, **query: str) -> Iterator[Json]:
+        return iter(self.list(path, **query))
 
     def merge_patch(self, path: str, body: Json, manager: str) -> Json:
         return copied(body)
