@@ -21,7 +21,7 @@ from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.gate.downstream import connections, stated, troubled
 from hemostat.gate.earned import outcomes_of
-from hemostat.gate.input import Connections, GateInput, Go, PastAction, Room
+from hemostat.gate.input import Connections, GateInput, Go, Outcome, PastAction, Room
 from hemostat.gate.past import past_actions
 from hemostat.gate.room import added, fits_in_quotas, fits_on_nodes
 from hemostat.gate.target import told_by
@@ -143,7 +143,7 @@ class Facts:
             corroboration=self.corroboration(namespace, incident, live),
             past=self._past(namespace, remediation, done),
             elsewhere=self._elsewhere(namespace, policies),
-            outcomes=outcomes_of(done, remediation) if done is not None else None,
+            outcomes=self._outcomes(remediation, done, policies),
             now=self._clock.now(),
         )
 
@@ -220,6 +220,19 @@ class Facts:
             return self._store.decided(namespace)
         except (HemostatError, ValueError):
             return None
+
+    def _outcomes(
+        self, remediation: Remediation, done: Sequence[Remediation] | None, policies: Sequence[GatePolicy] | None
+    ) -> tuple[Outcome, ...] | None:
+        """Return what came of this action before; which Incidents came back is read only where a policy asks for it."""
+        if done is None or policies is None:
+            return None
+        asked = any(p.spec.earned is not None for p in policies)
+        try:
+            openings = self._store.openings(remediation.metadata.namespace or "") if asked else {}
+        except (HemostatError, ValueError):
+            return None
+        return outcomes_of(done, remediation, openings)
 
     def _past(
         self, namespace: str, remediation: Remediation, done: Sequence[Remediation] | None

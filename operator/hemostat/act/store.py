@@ -47,6 +47,11 @@ class Store:
             if item.get("status", {}).get("callers", {}).get("total"):
                 yield Incident.model_validate(item)
 
+    def openings(self, namespace: str) -> dict[str, int]:
+        """Return how often each Incident of a namespace came back, by its uid."""
+        found = self._kube.each(INCIDENT.path(namespace))
+        return {o["metadata"]["uid"]: int(o.get("status", {}).get("reopened", {}).get("count", 0)) for o in found}
+
     def runbook(self, namespace: str, name: str) -> Runbook | None:
         """Return the Runbook, or None."""
         return self._one(RUNBOOK.path(namespace, name), Runbook)

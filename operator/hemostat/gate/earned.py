@@ -4,7 +4,7 @@ Wilson's score interval (J. Am. Stat. Assoc. 22, 1927), its lower end alone: wit
 least this share of cases. It is defined for one case as for many, and one failure more always lowers it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 
 from hemostat.api.meta import find, is_true
@@ -18,14 +18,19 @@ _Z = 1.6448536
 _HEALED = "Healed"
 
 
-def outcomes_of(remediations: Iterable[Remediation], like: Remediation) -> tuple[Outcome, ...]:
+def outcomes_of(
+    remediations: Iterable[Remediation], like: Remediation, openings: Mapping[str, int]
+) -> tuple[Outcome, ...]:
     """Return what came of this action before, the newest first.
 
     The same Runbook (by uid), action and parameters, and it was applied. An Incident counts once, by the worst that
     came of it, and as not healed where it was opened again: else one that comes and goes would earn trust by itself.
-    That it was, Remediations of any action tell: another step may have answered.
+    That it was, Incidents tell, and Remediations of any action: another step may have answered.
+
+    :param openings: how often Incidents came back, by uid, as far as they are there. It is the word of telemetry, and
+        only ever counts against the action.
     """
-    last: dict[str, int] = {}
+    last = dict(openings)
     incidents: dict[str, list[Remediation]] = {}
     for remediation in (*remediations, like):
         uid = remediation.spec.incident_ref.uid or ""

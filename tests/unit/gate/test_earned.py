@@ -20,7 +20,7 @@ def past(incident="i1", reason="Healed", when=0.0, *, applied=True, **spec):
 
 
 def healed(*remediations):
-    return [o.healed for o in outcomes_of(remediations, NEXT)]
+    return [o.healed for o in outcomes_of(remediations, NEXT, {})]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,13 @@ def test_what_came_back_and_was_answered_by_another_step_was_not_healed():
 
 def test_what_came_back_and_is_asked_about_now_was_not_healed():
     again = remediation("next", incidentRef={"name": "payment-1", "uid": "a"}, opening=1)
-    assert [o.healed for o in outcomes_of([past("a")], again)] == [False]
+    assert [o.healed for o in outcomes_of([past("a")], again, {})] == [False]
+
+
+def test_what_came_back_and_is_not_decided_about_yet_was_not_healed():
+    """Its new Remediation only waits, and such are not read; the Incident says so itself."""
+    found = outcomes_of([past("a"), past("b")], NEXT, {"a": 1, "b": 0, "another": 3})
+    assert {o.incident: o.healed for o in found} == {"a": False, "b": True}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,7 @@ def test_another_action_earns_nothing_for_this_one(other):
 def test_the_newest_count():
     old = [past(f"old{n}", when=n) for n in range(MAX_OUTCOMES)]
     new = [past(f"new{n}", "Worse", when=1000 + n) for n in range(3)]
-    found = outcomes_of([*new, *old], NEXT)
+    found = outcomes_of([*new, *old], NEXT, {})
     assert len(found) == MAX_OUTCOMES
     assert [o.healed for o in found[:4]] == [False, False, False, True]
 
