@@ -243,6 +243,13 @@ class Evidence(Model):
     """Of measurements: how they went, for people to look at."""
 
 
+class RuledOut(StrEnum):
+    """What of a hypothesis is ruled out."""
+
+    ACTION = "Action"
+    """A person denied what would be done: it may be the cause all the same."""
+
+
 class Hypothesis(Model):
     """A possible cause, the runbook that answers it, and the evidence for it."""
 
@@ -256,6 +263,13 @@ class Hypothesis(Model):
     """The evidence it rests on."""
     ruled_out: Text | None = None
     """Why it was not chosen, if it was not."""
+    ruled_out_only: RuledOut | None = None
+    """What of it that is about, where it is not about the cause."""
+
+    @property
+    def candidate(self) -> bool:
+        """Whether it matches and has something left to do: only such may be chosen."""
+        return self.confidence_percent > 0 and self.ruled_out_only is None
 
 
 class Statement(Model):

@@ -147,7 +147,9 @@ def diagnosis(found: Diagnosis) -> RenderableType:
     for h in found.hypotheses:
         mine = h.runbook == chosen
         cites = f" (cites {', '.join(h.cites)})" if h.cites else ""
-        why = f"ruled out: {h.ruled_out}" if h.ruled_out else f"{h.cause}{cites}"
+        why = f"{h.cause}{cites}"
+        if h.ruled_out:
+            why = f"{why}; not done: {h.ruled_out}" if h.ruled_out_only else f"ruled out: {h.ruled_out}"
         mark = words("=>", "bold green") if mine else words("")
         out.add_row("", mark, words(h.runbook, "bold" if mine else ""), words(f"{h.confidence_percent} %"), words(why))
     return out

@@ -10,7 +10,7 @@ from datetime import datetime
 from hemostat.api.identity import MAX_LESSON
 from hemostat.api.incident import RESOLVED, Evidence, EvidenceKind, Incident, Lesson
 from hemostat.api.meta import Condition, find, is_true
-from hemostat.api.remediation import FINISHED, Remediation
+from hemostat.api.remediation import APPLIED, FINISHED, Remediation
 from hemostat.diagnosis.outcomes import given_up, tried
 from hemostat.diagnosis.redact import redact
 from hemostat.signals.rules import one_line
@@ -20,6 +20,8 @@ MAX_CITED = 4
 """Items that one clause cites."""
 MAX_TRIES = 6
 MAX_CLAUSE = 240
+_NAMED = re.compile(r" \((E[1-9][0-9]{0,3})\)$")
+"""How a condition ends that names the evidence it rests on."""
 _CITED = re.compile(r"\[((?:E[1-9][0-9]{0,3})(?: E[1-9][0-9]{0,3})*)\]")
 
 
@@ -80,6 +82,8 @@ def _cause(incident: Incident) -> str:
         if before is None:
             return "Cause: not found"
         believed, outcome = before
+        if believed.ruled_out_only is not None:
+            return _clause(f"Cause: {believed.cause} (Runbook {believed.runbook})", believed.cites)
         why_not = outcome.summary.partition(": ")[0]
         return _clause(
             f"Cause: not certain, {believed.cause} (Runbook {believed.runbook}), but {why_not}", [outcome.id]
@@ -90,26 +94,29 @@ def _cause(incident: Incident) -> str:
 def _tried(incident: Incident, remediations: Sequence[Remediation]) -> str:
     mine = [r for r in remediations if r.spec.incident_ref.uid == incident.metadata.uid]
     over = [r for r in mine if is_true(r.status.conditions, FINISHED)]
-    if not over:
-        return "Nothing was tried"
     ordered = sorted(over, key=lambda r: (r.spec.opening, r.spec.step, r.spec.attempt))[-MAX_TRIES:]
     numbers = {e.key: e.id for e in incident.status.evidence if e.kind is EvidenceKind.OUTCOME}
     known = tried(incident, mine)
     keys = {r.metadata.name: item.identity for r, item in zip(known.over, known.items(), strict=True)}
-    said = []
+    done: list[str] = []
+    not_done: list[str] = []
     for remediation in ordered:
         finished = find(remediation.status.conditions, FINISHED)
         what = f"{remediation.spec.action}: {finished.reason if finished is not None else ''}"
         number = numbers.get(keys.get(remediation.metadata.name, ""))
-        said.append(_clause(what, [number] if number else []))
-    return f"Tried {', '.join(said)}"
+        clauses = done if is_true(remediation.status.conditions, APPLIED) else not_done
+        clauses.append(_clause(what, [number] if number else []))
+    said = f"Tried {', '.join(done)}" if done else "Nothing was tried"
+    return f"{said}. Not done: {', '.join(not_done)}" if not_done else said
 
 
 def _ended(incident: Incident, since: datetime) -> str:
     resolved = find(incident.status.conditions, RESOLVED)
     reason = f"{resolved.reason}: {resolved.message}" if resolved is not None else ""
     lasted = duration(max(0.0, (since - incident.spec.opened_time).total_seconds()))
-    return _clause(f"Over after {lasted} ({reason})", [])
+    named = _NAMED.search(reason)
+    shown = [e.id for e in incident.status.evidence if named is not None and e.id == named[1]]
+    return _clause(f"Over after {lasted} ({reason})", shown)
 
 
 def _clause(text: str, cites: Sequence[str]) -> str:

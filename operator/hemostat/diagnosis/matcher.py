@@ -7,12 +7,13 @@ and is reported, so that a broken runbook never wins.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
 import cel
 
-from hemostat.api.incident import Abstention, Diagnosis, Evidence, EvidenceKind, Hypothesis, Ranking
+from hemostat.api.incident import Abstention, Diagnosis, Evidence, EvidenceKind, Hypothesis, Ranking, RuledOut
 from hemostat.api.meta import LocalRef
 from hemostat.api.runbook import Runbook, RunbookState, Symptom
 from hemostat.diagnosis.evidence import CEL_VARIABLES
@@ -82,6 +83,11 @@ class _Score:
     def matches(self) -> bool:
         return self.fits and self.spent is None
 
+    @property
+    def refused(self) -> bool:
+        """Whether it would match, had people not denied all that it would do."""
+        return self.fits and self.spent is not None and self.spent.refused
+
 
 def expression_error(symptom: Symptom) -> str | None:
     """Return why the expression cannot be used, or None. Unknown variables are errors."""
@@ -143,6 +149,11 @@ def match(
     return _conclude(scores, best, evidence, "RunbookMatched", message)
 
 
+def grounds(evidence: Sequence[Evidence], began: datetime) -> tuple[Evidence, ...]:
+    """Return what a cause may rest on: whatever was changed after the trouble began is none."""
+    return tuple(e for e in evidence if e.kind is not EvidenceKind.CHANGE or e.observed_time <= began)
+
+
 def unheard(diagnosis: Diagnosis | None, evidence: Sequence[Evidence]) -> bool:
     """Tell whether signals say something that the choice of the Runbook does not rest on yet."""
     ref = diagnosis.runbook_ref if diagnosis is not None else None
@@ -160,7 +171,8 @@ def _none(runbooks: Sequence[Runbook], scores: Sequence[_Score], kind: str) -> t
         return NO_MATCH, _for_others(runbooks, kind)
     tried = [s.spent.why for s in scores if s.fits and s.spent is not None]
     if tried:
-        return EXHAUSTED, f"every Runbook that matches was tried: {'; '.join(dict.fromkeys(tried))}; a person decides"
+        why = "; ".join(dict.fromkeys(tried))
+        return EXHAUSTED, f"no Runbook that matches has anything left to do: {why}; a person decides"
     thin = next((s for s in scores if not s.absent_required and s.weight), None)
     if thin is not None:
         name, absent = thin.runbook.metadata.name, ", ".join(thin.missing)
@@ -199,9 +211,10 @@ def _conclude(
         Hypothesis(
             runbook=s.runbook.metadata.name,
             cause=s.runbook.spec.cause,
-            confidence_percent=s.percent if s.matches else 0,
-            cites=cites if s.matches else _outcomes(s, said),
+            confidence_percent=s.percent if s.matches or s.refused else 0,
+            cites=(*(cites if s.matches or s.refused else ()), *_outcomes(s, said)),
             ruled_out=None if s is best else _why_not(s, best),
+            ruled_out_only=RuledOut.ACTION if s.refused else None,
         )
         for s in scores[:16]
     )

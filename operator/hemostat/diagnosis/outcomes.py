@@ -40,6 +40,8 @@ class Spent(NamedTuple):
     why: str
     keys: frozenset[str]
     """Identities of the evidence that says so."""
+    refused: bool = False
+    """Whether people refused every action, and nothing else speaks against it: that says nothing about the cause."""
 
 
 NOTHING_SPENT: Mapping[str, Spent] = MappingProxyType({})
@@ -153,4 +155,5 @@ def _told(remediation: Remediation) -> str:
 
 def _spent(because: Sequence[Remediation]) -> Spent:
     why = "; ".join(dict.fromkeys(_told(r) for r in because))
-    return Spent(why[:1024], frozenset(_item(r).identity for r in because))
+    refused = all(_reason(r) == DENIED for r in because)
+    return Spent(why[:1024], frozenset(_item(r).identity for r in because), refused)

@@ -157,5 +157,5 @@ def _opinion(matched: Conclusion, refs: dict[str, LocalRef], heard: Consultation
 
 def decided(matched: Conclusion) -> bool:
     """Tell whether the evidence already decides: every symptom of the chosen Runbook, and no other Runbook matches."""
-    found = [h.confidence_percent for h in matched.diagnosis.hypotheses if h.confidence_percent]
+    found = [h.confidence_percent for h in matched.diagnosis.hypotheses if h.candidate]
     return matched.matched and found == [100]

@@ -22,7 +22,7 @@ from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Facts, Item, append, gather
 from hemostat.diagnosis.ladders import propose_next
-from hemostat.diagnosis.matcher import EXHAUSTED, NO_RUNBOOKS, Conclusion, match, unheard
+from hemostat.diagnosis.matcher import EXHAUSTED, NO_RUNBOOKS, Conclusion, grounds, match, unheard
 from hemostat.diagnosis.outcomes import Tried, tried
 from hemostat.diagnosis.propose import Confidence, NothingToPropose
 from hemostat.diagnosis.recall import remembered
@@ -185,10 +185,9 @@ class IncidentKeeper:
             return self._worn_out(incident, status, known, now)
         if again and not (asking or anew or (known.settled and (due or unheard(before, status.evidence)))):
             return status
-        facts = remembered(facts, status.evidence, began(incident))
-        conclusion = match(
-            runbooks, incident.spec.target_ref.kind, facts, status.evidence, known.spent(runbooks) if known.over else {}
-        )
+        opened, kind = began(incident), incident.spec.target_ref.kind
+        facts, shown = remembered(facts, status.evidence, opened), grounds(status.evidence, opened)
+        conclusion = match(runbooks, kind, facts, shown, known.spent(runbooks) if known.over else {})
         if again and not (asking or anew or conclusion.matched):
             return status
         conclusion = asked(conclusion, status.evidence, known)

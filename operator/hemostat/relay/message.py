@@ -194,7 +194,10 @@ def _why(incident: Incident) -> list[Json]:
     if len(shown) > MAX_CITED:
         lines.append(line(plain(f"and {len(shown) - MAX_CITED} more: Explain shows them")))
     out = [h for h in found.hypotheses if h.ruled_out][:MAX_RULED_OUT]
-    lines += [line(bold(f"not {told(h.runbook, 60)}: "), plain(told(h.ruled_out or "", 120))) for h in out]
+    lines += [
+        line(bold(f"{'' if h.ruled_out_only else 'not '}{told(h.runbook, 60)}: "), plain(told(h.ruled_out or "", 120)))
+        for h in out
+    ]
     return [*parts, points(*lines)] if lines else parts
 
 

@@ -86,7 +86,7 @@ class _Stems:
 
 def _diagnosis(told: Json, stems: _Stems) -> Json:
     """Causes of hypotheses are the Runbooks' own words; why they were ruled out may be a person's, or a model's."""
-    hypotheses = [_without(h, "ruledOut", stems.model and stems.cites(h)) for h in told.get("hypotheses", ())]
+    hypotheses = [h if stems.model and stems.cites(h) else _unexcused(h) for h in told.get("hypotheses", ())]
     found = told | {"hypotheses": hypotheses, "statements": [s for s in told.get("statements", ()) if stems.cites(s)]}
     if stems.model:
         return found
@@ -95,3 +95,7 @@ def _diagnosis(told: Json, stems: _Stems) -> Json:
 
 def _without(part: Json, field: str, may: bool) -> Json:  # noqa: FBT001 - whether it stays
     return part if may else {k: v for k, v in part.items() if k != field}
+
+
+def _unexcused(hypothesis: Json) -> Json:
+    return {k: v for k, v in hypothesis.items() if k not in ("ruledOut", "ruledOutOnly")}

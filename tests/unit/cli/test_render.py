@@ -44,6 +44,15 @@ def test_a_page_has_everything_a_person_on_call_needs(incident, remediation, app
         assert part in text
 
 
+def test_a_denied_action_leaves_the_cause_as_it_was_found(raw, now, plain):
+    """It was `0 % ruled out`, and what it rested on was gone."""
+    diagnosis = raw["Incident"]["status"]["diagnosis"]
+    del diagnosis["runbookRef"]
+    diagnosis["hypotheses"][0] |= {"ruledOut": "rollback was denied by a person", "ruledOutOnly": "Action"}
+    text = plain(render_incident.page(Incident.model_validate(raw["Incident"]), [], [], now))
+    assert "bad-rollout  100 %  The newest rollout broke it. (cites E1, E2); not done: rollback was denied" in text
+
+
 CONSULTED = {
     "type": "Consulted",
     "status": "True",

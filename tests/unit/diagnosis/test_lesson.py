@@ -36,7 +36,8 @@ def over(seen="40 % of calls fail", diagnosis=FOUND, resolved=True, evidence=EVI
 
 
 def ended(name, reason, step):
-    return remediation(name, {"conditions": [condition("Finished", True, reason)]}, step=step)
+    conditions = [condition("Applied", reason != "DeniedByPerson"), condition("Finished", True, reason)]
+    return remediation(name, {"conditions": conditions}, step=step)
 
 
 DONE = [ended("r-1", "Healed", 1), ended("r-0", "DeniedByPerson", 0)]
@@ -46,7 +47,8 @@ def test_it_says_what_happened_why_what_was_tried_and_how_it_ended_with_evidence
     lesson = draft_lesson(over(), DONE)
     assert lesson.text == (
         "Deployment payment: 40 % of calls fail [E1]. Cause: the new version fails (Runbook release) [E1 E2]. "
-        "Tried rollback: DeniedByPerson [E3], rollback: Healed. Over after 1 min 30 s (Healed: r-1 healed it)"
+        "Tried rollback: Healed. Not done: rollback: DeniedByPerson [E3]. "
+        "Over after 1 min 30 s (Healed: r-1 healed it)"
     )
     assert lesson.cites == ("E1", "E2", "E3") == cited(lesson.text)
 

@@ -175,7 +175,9 @@ def test_who_puts_a_config_map_right_minutes_later_is_what_healed_it(town):
     assert resolved(over) == ("True", "ClearedAfterChange")
     (healed,) = (e for e in over.status.evidence if "kubectl-edit" in e.summary)
     assert f"({healed.id})" in find(over.status.conditions, "Resolved").message
-    assert f"({healed.id})" in draft_lesson(over, []).text
+    lesson = draft_lesson(over, [])
+    assert lesson.text.endswith(f"[{healed.id}]")
+    assert healed.id in lesson.cites
     assert episode_of(over, [], redact).ending is Ending.BY_PERSON
     assert draft(over, []).spec.cause == (
         "ConfigMap conf was changed, and again by hand before it cleared: key mode changed (by kubectl-patch)"

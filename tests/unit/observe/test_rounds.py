@@ -76,7 +76,8 @@ def test_what_a_person_denied_is_evidence_and_the_runbook_without_more_to_try_is
     assert "hunter2" not in told.summary
     out = desk.hypothesis("release")
     assert out.ruled_out == "rollback of Runbook release was denied by a person"
-    assert (out.cites, out.confidence_percent) == ((told.id,), 0)
+    assert (out.cites, out.confidence_percent) == (("E1", told.id), 100), "the action was refused, not the cause"
+    assert (out.ruled_out_only, out.candidate) == ("Action", False)
     messages = [e.message for e in desk.status.timeline]
     assert any(m.startswith("diagnosed anew (round 2 of 5): rollback of Runbook release was denied") for m in messages)
     assert not any("hunter2" in m for m in messages)
@@ -94,6 +95,7 @@ def test_what_made_it_worse_and_was_undone_is_not_believed_any_more():
     desk.end("Worse", "errors rose", applied=True, undone=True)
     assert desk.proposed == [("release", "rollback"), ("load", "delete-pod")]
     assert desk.hypothesis("release").ruled_out == "rollback of Runbook release made it worse, and was undone"
+    assert (desk.hypothesis("release").confidence_percent, desk.hypothesis("release").ruled_out_only) == (0, None)
 
 
 def test_what_made_it_worse_and_still_stands_is_a_person_s():

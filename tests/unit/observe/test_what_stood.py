@@ -136,8 +136,7 @@ def test_lesson_and_rehearsal_say_what_was_believed_and_what_came_of_it(denied):
     over = denied.resolved()
     (number,) = (e.id for e in over.status.evidence if e.kind == "Outcome")
     lesson = draft_lesson(over, list(denied.api.done.values()))
-    assert f"Cause: not certain, the cause bad-rollout is about (Runbook bad-rollout), but {DENIED} [{number}]" in (
-        lesson.text
-    )
+    assert "Cause: the cause bad-rollout is about (Runbook bad-rollout) [" in lesson.text
+    assert f"]. Nothing was tried. Not done: rollback: DeniedByPerson [{number}]. Over after" in (lesson.text)
     played = rehearse([BAD_ROLLOUT], over)
     assert played.winner == "bad-rollout"

@@ -61,7 +61,7 @@ def make_case(
 ) -> Case:
     """Return the case, of the evidence that the namespace lets out and the Runbooks that the matcher found.
 
-    :param diagnosis: the matcher's; its hypotheses with confidence are the candidates.
+    :param diagnosis: the matcher's; those of its hypotheses that may be chosen are the candidates.
     """
     by_name = {r.metadata.name: r for r in runbooks}
     target = incident.spec.target_ref
@@ -74,7 +74,7 @@ def make_case(
         candidates=tuple(
             _candidate(by_name[h.runbook], h.confidence_percent)
             for h in diagnosis.hypotheses
-            if h.confidence_percent and h.runbook in by_name
+            if h.candidate and h.runbook in by_name
         ),
     )
 

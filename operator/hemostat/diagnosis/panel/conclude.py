@@ -50,7 +50,7 @@ def _concluded(matched: Conclusion, heard: Consultation, refs: dict[str, LocalRe
     if not heard.claims:
         message = "nothing that the model states is borne by evidence; the matcher's answer stands"
         return Concluded(_with(matched, heard), False, "Ungrounded", message)
-    candidates = {h.runbook: h for h in matched.diagnosis.hypotheses if h.confidence_percent}
+    candidates = {h.runbook: h for h in matched.diagnosis.hypotheses if h.candidate}
     chosen = matched.diagnosis.runbook_ref.name if matched.diagnosis.runbook_ref is not None else ""
     told = _with(matched, heard, verdict.cause)
     if not candidates:
@@ -147,7 +147,7 @@ def _ordered(
     ]
     others = [
         h.model_copy(update={"ruled_out": (why.get(h.runbook) or f"the model chose {chosen}")[:1024]})
-        if h.confidence_percent
+        if h.candidate
         else h
         for h in hypotheses
         if h.runbook != chosen

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.diagnosis.panel.scripted import claim, verdict
 
-from hemostat.api.incident import Abstention, Diagnosis, Hypothesis
+from hemostat.api.incident import Abstention, Diagnosis, Hypothesis, RuledOut
 from hemostat.api.meta import LocalRef
 from hemostat.diagnosis.matcher import Conclusion
 from hemostat.diagnosis.panel.conclude import conclude
@@ -115,6 +115,18 @@ def test_what_is_no_candidate_is_doubt_and_a_person_decides(named):
     said = conclude(matched(), heard(named, 100), REFS)
     assert said.conclusion.diagnosis.runbook_ref == REFS["rollout"]
     assert percents(said.conclusion.diagnosis) == {"rollout": 20, "saturation": 60, "quota": 0}
+    assert said.reason == "Doubts"
+
+
+@pytest.mark.parametrize("chosen", ["rollout", ""])
+def test_what_a_person_denied_is_no_candidate_however_sure_the_model_is_of_its_cause(chosen):
+    """It keeps its confidence as a cause; what would be done about it was refused."""
+    found = matched(chosen, rollout=60, quota=100)
+    rollout, quota = found.diagnosis.hypotheses
+    denied = quota.model_copy(update={"ruled_out": "denied", "ruled_out_only": RuledOut.ACTION})
+    diagnosis = found.diagnosis.model_copy(update={"hypotheses": (rollout, denied)})
+    said = conclude(replace(found, diagnosis=diagnosis), heard("quota", 100), REFS)
+    assert said.conclusion.diagnosis.runbook_ref == REFS.get(chosen)
     assert said.reason == "Doubts"
 
 
