@@ -19,6 +19,7 @@ from hemostat.action.calls.caller import Caller
 from hemostat.action.execute import Executor
 from hemostat.action.registry import discover
 from hemostat.api import GROUP, VERSION
+from hemostat.api.incident import SignalState
 from hemostat.api.remediation import ADMITTED
 from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
 from hemostat.audit.opening import open_log
@@ -80,7 +81,7 @@ class Act:
         """Have kopf tell us what changed."""
         on_change(registry, REMEDIATION, self._remediation)
         on_change(registry, APPROVAL, self._approval)
-        on_change(registry, INCIDENT, lambda body: self.incidents.add(key_of(body)))
+        on_change(registry, INCIDENT, self._incident)
         waiting = self._waiting
         follow(registry, GROUP, VERSION, REMEDIATION.plural, put=waiting.put, remove=waiting.remove)
         follow(registry, GROUP, VERSION, INCIDENT.plural, put=waiting.incident, remove=waiting.incident_gone)
@@ -89,6 +90,13 @@ class Act:
         key = key_of(body)
         self.remediations.add(key, first=not _waits(body))
         self.incidents.add((key[0], body["spec"]["incidentRef"]["name"]))
+
+    def _incident(self, body: Mapping[str, Any]) -> None:
+        key, status = key_of(body), body.get("status", {})
+        self.incidents.add(key)
+        proposed = status.get("remediationRef")
+        if proposed and not any(s["state"] == SignalState.FIRING for s in status.get("signals", ())):
+            self.remediations.add((key[0], proposed["name"]))  # what waits for a person may not be needed any more
 
     def _approval(self, body: Mapping[str, Any]) -> None:
         self.remediations.add((body["metadata"]["namespace"], body["spec"]["remediation"]), first=True)

@@ -96,8 +96,9 @@ ASK_AGAIN = frozenset({"NoAdminKey", "NoService", "Unreachable", "CallRefused"})
 """Why a service that was called cannot be looked at: what was done there is taken back once it can."""
 LISTEN = 5.0
 """Approvals arrive as events; this only notices drift, expiry and what an event missed."""
-RARELY = 60.0
-"""What has waited for long is looked at so often: a thousand that wait must not keep what is new from being done."""
+RARELY, SELDOM = 60.0, 300.0
+"""What has waited for long is looked at so often, for a time to come and for a person: a thousand that wait must not
+keep what is new from being done. What people say, and that nothing fires any more, is told as events."""
 MAX_REVIEWS = 64
 """Approvals of one plan whose rights are asked for at one look."""
 STANDS = IN_FLIGHT
@@ -189,7 +190,7 @@ class Reconciler:
             return None
         if all_clear_since(found, now) is not None:
             return WAIT  # only time is awaited
-        return _patience(now - found.spec.opened_time, LATER)  # changes are told as events
+        return _patience(now - found.spec.opened_time, LATER, RARELY)  # changes are told as events
 
     def _unwatched(self, incident: Incident) -> str:
         """Say that the Watch is gone, if so; asked only of an Incident that was not looked at for a while."""
@@ -243,11 +244,12 @@ class Reconciler:
             return SOON
         if decision.outcome is GateOutcome.HOLD:
             self._note(remediation, status, "Held", reasons)
-            return self._patience(remediation, WAIT)
+            return self._patience(remediation, WAIT, RARELY)
         if decision.outcome is GateOutcome.SHADOW:
             self._end(remediation, status, WOULD_HAVE, f"{would_have(decision, plan)}; {self._tried(remediation)}")
             return None
-        return self._listen(remediation, status, reasons)
+        look = self._listen(remediation, status, reasons)
+        return look if since is None else min(look, (since + SELF_HEALED_AFTER - self._clock.now()).total_seconds())
 
     def _tried(self, remediation: Remediation) -> str:
         """Say whether the API server would take what is not done."""
@@ -277,13 +279,13 @@ class Reconciler:
         if self._note(remediation, status, "NeedsApproval", told):
             hint = f"kubectl hemostat approve -n {namespace} {name}"
             self._events.emit("Remediation", remediation.metadata, "NeedsApproval", f"{told}; approve: {hint}")
-        return self._patience(remediation, LISTEN)
+        return self._patience(remediation, LISTEN, SELDOM)
 
-    def _patience(self, remediation: Remediation, least: float) -> float:
+    def _patience(self, remediation: Remediation, least: float, most: float) -> float:
         """Return when to look again at what waits for a decision."""
         admitted = find(remediation.status.conditions, ADMITTED)
         since = admitted.last_transition_time if admitted is not None else self._clock.now()
-        return _patience(self._clock.now() - since, least)
+        return _patience(self._clock.now() - since, least, most)
 
     def _heard(self, remediation: Remediation, status: RemediationStatus) -> Spoken:
         approvals = self._store.approvals(remediation.metadata.namespace or "", remediation.metadata.name)
@@ -643,9 +645,9 @@ class Reconciler:
         self._events.emit("Remediation", remediation.metadata, reason, message, level)
 
 
-def _patience(waited: timedelta, least: float) -> float:
+def _patience(waited: timedelta, least: float, most: float) -> float:
     """Return when to look again at what waits: the longer it has waited, the later."""
-    return max(least, min(waited.total_seconds() / 10, RARELY))
+    return max(least, min(waited.total_seconds() / 10, most))
 
 
 def _drift(remediation: Remediation, new: Plan) -> Refused:

@@ -1,0 +1,32 @@
+"""What `act` looks at when an Incident changes: a thousand that wait for a person are looked at seldom by themselves."""
+
+from types import SimpleNamespace
+
+from tests.unit.builders import incident, signal
+
+from hemostat.act.process import Act
+
+
+def woken(**status):
+    """Return the Incidents and Remediations that are looked at once this Incident changed."""
+    looked: dict[str, list[tuple[str, str]]] = {"incidents": [], "remediations": []}
+    act = SimpleNamespace(**{name: SimpleNamespace(add=keys.append) for name, keys in looked.items()})
+    body = incident(**status)
+    Act._incident(act, {"metadata": body.metadata.wire(), "status": body.status.wire()})
+    return looked
+
+
+NAMED = {"remediationRef": {"name": "payment-1-rollback-0-1"}}
+
+
+def test_what_is_proposed_is_looked_at_once_nothing_fires_any_more():
+    (place,) = woken()["incidents"]
+    assert woken(**NAMED, signals=(signal(state="Clear"),)) == {
+        "incidents": [place],
+        "remediations": [(place[0], "payment-1-rollback-0-1")],
+    }
+
+
+def test_what_still_fires_changes_nothing_for_who_waits():
+    assert woken(**NAMED, signals=(signal(state="Clear"), signal(state="Firing")))["remediations"] == []
+    assert woken(signals=(signal(state="Clear"),))["remediations"] == []
