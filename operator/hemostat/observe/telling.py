@@ -98,11 +98,11 @@ def described(
     for symptom in (s for s in signals if s.state is SignalState.FIRING and s.watch_ref is not None):
         timeline = _suffers(timeline, symptom, incident)
     elsewhere = (s for s in signals if s.watch_ref is not None)
-    all_firing = [s for s in signals if s.state is SignalState.FIRING]
+    fires = [s for s in signals if s.state is SignalState.FIRING]
     how_bad = overall((*seen.signals, *elsewhere), facts.target["kind"], facts.workload)
     severity = worst(status.severity, how_bad)
     if severity is not None and severity is not status.severity:
-        timeline = told(timeline, f"severity/{openings(incident)}/{severity}", now, _graded(severity, facts, all_firing))
+        timeline = told(timeline, f"severity/{openings(incident)}/{severity}", now, _graded(severity, facts, fires))
     if status.part_of is None and (silence := silent(signals, now)):
         timeline = told(timeline, f"silent/{openings(incident)}", now, silence)
     return status.model_copy(
