@@ -19,8 +19,8 @@ from hemostat.diagnosis.lesson import resolved_since
 from hemostat.diagnosis.redact import redact
 from hemostat.errors import HemostatError
 from hemostat.handlers import key_of
-from hemostat.memory.episode import episode_of, text_of
-from hemostat.memory.store import Memory
+from hemostat.memory.episode import Ending, Outcome, episode_of, text_of
+from hemostat.memory.store import MAX_FOUND, Match, Memory
 from hemostat.memory.telling import told
 from hemostat.observe.store import Store
 from hemostat.observe.worth import Worth
@@ -32,6 +32,8 @@ MOST = 3
 LEAST_SCORE = 0.5
 """Likeness below which two incidents have words in common and nothing else."""
 MAX_KNOWN = 10_000
+NOTHING = Outcome.NOT_APPLIED
+"""The outcome that says nothing about an action."""
 
 
 class Recollection:
@@ -71,18 +73,28 @@ class Recollection:
         return self._worth.of(namespace, by, percent, runbook)
 
     def similar(self, incident: Incident, most: int = MOST) -> Sequence[Item]:
-        """Return past incidents of the namespace that are like this one, as evidence; none if they cannot be read."""
+        """Return past incidents of the namespace that are like this one, as evidence; none if they cannot be read.
+
+        The most alike, and of the others those first from which something is to be learnt.
+        """
         try:
-            found = self._memory.similar(text_of(incident, redact), incident.metadata.namespace or "", most + 1)
+            found = self._memory.similar(text_of(incident, redact), incident.metadata.namespace or "", MAX_FOUND)
         except HemostatError as error:
             LOG.warning("Incident %s is diagnosed without past ones: %s", incident.metadata.name, error)
             return ()
         now = self._clock.now()
+        alike = [m for m in found if m.score >= LEAST_SCORE and m.episode.uid != incident.metadata.uid]
         return [
             Item(f"episode/{m.episode.uid}", EvidenceKind.EPISODE, f"{m.episode.kind} {m.episode.target}", told(m, now))
-            for m in found
-            if m.score >= LEAST_SCORE and m.episode.uid != incident.metadata.uid
-        ][:most]
+            for m in [*alike[:1], *sorted(alike[1:], key=_says_most)][:most]
+        ]
+
+
+def _says_most(match: Match) -> tuple[bool, bool]:
+    """Order by what may be learnt, and else as they are: a lesson that a person accepted, then what came of a try."""
+    past = match.episode
+    learnt = past.ending in (Ending.HEALED, Ending.BY_PERSON) or any(t.outcome is not NOTHING for t in past.tries)
+    return not past.lesson, not learnt
 
 
 def accepted(annotations: Mapping[str, str]) -> str:

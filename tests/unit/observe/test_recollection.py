@@ -10,8 +10,9 @@ from hemostat.api.identity import LESSON, LESSON_BY
 from hemostat.api.incident import Evidence, EvidenceKind, Lesson
 from hemostat.api.remediation import Calibration
 from hemostat.clock import FakeClock
+from hemostat.diagnosis.redact import redact
 from hemostat.errors import Retry
-from hemostat.memory.episode import Outcome, Try
+from hemostat.memory.episode import Outcome, Try, text_of
 from hemostat.memory.sqlite import SqliteMemory
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.lessons import Lessons
@@ -79,6 +80,25 @@ def test_what_is_alike_is_evidence_of_the_next_and_of_no_other_namespace(tmp_pat
     meta = elsewhere.metadata.model_copy(update={"namespace": "bank"})
     assert past.similar(elsewhere.model_copy(update={"metadata": meta})) == []
     assert past.similar(over()) == [], "it is not like itself"
+
+
+def test_a_lesson_is_not_crowded_out_by_what_taught_nothing(tmp_path):
+    """Three Incidents that had cleared by themselves were shown, and what a person had learnt of one was not."""
+    _, memory, past = office(tmp_path)
+    asked = over("payment-9", "uid-new")
+    text = text_of(asked, redact)
+    more = {
+        "lesson": {"lesson": "roll back at once [E1]", "ending": "ByItself"},
+        "tried": {"tries": [Try(runbook="r", action="rollback", outcome=Outcome.INEFFECTIVE)], "ending": "ByItself"},
+        "unfit": {"tries": [Try(runbook="r", action="rollback", outcome=Outcome.NOT_APPLIED)], "ending": "Abandoned"},
+    }
+    for n in range(6):
+        memory.remember(episode(f"nothing-{n}", text=text, ending="ByItself", tries=()))
+    for uid, what in more.items():
+        memory.remember(episode(uid, text=f"{text} with some other words", **({"tries": ()} | what)))
+    shown = [item.key.removeprefix("episode/") for item in past.similar(asked)]
+    assert shown[0].startswith("nothing-"), "the most alike of all stays"
+    assert shown[1:] == ["lesson", "tried"]
 
 
 class Broken:
