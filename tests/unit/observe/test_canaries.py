@@ -68,7 +68,7 @@ class Process:
 
     def __init__(self, text):
         around = {}
-        for place in ("event", "caller in traces", "log", "label of a series", "past incident", "change"):
+        for place in ("event", "caller in traces", "log", "last words", "label of a series", "past incident", "change"):
             around |= PLACES[place](text)
         office = self.office = Besieged(
             obeys("payment fails", "one"), **around, trail=Trail(text[:100], did(text, text))

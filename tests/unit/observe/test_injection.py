@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from tests.unit.builders import T0, at, event, incident, pod, runbook, signal, symptom, watch
+from tests.unit.builders import T0, at, ended, event, incident, pod, runbook, running_pod, signal, symptom, watch
 from tests.unit.diagnosis.panel.scripted import call, claim, finding, is_aggregator, verdict
 from tests.unit.observe.test_consulting import FAILS, ONE, OTHER, Office
 
@@ -78,6 +78,7 @@ PLACES = {
     "reason of an event": lambda text: {"events": [event(text, "restarting")]},
     "caller in traces": lambda text: {"edges": [EdgeStats(text, "payment", 60, 6, 0.1, ())]},
     "log": lambda text: {"log": "\n".join(f"2026-11-22T00:00:01Z ERROR {line}" for line in text.splitlines())},
+    "last words": lambda text: {"said": text},
     "label of a series": lambda text: {"labels": (("pod", text),)},
     "agent": lambda text: {"trail": Trail("c", did(text, "search"))},
     "tool": lambda text: {"trail": Trail("c", did("planner", text))},
@@ -94,14 +95,16 @@ class Cluster:
 
     watch_ = watch(signals=[{"name": "memory", "metric": {"query": "mem", "above": "5"}}])
 
-    def __init__(self, *, events=(), edges=(), log="", labels=(), trail=None, past=""):
+    def __init__(self, *, events=(), edges=(), log="", labels=(), trail=None, past="", said=""):
         self.events, self.log, self.labels, self.past = list(events), log, labels, past
+        last = {"terminated": ended("Error", 1, -9)["terminated"] | {"message": said}}
+        self.pods = [running_pod("payment-a", restarts=3, last=last) if said else pod("payment-a")]
         self.graph = CallGraph(60.0, tuple(edges))
         self.trails = [trail] if trail is not None else []
         self.paths, self.queries = [], []
 
     def scene(self, *_):
-        return Scene(pods=[pod("payment-a")], events=self.events)
+        return Scene(pods=self.pods, events=self.events)
 
     def watch(self, *_):
         return self.watch_
@@ -234,7 +237,7 @@ def test_no_text_leaves_its_block(place):
         assert text.count("</evidence>") == text.count("<evidence>") <= 1
         if "<evidence>" in text:
             block = text.split("<evidence>\n")[1].split("\n</evidence>")[0]
-            assert all(set(json.loads(line)) == {"id", "kind", "about", "says"} for line in block.splitlines())
+            assert all(set(json.loads(line)) == {"id", "kind", "seen", "about", "says"} for line in block.splitlines())
 
 
 MORE = (
