@@ -56,12 +56,14 @@ def draft(incident: Incident, remediations: Sequence[Remediation]) -> Runbook | 
     if no_draft(incident):
         return None
     meta = incident.metadata
+    steps = _steps(incident, remediations) or _done(incident)
+    blamed = ChangeKind.ROLLOUT if any(s.action == "rollback" for s in steps) else None
     spec = RunbookSpec(
         cause=_cause(incident),
         kinds=(incident.spec.target_ref.kind,),
-        symptoms=tuple(_symptoms(incident))[:MAX_SYMPTOMS],
+        symptoms=tuple(_symptoms(incident, blamed))[:MAX_SYMPTOMS],
         guidance=_GUIDANCE.format(name=incident.metadata.name),
-        remediations=_steps(incident, remediations) or _done(incident),
+        remediations=steps,
         verify=Verify(),
     )
     return Runbook(
@@ -69,8 +71,11 @@ def draft(incident: Incident, remediations: Sequence[Remediation]) -> Runbook | 
     )
 
 
-def _symptoms(incident: Incident) -> Iterator[Symptom]:
-    """Yield a symptom for each sort of signal, trouble and change; the worst signal is required."""
+def _symptoms(incident: Incident, blamed: ChangeKind | None) -> Iterator[Symptom]:
+    """Yield a symptom for each sort of signal, trouble and change; the worst signal is required.
+
+    :param blamed: the kind of change that the Runbook takes back, if it does: required, too.
+    """
     facts = recall(incident).facts
     firing = sorted((s for s in facts.signals if s.state is SignalState.FIRING), key=_worst_first)
     for rank, kind in enumerate(dict.fromkeys(s.kind.value for s in firing)):
@@ -80,7 +85,7 @@ def _symptoms(incident: Incident) -> Iterator[Symptom]:
         )
     for aspect in facts.aspects[:MAX_PER_SORT]:
         yield Symptom(name=_label("pods", aspect), expression=f'"{aspect}" in workload.aspects')
-    yield from _changed("changes", "change", facts.changes)
+    yield from _changed("changes", "change", facts.changes, blamed)
     yield from _changed("calleeChanges", "callee-change", facts.callee_changes)
 
 
@@ -88,13 +93,16 @@ def _worst_first(signal: SignalStatus) -> tuple[int, datetime]:
     return -ORDER.index(signal.severity), signal.first_fired_time
 
 
-def _changed(variable: str, prefix: str, changes: Sequence[Change]) -> Iterator[Symptom]:
+def _changed(
+    variable: str, prefix: str, changes: Sequence[Change], blamed: ChangeKind | None = None
+) -> Iterator[Symptom]:
     before = [c for c in changes if 0 <= c.age_seconds < _AGES[-1]]
     for kind in dict.fromkeys(c.kind for c in before):
         youngest = min(c.age_seconds for c in before if c.kind == kind)
         limit = next(age for age in _AGES if youngest < age)
         text = f'{variable}.exists(c, c.kind == "{kind}" && c.ageSeconds < {limit}.0)'
-        yield Symptom(name=_label(prefix, kind), expression=text)
+        necessity = "Required" if kind == blamed else "Supporting"
+        yield Symptom(name=_label(prefix, kind), expression=text, necessity=necessity)
 
 
 def _label(prefix: str, word: str) -> str:

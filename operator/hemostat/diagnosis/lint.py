@@ -16,6 +16,9 @@ from hemostat.errors import Refused
 PLACEHOLDER = "choose-an-action"
 """Stands in a drafted Runbook where no action of the catalogue was applied. It is no action, and never will be."""
 
+_OF_ROLLOUTS = ("Rollout", "workload.stuck", "workload.complete")
+"""Words of symptoms that tell that something was rolled out."""
+
 
 class Level(StrEnum):
     """How much a finding matters."""
@@ -57,7 +60,13 @@ def problems(runbook: Runbook, catalogue: Catalogue) -> list[Finding]:
 def lint(runbook: Runbook, catalogue: Catalogue) -> list[Finding]:
     """Return everything that a person should look at before the Runbook is made Active, errors first."""
     spec = runbook.spec
-    found = [*problems(runbook, catalogue), *_symptoms(runbook), *_kinds(spec, catalogue), *_verify(spec)]
+    found = [
+        *problems(runbook, catalogue),
+        *_symptoms(runbook),
+        *_kinds(spec, catalogue),
+        *_blind(spec),
+        *_verify(spec),
+    ]
     if not spec.guidance.strip():
         found.append(
             Finding(
@@ -109,6 +118,19 @@ def _kinds(spec: RunbookSpec, catalogue: Catalogue) -> Iterator[Finding]:
             )
             alone = len(unfit) == len(spec.kinds)
             yield Finding(f"step {step}", message, Level.ERROR if alone else Level.WARNING)
+
+
+def _blind(spec: RunbookSpec) -> Iterator[Finding]:
+    """Say where a rollout is taken back for which nothing needs to be seen of one."""
+    asked = [s.expression for s in spec.symptoms if s.necessity == "Required"]
+    if any(word in text for text in asked for word in _OF_ROLLOUTS):
+        return
+    for step in (i for i, wanted in enumerate(spec.remediations) if wanted.action == "rollback"):
+        message = (
+            "takes a rollout back, and no Required symptom asks for one: whatever else is wrong would be blamed on it; "
+            'require for example changes.exists(c, c.kind == "Rollout" && c.ageSeconds < 600.0)'
+        )
+        yield Finding(f"step {step}", message, Level.WARNING)
 
 
 def _verify(spec: RunbookSpec) -> Iterator[Finding]:

@@ -23,6 +23,9 @@ spec:
     - name: errors
       necessity: Required
       expression: signals.exists(s, s.state == "Firing" && s.kind == "ErrorRate")
+    - name: rolled-out
+      necessity: Required
+      expression: changes.exists(c, c.kind == "Rollout")
   guidance: Look first.
   remediations: [{action: rollback}]
   verify: {timeoutSeconds: 120}
@@ -131,7 +134,7 @@ def test_who_would_win_for_a_past_incident_and_why_not_the_others(file):
     done = call("test", file(f"{GOOD}---\n{OTHER}"), "--incident", SAMPLES)
     assert done.exit_code == 0
     assert "Runbook errors: 100 %  chosen" in done.stdout
-    assert "Runbook slow: 0 %  not chosen: required symptom not found: errors" in done.stdout
+    assert "Runbook slow: 50 %  not chosen: required symptom not found: errors" in done.stdout
     assert "RunbookMatched: Callers see errors." in done.stdout
     assert "At the time Matcher chose bad-rollout." in done.stdout
 

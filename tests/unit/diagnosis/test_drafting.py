@@ -158,6 +158,9 @@ UNDONE = (
 def test_a_rollout_that_a_person_took_back_makes_a_draft_that_rolls_back():
     made = draft(resolved(changes=UNDONE), ())
     assert [r.action for r in made.spec.remediations] == ["rollback"]
+    assert {s.name: s.necessity for s in made.spec.symptoms if s.name.startswith("change-")} == {
+        "change-rollout": "Required"  # else any ErrorRate would be blamed on whatever was rolled out last
+    }
     assert made.spec.cause == (
         "The rollout was bad, and was taken back by hand: image shop:1 -> shop:2; env FAIL added; command changed"
     )

@@ -9,7 +9,10 @@ from hemostat.diagnosis.lint import PLACEHOLDER, Level, lint, problems
 CATALOGUE = {name: action for name, action in discover().items() if name in ("rollback", "scale")}
 FIRING = 's.state == "Firing"'
 SOUND = {
-    "symptoms": [symptom("errors", f'signals.exists(s, {FIRING} && s.kind == "ErrorRate")', necessity="Required")],
+    "symptoms": [
+        symptom("errors", f'signals.exists(s, {FIRING} && s.kind == "ErrorRate")', necessity="Required"),
+        symptom("rolled-out", 'changes.exists(c, c.kind == "Rollout")', necessity="Required"),
+    ],
     "guidance": "Look first.",
     "verify": {"timeoutSeconds": 120},
 }
@@ -116,9 +119,32 @@ def test_a_symptom_that_always_holds_is_told(expression):
     ],
 )
 def test_a_runbook_that_matches_an_incident_that_shows_nothing_is_told(symptoms):
-    (finding,) = found(symptoms=symptoms)
+    scaled = [step("scale", factorPercent="150")]
+    (finding,) = found(symptoms=symptoms, remediations=scaled)
     assert "matches an Incident that shows nothing at all" in finding.message
-    assert found(symptoms=symptoms, state="Draft") == [finding], "a draft is meant to be used one day"
+    again = found(symptoms=symptoms, remediations=scaled, state="Draft")
+    assert again == [finding], "a draft is meant to be used one day"
+
+
+ROLLED_OUT = 'changes.exists(c, c.kind == "Rollout" && c.ageSeconds < 600.0)'
+
+
+@pytest.mark.parametrize(
+    ("expression", "necessity", "count"),
+    [
+        (ROLLED_OUT, "Supporting", 1),
+        (ROLLED_OUT, "Required", 0),
+        ("workload.stuck", "Required", 0),
+        ('"RolloutStuck" in workload.aspects', "Required", 0),
+    ],
+)
+def test_who_takes_a_rollout_back_must_ask_for_one(expression, necessity, count):
+    """Any trouble with calls would have been blamed on whatever was rolled out last."""
+    symptoms = [SOUND["symptoms"][0], symptom("asked", expression, necessity=necessity)]
+    said = found(symptoms=symptoms, remediations=[step("scale", factorPercent="150"), step("rollback")])
+    assert [(f.place, f.level) for f in said] == [("step 1", Level.WARNING)] * count
+    assert all(ROLLED_OUT in f.message for f in said)
+    assert found(symptoms=symptoms, remediations=[step("scale", factorPercent="150")]) == []
 
 
 @pytest.mark.parametrize(
