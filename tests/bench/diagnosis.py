@@ -87,7 +87,7 @@ def a_case(number: int) -> Case:
         for n, kind in enumerate(kinds, 1)
     )
     candidates = tuple(Candidate(f"runbook-{n}", "a cause", "look at it " * 40, ("rollback",), 60) for n in range(3))
-    return Case(f"uid-{number}", "payment fails", "Deployment payment in namespace shop", evidence, {}, candidates)
+    return Case(f"uid-{number}", "payment fails", "Deployment payment in namespace shop", evidence, {}, candidates, NOW)
 
 
 def recorded_cases(runbooks: list[Runbook], recordings: list[Recorded]) -> list[Case]:

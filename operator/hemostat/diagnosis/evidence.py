@@ -234,12 +234,13 @@ def lasting(known: Sequence[Evidence]) -> tuple[Evidence, ...]:
     What was seen of the trouble before is seen anew if it is there. The last item stays in any case, under another
     key: numbers go on from it, and none is given twice.
     """
-    *rest, last = known or (None,)
-    if last is not None and last.kind not in _LASTING:
+    if not known:
+        return ()
+    *rest, last = known
+    if last.kind not in _LASTING:
         text = f"before it came back: {last.summary}"[:1024]
         last = last.model_copy(update={"key": f"before/{last.key}"[:MAX_KEY], "summary": text})
-    kept = [e for e in rest if e is not None and e.kind in _LASTING]
-    return (*kept, last) if last is not None else ()
+    return (*(e for e in rest if e.kind in _LASTING), last)
 
 
 def _bytes(evidence: Evidence) -> int:

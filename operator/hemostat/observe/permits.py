@@ -12,7 +12,7 @@ from hemostat.api.incident import EvidenceKind
 from hemostat.errors import HemostatError
 
 ANNOTATION = "hemostat.dev/evidence-for-model"
-KNOWN_SECONDS = 30.0
+KNOWN_SECONDS = 5.0
 MAX_NAMESPACES = 2_000
 _KINDS = {kind.value: kind for kind in EvidenceKind}
 

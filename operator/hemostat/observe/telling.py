@@ -28,7 +28,7 @@ from hemostat.api.incident import (
     TimelineEntry,
 )
 from hemostat.api.meta import LocalRef, find, is_true, set_condition
-from hemostat.diagnosis.evidence import Facts, number
+from hemostat.diagnosis.evidence import Facts, lasting, number
 from hemostat.diagnosis.panel.conclude import Concluded
 from hemostat.observe.store import BY
 from hemostat.signals.correlate import Word, openings, own, summary
@@ -62,6 +62,8 @@ def reopened(incident: Incident, seen: Look, now: datetime) -> IncidentStatus:
                 s.model_copy(update={"first_fired_time": latest.get(s.key, s.first_fired_time)})
                 for s in own(status.signals)
             ),
+            "evidence": lasting(status.evidence),
+            "summary": summary(firing) if firing else status.summary,
             "diagnosis": None,
             "conditions": set_condition(conditions, DIAGNOSED, "Unknown", "Reopened", "", now),
             "timeline": told(status.timeline, f"reopened/{count}", now, f"came back, {count}. time{what}"),

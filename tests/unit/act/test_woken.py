@@ -1,4 +1,4 @@
-"""What `act` looks at when an Incident changes: a thousand that wait for a person are looked at seldom by themselves."""
+"""What `act` looks at when an Incident changes: a thousand that wait for a person are looked at seldom otherwise."""
 
 from types import SimpleNamespace
 

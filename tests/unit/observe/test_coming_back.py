@@ -100,6 +100,23 @@ def test_flapping_ends_with_a_person(town):
     assert len([e for e in found.status.timeline if "a person is needed" in e.message]) == 1
 
 
+def test_what_was_seen_before_it_came_back_is_no_evidence_of_how_it_is(town):
+    """Items of the first time, two of them clear by then, spoke for the Runbook of the first time."""
+    fault(town)
+    first = only(town).status.evidence
+    signals = {e.id for e in first if e.kind == "Signal"}
+    town.faulty = {"payment"}
+    town.run(12)
+    found = only(town).status
+    now = {e.id: e for e in found.evidence}
+    assert found.reopened.count == 1
+    assert signals
+    assert not signals & {i for i, e in now.items() if not e.key.startswith("before/")}
+    before = {e.id: e.key for e in first}
+    assert any(e.kind == "Signal" for i, e in now.items() if i not in before), "what fires now is seen anew"
+    assert all(e.key in (before[i], f"before/{before[i]}") for i, e in now.items() if i in before), "no id twice"
+
+
 def test_a_restart_while_it_is_open_again_counts_nothing_twice(town):
     fault(town)
     town.faulty = {"payment"}

@@ -4,10 +4,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from hemostat.api.incident import Diagnosis, Evidence, EvidenceKind, Incident
 from hemostat.api.runbook import Runbook
 from hemostat.diagnosis.redact import redact
+from hemostat.signals.correlate import began, openings
 
 MAX_GUIDANCE = 1200
 """Characters of a Runbook's guidance that a model is shown."""
@@ -39,6 +41,10 @@ class Case:
     withheld: Mapping[EvidenceKind, int]
     """How many items of which kinds stay in the cluster."""
     candidates: tuple[Candidate, ...]
+    since: datetime
+    """When it was opened, or came back last."""
+    returns: int = 0
+    """How often it came back."""
 
     @property
     def key(self) -> str:
@@ -67,8 +73,10 @@ def make_case(
     target = incident.spec.target_ref
     return Case(
         incident=incident.metadata.uid,
-        title=redact(incident.spec.title) if EvidenceKind.SIGNAL in allowed else "",
+        title=redact(_wrong(incident)) if EvidenceKind.SIGNAL in allowed else "",
         target=f"{target.kind} {target.name} in namespace {incident.metadata.namespace}",
+        since=began(incident),
+        returns=openings(incident),
         evidence=tuple(e for e in evidence if e.kind in allowed),
         withheld=Counter(e.kind for e in evidence if e.kind not in allowed),
         candidates=tuple(
@@ -77,6 +85,12 @@ def make_case(
             if h.candidate and h.runbook in by_name
         ),
     )
+
+
+def _wrong(incident: Incident) -> str:
+    """Say what is wrong: what opened it, or what it came back with."""
+    came_back = incident.status.summary if openings(incident) else None
+    return came_back or incident.spec.title
 
 
 def question(evidence: Sequence[Evidence], diagnosis: Diagnosis, rounds: int) -> str:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
-from hemostat.api.incident import Evidence, EvidenceKind
+from hemostat.api.incident import Evidence
 from hemostat.diagnosis.panel.case import Candidate, Case
 from hemostat.diagnosis.panel.reply import Claim
 from hemostat.diagnosis.panel.roster import Specialist
@@ -66,21 +67,24 @@ def wrap_up() -> Message:
 
 def items(evidence: Sequence[Evidence]) -> str:
     """Return evidence as data: one JSON line each, so that no text can close the block."""
-    lines = (_line(e.id, e.kind, e.subject, e.summary) for e in evidence)
+    lines = (_line(e) for e in evidence)
     return "<evidence>\n" + "\n".join(lines) + "\n</evidence>"
 
 
-def _line(id_: str, kind: EvidenceKind, subject: str, summary: str) -> str:
-    text = json.dumps({"id": id_, "kind": kind.value, "about": subject, "says": summary}, ensure_ascii=False)
-    return text.replace("<", "\\u003c")
+def _line(e: Evidence) -> str:
+    said = {"id": e.id, "kind": e.kind.value, "seen": _clock(e.observed_time), "about": e.subject, "says": e.summary}
+    return json.dumps(said, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _about(case: Case) -> str:
-    return (
-        "<incident>\n"
-        + json.dumps({"title": case.title, "target": case.target}).replace("<", "\\u003c")
-        + "\n</incident>"
-    )
+    said = {"title": case.title, "target": case.target, "since": _clock(case.since)}
+    if case.returns:
+        said["came_back"] = f"{case.returns} times, the last time then: what was seen earlier may not hold any more"
+    return "<incident>\n" + json.dumps(said).replace("<", "\\u003c") + "\n</incident>"
+
+
+def _clock(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _findings(found: Mapping[str, Sequence[Claim]]) -> str:

@@ -84,4 +84,5 @@ def case(*items, candidates=("bad-rollout",), withheld=None):
         evidence=items or (evidence(1), evidence(2, K.CHANGE, summary="revision 2 of payment began")),
         withheld=withheld or {},
         candidates=tuple(Candidate(name, f"cause of {name}", "look", ("rollback",), 75) for name in candidates),
+        since=NOW,
     )
