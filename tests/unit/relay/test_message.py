@@ -35,7 +35,7 @@ def test_it_says_what_is_wrong_why_and_what_is_proposed(incident, remediation):
         "58.3% of 36 calls checkout -> payment fail",
         "ErrorRate of checkout -> payment",
         "The newest rollout broke it.",
-        "Rollout of revision 2 9 s before the incident: env SHOP_FAIL_PERCENT added",
+        "Rollout of revision 2 9 s before the incident opened: env SHOP_FAIL_PERCENT added",
         "not saturation: ",
         "required symptom not found: saturated",
         "Roll Deployment payment back to template 5d4f8c",
