@@ -428,6 +428,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
                     "confidencePercent": 80,
                     "cites": ["E1"],
                     "ruledOut": "not at all",
+                    "ruledOutOnly": "Action",
                 },
             ],
         },
