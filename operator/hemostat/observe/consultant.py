@@ -20,12 +20,13 @@ from hemostat.diagnosis.panel.consultation import Consultation
 from hemostat.diagnosis.panel.tools import Pad, Tool
 from hemostat.observe.permits import Permit
 from hemostat.settings import Settings
+from hemostat.signals.correlate import openings
 
 LOG = logging.getLogger(__name__)
 WORKERS = 2
 MAX_WAITING = 32
 MAX_KEPT = 256
-"""Consultations that are remembered: the same question is not asked twice."""
+"""Consultations that are remembered: the same question is not asked twice. As many that nobody came for."""
 STANDS = "the matcher's answer stands"
 
 
@@ -83,6 +84,8 @@ class Consultant:
         """Return the diagnosis; None while the panel is at work. Until then the Incident's evidence must stay."""
         with self._lock:
             job = self._jobs.get(incident.metadata.uid)
+            if job is not None and _outdated(job, incident):
+                return None
             if job is not None and self._now() - job.since >= self._patience and job.coming.cancel():
                 return self._given_up(incident.metadata.uid, job)
             if job is not None and not job.coming.done():
@@ -98,10 +101,17 @@ class Consultant:
         with self._lock:
             return self._begun(incident, evidence, matched, runbooks, permit.kinds)
 
-    def pending(self, incident: str) -> bool:
-        """Tell whether the panel is at work on the Incident of this uid, or has an opinion that was not asked for."""
+    def pending(self, incident: Incident) -> bool:
+        """Tell whether the panel is at work on it, or has an opinion that was not asked for.
+
+        What it was asked before the trouble was over and came back is another question: its answer is thrown away.
+        """
+        uid = incident.metadata.uid
         with self._lock:
-            return incident in self._jobs
+            job = self._jobs.get(uid)
+            if job is not None and _outdated(job, incident) and (job.coming.done() or job.coming.cancel()):
+                del self._jobs[uid]
+            return uid in self._jobs
 
     def stop(self) -> None:
         """Begin nothing any more."""
@@ -120,13 +130,16 @@ class Consultant:
         known = self._answers.get(case.key)
         if known is not None:
             return _opinion(matched, refs, known)
-        if len(self._jobs) >= MAX_WAITING:
+        over = [uid for uid, job in self._jobs.items() if job.coming.done()]
+        if len(self._jobs) - len(over) >= MAX_WAITING:
             message = f"{MAX_WAITING} consultations are under way already; {STANDS}"
             return Opinion(Concluded(matched, False, "Busy", message))
         pad = Pad(evidence, allowed, self._now)
         used, record = incident.status.usage or NOT_USED, partial(self._record, incident.metadata)
         coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident), used, record)
         self._jobs[case.incident] = Job(case, matched, refs, coming, self._now())
+        if len(over) >= MAX_KEPT:  # of Incidents that ended meanwhile: nobody comes for it
+            del self._jobs[over[0]]
         return None
 
     def _given_up(self, incident: str, job: Job) -> Opinion:
@@ -149,6 +162,10 @@ class Consultant:
             if len(self._answers) > MAX_KEPT:
                 self._answers.popitem(last=False)
         return _opinion(job.matched, job.refs, heard)
+
+
+def _outdated(job: Job, incident: Incident) -> bool:
+    return job.case.returns < openings(incident)
 
 
 def _opinion(matched: Conclusion, refs: dict[str, LocalRef], heard: Consultation) -> Opinion:

@@ -163,7 +163,7 @@ class IncidentKeeper:
             self._events.emit("Incident", meta, "Escalated", said, "Warning")
 
     def _asking(self, incident: Incident) -> bool:
-        return self._consultant is not None and self._consultant.pending(incident.metadata.uid)
+        return self._consultant is not None and self._consultant.pending(incident)
 
     def _diagnosed(
         self,

@@ -69,9 +69,9 @@ class Office:
         assert self.go.wait(5)
         return self.reply(messages)
 
-    def look(self, *signals, now=1.0):
+    def look(self, *signals, now=1.0, back=False):
         look = Look(state=WatchState(), signals=signals or (signal(),), notes={}, dropped=0)
-        self.keeper.keep(self.api.items["payment-1"], look, Scene(), Word(), None, at(now))
+        self.keeper.keep(self.api.items["payment-1"], look, Scene(), Word(), None, at(now), back=back)
 
     def settle(self, *signals, now=1.0):
         """Look, have the panel conclude, and look again."""
@@ -344,6 +344,41 @@ def test_more_incidents_than_can_be_asked_about_get_the_matcher_s_answer():
     office.consultant.stop()
 
 
+def test_answers_that_nobody_comes_for_take_no_place():
+    office = Office(chooses("one"), books=[ONE])
+    for n in range(MAX_WAITING + 1):  # each is over before it is looked at again
+        one = incident()
+        meta = one.metadata.model_copy(update={"uid": f"uid-{n}"})
+        office.api.items["payment-1"] = one.model_copy(update={"metadata": meta})
+        office.look()
+        for job in list(office.consultant._jobs.values()):
+            job.coming.exception(timeout=5)
+    assert office.said() == ("Unknown", "Consulting")
+    office.consultant.stop()
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_what_was_asked_before_the_trouble_came_back_is_no_answer(slow):
+    office = Office(chooses("other"))
+    office.go.clear()
+    office.look()
+    (asked,) = office.consultant._jobs.values()
+    if not slow:  # it was over before the next look
+        office.go.set()
+        asked.coming.exception(timeout=5)
+    office.look(signal("latency", kind="Latency"), signal(), now=300, back=True)
+    assert office.proposed == []
+    office.go.set()
+    asked.coming.exception(timeout=5)
+    office.reply = lambda _: verdict(None)
+    office.settle(signal("latency", kind="Latency"), signal(), now=301)
+    office.settle(signal("latency", kind="Latency"), signal(), now=304)
+    assert office.proposed == [], "the model abstains about what came back"
+    assert any(e.key == "signal/latency" for e in office.status.evidence)
+    numbers = [e.id for e in office.status.evidence]
+    assert len(numbers) == len(set(numbers))
+
+
 def test_whose_turn_does_not_come_gets_the_matcher_s_answer(monkeypatch):
     """With two asked at once and a minute for each, the last of a storm would wait for a quarter of an hour."""
     office = Office(chooses("one"), books=[runbook("one", symptoms=[symptom("fails", FAILS), symptom("no", "false")])])
@@ -362,7 +397,11 @@ def test_whose_turn_does_not_come_gets_the_matcher_s_answer(monkeypatch):
     now[0] = at(61)
     office.look(now=61)
     assert (office.said(), office.proposed) == (("False", "Busy"), ["one"])
-    assert office.consultant.pending("uid-0"), "who is being asked about has the time of a consultation"
+    first = incident()
+    meta = first.metadata.model_copy(update={"uid": "uid-0"})
+    assert office.consultant.pending(first.model_copy(update={"metadata": meta})), (
+        "who is being asked about has the time of a consultation"
+    )
     office.go.set()
     office.consultant.stop()
 

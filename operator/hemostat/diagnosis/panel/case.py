@@ -48,11 +48,12 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Return what is the same for the same question: evidence by what it says, not when; Runbooks as they read.
+        """Return what is the same for the same question of one opening: evidence by what it says, not when; Runbooks as
+        they read.
 
         How much is withheld counts too: what is looked up is numbered on from there.
         """
-        said = [f"{e.id}\0{e.key}\0{e.summary}" for e in self.evidence]
+        said = [str(self.returns), *(f"{e.id}\0{e.key}\0{e.summary}" for e in self.evidence)]
         said += [f"{n} {kind}" for kind, n in sorted(self.withheld.items())]
         asked = [f"{c.runbook}\0{c.cause}\0{c.guidance}\0{c.actions}\0{c.percent}" for c in self.candidates]
         return hashlib.sha256("\n".join([self.incident, self.title, *said, *asked]).encode()).hexdigest()
