@@ -29,6 +29,9 @@ MAX_TROUBLES = 16
 MAX_COURSES = 6
 """Signals whose course becomes evidence, the worst first."""
 _LEAST_POINTS = 3
+MAX_CHANGES, KEPT_CHANGES = 32, 16
+"""Changes of an Incident that become evidence, and the newest that stay once it came back: what changes all the time
+would leave no room for signals and outcomes."""
 _LASTING = frozenset({EvidenceKind.CHANGE, EvidenceKind.OUTCOME, EvidenceKind.EPISODE})
 """Kinds of what was done, not of how it is."""
 MAX_KEY = 512
@@ -210,15 +213,22 @@ def number(
 
 
 def append(known: Sequence[Evidence], items: Iterable[Item], now: datetime) -> tuple[Evidence, ...]:
-    """Append what is not listed yet, with the next free numbers. At most 64 in all, and 256 KiB of JSON."""
+    """Append what is not listed yet, with the next free numbers.
+
+    At most 64 in all, 32 changes among them, and 256 KiB of JSON.
+    """
     listed = {e.key for e in known}
     fresh = {i.identity: i for i in items if i.identity not in listed}
     found = list(known)
     last = int(known[-1].id.removeprefix("E")) if known else 0
     room = MAX_EVIDENCE_BYTES - sum(map(_bytes, known)) if fresh else 0
+    changes = sum(e.kind is EvidenceKind.CHANGE for e in known)
     for item in fresh.values():
         if len(found) >= MAX_EVIDENCE:
             break
+        changes += item.kind is EvidenceKind.CHANGE
+        if item.kind is EvidenceKind.CHANGE and changes > MAX_CHANGES:
+            continue
         made = item.numbered(last + 1, now)
         room -= _bytes(made)
         if room < 0:
@@ -240,7 +250,9 @@ def lasting(known: Sequence[Evidence]) -> tuple[Evidence, ...]:
     if last.kind not in _LASTING:
         text = f"before it came back: {last.summary}"[:1024]
         last = last.model_copy(update={"key": f"before/{last.key}"[:MAX_KEY], "summary": text})
-    return (*(e for e in rest if e.kind in _LASTING), last)
+    changes = [e.id for e in rest if e.kind is EvidenceKind.CHANGE]
+    old = set(changes[:-KEPT_CHANGES])
+    return (*(e for e in rest if e.kind in _LASTING and e.id not in old), last)
 
 
 def _bytes(evidence: Evidence) -> int:

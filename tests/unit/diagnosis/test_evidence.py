@@ -19,6 +19,8 @@ from hemostat.api.incident import (
 from hemostat.api.watch import PresentRevision
 from hemostat.clock import rfc3339
 from hemostat.diagnosis.evidence import (
+    KEPT_CHANGES,
+    MAX_CHANGES,
     MAX_COURSES,
     MAX_LATER,
     MAX_NOTED,
@@ -27,6 +29,7 @@ from hemostat.diagnosis.evidence import (
     Item,
     append,
     gather,
+    lasting,
     noted_changes,
     number,
 )
@@ -108,6 +111,25 @@ def test_the_full_list_takes_nothing_more():
     full = number((), facts([signal(f"k{i}") for i in range(100)]), {}, T0)
     assert len(full) == MAX_EVIDENCE
     assert number(full, facts([signal("late")]), {}, T0) == full
+
+
+def test_what_changes_all_the_time_leaves_room_for_signals_and_outcomes():
+    known = ()
+    for minute in range(180):  # of a long Incident, with a ConfigMap that is written every minute
+        times = [at(60 * m) for m in range(max(0, minute - 30), minute)]
+        last = [
+            Noted(ChangeKind.CONFIG, Ref("ConfigMap", "shop", "queue"), time, "key depth changed") for time in times
+        ]
+        facts_ = gather(TARGET, [signal("a")], Scene(deployment()), T0, at(60 * minute), noted=last)
+        known = number(known, facts_, {}, at(60 * minute))
+    assert sum(e.kind is EvidenceKind.CHANGE for e in known) == MAX_CHANGES
+    late = number(known, facts([signal("late")]), {}, T0)
+    assert late[-1].key == "signal/late"
+    kept = lasting(late)
+    assert sum(e.kind is EvidenceKind.CHANGE for e in kept) == KEPT_CHANGES
+    again = number(kept, facts([signal("back")], [change(i) for i in range(KEPT_CHANGES + 1)]), {}, T0)
+    assert sum(e.kind is EvidenceKind.CHANGE for e in again) == MAX_CHANGES
+    assert again[len(kept)].key == "signal/back"
 
 
 def test_a_signal_is_told_with_its_numbers_and_an_exemplar_with_its_note():
