@@ -18,7 +18,8 @@ from hemostat.action.ownership import last_writer
 from hemostat.action.parts import Part, manager, tries_of
 from hemostat.action.undoing import Undo
 from hemostat.api.identity import TAKEN_BACK_BY, TAKEN_BACK_TIME
-from hemostat.api.remediation import Effect, OpKind, Remediation, Verb
+from hemostat.api.meta import is_true
+from hemostat.api.remediation import FINISHED, Effect, OpKind, Remediation, Verb
 from hemostat.clock import parse_time
 
 _LONGEST_NAME = 253
@@ -83,7 +84,8 @@ def standing(remediation: Remediation, step: Undo, live: Live | None, now: datet
     :param lands: how long after its intent a request may still land.
     """
     if live is None or still_ours(step.inverse, live):
-        return _unseen(remediation, step, now, lands) if live is None and not step.certain else Standing(State.BACK)
+        over = step.certain or _missed(remediation, step, live)
+        return Standing(State.BACK) if over else _unseen(remediation, step, now, lands)
     if not step.certain and not _proven(remediation, step, live):
         return _unseen(remediation, step, now, lands)
     if can_be_undone(step.forward, live):
@@ -94,6 +96,13 @@ def standing(remediation: Remediation, step: Undo, live: Live | None, now: datet
 def _proven(remediation: Remediation, step: Undo, live: Live) -> bool:
     ours = manager(remediation, Part("Forward", step.step))
     return any(e.get("manager") == ours for e in live["metadata"].get("managedFields", ()))
+
+
+def _missed(remediation: Remediation, step: Undo, live: Live | None) -> bool:
+    """Tell whether the object has left the version on which the last request lands, and no other one follows."""
+    ended = taken_back_by(remediation) is not None or is_true(remediation.status.conditions, FINISHED)
+    tries = tries_of(remediation, Part("Forward", step.step))
+    return ended and live is not None and tries[-1].resource_version != live["metadata"]["resourceVersion"]
 
 
 def _unseen(remediation: Remediation, step: Undo, now: datetime, lands: timedelta) -> Standing:

@@ -67,7 +67,7 @@ class Taker:
         for _ in range(ATTEMPTS):
             live, now = self._read(step, namespace), self._kube.server_now()
             how = standing(found, step, live, now, LANDS)
-            if how.state is State.BACK:
+            if how.state is State.BACK or (sent and how.state is State.UNDER_WAY):  # which what was sent ended
                 return sent or person(found) in _managers(live), found
             if how.state is not State.STANDS:
                 raise Refused("UndoBlocked", how.why)

@@ -66,6 +66,19 @@ def test_what_was_only_announced_stands_where_our_field_manager_proves_it():
     assert stands(unsure, None).state is State.UNDER_WAY
 
 
+def test_what_was_only_announced_and_does_not_show_yet_may_come_about():
+    """Whoever is told that nothing stands looks no further, and a second later it does."""
+    unsure, before = scaled(certain=False), written(3)
+    at_its_version = before | {"metadata": before["metadata"] | {"resourceVersion": "1"}}
+    moved_on = before | {"metadata": before["metadata"] | {"resourceVersion": "2"}}
+    said = {"hemostat.dev/taken-back-by": "ann"}
+    assert stands(unsure, at_its_version).state is State.UNDER_WAY
+    assert stands(unsure, moved_on).state is State.UNDER_WAY, "act announces it anew"
+    assert stands(unsure, at_its_version, made=begun(annotations=said)).state is State.UNDER_WAY
+    assert stands(unsure, moved_on, made=begun(annotations=said)).state is State.BACK, "nothing lands, nothing follows"
+    assert stands(unsure, at_its_version, now=at(71)).state is State.BACK
+
+
 def test_of_several_orders_some_may_be_gone_and_none_may_be_another_one():
     orders = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(CONFIG_MAP), "data": {"a": "1", "b": "2"}}
     forward = effect(orders, (add("/data/a", "1"), add("/data/b", "2")))
