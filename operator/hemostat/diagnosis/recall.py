@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from hemostat.api.incident import MAX_EVIDENCE, Advice, Evidence, EvidenceKind, Incident, SignalState, SignalStatus
-from hemostat.diagnosis.evidence import MAX_KEY, Change, Facts
+from hemostat.diagnosis.evidence import MAX_CHANGES, MAX_KEY, Change, Facts
 from hemostat.diagnosis.redact import redact, told
 from hemostat.signals.changes import RECENT, ChangeKind
 from hemostat.signals.correlate import began, own
@@ -65,6 +65,8 @@ def recall(incident: Incident) -> Recalled:
         lossy.append("workload.troubles and workload.aspects: all that were ever noted, not those of one moment")
     if len(evidence) >= MAX_EVIDENCE:
         lossy.append(f"evidence is full ({MAX_EVIDENCE} items): what came later is not stored")
+    if sum(e.kind is EvidenceKind.CHANGE for e in evidence) >= MAX_CHANGES:
+        lossy.append(f"evidence has {MAX_CHANGES} changes: later ones are not stored")
     target = incident.spec.target_ref
     facts = Facts({"kind": target.kind, "name": target.name}, signals, changes, state, troubles, aspects, callees)
     return Recalled(facts, unknown, tuple(lossy))

@@ -102,7 +102,9 @@ def test_changes_that_cannot_be_read_make_all_of_them_unknown():
 
 def test_full_evidence_is_told():
     many = tuple(Change("ConfigMap", f"ConfigMap c{i}", at(-i), float(i), "x") for i in range(1, 71))
-    assert any("evidence is full" in line for line in recall(stored(seen(changes=many))).lossy)
+    assert any("evidence has 32 changes" in line for line in recall(stored(seen(changes=many))).lossy)
+    crowd = tuple(f"p{i}: OOMKilled" for i in range(70))
+    assert any("evidence is full" in line for line in recall(stored(seen(troubles=crowd))).lossy)
 
 
 def test_after_a_reopening_ages_count_from_then():
