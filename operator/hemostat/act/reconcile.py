@@ -289,10 +289,11 @@ class Reconciler:
 
     def _heard(self, remediation: Remediation, status: RemediationStatus) -> Spoken:
         approvals = self._store.approvals(remediation.metadata.namespace or "", remediation.metadata.name)
-        fitting = [a for a in approvals if a.spec.plan_hash == status.plan_hash][:MAX_REVIEWS]
+        fitting = [a for a in approvals if a.spec.plan_hash == status.plan_hash]
+        fitting.sort(key=lambda a: a.spec.decision is not Word.DENY)  # no number of others keeps it from being heard
         return hear(
             approvals,
-            self._facts.may_approve(fitting, remediation),
+            self._facts.may_approve(fitting[:MAX_REVIEWS], remediation),
             status.plan_hash or "",
             remediation.spec.requested_by,
             self._server_now(),  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from tests.unit.act.double import ApiServer, Records
 from tests.unit.act.test_exactly_once import BASE, CASE, KEY, NAME, TARGET, installed, process
 from tests.unit.builders import NAMESPACE, T0, approval, condition, incident, meta, signal
 
+from hemostat.act.reconcile import MAX_REVIEWS
 from hemostat.api import stop
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, Remediation
@@ -87,6 +88,15 @@ def test_one_who_denies_is_enough() -> None:
     case.says("a", "ada")
     case.says("b", "bob")
     case.says("c", "cid", "Deny")
+    assert case.steps().said(FINISHED)[0] == "DeniedByPerson"
+    assert case.untouched
+
+
+def test_no_number_of_approvals_keeps_a_denial_from_being_heard() -> None:
+    case = Case(1)
+    for number in range(MAX_REVIEWS):
+        case.says(f"a{number}", "ada")
+    case.says("z", "zoe", "Deny")
     assert case.steps().said(FINISHED)[0] == "DeniedByPerson"
     assert case.untouched
 
