@@ -660,4 +660,5 @@ def _drift(remediation: Remediation, new: Plan) -> Refused:
 def _outcomes(decision: GateDecision) -> list[tuple[str, str]]:
     """What a decision says without its live numbers, so that a look that says the same writes nothing."""
     asked = ("people", f"{decision.quorum} {' '.join(decision.refused_channels)}")
-    return [*((c.name, c.outcome.value) for c in decision.checks), asked]
+    on_whose_word = ("policies", " ".join(decision.policies))
+    return [*((c.name, c.outcome.value) for c in decision.checks), asked, on_whose_word]

@@ -92,6 +92,14 @@ def test_one_who_denies_is_enough() -> None:
     assert case.untouched
 
 
+def test_the_policies_of_a_decision_are_those_that_stand_now() -> None:
+    """The audit log names them as those on whose word it is done."""
+    case = Case(1, 1).steps()
+    assert case.now().status.decision.policies == ("p0", "p1")
+    del case.api.objects["/apis/hemostat.dev/v1alpha1/gatepolicies/p0"]
+    assert case.steps().now().status.decision.policies == ("p1",)
+
+
 def test_no_number_of_approvals_keeps_a_denial_from_being_heard() -> None:
     case = Case(1)
     for number in range(MAX_REVIEWS):
