@@ -30,4 +30,5 @@ def test_a_pod_that_cannot_run_is_rolled_back(stage: play.Stage, name: str) -> N
     assert result.passed, result.message
     if name == "too-little-memory":
         incident = next(i for i in world.incidents() if i.metadata.name == result.incident)
-        assert any("OOMKilled" in e.summary for e in incident.status.evidence)
+        # at times the runtime misses the kernel's word, and the kubelet then knows exit code 137 alone
+        assert any("for lack of memory" in e.summary for e in incident.status.evidence)

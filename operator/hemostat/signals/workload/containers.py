@@ -17,6 +17,8 @@ STEADY_SECONDS = 600.0
 """A container that ran longer than this did not crash in a loop: the kubelet's back-off starts over by then."""
 TIMES_LAST = 2.0
 """A loop is over once the container has run so many times as long as it last did: until then it may end again."""
+_SIGKILLED = 137
+"""Exit code of what got SIGKILL: 128 and the signal."""
 SAID_SECONDS = 1800.0
 """What a container said longer ago as it ended is not about what is wrong now."""
 LOOPS = 2
@@ -145,6 +147,9 @@ def _loop(container: Json, killed: Mapping[str, Any], probe: str) -> Found:
     if code == 0:
         words = "this is no crash, its program ends by itself; let it run on, or make it a Job"
         return Aspect.CRASH_LOOP, "", f"ends again and again with exit code 0, {often}: {words}"
+    if code == _SIGKILLED:
+        words = "as a rule for lack of memory, which runtimes do not always report: see what it uses of its limit"
+        return Aspect.CRASH_LOOP, "", f"is killed again and again with SIGKILL (exit code 137), {often}; {words}"
     said = f"exit code {code}, " if code is not None else ""
     return Aspect.CRASH_LOOP, "", f"crashes again and again, {said}{often}; read kubectl logs --previous"
 

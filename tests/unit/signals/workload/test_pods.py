@@ -389,3 +389,11 @@ def test_times_that_cannot_be_read_are_long_ago(broken):
     odd = running_pod(restarts=5, last=ended())
     odd["status"]["containerStatuses"][0]["lastState"]["terminated"]["finishedAt"] = broken
     assert wrong(odd) == []
+
+
+def test_what_got_sigkill_and_nobody_says_why_is_said_to_lack_memory_as_a_rule():
+    """Runtimes miss the kernel's word at times; the kubelet then says Error, and a person read the program's log."""
+    killed = running_pod(restarts=3, ready=False, last=ended("Error", 137, finished=-6))
+    (trouble,) = troubles(Scene(deployment(), pods=[killed]), T0)
+    assert trouble.aspect == "CrashLoopBackOff"
+    assert "with SIGKILL (exit code 137), restarted 3 times; as a rule for lack of memory" in trouble.words
