@@ -91,5 +91,10 @@ def _told(names: AbstractSet[str], incident: Incident, others: Iterable[Incident
         if callers is None or uid == incident.metadata.uid or is_over(other):
             continue
         fires = any(s.state is SignalState.FIRING and s.watch_ref is None for s in other.status.signals)
-        if fires and names & set(callers.names) and other.spec.target_ref.name not in names:
+        if not fires or other.spec.target_ref.name in names:
+            continue
+        if names & set(callers.names):
             yield f"{other.spec.target_ref.name} (Incident {other.metadata.name})"
+        elif callers.total > len(callers.names):
+            said = f"{callers.total} call it, the target maybe too"
+            yield f"{other.spec.target_ref.name} (Incident {other.metadata.name}; {said})"

@@ -130,3 +130,10 @@ def test_whose_own_incident_says_that_the_target_calls_it_is_in_trouble():
     assert troubled(NAMES, incident(), others) == ("db (Incident db-2)",)
     assert troubled(NAMES, incident(), [callee(callers=("payment-svc", "web"))]) == ("db (Incident db-1)",)
     assert troubled(NAMES, callee(), [callee()]) == (), "its own Incident"
+
+
+def test_who_has_more_callers_than_are_named_may_be_called_by_the_target():
+    many = callee(callers=("web",))
+    callers = many.status.callers.model_copy(update={"total": 65})
+    many = many.model_copy(update={"status": many.status.model_copy(update={"callers": callers})})
+    assert troubled(NAMES, incident(), [many]) == ("db (Incident db-1; 65 call it, the target maybe too)",)
