@@ -27,6 +27,7 @@ from hemostat.clock import SystemClock
 from hemostat.events import Events
 from hemostat.handlers import follow, key_of, on_change
 from hemostat.kube import Kube
+from hemostat.metrics import AUDIT_REFUSED
 from hemostat.settings import Settings
 from hemostat.telemetry.prometheus import Prometheus
 from hemostat.workqueue import WorkQueue
@@ -40,6 +41,7 @@ class Act:
 
     def __init__(self, kube: Kube, settings: Settings, permit: Callable[[], None] = lambda: None) -> None:
         clock, kube = SystemClock(), kube.permitted(permit)
+        AUDIT_REFUSED.set(1)  # till it is open and compared: while it cannot be opened nothing else says so
         log = open_log(settings.audit, settings.audit_key, f"hemostat-act/{version('hemostat')}", clock)
         events = Events(kube, "hemostat-act", clock)
         publisher = Publisher(kube, log, events)

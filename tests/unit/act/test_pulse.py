@@ -3,13 +3,17 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
+from unittest.mock import Mock
 
 import pytest
 
+from hemostat.act.process import Act
 from hemostat.act.pulse import EVERY_SECONDS, Pulse, room
 from hemostat.clock import FakeClock
+from hemostat.errors import Refused
 from hemostat.gate.input import Go
-from hemostat.metrics import REGISTRY
+from hemostat.metrics import AUDIT_REFUSED, REGISTRY
+from hemostat.settings import Settings
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -49,6 +53,13 @@ def test_a_log_that_is_not_the_one_that_was_published_is_told_until_it_is():
     compared.set()
     pulse.look()
     assert told("hemostat_audit_refused") == 0
+
+
+def test_a_log_that_cannot_be_opened_is_told_though_there_is_no_pulse_yet(tmp_path):
+    AUDIT_REFUSED.set(0)
+    with pytest.raises(Refused, match="cannot be opened"):
+        Act(Mock(), Settings(audit=str(tmp_path)))
+    assert told("hemostat_audit_refused") == 1
 
 
 def test_a_volume_that_cannot_be_read_has_no_room():
