@@ -136,6 +136,8 @@ CANARIES = [
     ('{"key":"db.password","value":"zebraquagga"}', "zebraquagga", "password"),
     ("{value: zebraquagga, name: DB_PASSWORD}", "zebraquagga", "password"),
     ("- value: zebra quagga\n  name: DB_PASSWORD", "quagga", "password"),
+    ("- name: DB_PASSWORD\n  value: |-\n    zebra\n    quagga\n- name: MODE", "quagga", "password"),
+    ("- value: >\n    zebra\n    quagga\n  name: DB_PASSWORD", "quagga", "password"),
     ("value='zebraquagga' name='PASSWORD'", "zebraquagga", "password"),
     ('{\\"value\\":\\"zebraquagga\\",\\"name\\":\\"PASSWORD\\"}', "zebraquagga", "password"),
     ("password:\nzebraquagga\nok", "zebraquagga", "password"),

@@ -31,7 +31,12 @@ def _below(text: str) -> str:
     return _BELOW(text) if _OPEN.search(text) else text
 
 
+_BLOCK = r"value:[ ]{1,4}[|>][+-]?\d?[+-]?[ ]{0,4}\r?\n(?P<in>[ ]{1,80})(?P<v>[^\n]*+(?:\n(?P=in)[^\n]*+)"
+"""A value of YAML in lines of its own, which are indented; how many follows."""
+
 PAIRED: tuple[Rule, ...] = (
+    named(rf"{_NAMED}{_THEN}{_OTHERS}{_BLOCK}*+)"),
+    named(rf"(?<![A-Za-z]){_BLOCK}{{0,99}}+)\n[ ]{{0,80}}{_NAMED}"),
     # {name: DB_PASSWORD, value: ...}: of Kubernetes and others, in one line or several, JSON or YAML
     named(rf"{_NAMED}{_THEN}{_OTHERS}{_Q}value{_IS}{VALUE}"),
     # the same the other way round; a line that begins with a dash is of the next one
