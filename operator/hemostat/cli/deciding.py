@@ -109,7 +109,7 @@ def _decide(session: Session, found: Remediation, word: Word, reason: str, yes: 
     from hemostat.cli.text import emit, words
     from hemostat.gate.word import caution, check_open
 
-    plan_hash = check_open(found)
+    plan_hash = check_open(found, word)
     emit(plan_and_gate(found))
     warning = caution(found)
     if warning and word is Word.APPROVE:

@@ -7,7 +7,7 @@ from hemostat.api import API_VERSION
 from hemostat.api.approval import Approval, ApprovalSpec, Via, Word
 from hemostat.api.identity import VIA_LABEL
 from hemostat.api.meta import ObjectMeta, find, is_true
-from hemostat.api.remediation import ADMITTED, FINISHED, GateOutcome, Remediation
+from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, UNATTENDED, GateOutcome, Remediation
 from hemostat.errors import Refused
 
 _ALL_POWERFUL = "system:masters"
@@ -21,14 +21,23 @@ def groups_to_record(groups: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(kept))[:64]
 
 
-def check_open(remediation: Remediation) -> str:
-    """Return the hash of the plan that can be decided now; `Refused` says why none can."""
+def check_open(remediation: Remediation, word: Word = Word.APPROVE) -> str:
+    """Return the hash of the plan that can be decided now; `Refused` says why none can.
+
+    What people approved may be denied until all of it is done: of several steps those that are left are not taken.
+    """
     name, conditions = remediation.metadata.name, remediation.status.conditions
     finished = find(conditions, FINISHED)
     if finished is not None and is_true(conditions, FINISHED):
         raise Refused("Finished", f"{name} has ended as {finished.reason}: there is nothing left to decide")
-    if is_true(conditions, ADMITTED):
-        raise Refused("Admitted", f"{name} is already admitted: there is nothing left to decide")
+    admitted, applied = find(conditions, ADMITTED), find(conditions, APPLIED)
+    if admitted is not None and is_true(conditions, ADMITTED):
+        under_way = applied is None or applied.status == "Unknown"
+        if word is Word.APPROVE or not under_way:
+            raise Refused("Admitted", f"{name} is already admitted: there is nothing left to decide")
+        if admitted.reason == UNATTENDED:
+            said = f"{name} was admitted without a person, and no word of one is heard"
+            raise Refused("Admitted", f"{said}; to stop Hemostat: kubectl hemostat stop")
     if remediation.status.plan is None or remediation.status.plan_hash is None:
         raise Refused("NotPlanned", f"{name} has no plan yet, so there is nothing to decide; try again in a moment")
     return remediation.status.plan_hash
@@ -60,7 +69,7 @@ def build(
         ),
         spec=ApprovalSpec(
             remediation=remediation.metadata.name,
-            plan_hash=check_open(remediation),
+            plan_hash=check_open(remediation, decision),
             decision=decision,
             approver=user,
             groups=groups_to_record(groups),

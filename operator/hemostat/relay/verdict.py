@@ -61,7 +61,7 @@ def judge(word: Word, reason: str, ticket: Ticket, facts: Facts) -> Approval:
     person, found = facts.person, facts.remediation
     if found is None or found.metadata.uid != ticket.uid:
         raise Refused("Gone", "That proposal does not exist any more. Nothing was done.")
-    plan_hash = check_open(found)
+    plan_hash = check_open(found, word)
     if plan_hash != ticket.plan_hash:
         raise Refused("Changed", "The plan has changed since that message: look at the new one. Nothing was done.")
     check_right(person, found, facts.may)

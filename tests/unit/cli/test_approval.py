@@ -42,6 +42,25 @@ def test_what_is_decided_cannot_be_decided_again(remediation, kind, reason):
     assert refused.value.reason == reason
 
 
+def test_what_people_approved_can_be_denied_until_all_of_it_is_done(remediation):
+    """`act` hears a denial until then, and takes no further step."""
+
+    def conditions(admitted, *applied):
+        now, found = remediation.status.decision.time, remediation.status.conditions
+        found = set_condition(found, "Admitted", True, admitted, "", now)
+        return set_condition(found, "Applied", *applied, "", now) if applied else found
+
+    for under_way in (conditions("Approved"), conditions("Approved", "Unknown", "Applying")):
+        assert check_open(_status(remediation, conditions=under_way), Word.DENY) == remediation.status.plan_hash
+        with pytest.raises(Refused, match="already admitted"):
+            check_open(_status(remediation, conditions=under_way), Word.APPROVE)
+    for over in (conditions("Approved", True, "Applied"), conditions("Approved", False, "Incomplete")):
+        with pytest.raises(Refused, match="already admitted"):
+            check_open(_status(remediation, conditions=over), Word.DENY)
+    with pytest.raises(Refused, match=r"without a person.*hemostat stop"):
+        check_open(_status(remediation, conditions=conditions("AllowedByPolicy")), Word.DENY)
+
+
 def test_without_a_plan_there_is_nothing_to_decide(remediation):
     with pytest.raises(Refused, match="no plan yet"):
         check_open(_status(remediation, plan_hash=None))
