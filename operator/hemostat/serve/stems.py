@@ -7,7 +7,16 @@ see more once than may leave now.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from hemostat.api.incident import CONSULTED, DETECTED, DIAGNOSED, PART_OF, WATCHED, EvidenceKind, Incident
+from hemostat.api.incident import (
+    CONSULTED,
+    DETECTED,
+    DIAGNOSED,
+    PART_OF,
+    RESOLVED,
+    WATCHED,
+    EvidenceKind,
+    Incident,
+)
 
 Json = dict[str, Any]
 K = EvidenceKind
@@ -22,6 +31,9 @@ _ENTRIES: Mapping[str, Collection[K]] = {
     "storm": (K.CHANGE, K.WORKLOAD),
 }
 """Entries of the timeline that `observe` told of more than signals; all that others told is of outcomes."""
+_END = (QUOTED, K.OUTCOME, K.CHANGE)
+"""How it ended quotes the change after which it cleared."""
+_ENDED = "act/resolved/"
 _ENTRIES_OF_DIAGNOSES = ("diagnosed", "consulted")
 
 
@@ -75,9 +87,13 @@ class _Stems:
     def condition(self, kind: str) -> bool:
         if kind in _OF_DIAGNOSES:
             return self.diagnosed
+        if kind == RESOLVED:
+            return self.may(*_END)
         return self.may(QUOTED) if kind in _OF_SIGNALS else self.may(QUOTED, K.OUTCOME)
 
     def entry(self, entry: Json) -> bool:
+        if entry["id"].startswith(_ENDED):
+            return self.may(*_END)
         if entry["by"] != BY:
             return self.may(QUOTED, K.OUTCOME)
         what = entry["id"].removeprefix(f"{BY}/").partition("/")[0]

@@ -124,6 +124,14 @@ def test_what_a_person_said_is_told_where_outcomes_may_be():
     assert told.count("ann: no") == 10
 
 
+@pytest.mark.parametrize(("lacking", "count"), [(set(), 2), ({K.CHANGE}, 0), ({K.OUTCOME}, 0), ({K.SIGNAL}, 0)])
+def test_how_it_ended_quotes_what_others_changed(lacking, count):
+    said = "all signals are clear after what others did: ConfigMap settings was changed: key MODE"
+    end = {"id": "act/resolved/0", "time": rfc3339(T0), "by": "act", "message": said}
+    over = incident(timeline=[end], conditions=(condition("Resolved", True, "ClearedAfterChange", message=said),))
+    assert json.dumps(views.whole(over, frozenset(K) - lacking)).count("key MODE") == count
+
+
 def test_what_others_wrote_into_an_incident_is_redacted_too():
     """`act` and people redact nothing; it is evidence only once `observe` made it some."""
     told = views.answer(views.whole(denied("bob@example.com says password=zebraquagga"), frozenset(K)))
