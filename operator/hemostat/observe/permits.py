@@ -40,7 +40,7 @@ def permit(annotations: Mapping[str, str]) -> Permit:
 
 
 class Permits:
-    """Asks for Namespaces, each at most twice a minute (thread-safe); one that cannot be read lets nothing out.
+    """Asks for Namespaces, each at most once in five seconds (thread-safe); one that cannot be read lets nothing out.
 
     :param annotations: of a Namespace by name. Raises `HemostatError`.
     :param clock: monotonic seconds.
