@@ -10,9 +10,10 @@ from rich.padding import Padding
 
 from hemostat.action.moves import IN_FLIGHT, SEND_WITHIN
 from hemostat.action.standing import State, applied, reversal, standing, taken_back_by
+from hemostat.action.stepping import halfway
 from hemostat.action.undoing import Undo, stays, undoes
-from hemostat.api.meta import is_true
-from hemostat.api.remediation import FINISHED, UNDONE, Remediation, Verb
+from hemostat.api.meta import is_false, is_true
+from hemostat.api.remediation import APPLIED, FINISHED, UNDONE, Remediation, Verb
 from hemostat.cli.cuts import by_hand
 from hemostat.cli.render_remediation import diff
 from hemostat.cli.text import age, words
@@ -82,7 +83,7 @@ def _item(remediation: Remediation, read: Read, now: datetime, seen: dict[_Key, 
     for_good = stays(remediation.status.plan) if remediation.status.plan is not None else ""
     if not steps:
         certain = any(r.effect == "Forward" for r in remediation.status.results)
-        return Item(remediation, Fate.FINAL, for_good) if certain and for_good else None
+        return Item(remediation, Fate.FINAL, for_good + _goes_on(remediation)) if certain and for_good else None
     diffs: list[str] = []
     after = dict(seen)
     for step in steps:
@@ -107,6 +108,14 @@ def _item(remediation: Remediation, read: Read, now: datetime, seen: dict[_Key, 
             after[key] = applied(step.inverse, live)
     seen.update(after)
     return Item(remediation, Fate.TAKES, for_good, "\n".join(diffs)[:MAX_DIFF]) if diffs else None
+
+
+def _goes_on(remediation: Remediation) -> str:
+    """Say how further steps are kept from being taken, where taking back finds nothing by which to say it."""
+    conditions, meta = remediation.status.conditions, remediation.metadata
+    if not halfway(remediation) or is_true(conditions, FINISHED) or is_false(conditions, APPLIED):
+        return ""
+    return f", and it goes on: to halt it, kubectl hemostat deny -n {meta.namespace} {meta.name}"
 
 
 def _told(state: State, why: str) -> str:

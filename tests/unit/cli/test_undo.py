@@ -113,6 +113,18 @@ def test_of_each_it_is_said_why_it_stays():
     assert "you may not" in found[1].why
 
 
+def test_of_what_goes_on_and_cannot_be_undone_it_is_said_how_it_is_halted():
+    body = scaled("drain", 1, 2, 20, inverse=False)
+    body["status"]["plan"]["steps"] *= 2
+    (going,) = looked(read_as(body), {})
+    assert going.fate is Fate.FINAL
+    assert going.why.endswith("of its steps, and it goes on: to halt it, kubectl hemostat deny -n shop drain")
+    for ended in (FINISHED, condition("Applied", False, "Incomplete")):
+        body["status"]["conditions"] = [ended]
+        (over,) = looked(read_as(body), {})
+        assert over.why.endswith("of its steps")
+
+
 class FakeKube(ApiServer):
     """An API server and who uses it."""
 
