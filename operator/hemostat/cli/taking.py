@@ -54,11 +54,12 @@ class Taker:
         found = parse(Remediation, self._kube.get(REMEDIATION.path(namespace, name)))
         if is_true(found.status.conditions, UNDONE):
             return "was taken back already"
-        done = False
-        for step in undoes(found):
-            sent, found = self._step(found, step)
+        done, over = False, set[int]()
+        while step := next((u for u in undoes(found) if u.step not in over), None):
+            sent, found = self._step(found, step)  # as marked: `act` may have taken one more before it could see that
             done = done or sent
             self._release(found, step)
+            over.add(step.step)
         return "taken back" if done else "was taken back already"
 
     def _step(self, found: Remediation, step: Undo) -> tuple[bool, Remediation]:

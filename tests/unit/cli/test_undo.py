@@ -266,6 +266,23 @@ def test_of_several_steps_what_can_be_is_taken_back_and_the_rest_is_named(kube):
     assert "of that nothing undoes 1 of its steps" in done.stdout
 
 
+def test_a_step_that_was_taken_just_before_the_mark_is_taken_back_too(kube, monkeypatch):
+    body, other = scaled("drain", 1, 2, 20, target="two"), scaled("drain", 3, 6, 21, target="one")
+    intents, results = ([b["status"][k][0] for b in (body, other)] for k in ("intents", "results"))
+    body["status"]["plan"]["steps"] += other["status"]["plan"]["steps"]
+    where, mark = f"{BASE}/namespaces/shop/remediations/drain", kube.merge_patch
+    kube.put(where, body)
+
+    def late(path, said, manager):
+        later = {"intents": [intents[0], intents[1] | {"step": 1}], "results": [results[0], results[1] | {"step": 1}]}
+        kube.write(where, "hemostat-act", lambda o: o["status"].update(later))
+        return mark(path, said, manager)
+
+    monkeypatch.setattr(kube, "merge_patch", late)
+    done = call("undo", "drain", "--yes")
+    assert (done.exit_code, kube.replicas("two"), kube.replicas("one")) == (0, 1, 3)
+
+
 def test_how_far_back(kube):
     kube.clock.step(timedelta(days=2).total_seconds())
     assert "Nothing stands" in call("undo", "--all", "--yes").stderr
