@@ -212,10 +212,12 @@ def number(
     return append(known, _items(facts, traces, courses or {}), now)
 
 
-def append(known: Sequence[Evidence], items: Iterable[Item], now: datetime) -> tuple[Evidence, ...]:
+def append(
+    known: Sequence[Evidence], items: Iterable[Item], now: datetime, most: int = MAX_EVIDENCE
+) -> tuple[Evidence, ...]:
     """Append what is not listed yet, with the next free numbers.
 
-    At most 64 in all, 32 changes among them, and 256 KiB of JSON.
+    At most `most` in all, 32 changes among them, and 256 KiB of JSON.
     """
     listed = {e.key for e in known}
     fresh = {i.identity: i for i in items if i.identity not in listed}
@@ -224,7 +226,7 @@ def append(known: Sequence[Evidence], items: Iterable[Item], now: datetime) -> t
     room = MAX_EVIDENCE_BYTES - sum(map(_bytes, known)) if fresh else 0
     changes = sum(e.kind is EvidenceKind.CHANGE for e in known)
     for item in fresh.values():
-        if len(found) >= MAX_EVIDENCE:
+        if len(found) >= most:
             break
         changes += item.kind is EvidenceKind.CHANGE
         if item.kind is EvidenceKind.CHANGE and changes > MAX_CHANGES:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from hemostat.api.incident import Evidence, EvidenceKind, Incident, Used
+from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, Incident, Used
 from hemostat.api.meta import LocalRef, ObjectMeta
 from hemostat.api.runbook import Runbook
 from hemostat.diagnosis.matcher import Conclusion
@@ -27,6 +27,8 @@ WORKERS = 2
 MAX_WAITING = 32
 MAX_KEPT = 256
 """Consultations that are remembered: the same question is not asked twice. As many that nobody came for."""
+LEFT_FREE = 8
+"""Places for evidence that look-ups leave to the signals and outcomes that come after them."""
 STANDS = "the matcher's answer stands"
 
 
@@ -134,7 +136,7 @@ class Consultant:
         if len(self._jobs) - len(over) >= MAX_WAITING:
             message = f"{MAX_WAITING} consultations are under way already; {STANDS}"
             return Opinion(Concluded(matched, False, "Busy", message))
-        pad = Pad(evidence, allowed, self._now)
+        pad = Pad(evidence, allowed, self._now, MAX_EVIDENCE - LEFT_FREE)
         used, record = incident.status.usage or NOT_USED, partial(self._record, incident.metadata)
         coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident), used, record)
         self._jobs[case.incident] = Job(case, matched, refs, coming, self._now())

@@ -3,20 +3,22 @@
 import json
 import threading
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from tests.unit.builders import T0, at, condition, incident, remediation, runbook, signal, symptom
 from tests.unit.diagnosis.panel.scripted import Clock, Scripted, claim, finding, is_aggregator, verdict
 from tests.unit.observe.town import Api, Told
 
-from hemostat.api.incident import CONSULTED, DIAGNOSED, EvidenceKind
+from hemostat.api.incident import CONSULTED, DIAGNOSED, MAX_EVIDENCE, EvidenceKind
 from hemostat.api.meta import find
 from hemostat.clock import FakeClock
+from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.diagnosis.provider import NoAnswer
 from hemostat.errors import Refused, Retry
-from hemostat.observe.consultant import MAX_WAITING, WORKERS, Consultant
+from hemostat.observe.consultant import LEFT_FREE, MAX_WAITING, WORKERS, Consultant
 from hemostat.observe.incident import IncidentKeeper
 from hemostat.observe.permits import ANNOTATION, Permit, Permits, permit
 from hemostat.signals.correlate import Word
@@ -154,6 +156,19 @@ def test_evidence_stays_while_somebody_reads_it_and_its_numbers_stay_true():
     office.look(*more, now=9)
     ids = [e.id for e in office.status.evidence]
     assert len(ids) == len(set(ids)) > len(before)
+
+
+def test_look_ups_leave_room_for_the_signals_and_outcomes_that_come_after_them():
+    office, found = Office(chooses(None)), []
+
+    def consult(_case, pad, *_):
+        for n in range(20):  # a model that looks up whatever it can, in logs that say something else each time
+            found.extend(pad.add([Item(f"log/{n}/{i}", EvidenceKind.LOG, "p", "s") for i in range(8)]))
+        raise ValueError
+
+    office.consultant._panel = SimpleNamespace(consult=consult)
+    office.settle()
+    assert found[-1].id == f"E{MAX_EVIDENCE - LEFT_FREE}"
 
 
 def test_what_the_evidence_decides_needs_no_model():

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hemostat.api.incident import Evidence, EvidenceKind
+from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind
 from hemostat.deadline import Busy, InTime, Late
 from hemostat.diagnosis.evidence import MAX_TEXT, Item, append
 from hemostat.diagnosis.panel.reply import Reply, place
@@ -45,12 +45,17 @@ class Pad:
 
     :param evidence: all of it: numbers go on from there.
     :param allowed: the kinds that a model may see.
+    :param most: items in all beyond which nothing is added.
     """
 
     def __init__(
-        self, evidence: Sequence[Evidence], allowed: frozenset[EvidenceKind], now: Callable[[], datetime]
+        self,
+        evidence: Sequence[Evidence],
+        allowed: frozenset[EvidenceKind],
+        now: Callable[[], datetime],
+        most: int = MAX_EVIDENCE,
     ) -> None:
-        self.allowed = allowed
+        self.allowed, self._most = allowed, most
         self._known, self._all = len(evidence), tuple(evidence)
         self._now = now
         self._lock = Lock()
@@ -69,7 +74,7 @@ class Pad:
         """Number what was found; what is known already keeps its number, what has no room is left out."""
         items = list(found)[:MAX_ITEMS]
         with self._lock:
-            self._all = append(self._all, items, self._now())
+            self._all = append(self._all, items, self._now(), self._most)
             keys = {item.identity for item in items}
             return tuple(e for e in self.shown if e.key in keys)
 
