@@ -260,9 +260,10 @@ class IncidentKeeper:
             )
             return status.model_copy(update={"conditions": conditions})
         percent = next((h.confidence_percent for h in diagnosis.hypotheses if h.runbook == chosen.name), 0)
-        found = propose_next(
-            incident, runbook, self._sure(incident, diagnosis, percent, chosen.name), done, self._requester
-        )
+        # who is in trouble: as the Incident says, which `act` reads; where it says nothing yet `act` waits for it
+        as_seen = incident if incident.status.signals else incident.model_copy(update={"status": status})
+        sure = self._sure(incident, diagnosis, percent, chosen.name)
+        found = propose_next(as_seen, runbook, sure, done, self._requester)
         if isinstance(found, NothingToPropose):
             if found.reason in (EXHAUSTED, "PersonNeeded", "Flapping"):
                 return self._handed_over(incident, status, found, now)

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.unit.builders import T0, at, condition, incident, remediation, runbook, signal, symptom
+from tests.unit.diagnosis.test_ladders import told
 from tests.unit.observe.town import Api, Told
 
 from hemostat.api.incident import DIAGNOSED, EvidenceKind
@@ -81,6 +82,23 @@ def test_what_a_person_denied_is_evidence_and_the_runbook_without_more_to_try_is
     messages = [e.message for e in desk.status.timeline]
     assert any(m.startswith("diagnosed anew (round 2 of 5): rollback of Runbook release was denied") for m in messages)
     assert not any("hunter2" in m for m in messages)
+
+
+def test_what_was_denied_about_a_conversation_is_not_proposed_about_it_again():
+    """The first proposal was about the whole target, for the look before had seen nothing: its denial bound nobody."""
+    cycles = [symptom("cycles", "signals.exists(s, s.state == 'Firing' && s.kind == 'Cycle')", 1, "Required")]
+    steps = [{"action": "cut-edge"}, {"action": "halt-conversation"}]
+    desk = Desk(runbook("loop", symptoms=cycles, remediations=steps)).look(told("c1"))
+    last = desk.api.proposals[-1]
+    done = remediation(last.name, {"conditions": [condition("Finished", True, "DeniedByPerson", 3)]})
+    desk.api.done[last.name] = done.model_copy(update={"spec": last.spec})
+    for signal_ in (told("c1"), told("c1", "c2"), told("c1", "c2")):
+        desk.look(signal_)
+    assert [(p.spec.action, p.spec.conversations) for p in desk.api.proposals][:2] == [
+        ("cut-edge", ("c1",)),
+        ("halt-conversation", ("c1",)),
+    ]
+    assert ("cut-edge", ("c1",)) not in [(p.spec.action, p.spec.conversations) for p in desk.api.proposals][1:]
 
 
 def test_an_ineffective_step_begins_a_round_and_the_same_runbook_goes_on_with_its_next():
