@@ -318,6 +318,12 @@ def test_nobody_says_that_another_takes_it_back(town: Town, ann: str) -> None:
     assert says(taken_back_by=ann) == ""
     assert "must stay" in says(taken_back_by=None)
     assert says(taken_back_by=ann, taken_back_time="2026-11-22T12:00:00Z") == ""
+    nobody = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
+    for meta in ({"ownerReferences": [nobody]}, {"finalizers": ["example.com/mine"]}):
+        said = refusal(lambda m=meta: user.merge_patch(path, {"metadata": m}, MANAGER))
+        assert "must be allowed to delete it" in said, "else who may approve may have it deleted, or kept for ever"
+    town.cluster.admin.merge_patch(path, {"metadata": {"finalizers": ["example.com/mine"]}}, MANAGER)
+    town.cluster.admin.merge_patch(path, {"metadata": {"finalizers": None}}, MANAGER)
     body = {"metadata": {"annotations": {"hemostat.dev/taken-back-by": "x"}}}
     for kube in (town.cluster.act, town.cluster.observe, town.cluster.relay):
         assert " cannot patch " in refusal(lambda k=kube: k.merge_patch(path, body, MANAGER))

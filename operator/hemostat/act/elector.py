@@ -121,7 +121,8 @@ class Elector:
             raise Retry("the renewal changed nothing: the clock of this machine stands still")
         if self.lost():
             raise NotLeading("it was renewed too late")
-        self._until = now + self._pace.renew_within
+        if not self._ended.is_set():  # it may have been given back while the answer was under way
+            self._until = now + self._pace.renew_within
         self._tell(f"{self._me} acts")
         return self._pace.renew_every
 

@@ -210,6 +210,11 @@ LESSONS: tuple[Validation, ...] = (
 )
 
 
+def _meta_unchanged(field: str) -> str:
+    new, old = (f"(has({o}.metadata.{field}) ? {o}.metadata.{field} : [])" for o in ("object", "oldObject"))
+    return f"{new} == {old}"
+
+
 _SAME_WORD = " && ".join(
     f"{_annotation('object', n)} == {_annotation('oldObject', n)}" for n in (TAKEN_BACK_BY, TAKEN_BACK_TIME)
 )
@@ -217,6 +222,13 @@ TAKEN_BACK: tuple[Validation, ...] = (
     (
         f"{_SAME_WORD} || {_annotation('object', TAKEN_BACK_BY)} == request.userInfo.username",
         f"annotation {TAKEN_BACK_BY} must be the user who takes it back, and must stay",
+    ),
+    (
+        "oldObject == null || "
+        + " && ".join(map(_meta_unchanged, ("ownerReferences", "finalizers")))
+        + f" || authorizer.group('{GROUP}').resource('remediations').namespace(request.namespace)"
+        ".name(object.metadata.name).check('delete').allowed()",
+        "ownerReferences and finalizers decide what is deleted: who changes them must be allowed to delete it",
     ),
 )
 
