@@ -13,9 +13,8 @@ import pytest
 from tests.api import objects
 from tests.api.support import MANAGER, Cluster, eventually, rest
 
-from hemostat import kube as module
 from hemostat.errors import HemostatError, Refused, Retry
-from hemostat.kube import PAGE, Conflict, Kube, NotFound, path_of
+from hemostat.kube import PAGE, TIMEOUT_SECONDS, Conflict, Kube, NotFound, path_of
 from hemostat_chaos.cluster.apiserver import ApiServer
 
 OURS = "hemostat-rem-0001"
@@ -240,16 +239,13 @@ def test_a_stopped_server_is_tried_again_within_the_deadline(brittle: ApiServer)
     assert client.get("/version")["major"] == "1"
 
 
-def test_a_silent_server_is_tried_again_after_the_deadline(
-    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert module.TIMEOUT_SECONDS <= 10
-    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.3)
+def test_a_silent_server_is_tried_again_after_the_deadline(cluster: Cluster, tmp_path: Path) -> None:
+    assert TIMEOUT_SECONDS <= 10
     with socket.create_server(("127.0.0.1", 0)) as silent:
         config = cluster.server.kubeconfig.read_text()
         port = silent.getsockname()[1]
         (tmp_path / "config").write_text(config.replace(cluster.server.url, f"https://127.0.0.1:{port}"))
         began = time.monotonic()
         with pytest.raises(Retry, match="did not answer"):
-            Kube.connect(str(tmp_path / "config")).get("/version")
+            Kube.connect(str(tmp_path / "config")).within(0.3).get("/version")
         assert time.monotonic() - began < 5
