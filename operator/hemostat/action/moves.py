@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from hemostat.action.effects import Live, obstacle, still_ours
-from hemostat.action.ownership import owner_of
+from hemostat.action.ownership import managers, owner_of
 from hemostat.action.parts import Part, manager, tries_of
 from hemostat.action.standing import taken_back_by
 from hemostat.api.remediation import MAX_INTENTS, Effect, Intent, Plan, Proof, Remediation, Result, Verb
@@ -27,6 +27,8 @@ IN_FLIGHT = timedelta(seconds=60)
 """A request older than the API server's own request timeout can no longer land."""
 SEND_WITHIN = timedelta(seconds=10)
 """A creation is sent so soon after its intent or not at all: a process that was stopped in between sends it no more."""
+LANDS = SEND_WITHIN + IN_FLIGHT
+"""How long after its intent a request may still land."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at what was called and shows no effect yet."""
 MAX_ATTEMPTS = 20
@@ -159,7 +161,7 @@ def _called(part: Part, effect: Effect, seen: Live, tries: list[Intent], now: da
 
 def under_way(tries: Sequence[Intent], now: datetime) -> float:
     """Return for how many seconds the last request may still land."""
-    return (tries[-1].time + SEND_WITHIN + IN_FLIGHT - now).total_seconds() if tries else 0
+    return (tries[-1].time + LANDS - now).total_seconds() if tries else 0
 
 
 def _gone(part: Part, tries: list[Intent], now: datetime, *, alone: bool) -> Move:
@@ -205,7 +207,7 @@ def _proof(
     effect, ours = effect_of(remediation, part), manager(remediation, part)
     if last is None or effect.verb is Verb.DELETE:
         return None
-    if any(entry.get("manager") == ours for entry in live["metadata"].get("managedFields", ())):
+    if ours in managers(live):
         return "ManagedFields"
     meta = live["metadata"]
     if "generation" in meta:
@@ -222,6 +224,4 @@ def taken_back(remediation: Remediation, part: Part, live: Live | None) -> bool:
         return False
     if not tries_of(remediation, part):
         return True
-    entries = live["metadata"].get("managedFields", ()) if live is not None and "metadata" in live else ()
-    ours = any(entry.get("manager") == manager(remediation, part) for entry in entries)
-    return taken_back_by(remediation) is not None and not ours
+    return taken_back_by(remediation) is not None and manager(remediation, part) not in managers(live)

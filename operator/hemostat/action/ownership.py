@@ -28,6 +28,12 @@ def owner_of(live: Mapping[str, Any], paths: Iterable[str]) -> str | None:
     return max(sorted(weights), key=lambda name: weights[name], default=None)
 
 
+def managers(live: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the field managers that the object names; none where it is not there."""
+    entries = live.get("metadata", {}).get("managedFields", ()) if live is not None else ()
+    return frozenset(str(entry.get("manager", "")) for entry in entries)
+
+
 def last_writer(live: Mapping[str, Any], paths: Iterable[str]) -> str:
     """Say who wrote at or under these JSON pointers last, as managedFields tell; empty where they do not."""
     pointers = [_keys(path) for path in paths]

@@ -17,9 +17,14 @@ class Part:
     """Of the plan's steps, from 0."""
 
 
+def prefix(remediation: Remediation) -> str:
+    """Return what the field managers of everything that is written for this Remediation begin with."""
+    return f"hemostat-{remediation.metadata.uid}-"
+
+
 def manager(remediation: Remediation, part: Part) -> str:
     """Return the field manager that only this effect of this Remediation uses."""
-    return f"hemostat-{remediation.metadata.uid}-{part.step}-{part.which.lower()}"
+    return f"{prefix(remediation)}{part.step}-{part.which.lower()}"
 
 
 def tries_of(remediation: Remediation, part: Part) -> list[Intent]:

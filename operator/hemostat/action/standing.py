@@ -14,8 +14,8 @@ from typing import Any
 
 from hemostat.action.contract import unified_diff
 from hemostat.action.effects import Live, at, can_be_undone, still_ours, value_of
-from hemostat.action.ownership import last_writer
-from hemostat.action.parts import Part, manager, tries_of
+from hemostat.action.ownership import last_writer, managers
+from hemostat.action.parts import Part, manager, prefix, tries_of
 from hemostat.action.undoing import Undo
 from hemostat.api.identity import TAKEN_BACK_BY, TAKEN_BACK_TIME
 from hemostat.api.meta import is_true
@@ -46,11 +46,6 @@ def taken_back_by(remediation: Remediation) -> Word | None:
         return Word(by, parse_time(said.get(TAKEN_BACK_TIME, "")))
     except ValueError:
         return Word(by, None)
-
-
-def prefix(remediation: Remediation) -> str:
-    """Return what the field managers of everything that is written for this Remediation begin with."""
-    return f"hemostat-{remediation.metadata.uid}-"
 
 
 def person(remediation: Remediation) -> str:
@@ -94,8 +89,7 @@ def standing(remediation: Remediation, step: Undo, live: Live | None, now: datet
 
 
 def _proven(remediation: Remediation, step: Undo, live: Live) -> bool:
-    ours = manager(remediation, Part("Forward", step.step))
-    return any(e.get("manager") == ours for e in live["metadata"].get("managedFields", ()))
+    return manager(remediation, Part("Forward", step.step)) in managers(live)
 
 
 def _missed(remediation: Remediation, step: Undo, live: Live | None) -> bool:

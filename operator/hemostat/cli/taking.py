@@ -10,7 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hemostat.action.execute import Executor
-from hemostat.action.standing import State, person, prefix, standing
+from hemostat.action.moves import LANDS
+from hemostat.action.ownership import managers
+from hemostat.action.parts import prefix
+from hemostat.action.standing import State, person, standing
 from hemostat.action.undoing import undoes
 from hemostat.api.identity import TAKEN_BACK_BY, TAKEN_BACK_TIME
 from hemostat.api.meta import is_true
@@ -18,7 +21,6 @@ from hemostat.api.remediation import APPLIED, UNDONE, Intent, Remediation
 from hemostat.api.resources import REMEDIATION
 from hemostat.cli.deciding import MANAGER
 from hemostat.cli.session import parse
-from hemostat.cli.undo import LANDS
 from hemostat.clock import rfc3339
 from hemostat.errors import Refused, Retry
 
@@ -69,7 +71,7 @@ class Taker:
             live, now = self._read(step, namespace), self._kube.server_now()
             how = standing(found, step, live, now, LANDS)
             if how.state is State.BACK or (sent and how.state is State.UNDER_WAY):  # which what was sent ended
-                return sent or person(found) in _managers(live), found
+                return sent or person(found) in managers(live), found
             if how.state is not State.STANDS:
                 raise Refused("UndoBlocked", how.why)
             if not marked:
@@ -116,7 +118,7 @@ class Taker:
         owner = owners[-1] if owners else None
         for _ in range(ATTEMPTS):
             live = self._read(step, namespace)
-            ours = frozenset(m for m in _managers(live) if m.startswith(prefix(found)) and "inverse" not in m)
+            ours = frozenset(m for m in managers(live) if m.startswith(prefix(found)) and "inverse" not in m)
             if not ours:
                 return
             try:
@@ -128,11 +130,6 @@ class Taker:
                 return
             else:
                 return
-
-
-def _managers(live: Json | None) -> frozenset[str]:
-    entries = live["metadata"].get("managedFields", ()) if live is not None else ()
-    return frozenset(str(entry.get("manager", "")) for entry in entries)
 
 
 def _intent(live: Json | None, now: datetime) -> Intent:

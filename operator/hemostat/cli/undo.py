@@ -8,7 +8,7 @@ from enum import StrEnum
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from hemostat.action.moves import IN_FLIGHT, SEND_WITHIN
+from hemostat.action.moves import LANDS
 from hemostat.action.standing import State, applied, reversal, standing, taken_back_by
 from hemostat.action.stepping import halfway
 from hemostat.action.undoing import Undo, stays, undoes
@@ -20,8 +20,6 @@ from hemostat.cli.text import age, words
 from hemostat.errors import HemostatError, Refused
 from hemostat.kube import Json
 
-LANDS = SEND_WITHIN + IN_FLIGHT
-"""How long after its intent a request of `act` may still land."""
 MAX_DIFF = 16_000
 """Characters of one difference, as of a plan."""
 Read = Callable[[Undo, str], Json | None]

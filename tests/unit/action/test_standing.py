@@ -7,8 +7,8 @@ from tests.unit.builders import T0, at, deployment, meta, remediation, template
 from tests.unit.builders import at as moment
 
 from hemostat.action.contract import World, add, creation, effect, remove, replace
-from hemostat.action.parts import Part, manager
-from hemostat.action.standing import State, Word, applied, person, prefix, reversal, standing, taken_back_by
+from hemostat.action.parts import Part, manager, prefix
+from hemostat.action.standing import State, Word, applied, person, reversal, standing, taken_back_by
 from hemostat.action.undoing import Undo
 from hemostat.guard.orders import CONFIG_MAP
 
