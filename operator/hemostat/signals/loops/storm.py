@@ -16,6 +16,12 @@ IN_A_ROW = 6
 WITHIN_SECONDS = 120.0
 EARLY = 3
 BACK_OFF = 1.5
+DOZEN, BRISK_SECONDS = 12, 5.0
+"""After so many failures the last `IN_A_ROW` within so long are no back-off, however short the first pauses were.
+
+Pauses that double from 0.1 s on have taken 3 minutes by then; of runs with full jitter up to 8 s one in a thousand is
+so short.
+"""
 HAMMER_SECONDS = 30.0
 """Within so long the failures in a row of who may be cut: waiting for ten seconds each time harms nobody."""
 AGAIN_SECONDS = 1.0
@@ -34,6 +40,7 @@ class Trying:
     times: list[float] = field(default_factory=list)
     early: float = 0.0
     """Seconds that the first three took: pauses that have grown stay long when they reach their limit."""
+    failures: int = 0
     joined: bool = False
     """Whether it takes part in a storm that was looked at."""
 
@@ -60,6 +67,7 @@ class Storms:
         if len(self._trying) > self._most:
             self._trying.popitem(last=False)
         trying.times = [*trying.times[-IN_A_ROW + 1 :], step.ended]
+        trying.failures += 1
         if len(trying.times) == EARLY:
             trying.early = trying.times[-1] - trying.times[0]
         if not _storms(trying):
@@ -104,5 +112,6 @@ def _storms(trying: Trying) -> bool:
     times = trying.times
     if len(times) < IN_A_ROW or times[-1] - times[0] > WITHIN_SECONDS:
         return False
-    late = times[-1] - times[-EARLY]
-    return late <= BACK_OFF * trying.early
+    if trying.failures >= DOZEN and times[-1] - times[0] <= BRISK_SECONDS:
+        return True
+    return times[-1] - times[-EARLY] <= BACK_OFF * trying.early

@@ -7,7 +7,7 @@ from tests.unit.signals.loops.talks import tool
 
 from hemostat.signals.loops.burn import LEARNED_ALL, Burn
 from hemostat.signals.loops.ledger import GROWN, Ledger
-from hemostat.signals.loops.storm import IN_A_ROW, Storms
+from hemostat.signals.loops.storm import DOZEN, IN_A_ROW, Storms
 from hemostat.signals.loops.verdict import Advice, Kind
 from hemostat.telemetry.steps import Failure, Operation
 
@@ -30,6 +30,19 @@ def test_who_tries_again_without_waiting_longer_makes_a_storm_and_it_is_the_prov
 def test_one_conversation_alone_is_told_of_and_nobody_s_rate_is_cut():
     storms = Storms()
     assert [storms.take(refused(start=3.0 * i)) for i in range(IN_A_ROW)][-1].advice is Advice.NOTIFY
+
+
+def test_who_tries_again_at_once_and_is_slowed_by_its_machine_does_not_back_off():
+    storms = Storms()
+    starts = [0.2 * i if i < 3 else 0.4 + 0.6 * (i - 2) for i in range(DOZEN)]
+    told = [storms.take(refused(start=start)) for start in starts]
+    assert [bool(one) for one in told] == [False] * (DOZEN - 1) + [True]
+
+
+@pytest.mark.parametrize("first", [0.05, 0.5])
+def test_short_pauses_that_double_are_back_off(first):
+    storms = Storms()
+    assert not any(storms.take(refused(start=first * 2.0**i)) for i in range(2 * DOZEN))
 
 
 @pytest.mark.parametrize(
