@@ -11,6 +11,7 @@ from hemostat.api.incident import Advice, ConversationStatus, Incident, SignalSt
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import FINISHED, Remediation
 from hemostat.api.runbook import Runbook
+from hemostat.diagnosis.outcomes import WHOLE, stays
 from hemostat.diagnosis.propose import Confidence, NothingToPropose, Proposal, propose
 from hemostat.signals.correlate import openings
 
@@ -32,8 +33,8 @@ def propose_next(
     """Return what `propose` does, for the conversations that stand on the lowest rung, or else for the target."""
     mine = [r for r in done if r.spec.opening == openings(incident)]
     names = in_trouble(incident)
-    if names is None or any(_stays(r) for r in mine):
-        whole = done if any(_stays(r) for r in mine) else [r for r in done if not r.spec.conversations or _at_work(r)]
+    if names is None or any(stays(r) for r in mine):
+        whole = done if any(stays(r) for r in mine) else [r for r in done if not r.spec.conversations or _at_work(r)]
         return propose(incident, runbook, sure, whole, requester)
     at_work = [r for r in mine if _at_work(r)]
     alone = next((r for r in at_work if not r.spec.conversations or r.status.plan is None), None)
@@ -68,13 +69,15 @@ def in_trouble(incident: Incident) -> tuple[str, ...] | None:
     return tuple(sorted({c.id for t in cut for c in t.conversations}))
 
 
+def about(incident: Incident) -> tuple[str, ...] | None:
+    """Return what must have been tried for all of these before it is ruled out; None where nothing fires just now."""
+    names = in_trouble(incident)
+    return (WHOLE,) if names is None else names or None
+
+
 def _everybodys(trouble: ConversationStatus) -> bool:
     named = trouble.conversations
     return trouble.caller == ANYBODY or not named or trouble.affected > len(named)
-
-
-def _stays(remediation: Remediation) -> bool:
-    return remediation.status.plan is not None and remediation.status.plan.hold_seconds is None
 
 
 def _at_work(remediation: Remediation) -> bool:

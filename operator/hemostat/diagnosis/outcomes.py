@@ -44,6 +44,8 @@ class Spent(NamedTuple):
     """Whether people refused every action, and nothing else speaks against it: that says nothing about the cause."""
 
 
+WHOLE = ""
+"""Stands among conversations for all that a target does."""
 NOTHING_SPENT: Mapping[str, Spent] = MappingProxyType({})
 
 
@@ -55,6 +57,9 @@ class Tried:
     """What was denied, was in vain or did not fit, in the order in which it ended."""
     settled: bool = True
     """Whether nothing is at work, was of effect, or waits for a person: another action may be proposed."""
+    about: tuple[str, ...] | None = None
+    """The conversations of agents that are in trouble, `WHOLE` for the target: what was about others rules out nothing.
+    None: whatever was tried counts."""
 
     @property
     def rounds(self) -> int:
@@ -87,18 +92,22 @@ class Tried:
         return runbook.model_copy(update={"spec": runbook.spec.model_copy(update={"remediations": steps})})
 
     def _blocked_by(self, action: str, parameters: Parameters) -> Remediation | None:
-        same = (r for r in self.over if (r.spec.action, _values(r.spec.parameters)) == (action, _values(parameters)))
-        return next(same, None)
+        same = [r for r in self.over if (r.spec.action, _values(r.spec.parameters)) == (action, _values(parameters))]
+        if self.about is None:
+            return next(iter(same), None)
+        each = [next((r for r in same if _concerns(r, name)), None) for name in self.about]
+        return None if None in each else next(iter(each), None)
 
 
-def tried(incident: Incident, done: Sequence[Remediation]) -> Tried:
+def tried(incident: Incident, done: Sequence[Remediation], about: tuple[str, ...] | None = None) -> Tried:
     """Put together what is known of the present opening.
 
     :param done: all Remediations of the Incident, finished or not.
+    :param about: as `Tried` has it.
     """
     mine = [r for r in done if r.spec.opening == openings(incident)]
     over = sorted((r for r in mine if _in_vain(r)), key=lambda r: (_ended(r), r.metadata.name))
-    return Tried(tuple(over), all(r in over or _never_done(r) for r in mine))
+    return Tried(tuple(over), all(r in over or _never_done(r) for r in mine), about)
 
 
 def given_up(diagnosis: Diagnosis, evidence: Sequence[Evidence]) -> tuple[Hypothesis, Evidence] | None:
@@ -109,6 +118,16 @@ def given_up(diagnosis: Diagnosis, evidence: Sequence[Evidence]) -> tuple[Hypoth
         if found is not None and found[1] in by_name:
             return by_name[found[1]], item
     return None
+
+
+def stays(remediation: Remediation) -> bool:
+    """Tell whether it would not end by itself: then it is about the target, whichever conversations it names."""
+    return remediation.status.plan is not None and remediation.status.plan.hold_seconds is None
+
+
+def _concerns(remediation: Remediation, conversation: str) -> bool:
+    named = remediation.spec.conversations
+    return not named or conversation in named or stays(remediation)
 
 
 def _in_vain(remediation: Remediation) -> bool:

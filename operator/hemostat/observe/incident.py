@@ -21,10 +21,10 @@ from hemostat.api.remediation import Calibration, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import PresentRevision
 from hemostat.diagnosis.evidence import Facts, Item, append, gather
-from hemostat.diagnosis.ladders import propose_next
+from hemostat.diagnosis.ladders import about, propose_next
 from hemostat.diagnosis.matcher import EXHAUSTED, NO_RUNBOOKS, Conclusion, grounds, match, unheard
 from hemostat.diagnosis.outcomes import Tried, tried
-from hemostat.diagnosis.propose import Confidence, NothingToPropose
+from hemostat.diagnosis.propose import Confidence, NothingToPropose, Proposal
 from hemostat.diagnosis.recall import remembered
 from hemostat.events import Events
 from hemostat.metrics import DIAGNOSES
@@ -122,16 +122,20 @@ class IncidentKeeper:
             more = [*self._opening(as_seen), *(self._past.similar(as_seen) if self._past is not None else ())]
             status = status.model_copy(update={"evidence": append(status.evidence, more, now)})
         done = self._store.remediations(incident) if _may_have_any(status) else []
-        known = tried(incident, done)
+        known = tried(incident, done, about(incident.model_copy(update={"status": status})))
         if not hold:
             status = status.model_copy(update={"evidence": append(status.evidence, known.items(), now)})
         status = grouped(status, word, firing=bool(seen.firing) and seen.lasts, now=now)
         status = self._diagnosed(incident, status, runbooks, facts, known, now)
         ready = is_true(status.conditions, DIAGNOSED) and not self._asking(incident)
+        proposal = None
         if status.part_of is None and ready and _fires(status.signals):
-            status = self._proposed(incident, status, runbooks, done, now)
+            status, proposal = self._proposed(incident, status, runbooks, done, now)
         if news(before.status, status, now):
             self._store.write_incident(incident, status)
+        if proposal is not None:  # after what fires is written: `act` reads there which conversations are in trouble
+            self._store.propose(namespace, proposal)
+            LOG.info("proposed Remediation %s", proposal.name)
         self._announce(before, status)
         return back or status.part_of != before.status.part_of
 
@@ -248,30 +252,31 @@ class IncidentKeeper:
         runbooks: Sequence[Runbook],
         done: Sequence[Remediation],
         now: datetime,
-    ) -> IncidentStatus:
+    ) -> tuple[IncidentStatus, Proposal | None]:
+        """Return the status, and what is to be proposed once that is written.
+
+        Its name is the same whenever it is asked for: what a process did not come to is proposed by the next look.
+        """
         diagnosis = status.diagnosis
         if diagnosis is None or diagnosis.runbook_ref is None:
-            return status
+            return status, None
         chosen = diagnosis.runbook_ref
         runbook = next((r for r in runbooks if r.metadata.uid == chosen.uid), None)
         if runbook is None:
             conditions = set_condition(
                 status.conditions, DIAGNOSED, False, "RunbookDeleted", f"Runbook {chosen.name} was deleted", now
             )
-            return status.model_copy(update={"conditions": conditions})
+            return status.model_copy(update={"conditions": conditions}), None
         percent = next((h.confidence_percent for h in diagnosis.hypotheses if h.runbook == chosen.name), 0)
-        # who is in trouble: as the Incident says, which `act` reads; where it says nothing yet `act` waits for it
-        as_seen = incident if incident.status.signals else incident.model_copy(update={"status": status})
+        as_seen = incident.model_copy(update={"status": status})
         sure = self._sure(incident, diagnosis, percent, chosen.name)
         found = propose_next(as_seen, runbook, sure, done, self._requester)
         if isinstance(found, NothingToPropose):
             if found.reason in (EXHAUSTED, "PersonNeeded", "Flapping"):
-                return self._handed_over(incident, status, found, now)
-            return status
-        self._store.propose(incident.metadata.namespace or "", found)
-        LOG.info("proposed Remediation %s", found.name)
+                return self._handed_over(incident, status, found, now), None
+            return status, None
         timeline = told(status.timeline, f"proposed/{found.name}", now, f"proposed {found.spec.action}: {found.name}")
-        return status.model_copy(update={"remediation_ref": LocalRef(name=found.name), "timeline": timeline})
+        return status.model_copy(update={"remediation_ref": LocalRef(name=found.name), "timeline": timeline}), found
 
     def _sure(self, incident: Incident, diagnosis: Diagnosis, percent: int, runbook: str) -> Confidence:
         """Say how sure a diagnosis is, and what that was worth in the past."""

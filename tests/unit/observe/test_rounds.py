@@ -101,6 +101,56 @@ def test_what_was_denied_about_a_conversation_is_not_proposed_about_it_again():
     assert ("cut-edge", ("c1",)) not in [(p.spec.action, p.spec.conversations) for p in desk.api.proposals][1:]
 
 
+def loop(*actions):
+    cycles = [symptom("cycles", "signals.exists(s, s.state == 'Firing' && s.kind == 'Cycle')", 1, "Required")]
+    return runbook("loop", symptoms=cycles, remediations=[{"action": a} for a in actions])
+
+
+def about(desk):
+    return [(p.spec.action, p.spec.conversations) for p in desk.api.proposals]
+
+
+@pytest.mark.parametrize("reason", ["DeniedByPerson", "Ineffective"])
+def test_what_was_tried_about_one_conversation_says_nothing_about_another(reason):
+    """Seen: a cut that was denied for one exhausted the Runbook, and the loop of the other went on for ever."""
+    desk = Desk(loop("cut-edge")).look(told("c1"))
+    last = desk.api.proposals[-1]
+    done = remediation(last.name, {"conditions": [condition("Finished", True, reason, 3)]})
+    desk.api.done[last.name] = done.model_copy(update={"spec": last.spec})
+    desk.look(told("c1"))
+    assert desk.said[1] == "Exhausted", "for the first there is nothing left"
+    desk.look(told("c1", "c2")).look(told("c2"))
+    assert about(desk) == [("cut-edge", ("c1",)), ("cut-edge", ("c2",))]
+
+
+def test_a_proposal_names_who_is_in_trouble_now_and_comes_after_the_incident_says_so():
+    """It named those of the look before; and `act` plans for those that the Incident tells of, and no others."""
+    desk = Desk().look(told("c1"))
+    desk.api.books = [loop("cut-edge")]
+    told_then = []
+    plain = desk.api.propose
+
+    def propose(namespace, proposal):
+        told_then.append({c.id for s in desk.status.signals for c in s.conversation.conversations})
+        plain(namespace, proposal)
+
+    desk.api.propose = propose
+    desk.look(told("c2"))
+    assert about(desk) == [("cut-edge", ("c2",))]
+    assert told_then == [{"c2"}]
+
+
+def test_what_was_written_and_not_proposed_is_proposed_by_the_next_look():
+    """A process may end in between, or the API server refuse it."""
+    desk = Desk(book("release", 3, "rollback"))
+    desk.api.propose, plain = lambda *_: None, desk.api.propose
+    desk.look()
+    desk.api.propose = plain
+    desk.look()
+    assert desk.proposed == [("release", "rollback")]
+    assert desk.status.remediation_ref.name == desk.api.proposals[0].name
+
+
 def test_an_ineffective_step_begins_a_round_and_the_same_runbook_goes_on_with_its_next():
     desk = Desk(book("release", 3, "rollback", "scale")).look().end("Ineffective", applied=True)
     assert desk.proposed == [("release", "rollback"), ("release", "scale")]

@@ -95,13 +95,13 @@ def _wrong(incident: Incident) -> str:
 
 
 def question(evidence: Sequence[Evidence], diagnosis: Diagnosis, rounds: int) -> str:
-    """Return what there is to be decided, in few letters: which signals there are, which Runbooks they speak for, and
-    how many actions were denied or in vain.
+    """Return what there is to be decided, in few letters: which signals there are, which Runbooks they speak for, which
+    of those have something left to try, and how many actions were denied or in vain.
 
     While it is the same nobody needs to be asked again, whatever else is found out.
     """
     signals = sorted(e.key for e in evidence if e.kind is EvidenceKind.SIGNAL)
-    runbooks = sorted(f"{h.runbook} {h.confidence_percent > 0}" for h in diagnosis.hypotheses)
+    runbooks = sorted(f"{h.runbook} {h.confidence_percent > 0} {h.candidate}" for h in diagnosis.hypotheses)
     return hashlib.sha256("\n".join([*signals, *runbooks, str(rounds)]).encode()).hexdigest()[:16]
 
 
