@@ -23,6 +23,7 @@ from hemostat.gate.downstream import connections, stated, troubled
 from hemostat.gate.earned import outcomes_of
 from hemostat.gate.input import Connections, GateInput, Go, Outcome, PastAction, Room
 from hemostat.gate.past import past_actions
+from hemostat.gate.recent import needed
 from hemostat.gate.room import added, fits_in_quotas, fits_on_nodes
 from hemostat.gate.target import told_by
 from hemostat.guard.orders import CONFIG_MAP
@@ -129,7 +130,7 @@ class Facts:
         spec = remediation.spec
         incident = self._store.incident(namespace, spec.incident_ref.name)
         policies, done = self._policies(), self._done(namespace)
-        return GateInput(
+        facts = GateInput(
             remediation=remediation,
             plan=plan,
             go=self.go(),
@@ -146,6 +147,7 @@ class Facts:
             outcomes=self._outcomes(remediation, done, policies),
             now=self._clock.now(),
         )
+        return needed(facts)
 
     def go(self) -> Go | None:
         """Ask the API server what the stop switch lets us do, as its admission policy does."""
@@ -290,10 +292,13 @@ class Facts:
 
     def _elsewhere(self, namespace: str, policies: Sequence[GatePolicy] | None) -> tuple[PastAction, ...] | None:
         """Read what was done in other namespaces, if a policy counts that too: it may be much."""
-        if policies is not None and all(p.spec.budget.scope is Scope.NAMESPACE for p in policies):
-            return ()
+        windows = [p.spec.budget.window_seconds for p in policies or () if p.spec.budget.scope is Scope.CLUSTER]
+        if not windows:
+            return () if policies is not None else None
+        since = self._clock.now() - timedelta(seconds=max(windows))
         try:
-            return past_actions(r for r in self._store.decided_everywhere() if r.metadata.namespace != namespace)
+            found = self._store.decided_everywhere(since)
+            return past_actions(r for r in found if r.metadata.namespace != namespace)
         except (HemostatError, ValueError):
             return None
 

@@ -1,6 +1,7 @@
 """Reads and writes of Hemostat's own objects for `act` (shell)."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TypeVar
 
 from hemostat.act.ledger import Recorder, changes
@@ -12,14 +13,15 @@ from hemostat.api.remediation import ADMITTED, FINISHED, Remediation, Remediatio
 from hemostat.api.resources import APPROVAL, GATEPOLICY, INCIDENT, REMEDIATION, RUNBOOK, WATCH
 from hemostat.api.runbook import Runbook
 from hemostat.api.watch import Watch
+from hemostat.clock import parse_time
 from hemostat.errors import Refused, Retry
-from hemostat.kube import Conflict, Kube, NotFound
+from hemostat.kube import Conflict, Json, Kube, NotFound
 
 MANAGER = "hemostat-act"
 _DECIDED = "status.stage=Decided"
 """What only waits is left out by the API server: it may be a thousand, and each takes a millisecond to read."""
 MAX_ALL = 10_000
-"""Remediations of all namespaces that are read for one decision."""
+"""Remediations of all namespaces that count for one decision."""
 
 
 M = TypeVar("M", bound=Model)
@@ -74,14 +76,15 @@ class Store:
         found = self._kube.list(REMEDIATION.path(namespace), fieldSelector=_DECIDED)
         return [Remediation.model_validate(o) for o in found]
 
-    def decided_everywhere(self) -> Iterator[Remediation]:
-        """Yield those of all namespaces that were admitted or have ended, a page of them in memory.
+    def decided_everywhere(self, since: datetime) -> Iterator[Remediation]:
+        """Yield those of all namespaces that are at work or have ended after `since`, a page of them in memory.
 
-        Raises `Refused` (TooMany) beyond `MAX_ALL`: a decision must not wait for ever.
+        Raises `Refused` (TooMany) beyond `MAX_ALL` of these: a decision must not wait for ever.
         """
-        for number, item in enumerate(self._kube.each(REMEDIATION.path(None), fieldSelector=_DECIDED)):
+        found = (o for o in self._kube.each(REMEDIATION.path(None), fieldSelector=_DECIDED) if not _over(o, since))
+        for number, item in enumerate(found):
             if number >= MAX_ALL:
-                raise Refused("TooMany", f"there are more than {MAX_ALL} Remediations: delete finished ones")
+                raise Refused("TooMany", f"more than {MAX_ALL} Remediations are at work, or were lately")
             yield Remediation.model_validate(item)
 
     def approvals(self, namespace: str, remediation: str) -> list[Approval]:
@@ -96,6 +99,11 @@ class Store:
     def watches(self, namespace: str) -> list[Watch]:
         """Return all Watches of a namespace."""
         return [Watch.model_validate(o) for o in self._kube.list(WATCH.path(namespace))]
+
+    def watches_of(self, namespace: str, target: str) -> list[Watch]:
+        """Return the Watches of targets of this name, of any kind."""
+        found = self._kube.list(WATCH.path(namespace), fieldSelector=f"spec.target.name={target}")
+        return [Watch.model_validate(o) for o in found]
 
     def write(self, remediation: Remediation, status: RemediationStatus) -> Remediation:
         """Write the status if nobody else did since it was read (compare and set). Raises `Retry` otherwise.
@@ -146,3 +154,11 @@ class Store:
             return model.model_validate(self._kube.get(path))
         except NotFound:
             return None
+
+
+def _over(item: Json, since: datetime) -> bool:
+    """Tell whether it has ended by then; asked before it is read as a whole, which takes a millisecond."""
+    for condition in item.get("status", {}).get("conditions", ()):
+        if condition["type"] == FINISHED and condition["status"] == "True":
+            return parse_time(condition["lastTransitionTime"]) <= since
+    return False

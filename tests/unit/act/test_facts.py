@@ -7,6 +7,7 @@ from tests.unit.builders import (
     NAMESPACE,
     T0,
     approval,
+    at,
     condition,
     deployment,
     ended,
@@ -139,15 +140,15 @@ NARROWED = {"fieldSelector": "status.stage=Decided"}
 """Ten thousand may wait, and to understand one takes a millisecond: every decision would take ten seconds."""
 
 
-def everywhere(*namespaces, scope="Cluster", reads=None):
-    """Return what `act` knows of other namespaces, where each holds one admitted Remediation."""
-    admitted = {"conditions": [condition("Admitted", reason="AllowedByPolicy")]}
+def everywhere(*namespaces, scope="Cluster", reads=None, now=0.0):
+    """Return what `act` knows of other namespaces, where each holds one Remediation that ended at T0."""
+    admitted = {"conditions": [condition("Admitted", reason="AllowedByPolicy"), condition("Finished")]}
     found = [
         {"metadata": meta(f"r{n}", namespace=name), "spec": remediation().spec.wire(), "status": admitted}
         for n, name in enumerate(namespaces)
     ]
     kube = SimpleNamespace(each=reads or (lambda _, **query: iter(found if query == NARROWED else ())))
-    facts = Facts(kube, Store(kube, None), None, None)
+    facts = Facts(kube, Store(kube, None), None, FakeClock(at(now)))
     return facts._elsewhere(NAMESPACE, [policy(budget={"scope": scope})])
 
 
@@ -164,6 +165,8 @@ def test_what_cannot_be_counted_is_unknown_and_not_nothing(monkeypatch):
     monkeypatch.setattr("hemostat.act.store.MAX_ALL", 2)
     assert everywhere("a", "b") is not None
     assert everywhere("a", "b", "c") is None, "a decision must not read without end"
+    assert everywhere("a", "b", "c", now=3599) is None
+    assert everywhere("a", "b", "c", now=3600) == (), "what ended before the budget's hour holds nobody up"
 
 
 SCALED = Plan.model_validate(PLAN.model_dump() | {"replicas_after": 5})
