@@ -1,6 +1,6 @@
 """What a model is asked and what it replies, whoever the provider is (pure values)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,13 +44,45 @@ class Answer:
     """Which of the fallback list answered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What requests used, as far as providers say."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    usd: float = 0.0
+
+    def plus(self, more: "Spent") -> "Spent":
+        """Return both together."""
+        return Spent(self.tokens_in + more.tokens_in, self.tokens_out + more.tokens_out, self.usd + more.usd)
+
+    def less(self, known: "Spent") -> "Spent":
+        """Return it without a part of it."""
+        return Spent(self.tokens_in - known.tokens_in, self.tokens_out - known.tokens_out, self.usd - known.usd)
+
+
+Before = Callable[[Spent], None]
+"""Takes what the requests of this question have used so far, in vain; raises `Refused` where no other may be sent."""
+
+
+def freely(_: Spent) -> None:
+    """Let every request be sent."""
+
+
 class Asks(Protocol):
     """Asks a model; providers, breakers and retries are behind it."""
 
     def ask(
-        self, messages: Sequence[Message], *, schema: Mapping[str, Any], tools: Sequence[Offer], deadline: float
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: Mapping[str, Any],
+        tools: Sequence[Offer],
+        deadline: float,
+        before: Before = freely,
     ) -> Answer:
         """Return the reply by `deadline` (monotonic seconds). Raises `HemostatError`.
 
         :param schema: JSON schema of the reply that is wanted, where it is not a call.
+        :param before: is called before each request that is sent.
         """

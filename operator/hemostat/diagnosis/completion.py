@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hemostat.diagnosis.answer import Answer, Call, Message, Offer
-from hemostat.diagnosis.provider import NOTHING, ProviderError, Spent
+from hemostat.diagnosis.answer import Answer, Call, Message, Offer, Spent
+from hemostat.diagnosis.provider import NOTHING, ProviderError
 
 MAX_TEXT = 64_000
 """Characters of an answer's text, or of all its calls."""

@@ -10,10 +10,11 @@ from functools import lru_cache, reduce
 from typing import Any
 
 from hemostat import metrics
-from hemostat.diagnosis.answer import Answer, Message, Offer
+from hemostat.diagnosis.answer import Answer, Before, Message, Offer, Spent, freely
 from hemostat.diagnosis.breaker import REST_SECONDS, Breaker
-from hemostat.diagnosis.provider import NOTHING, OPEN, Completes, Costly, NoAnswer, NoUse, ProviderError, Spent
+from hemostat.diagnosis.provider import NOTHING, OPEN, Completes, Costly, NoAnswer, NoUse, ProviderError
 from hemostat.diagnosis.redact import redact
+from hemostat.errors import Refused
 from hemostat.guard.clock import Clock
 
 TRIES = 3
@@ -46,12 +47,19 @@ class Fallback:
         self._breakers = {model: Breaker(provider, model, clock) for model, provider in self._providers.items()}
 
     def ask(
-        self, messages: Sequence[Message], *, schema: Mapping[str, Any], tools: Sequence[Offer], deadline: float
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: Mapping[str, Any],
+        tools: Sequence[Offer],
+        deadline: float,
+        before: Before = freely,
     ) -> Answer:
         """Return the first answer, by `deadline` (monotonic seconds).
 
         Each model gets its share of the time that is left, so that one that hangs leaves time for the next. Raises
-        `Retry` when no provider could answer now, and `Refused` with the first one's reason when none would.
+        `Retry` when no provider could answer now, and `Refused` with the first one's reason when none would, or with
+        that of `before`.
         """
         sent = [_redacted(message) for message in messages]
         wrong: list[ProviderError] = []
@@ -60,9 +68,11 @@ class Fallback:
             now = self._clock.monotonic()
             until = now + (deadline - now) / (len(self._models) - n)
             try:
-                return _with(self._persist(model, sent, schema, tools, until, wasted), wasted)
+                return _with(self._persist(model, sent, schema, tools, until, wasted, before), wasted)
             except ProviderError as error:
                 wrong.append(error)
+            except Refused as refused:
+                raise _costing(NoUse(refused.reason, str(refused)), wasted) from None
         raise _given_up(wrong, wasted)
 
     def _persist(
@@ -73,12 +83,14 @@ class Fallback:
         tools: Sequence[Offer],
         until: float,
         wasted: list[Spent],
+        before: Before,
     ) -> Answer:
         last: ProviderError | None = None
         for attempt in range(TRIES):
             left = until - self._clock.monotonic()
             if left < LEAST_SECONDS:
                 raise last or ProviderError("Timeout", f"{model}: no time is left")
+            before(_total(wasted))
             try:
                 return self._once(model, sent, schema, tools, left)
             except ProviderError as error:
@@ -145,7 +157,11 @@ def _with(answer: Answer, wasted: Iterable[Spent]) -> Answer:
 
 
 def _given_up(wrong: Sequence[ProviderError], wasted: Iterable[Spent]) -> Costly:
-    error = _unanswered(wrong)
+    return _costing(_unanswered(wrong), wasted)
+
+
+def _costing(error: Costly, wasted: Iterable[Spent]) -> Costly:
+    wasted = tuple(wasted)
     error.spent = _total(wasted)
     error.asked = bool(wasted)
     return error

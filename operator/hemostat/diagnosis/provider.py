@@ -1,25 +1,10 @@
 """What one provider of models did with one request: the words that the rest has for it (pure)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hemostat.diagnosis.answer import Answer, Message, Offer
+from hemostat.diagnosis.answer import Answer, Before, Message, Offer, Spent, freely
 from hemostat.errors import HemostatError, Refused, Retry
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What requests used that got no answer which can be used, as far as providers say."""
-
-    tokens_in: int = 0
-    tokens_out: int = 0
-    usd: float = 0.0
-
-    def plus(self, more: "Spent") -> "Spent":
-        """Return both together."""
-        return Spent(self.tokens_in + more.tokens_in, self.tokens_out + more.tokens_out, self.usd + more.usd)
-
 
 NOTHING = Spent()
 
@@ -80,10 +65,16 @@ class Absent:
         self._why = why
 
     def ask(
-        self, messages: Sequence[Message], *, schema: Mapping[str, Any], tools: Sequence[Offer], deadline: float
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: Mapping[str, Any],
+        tools: Sequence[Offer],
+        deadline: float,
+        before: Before = freely,
     ) -> Answer:
         """Raise `Refused` with why."""
-        del messages, schema, tools, deadline
+        del messages, schema, tools, deadline, before
         raise Refused("NotLoaded", self._why)
 
 

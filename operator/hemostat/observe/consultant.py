@@ -138,11 +138,18 @@ class Consultant:
             return Opinion(Concluded(matched, False, "Busy", message))
         pad = Pad(evidence, allowed, self._now, MAX_EVIDENCE - LEFT_FREE)
         used, record = incident.status.usage or NOT_USED, partial(self._record, incident.metadata)
-        coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident), used, record)
+        permitted = partial(self._withdrawn, incident.metadata.namespace or "", allowed)
+        coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident), used, record, permitted)
         self._jobs[case.incident] = Job(case, matched, refs, coming, self._now())
         if len(over) >= MAX_KEPT:  # of Incidents that ended meanwhile: nobody comes for it
             del self._jobs[over[0]]
         return None
+
+    def _withdrawn(self, namespace: str, allowed: frozenset[EvidenceKind]) -> str:
+        """Say what the namespace let out when it was asked, and lets out no more; empty if nothing."""
+        permit = self._permits(namespace)
+        lacking = ", ".join(sorted(allowed - permit.kinds))
+        return permit.problem or (f"evidence of kinds {lacking} may leave no more" if lacking else "")
 
     def _given_up(self, incident: str, job: Job) -> Opinion:
         """In a storm the last one in the queue would have nothing done about it for a quarter of an hour."""

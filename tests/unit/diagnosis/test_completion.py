@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from hemostat.diagnosis.answer import Spent
 from hemostat.diagnosis.completion import MAX_TEXT, MAX_TOLD, read
-from hemostat.diagnosis.provider import ProviderError, Spent
+from hemostat.diagnosis.provider import ProviderError
 
 MESSAGES = [{"role": "user", "content": "x" * 297}]
 

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hemostat import metrics
-from hemostat.diagnosis.answer import Answer
+from hemostat.diagnosis.answer import Answer, Spent
 from hemostat.diagnosis.breaker import FAIL_MAX, REST_SECONDS, Breaker
 from hemostat.diagnosis.fallback import LEAST_SECONDS, TRIES, Fallback
-from hemostat.diagnosis.provider import ProviderError, Spent
+from hemostat.diagnosis.provider import ProviderError
 from hemostat.errors import Refused, Retry
 
 USER = {"role": "user", "content": "why?"}
@@ -293,3 +293,21 @@ def test_what_came_to_nothing_is_paid_for_too():
         with pytest.raises(kind) as caught:
             ask(made, clock)
         assert caught.value.spent.tokens_in == (1000 if kind is Refused else 100 * TRIES)
+
+
+def test_before_each_request_it_is_asked_whether_it_may_be_sent():
+    """A retry is another request: what may leave, or what is left of a budget, may be less by then."""
+    empty = error("EmptyAnswer")
+    empty.spent = Spent(100, 5, 0.1)
+    told = []
+
+    def before(so_far):
+        told.append(so_far.tokens_in)
+        if len(told) == 3:
+            raise Refused("NotPermitted", "withdrawn")
+
+    made, models, clock = fallback(a_1=[empty] * TRIES)
+    with pytest.raises(Refused) as caught:
+        made.ask([USER], schema={}, tools=[], deadline=clock.now + 60, before=before)
+    assert (caught.value.reason, told, len(models.asked)) == ("NotPermitted", [0, 100, 200], 2)
+    assert (caught.value.spent.tokens_in, caught.value.asked) == (200, True)

@@ -533,3 +533,33 @@ def test_who_could_not_be_asked_is_asked_once_that_has_passed_and_not_for_ever(w
     late.consultant._permits = lambda _: Permit(frozenset(EvidenceKind))
     late.settle(now=710)
     assert late.said() == ("False", "NotPermitted"), "there is an end to asking"
+
+
+def test_what_a_namespace_withdraws_while_a_question_waits_for_its_turn_is_not_sent():
+    """What might leave was settled when the question was queued: two minutes later it left all the same."""
+    office, full = Office(chooses("other")), threading.Event()
+    for _ in range(WORKERS):
+        office.consultant._pool.submit(full.wait, 5)
+    office.look()
+    office.permit = Permit(frozenset(EvidenceKind) - {EvidenceKind.LOG})
+    full.set()
+    office.settle(now=3)
+    assert office.model.asked == []
+    assert office.said() == ("False", "NotPermitted")
+    assert "Log" in find(office.status.conditions, CONSULTED).message
+    office.settle(now=5)
+    assert office.said() == ("True", "Chose"), "what may leave still is asked about"
+
+
+def test_what_a_namespace_withdraws_between_two_turns_is_not_sent_again():
+    def reply(messages):
+        if not is_aggregator(messages):
+            return finding()
+        office.permit = Permit(frozenset(), "no evidence may leave")
+        return "no JSON: it is asked to repair that"
+
+    office = Office(reply)
+    office.settle()
+    assert len([m for m in office.model.asked if is_aggregator(m)]) == 1
+    assert office.said() == ("False", "NotPermitted")
+    assert office.status.diagnosis.usage.turns >= 1, "what was used before it is counted"

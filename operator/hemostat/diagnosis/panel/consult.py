@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -39,7 +39,13 @@ class Panel:
             metrics.MODEL_DROPPED.labels(reason)
 
     def consult(
-        self, case: Case, pad: Pad, tools: Mapping[str, Tool], used: Used = NOT_USED, record: Record = nowhere
+        self,
+        case: Case,
+        pad: Pad,
+        tools: Mapping[str, Tool],
+        used: Used = NOT_USED,
+        record: Record = nowhere,
+        permitted: Callable[[], str] = lambda: "",
     ) -> Consultation:
         """Ask specialists and aggregator. What models and providers do wrong is in the result, not raised.
 
@@ -47,15 +53,16 @@ class Panel:
         :param tools: what may be looked up about this case; a specialist gets its own, of kinds that may leave.
         :param used: what was used about this Incident before, as far as it is written down.
         :param record: writes down what is going to be used.
+        :param permitted: says why the case may not leave any more, empty while it may; asked before each request.
         """
         self._meter.begin(case.incident, used, record)
         try:
-            return self._consulted(case, pad, tools)
+            return self._consulted(case, pad, tools, permitted)
         finally:
             self._meter.end(case.incident)
 
-    def _consulted(self, case: Case, pad: Pad, tools: Mapping[str, Tool]) -> Consultation:
-        session = Session(self._asks, self._meter, self._clock, case.incident, self._listener)
+    def _consulted(self, case: Case, pad: Pad, tools: Mapping[str, Tool], permitted: Callable[[], str]) -> Consultation:
+        session = Session(self._asks, self._meter, self._clock, case.incident, self._listener, permitted)
         may = {name: tool for name, tool in tools.items() if tool.kind in pad.allowed}
         found, silent, dropped = self._findings(session, case, pad, may)
         verdict, failure = None, None

@@ -59,7 +59,8 @@ class Meter:
     is written down before it is used, and read again.
 
     Turns that are under way together are within the limits together: one that might pass them waits for the others. One
-    that is alone goes on while anything is left, so that the limits are passed by a part of one turn at most.
+    that is alone goes on while anything is left, so that the limits are passed by a part of one request at most: each
+    that a turn sends after one that was in vain is asked for anew.
     """
 
     def __init__(self, budget: Budget, clock: Clock) -> None:
@@ -126,6 +127,21 @@ class Meter:
             purse.held.append(tokens)
             return standing
 
+    def again(self, incident: str, tokens: int, usd: float) -> None:
+        """Count what a request of a turn used in vain, and let it send another. Raises `BudgetSpent`, `HemostatError`.
+
+        What the turn was begun with stays held: the other request may use as many.
+        """
+        self._governor.spent(incident, tokens)
+        with self._changed:
+            purse = self._purse(incident)
+            self._used(purse, tokens, usd)
+            _, used = self._governor.used(incident)
+            over = used >= self.budget.tokens or purse.usd >= self.budget.usd
+            if over or (len(purse.held) > 1 and not self._within(purse, used, sum(purse.held))):
+                raise BudgetSpent(f"no request is sent again: {used} tokens and {purse.usd:.2f} USD are used")
+        self._write(incident)
+
     def spent(self, incident: str, tokens: int, usd: float, held: int = 0, *, asked: bool = True) -> None:
         """Count what a turn used, and end it.
 
@@ -139,10 +155,13 @@ class Meter:
             purse = self._purse(incident)
             if held in purse.held:
                 purse.held.remove(held)
-            purse.usd += usd
-            if tokens > 0:
-                self._dearest = max(self._dearest or 0.0, usd / tokens)
+            self._used(purse, tokens, usd)
             self._changed.notify_all()
+
+    def _used(self, purse: _Purse, tokens: int, usd: float) -> None:
+        purse.usd += usd
+        if tokens > 0:
+            self._dearest = max(self._dearest or 0.0, usd / tokens)
 
     def _write(self, incident: str) -> None:
         """Write down what was used, and with it the most that turns under way may use."""
@@ -160,10 +179,11 @@ class Meter:
 
     def _fits(self, incident: str, tokens: int) -> bool:
         purse = self._purse(incident)
-        most = sum(purse.held) + tokens
-        usd = self._price(most)
         _, used = self._governor.used(incident)
-        return not purse.held or (used + most <= self.budget.tokens and purse.usd + usd <= self.budget.usd)
+        return not purse.held or self._within(purse, used, sum(purse.held) + tokens)
+
+    def _within(self, purse: _Purse, used: int, more: int) -> bool:
+        return used + more <= self.budget.tokens and purse.usd + self._price(more) <= self.budget.usd
 
     def _purse(self, incident: str) -> _Purse:
         """Return what the incident has used; that of the one that came first is forgotten when there are too many."""

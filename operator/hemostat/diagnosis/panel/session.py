@@ -1,19 +1,19 @@
 """One consultation's talk with models: every turn is counted, bounded in time, and repaired once (shell)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from threading import Lock
 from typing import Any, TypeVar
 
-from hemostat.diagnosis.answer import Answer, Asks, Offer
+from hemostat.diagnosis.answer import Answer, Asks, Before, Offer, Spent
 from hemostat.diagnosis.completion import at_most
 from hemostat.diagnosis.panel import prompt
 from hemostat.diagnosis.panel.consultation import Usage
 from hemostat.diagnosis.panel.meter import BudgetSpent, Meter
 from hemostat.diagnosis.panel.reply import Reply, parse, schema
 from hemostat.diagnosis.panel.tools import Pad, Tool, use
-from hemostat.diagnosis.provider import NOTHING, Costly, Spent
+from hemostat.diagnosis.provider import NOTHING, Costly
 from hemostat.errors import HemostatError, Refused
 from hemostat.guard.budget import Standing
 from hemostat.guard.clock import Clock
@@ -31,7 +31,7 @@ Message = dict[str, Any]
 class Failed(Exception):
     """A member of the panel came to no reply.
 
-    :param reason: BudgetSpent, NotCounted, Deadline, BadReply, NoProvider, or the reason of the provider's error.
+    :param reason: BudgetSpent, NotCounted, NotPermitted, Deadline, BadReply, NoProvider, or that of the provider's error.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -40,10 +40,21 @@ class Failed(Exception):
 
 
 class Session:
-    """Talks with models about one incident (thread-safe)."""
+    """Talks with models about one incident (thread-safe).
 
-    def __init__(self, asks: Asks, meter: Meter, clock: Clock, incident: str, listener: Listener = nobody) -> None:
-        self._asks, self._meter, self._clock = asks, meter, clock
+    :param permitted: says why what the session is about may not leave any more; empty while it may.
+    """
+
+    def __init__(
+        self,
+        asks: Asks,
+        meter: Meter,
+        clock: Clock,
+        incident: str,
+        listener: Listener = nobody,
+        permitted: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._asks, self._meter, self._clock, self._permitted = asks, meter, clock, permitted
         self._incident, self._listener = incident, listener
         self._deadline = clock.monotonic() + meter.budget.seconds
         self._lock = Lock()
@@ -96,32 +107,60 @@ class Session:
         except HemostatError as error:
             raise Failed("NotCounted", f"what models use cannot be written down: {error}"[:1024]) from error
         used, asked = NOTHING, True
+        counted = [NOTHING]
+        """What of it the meter knows already: of requests that were in vain, since it was asked for another."""
+
+        def before(so_far: Spent) -> None:
+            """Let a request be sent: what may leave may be less by now, and the one before it may have used all."""
+            if why := self._permitted():
+                raise Refused("NotPermitted", why)
+            if so_far != counted[0]:
+                self._again(so_far.less(counted[0]))
+                counted[0] = so_far
+
         try:
-            answer = self._asked(wanted, told, standing, tools)
+            answer = self._asked(wanted, told, standing, tools, before)
             used = Spent(answer.tokens_in, answer.tokens_out, answer.usd)
         except HemostatError as error:
             used, asked = (error.spent, error.asked) if isinstance(error, Costly) else (NOTHING, True)
             reason = error.reason if isinstance(error, Refused) else "NoProvider" if self.left > 0 else "Deadline"
             raise Failed(reason, str(error)) from error
         finally:
-            self._count(used, most, asked=asked)
+            self._count(used, used.less(counted[0]), most, asked=asked)
         return answer
 
-    def _asked(self, wanted: type[Reply], told: list[Message], standing: Standing, tools: Mapping[str, Tool]) -> Answer:
+    def _again(self, more: Spent) -> None:
+        """Count what a request used in vain, before the next one of its turn is sent. Raises `Refused`."""
+        try:
+            self._meter.again(self._incident, more.tokens_in + more.tokens_out, more.usd)
+        except BudgetSpent as spent:
+            raise Refused("BudgetSpent", str(spent)) from spent
+        except HemostatError as error:
+            raise Refused("NotCounted", f"what models use cannot be written down: {error}"[:1024]) from error
+
+    def _asked(
+        self,
+        wanted: type[Reply],
+        told: list[Message],
+        standing: Standing,
+        tools: Mapping[str, Tool],
+        before: Before,
+    ) -> Answer:
         if self.left <= 0:
             raise Failed("Deadline", f"no reply within {self._meter.budget.seconds:g} s")
         last = standing is Standing.WRAP_UP
         asked = [*told, prompt.wrap_up()] if last else told
         offered = [] if last else [Offer(t.name, t.description, schema(t.arguments)) for t in tools.values()]
-        answer = self._asks.ask(asked, schema=schema(wanted), tools=offered, deadline=self._deadline)
+        answer = self._asks.ask(asked, schema=schema(wanted), tools=offered, deadline=self._deadline, before=before)
         with self._lock:
             self.models[answer.model] = None
             self.last = _digest(json.dumps(asked, sort_keys=True)), _digest(answer.text)
         return answer
 
-    def _count(self, used: Spent, held: int, *, asked: bool) -> None:
+    def _count(self, used: Spent, uncounted: Spent, held: int, *, asked: bool) -> None:
         """End a turn, and count what it used, answered or not."""
-        self._meter.spent(self._incident, used.tokens_in + used.tokens_out, used.usd, held, asked=asked)
+        tokens = uncounted.tokens_in + uncounted.tokens_out
+        self._meter.spent(self._incident, tokens, uncounted.usd, held, asked=asked)
         if used == NOTHING:
             return
         with self._lock:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from threading import Lock
 
 from hemostat.api.incident import Evidence, EvidenceKind
-from hemostat.diagnosis.answer import Answer, Call
+from hemostat.diagnosis.answer import Answer, Call, Spent, freely
 from hemostat.diagnosis.panel.case import Candidate, Case
 from hemostat.errors import HemostatError
 
@@ -36,7 +36,8 @@ class Scripted:
         self.offered: list[list[str]] = []
         self.lock = Lock()
 
-    def ask(self, messages, *, schema, tools, deadline):
+    def ask(self, messages, *, schema, tools, deadline, before=freely):
+        before(Spent())
         with self.lock:
             self.asked.append(list(messages))
             self.offered.append([t.name for t in tools])

@@ -21,7 +21,7 @@ from tests.unit.diagnosis.panel.scripted import (
 
 from hemostat import metrics
 from hemostat.api.incident import Diagnosis, Hypothesis
-from hemostat.diagnosis.answer import Call
+from hemostat.diagnosis.answer import Call, Spent
 from hemostat.diagnosis.evidence import Item
 from hemostat.diagnosis.matcher import Conclusion
 from hemostat.diagnosis.panel.conclude import conclude
@@ -29,7 +29,7 @@ from hemostat.diagnosis.panel.consult import Panel
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.diagnosis.panel.reply import Reply
 from hemostat.diagnosis.panel.tools import Pad, Tool
-from hemostat.diagnosis.provider import NoUse, Spent
+from hemostat.diagnosis.provider import NoUse
 from hemostat.errors import Retry
 
 ALL = frozenset(K)

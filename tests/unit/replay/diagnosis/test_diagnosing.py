@@ -224,7 +224,7 @@ class Scripted:
     def __init__(self, verdict, *calls):
         self.verdict, self.calls, self.asked = verdict, list(calls), []
 
-    def ask(self, messages, *, schema, tools, deadline):
+    def ask(self, messages, *, schema, tools, deadline, before=None):
         self.asked.append(json.dumps(messages))
         if tools and self.calls:
             name, arguments = self.calls.pop(0)

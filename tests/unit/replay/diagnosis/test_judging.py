@@ -19,7 +19,7 @@ class Says:
     def __init__(self, *replies):
         self.replies, self.asked = list(replies), []
 
-    def ask(self, messages, *, schema, tools, deadline):
+    def ask(self, messages, *, schema, tools, deadline, before=None):
         self.asked.append(messages)
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, Exception):
