@@ -301,8 +301,9 @@ def pods_of(kube: Kube, namespace: str, deployment: Mapping[str, Any]) -> list[J
     return kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
 
 
-def replicasets_of(kube: Kube, namespace: str, deployment: Mapping[str, Any]) -> list[Json]:
-    """Return the ReplicaSets that the Deployment owns."""
-    uid = deployment["metadata"]["uid"]
-    found = kube.list(f"/apis/apps/v1/namespaces/{namespace}/replicasets")
+def revisions_of(kube: Kube, namespace: str, workload: Mapping[str, Any]) -> list[Json]:
+    """Return the ReplicaSets that a Deployment owns, or the ControllerRevisions of another workload."""
+    uid = workload["metadata"]["uid"]
+    kind = "ReplicaSet" if workload["kind"] == "Deployment" else "ControllerRevision"
+    found = kube.list(path_of("apps/v1", kind, namespace, ""))
     return [o for o in found if any(r["uid"] == uid for r in o["metadata"].get("ownerReferences", ()))]

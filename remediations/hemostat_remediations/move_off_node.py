@@ -55,7 +55,7 @@ def plan(world: World, params: MoveOffNodeParams) -> Draft:
 
 
 def _own(world: World) -> Iterator[Pod]:
-    sets = {replicaset["metadata"]["uid"] for replicaset in world.replicasets}
+    sets = {replicaset["metadata"]["uid"] for replicaset in world.revisions}
     for pod in world.pods:
         owners = {o["uid"] for o in pod["metadata"].get("ownerReferences", ()) if o.get("controller")}
         over = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")

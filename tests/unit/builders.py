@@ -176,6 +176,31 @@ def replicaset(revision: int, pod: Json, created: float = 0, hash_: str | None =
     }
 
 
+def workload(kind: str, pod: Json | None = None, replicas: int = 3, **spec: Any) -> Json:
+    """A Deployment, StatefulSet or DaemonSet."""
+    made = deployment(pod, replicas) | {"kind": kind}
+    if kind == "DaemonSet":
+        del made["spec"]["replicas"]
+        names = ("desiredNumberScheduled", "numberReady", "updatedNumberScheduled", "currentNumberScheduled")
+        made["status"] = {"observedGeneration": 1} | dict.fromkeys((*names, "numberAvailable"), replicas)
+    made["spec"] |= spec
+    return made
+
+
+def controller_revision(revision: int, pod: Json, hash_: str | None = None) -> Json:
+    """A former template of a StatefulSet or DaemonSet, as their controllers keep it: a patch."""
+    return {
+        "kind": "ControllerRevision",
+        "metadata": {
+            "name": f"payment-{hash_ or f'hash{revision}'}",
+            "uid": f"uid-cr-{revision}",
+            "ownerReferences": [{"uid": "uid-payment"}],
+        },
+        "revision": revision,
+        "data": {"spec": {"template": pod | {"$patch": "replace"}}},
+    }
+
+
 def pod(name: str = "payment-a", waiting: str = "", killed: str = "", *, ready: bool = True, **metadata: Any) -> Json:
     state = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
     last = {"terminated": {"reason": killed}} if killed else {}

@@ -7,7 +7,7 @@ from typing import Any
 from hemostat.api.incident import RESOLVED, Incident
 from hemostat.api.meta import find, is_false, is_true
 from hemostat.api.watch import Watch
-from hemostat.signals.changes import TEMPLATE_HASH, revision_of
+from hemostat.signals.changes import revision_name, revision_of
 from hemostat.signals.workload import state_of
 
 ROLLBACK = "rollback"
@@ -70,7 +70,7 @@ def _revision(watch: Watch, facts: SteadyInput) -> str | None:
     mine = [r for r in facts.replicasets if any(o["uid"] == uid for o in r["metadata"].get("ownerReferences", ()))]
     if not mine:
         return "the watched workload has no ReplicaSet"
-    present = max(mine, key=revision_of)["metadata"]["labels"].get(TEMPLATE_HASH, "")
+    present = revision_name(max(mine, key=revision_of))
     if any(h.template_hash == present and h.target_uid == uid for h in watch.status.revisions):
         return None
     return f"revision {present} was not yet observed healthy long enough"

@@ -27,10 +27,11 @@ from hemostat.gate.recent import needed
 from hemostat.gate.room import added, fits_in_quotas, fits_on_nodes
 from hemostat.gate.target import told_by
 from hemostat.guard.orders import CONFIG_MAP
-from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, replicasets_of
+from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, revisions_of
 from hemostat.signals.confirm import confirms
 from hemostat.signals.correlate import is_over
 from hemostat.signals.presets import Target, mounted, rules_of
+from hemostat.signals.workload import state_of
 from hemostat.signals.workload.containers import container_troubles
 from hemostat.telemetry.prometheus import Prometheus
 
@@ -68,7 +69,7 @@ class Facts:
         pods = self._all("v1", "Pod", namespace) or () if "pods" in listed else ()
         return World(
             target=live,
-            replicasets=replicasets_of(self._kube, namespace, live) if "replicasets" in named else (),
+            revisions=revisions_of(self._kube, namespace, live) if "replicasets" in named else (),
             healthy=[
                 revision
                 for watch in self._store.watches(namespace)
@@ -140,7 +141,7 @@ class Facts:
             protected=self._protected(namespace),
             target=told_by(live),
             room=self._downstream(namespace, incident, live, plan, self._room(namespace, live, plan)),
-            ready_pods=int(live.get("status", {}).get("readyReplicas", 0)),
+            ready_pods=state_of(live).ready,
             corroboration=self.corroboration(namespace, incident, live),
             past=self._past(namespace, remediation, done),
             elsewhere=self._elsewhere(namespace, policies),

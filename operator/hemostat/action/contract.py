@@ -47,8 +47,8 @@ class World:
 
     target: Mapping[str, Any]
     """The live object."""
-    replicasets: Sequence[Mapping[str, Any]] = ()
-    """ReplicaSets that the target owns."""
+    revisions: Sequence[Mapping[str, Any]] = ()
+    """What the target owns of its former templates: ReplicaSets of a Deployment, else ControllerRevisions."""
     healthy: Sequence[HealthyRevision] = ()
     """Revisions of the target that a Watch observed healthy, oldest first."""
     scalers: Sequence[Mapping[str, Any]] = ()

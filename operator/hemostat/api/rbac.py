@@ -70,7 +70,11 @@ OWN_RULES = (
     Rule(stop.RBAC, ("roles",), ("get",), (stop.GO,)),
 )
 """What `act` has in Hemostat's own namespace alone."""
-TARGET_RULES = (Rule("apps", ("deployments",), ("get",)), Rule("", ("pods", "resourcequotas"), ("list",)))
+TARGET_RULES = (
+    Rule("apps", ("deployments", "statefulsets", "daemonsets"), ("get",)),
+    Rule("", ("pods", "resourcequotas"), ("list",)),
+    Rule("batch", ("cronjobs", "jobs"), ("get", "list")),
+)
 """What `act` reads of any target; the actions' own rules come on top."""
 ROOM_RULES = (Rule("", ("nodes", "pods"), ("list",)),)
 """What `act` may be let see everywhere, by a ClusterRoleBinding: whether nodes have room for more pods."""

@@ -437,7 +437,7 @@ class HealthyRevision(Model):
     """A revision of the target that was seen working: what a rollback may return to."""
 
     template_hash: Annotated[str, Field(min_length=1, max_length=63)]
-    """`pod-template-hash` of its ReplicaSet."""
+    """`pod-template-hash` of its ReplicaSet, or the hash at the end of its ControllerRevision's name."""
     target_uid: Uid
     """uid of the target it belongs to."""
     observed_time: Time
@@ -450,9 +450,9 @@ class PresentRevision(Model):
     target_uid: Uid
     """uid of the target."""
     number: Annotated[str, Field(max_length=20)]
-    """Revision number that the Deployment controller wrote."""
+    """Revision number that its controller wrote."""
     template_hash: Annotated[str, Field(max_length=63)]
-    """`pod-template-hash` of its ReplicaSet."""
+    """`pod-template-hash` of its ReplicaSet, or the hash at the end of its ControllerRevision's name."""
     since_time: Time | None = None
     """When it was seen to begin; absent if it was there at the first look."""
 

@@ -141,13 +141,12 @@ def gather(
 ) -> Facts:
     """Put together what is known.
 
-    :param present: the target's newest revision as the Watch saw it; of a Deployment only.
+    :param present: the target's newest revision as the Watch saw it.
     :param noted: changes at the target and the objects it depends on.
     :param callees: changes at the services that the target calls.
     """
     found = troubles(scene, now)
     aspects = tuple(dict.fromkeys(t.aspect.value for t in found))
-    known = present if (scene.target or {}).get("kind", "Deployment") == "Deployment" else None
     state = state_of(scene.target) if scene.target is not None else None
     if state is not None and Aspect.ROLLOUT_STUCK in aspects:
         state = replace(state, stuck=True)
@@ -155,7 +154,7 @@ def gather(
         target=target,
         signals=tuple(signals),
         changes=(
-            *rollout_changes(scene.revisions, opened, known),
+            *rollout_changes(scene.revisions, opened, present),
             *noted_changes(noted, opened),
             *later_changes(noted, opened),
         ),

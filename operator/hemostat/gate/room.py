@@ -23,6 +23,8 @@ _KEEPS_AWAY = frozenset({"NoSchedule", "NoExecute"})
 
 def added(live: Json, replicas_after: int) -> int | None:
     """Return how many replicas a plan adds; None where it cannot be told how many there are to be."""
+    if live.get("kind") == "DaemonSet":  # nodes say how many
+        return 0
     now = live.get("spec", {}).get("replicas", 1)
     return max(0, replicas_after - now) if isinstance(now, int) else None
 

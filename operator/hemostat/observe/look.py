@@ -18,7 +18,7 @@ from hemostat.observe.gather import Gatherer, Problem
 from hemostat.observe.memory import Memory, baselines, recall
 from hemostat.observe.standing import essence, status_after
 from hemostat.observe.store import Store
-from hemostat.signals.changes import REVISION, TEMPLATE_HASH, revision_of
+from hemostat.signals.changes import present_revision, revision_name, revision_of
 from hemostat.signals.evaluate import look
 from hemostat.signals.workload import Scene
 
@@ -66,8 +66,7 @@ class Observer:
         now = self._clock.now()
         seen = discreet(look(watch.spec, inputs, memory.state, now))
         memory.state = seen.state
-        if inputs.deployment is not None:
-            self._revision(memory, inputs.scene, now)
+        self._revision(memory, inputs.scene, now)
         self._attendant.attend(watch, memory, inputs, seen, now)
         self._publish(watch, memory, status_after(watch, memory, seen, inputs, problems, now), problems, now)
         FIRING.labels(namespace, name).set(len(seen.firing))
@@ -82,19 +81,17 @@ class Observer:
         return self._memories.setdefault(key, memory)
 
     def _revision(self, memory: Memory, scene: Scene, now: datetime) -> None:
-        """Notice a new revision of a Deployment."""
-        meta = (scene.target or {})["metadata"]
-        uid, number = meta["uid"], meta.get("annotations", {}).get(REVISION, "")
-        old = memory.present
+        """Notice a new revision of a workload that has some."""
+        newest = present_revision(scene.target, scene.revisions) if scene.target is not None else None
+        if scene.target is None or newest is None:
+            return
+        uid, number, old = scene.target["metadata"]["uid"], str(revision_of(newest)), memory.present
         if old is not None and (old.target_uid, old.number) == (uid, number):
             return
-        newest = max(scene.owned, key=revision_of, default=None)
-        if newest is None or str(revision_of(newest)) != number:
-            return  # the controller has not caught up
         memory.present = PresentRevision(
             target_uid=uid,
             number=number,
-            template_hash=newest["metadata"]["labels"].get(TEMPLATE_HASH, ""),
+            template_hash=revision_name(newest),
             since_time=now if old is not None else None,
         )
         memory.healthy_since = None

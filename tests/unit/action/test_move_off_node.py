@@ -26,7 +26,7 @@ SICK = (pod("c", "node-2", ready=False), pod("d", "node-2", ready=False))
 
 def world(*pods, nodes=None, replicas=4):
     known = [node("node-1"), node("node-2")] if nodes is None else nodes
-    return World(target=deployment(replicas=replicas), replicasets=SETS, pods=pods, nodes=known)
+    return World(target=deployment(replicas=replicas), revisions=SETS, pods=pods, nodes=known)
 
 
 def plan(seen, **given):
@@ -94,12 +94,12 @@ def test_what_is_on_local_disks_is_lost_only_if_the_runbook_says_so():
 
 
 def test_a_plan_has_no_more_steps_than_a_person_can_read():
-    many = [pod(f"p{n:02}", "node-2", ready=False) for n in range(16)]
+    many = [pod(f"p{n:02}", "node-2", ready=False) for n in range(32)]
     assert reason(world(*GOOD, *many)) == "TooMany"
-    assert len(plan(world(*GOOD, *many[:15])).steps) == 16
+    assert len(plan(world(*GOOD, *many[:31])).steps) == 32
 
 
 def test_without_rights_on_nodes_it_is_said_which_role_gives_them():
-    denied = World(target=deployment(), replicasets=SETS, pods=(*GOOD, *SICK), nodes=None)
+    denied = World(target=deployment(), revisions=SETS, pods=(*GOOD, *SICK), nodes=None)
     assert reason(denied) == "NodesNotGranted"
     assert reason(world(*GOOD, *SICK, nodes=[node("node-1")])) == "NodeGone"

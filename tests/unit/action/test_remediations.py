@@ -34,7 +34,7 @@ def history(*pods):
 
 
 def rollback(present, sets, *revisions):
-    world = World(target=deployment(present), replicasets=sets, healthy=revisions)
+    world = World(target=deployment(present), revisions=sets, healthy=revisions)
     return make_plan(ROLLBACK, TARGET, ROLLBACK.params(), world)
 
 

@@ -22,10 +22,34 @@ def revision_of(revision: Json) -> int:
     return int(annotated if annotated is not None else revision.get("revision") or 0)
 
 
+def revision_name(revision: Json) -> str:
+    """Return what a revision is called in the status of a Watch: the `pod-template-hash` of a ReplicaSet, the hash at
+    the end of a ControllerRevision's name (no label has it of every kind).
+    """
+    hashed = (revision["metadata"].get("labels") or {}).get(TEMPLATE_HASH)
+    return str(hashed if hashed is not None else revision["metadata"]["name"].rpartition("-")[2])
+
+
 def revision_template(revision: Json) -> Json:
     """Return the pod template of a ReplicaSet or ControllerRevision."""
     found: Json = (revision.get("spec") or {}).get("template") or {}
     return found
+
+
+def present_revision(workload: Json, revisions: Sequence[Json]) -> Json | None:
+    """Return the revision of the workload's present template; None while its controller has not caught up."""
+    newest = max(revisions, key=revision_of, default=None)
+    if newest is None:
+        return None
+    meta, status = workload["metadata"], workload.get("status") or {}
+    if workload["kind"] == "Deployment":
+        return newest if (meta.get("annotations") or {}).get(REVISION) == str(revision_of(newest)) else None
+    seen = int(status.get("observedGeneration") or 0) >= int(meta.get("generation") or 0)
+    return (
+        newest
+        if seen and status.get("updateRevision", newest["metadata"]["name"]) == newest["metadata"]["name"]
+        else None
+    )
 
 
 def rollouts(revisions: Sequence[Json]) -> list[tuple[int, datetime, str]]:

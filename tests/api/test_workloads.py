@@ -1,0 +1,71 @@
+"""What actions on workloads write: done and undone on a real API server with its controllers, by `act`'s own rights;
+afterwards everything is as it was and belongs to whom it belonged to."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.api.support import Cluster, eventually, rest
+from tests.api.workloads import PLURALS, Town
+
+from hemostat.kube import revisions_of
+from hemostat.observe.trim import trim
+from hemostat.signals.changes import present_revision, revision_name
+from hemostat_chaos.cluster.apiserver import ApiServer
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    with ApiServer(controllers=True) as server:
+        cluster = Cluster(server)
+        cluster.install()
+        yield Town(cluster)
+
+
+def revision(town: Town, kind: str, name: str) -> str:
+    """Return the name of the present revision as `observe` finds it, out of what it keeps of objects."""
+    live = town.live("apps/v1", kind, name)
+    owned = [trim(o["kind"], o) for o in revisions_of(town.cluster.admin, town.namespace, live)]
+    found = present_revision(trim(kind, live) | {"apiVersion": "apps/v1"}, owned)
+    return revision_name(found) if found is not None else ""
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_a_rollback_writes_what_was_and_is_undone(town: Town, kind: str) -> None:
+    name = town.cluster.new_name()
+    good = town.apply(kind, name)
+    eventually(lambda: revision(town, kind, name) != "", "the first revision is there")
+    first = revision(town, kind, name)
+    town.healthy(good, [first])
+    bad = town.apply(kind, name, "example/app:bad")
+    eventually(lambda: revision(town, kind, name) not in ("", first), "the second revision is there")
+    plan = town.there_and_back("rollback", bad)
+    assert first in plan.summary
+    assert town.live("apps/v1", kind, name)["spec"]["template"] == bad["spec"]["template"]
+
+
+def test_a_pod_that_keeps_a_statefulset_from_rolling_back_is_evicted(town: Town) -> None:
+    """https://github.com/kubernetes/kubernetes/issues/67250: without that it waits for the broken pod for ever."""
+    name = town.cluster.new_name()
+    good = town.apply("StatefulSet", name, replicas=1)
+    pods = rest("pods", town.namespace)
+    eventually(lambda: bool([p for p in town.cluster.admin.list(pods) if p["metadata"]["name"] == f"{name}-0"]), "pod")
+    first = revision(town, "StatefulSet", name)
+    town.healthy(good, [first])
+    bad = town.apply("StatefulSet", name, "example/app:bad", replicas=1)
+    town.cluster.admin.delete(f"{pods}/{name}-0", town.cluster.admin.get(f"{pods}/{name}-0")["metadata"]["uid"])
+
+    def of_revision() -> str:
+        found = [p for p in town.cluster.admin.list(pods) if p["metadata"]["name"] == f"{name}-0"]
+        return found[0]["metadata"]["labels"]["controller-revision-hash"] if found else ""
+
+    eventually(lambda: of_revision() not in ("", f"{name}-{first}"), "the pod is of the bad revision")
+    plan = town.plan("rollback", bad)
+    assert [(e.verb.value, e.kind, e.name, e.subresource) for e in plan.effects[1:]] == [
+        ("Delete", "Pod", f"{name}-0", "eviction")
+    ]
+    for number, effect in enumerate(plan.effects):
+        town.do(plan, number, effect)
+    eventually(lambda: of_revision() == f"{name}-{first}", "the pod is of the good revision")
