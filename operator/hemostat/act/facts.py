@@ -1,7 +1,7 @@
 """Gathers what plans and gate checks may know, by `act`'s own eyes: API server and Prometheus (shell)."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from hemostat.gate.earned import outcomes_of
 from hemostat.gate.input import Connections, GateInput, Go, Outcome, PastAction, Room
 from hemostat.gate.past import past_actions
 from hemostat.gate.recent import needed
-from hemostat.gate.room import added, fits_in_quotas, fits_on_nodes
+from hemostat.gate.room import Needs, added, fits_in_quotas, fits_on_nodes, requested
 from hemostat.gate.target import told_by
 from hemostat.guard.orders import CONFIG_MAP
 from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, revisions_of
@@ -38,6 +38,8 @@ from hemostat.telemetry.prometheus import Prometheus
 LOG = logging.getLogger(__name__)
 OPEN_FOR = timedelta(seconds=5)
 """So old may be what other Incidents of a namespace say: it is telemetry's word, and a thousand may wait there."""
+TAKEN_FOR = timedelta(seconds=5)
+"""So old may be what the pods of all nodes request: the scheduler has the last word, and there may be thousands."""
 MAX_PODS = 20_000
 """Pods of all namespaces that are read for one decision."""
 
@@ -51,6 +53,7 @@ class Facts:
         self._prometheus = prometheus
         self._clock = clock
         self._open: tuple[str, datetime, tuple[Incident, ...]] | None = None
+        self._taken: tuple[datetime, Mapping[str, Needs | None]] | None = None
 
     def target(self, namespace: str, ref: BoundTargetRef) -> Json:
         """Return the live target. Raises `Refused` (TargetMissing) when there is none."""
@@ -72,8 +75,8 @@ class Facts:
             revisions=revisions_of(self._kube, namespace, live) if "replicasets" in named else (),
             healthy=[
                 revision
-                for watch in self._store.watches(namespace)
-                if watch.spec.target.name == ref.name and watch.spec.target.kind == ref.kind
+                for watch in self._store.watches_of(namespace, ref.name)
+                if watch.spec.target.kind == ref.kind
                 for revision in watch.status.revisions
             ],
             scalers=self._scalers(namespace, ref) if "horizontalpodautoscalers" in named else (),
@@ -240,11 +243,13 @@ class Facts:
     def _past(
         self, namespace: str, remediation: Remediation, done: Sequence[Remediation] | None
     ) -> tuple[PastAction, ...] | None:
+        if not done:
+            return done if done is None else ()
         try:
             watches = self._store.watches(namespace)
         except (HemostatError, ValueError):
             return None
-        return past_actions(done, remediation.metadata.uid, watches) if done is not None else None
+        return past_actions(done, remediation.metadata.uid, watches)
 
     def _room(self, namespace: str, live: Json, plan: Plan) -> Room:
         """Look for room where replicas are added; what may not be read is unknown."""
@@ -254,7 +259,7 @@ class Facts:
         quota, nodes = None, None
         try:
             quota = fits_in_quotas(live, self._kube.list(path_of("v1", "ResourceQuota", namespace, "")))
-            nodes = fits_on_nodes(live, self._kube.each(path_of("v1", "Node", None, "")), self._pods())
+            nodes = fits_on_nodes(live, self._kube.each(path_of("v1", "Node", None, "")), self._requested())
         except (HemostatError, KeyError, TypeError, ValueError, AttributeError) as error:
             LOG.info("whether there is room for more cannot be told: %s", error)
         return Room(more, quota, nodes)
@@ -283,6 +288,12 @@ class Facts:
         if known is None or known[0] != namespace or not timedelta(0) <= now - known[1] < OPEN_FOR:
             self._open = known = namespace, now, tuple(i for i in self._store.incidents(namespace) if not is_over(i))
         return troubled(names, incident, known[2])
+
+    def _requested(self) -> Mapping[str, Needs | None]:
+        now, known = self._clock.now(), self._taken
+        if known is None or not timedelta(0) <= now - known[0] < TAKEN_FOR:
+            self._taken = known = now, requested(self._pods())
+        return known[1]
 
     def _pods(self) -> Iterator[Json]:
         """Yield the pods of all namespaces. Raises `Refused` (TooMany): a decision must not read without end."""

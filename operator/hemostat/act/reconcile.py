@@ -190,7 +190,7 @@ class Reconciler:
             return None
         if all_clear_since(found, now) is not None:
             return WAIT  # only time is awaited
-        return _patience(now - found.spec.opened_time, LATER, RARELY)  # changes are told as events
+        return _patience(now - found.spec.opened_time, LATER, SELDOM)  # changes are told as events
 
     def _unwatched(self, incident: Incident) -> str:
         """Say that the Watch is gone, if so; asked only of an Incident that was not looked at for a while."""

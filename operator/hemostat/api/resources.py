@@ -84,6 +84,7 @@ WATCH = Resource(
         Column("Data", _condition("DataFresh", "reason"), priority=1),
         AGE,
     ),
+    selectable=(".spec.target.name",),
 )
 RUNBOOK = Resource(
     Runbook,

@@ -77,20 +77,33 @@ def fits_in_quotas(live: Json, quotas: Iterable[Json]) -> int | None:
     return most
 
 
-def fits_on_nodes(live: Json, nodes: Iterable[Json], pods: Iterable[Json]) -> int | None:
-    """Return for how many more such pods nodes have room; None where that cannot be told.
+def requested(pods: Iterable[Json]) -> dict[str, Needs | None]:
+    """Return what the pods on each node request together; None of a node where that cannot be read.
 
     :param pods: of all namespaces.
+    """
+    out: dict[str, Needs | None] = {}
+    for pod in pods:
+        node = pod.get("spec", {}).get("nodeName", "")
+        before = out.get(node, {})
+        if not node or before is None or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+            continue
+        needs = needed({"spec": {"template": pod}})
+        out[node] = needs and {name: before.get(name, Decimal(0)) + value for name, value in needs.items()}
+    return out
+
+
+def fits_on_nodes(live: Json, nodes: Iterable[Json], taken: Mapping[str, Needs | None]) -> int | None:
+    """Return for how many more such pods nodes have room; None where that cannot be told.
+
+    :param taken: what is `requested` on each node.
     """
     needs, spec = needed(live), live.get("spec", {}).get("template", {}).get("spec", {})
     if needs is None or _is_choosy(spec):
         return None
     left = {n["metadata"]["name"]: _allocatable(n) for n in nodes if _takes(n, spec.get("nodeSelector") or {})}
-    for pod in pods:
-        free = left.get(pod.get("spec", {}).get("nodeName", ""))
-        if free is None or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-            continue
-        used = needed({"spec": {"template": pod}})
+    for node, free in left.items():
+        used = taken.get(node, {})
         if used is None:
             return None
         for name, value in used.items():

@@ -181,7 +181,7 @@ def room(plan, **readable):
             raise Refused("Forbidden", f"may not list {kind}")
         return iter(readable[kind])
 
-    facts = Facts(SimpleNamespace(list=lambda path: list(read(path)), each=read), None, None, None)
+    facts = Facts(SimpleNamespace(list=lambda path: list(read(path)), each=read), None, None, FakeClock(T0))
     return facts._room(NAMESPACE, deployment(), plan)
 
 
@@ -271,3 +271,18 @@ def test_no_approval_counts_where_one_cannot_be_asked_about():
     assert asked == ["user0", "user1", "user2"]
     asked.clear()
     assert set(facts.may_approve(said[:2], remediation()).values()) == {True}
+
+
+def test_what_all_pods_request_is_read_once_for_those_that_are_decided_together():
+    reads, clock = [], FakeClock(T0)
+
+    def read(path, **_):
+        reads.append(path.rsplit("/", 1)[1])
+        return iter(())
+
+    facts = Facts(SimpleNamespace(each=read, list=lambda path: []), None, None, clock)
+    for seconds in (0, 4, 2, -60):
+        clock.step(seconds)
+        facts._room(NAMESPACE, deployment(), SCALED)
+    assert reads.count("pods") == 3
+    assert reads.count("nodes") == 4

@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.builders import deployment
 
-from hemostat.gate.room import MANY, added, fits_in_quotas, fits_on_nodes
+from hemostat.gate.room import MANY, added, fits_in_quotas, fits_on_nodes, requested
 
 
 def workload(requests=None, limits=None, init=(), **spec):
@@ -96,7 +96,7 @@ def test_the_smallest_of_several_quotas_counts_and_none_is_no_limit():
     ],
 )
 def test_nodes_have_room_for_so_many(nodes, pods, fits):
-    assert fits_on_nodes(SMALL, nodes, pods) == fits
+    assert fits_on_nodes(SMALL, nodes, requested(pods)) == fits
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_nodes_have_room_for_so_many(nodes, pods, fits):
     ],
 )
 def test_what_a_pod_needs_is_what_the_scheduler_counts(pod, fits):
-    assert fits_on_nodes(pod, [node()], []) == fits
+    assert fits_on_nodes(pod, [node()], {}) == fits
 
 
 @pytest.mark.parametrize(
