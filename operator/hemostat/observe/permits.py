@@ -14,6 +14,8 @@ from hemostat.errors import HemostatError
 ANNOTATION = "hemostat.dev/evidence-for-model"
 KNOWN_SECONDS = 5.0
 MAX_NAMESPACES = 2_000
+_QUOTING = frozenset({EvidenceKind.EPISODE})
+"""Kinds that quote signals: a past incident is told by its title, and by a lesson of what fired."""
 _KINDS = {kind.value: kind for kind in EvidenceKind}
 
 
@@ -36,7 +38,8 @@ def permit(annotations: Mapping[str, str]) -> Permit:
     if wrong or not names:
         what = f"{', '.join(wrong)[:200]!r} in it is none" if wrong else "it names none"
         return Permit(problem=f"no evidence may leave: {ANNOTATION} lists kinds of {', '.join(_KINDS)}, and {what}")
-    return Permit(frozenset(_KINDS[name] for name in names))
+    kinds = frozenset(_KINDS[name] for name in names)
+    return Permit(kinds if EvidenceKind.SIGNAL in kinds else kinds - _QUOTING)
 
 
 class Permits:

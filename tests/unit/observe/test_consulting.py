@@ -426,6 +426,8 @@ def test_whose_turn_does_not_come_gets_the_matcher_s_answer(monkeypatch):
     [
         ("Signal, Change", {"Signal", "Change"}, ""),
         ("Signal,Secrets", set(), "'Secrets' in it is none"),
+        ("Change,Episode", {"Change"}, ""),  # a past incident is told by what fired then
+        ("Signal,Episode", {"Signal", "Episode"}, ""),
         (" , ", set(), "it names none"),
         (None, set(), "has no annotation"),
     ],
