@@ -78,7 +78,7 @@ class Settings:
     diagnosis_tokens: int = 60_000
     """HEMOSTAT_DIAGNOSIS_TOKENS: how many tokens that may use, in and out."""
     diagnosis_usd: float = 0.5
-    """HEMOSTAT_DIAGNOSIS_USD: what that may cost, as far as prices are known."""
+    """HEMOSTAT_DIAGNOSIS_USD: what that may cost; a model whose price is not known counts as a dear one."""
 
     slack_bot_token_file: str = ""
     """HEMOSTAT_SLACK_BOT_TOKEN_FILE: path of the bot token (xoxb-), read anew for every call."""

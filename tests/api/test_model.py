@@ -32,7 +32,8 @@ KEY = "zebra-quagga-key-0815"
 SCHEMA = schema(Verdict)
 USER = [{"role": "system", "content": "You find causes."}, {"role": "user", "content": "why does okapi fail?"}]
 LOOK = Offer("look", "Looks.", {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]})
-PRICES = table({"gpt-x": {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-5}}, "test")
+FREE = {"input_cost_per_token": 0, "output_cost_per_token": 0}
+PRICES = table({"gpt-x": {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-5}, "other": FREE}, "test")
 GOOD = json.dumps(provider.verdict())
 
 
@@ -41,8 +42,7 @@ def asking(monkeypatch):
     """Return what asks one model of each of these providers."""
     with ExitStack() as stack:
 
-        def make(*providers):
-            names = ("openai/gpt-x", "hosted_vllm/other")
+        def make(*providers, names=("openai/gpt-x", "hosted_vllm/other")):
             for one, prefix in zip(providers, ("OPENAI", "HOSTED_VLLM"), strict=False):
                 url = stack.enter_context(served(one.application()))
                 monkeypatch.setenv(f"{prefix}_API_BASE", f"{url}/v1")
@@ -201,8 +201,16 @@ def test_another_provider_stands_in_for_one_that_does_not_answer(asking, bad):
     answer = ask(asking(first, second))
     assert (answer.model, answer.text) == ("hosted_vllm/other", GOOD)
     worked = bad.status == 200
-    assert (answer.usd > 0) == worked, "its own price is not known; what the first one used, or may have, is paid for"
+    assert (answer.usd > 0) == worked, "it costs nothing itself; what the first one used, or may have, is paid for"
     assert first.requests
+
+
+def test_a_model_without_a_price_counts_as_a_dear_one_and_the_log_says_so(asking, caplog):
+    """It counted as nothing: no limit on money held, and nobody was told."""
+    answer = ask(asking(Provider(provider.says(GOOD)), names=("openai/nobody-knows-it",)))
+    assert answer.usd == pytest.approx(75e-6 * (answer.tokens_in + answer.tokens_out))
+    assert "the price of openai/nobody-knows-it is not known" in caplog.text
+    assert "HEMOSTAT_PRICES_FILE" in caplog.text
 
 
 @pytest.mark.parametrize(

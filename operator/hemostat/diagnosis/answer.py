@@ -39,7 +39,7 @@ class Answer:
     tokens_cached: int
     """Of `tokens_in`: read from the provider's cache."""
     usd: float
-    """0 where the price is not known."""
+    """At list prices; where none is known as `UNPRICED_USD` says."""
     model: str
     """Which of the fallback list answered."""
 

@@ -18,7 +18,7 @@ from hemostat.deadline import Busy, InTime, Late
 from hemostat.diagnosis import completion
 from hemostat.diagnosis.answer import Answer, Asks, Message, Offer
 from hemostat.diagnosis.fallback import Fallback
-from hemostat.diagnosis.provider import FAILED, Absent, ProviderError
+from hemostat.diagnosis.provider import FAILED, UNPRICED_USD, Absent, ProviderError
 from hemostat.errors import Broken
 from hemostat.settings import Settings
 from hemostat.signals.rules import one_line
@@ -82,6 +82,14 @@ class LiteLLM:
         self._known = {model: self._resolve(model) for model in models}
         self._without_schema: set[str] = set()
         self._calls = InTime("model", MAX_ASKED)
+        for model in models:
+            if prices.of(*self._known[model]) is None:
+                LOG.warning(
+                    "HEMOSTAT_MODELS: the price of %s is not known: it counts as %g US dollars a million tokens, until"
+                    " HEMOSTAT_PRICES_FILE says what it costs (0 for a model of your own)",
+                    model,
+                    1e6 * UNPRICED_USD,
+                )
 
     def provider_of(self, model: str) -> str:
         """Return litellm's name of the provider."""
@@ -132,9 +140,11 @@ class LiteLLM:
         return replace(answer, usd=self._cost(model, answer.tokens_in, answer.tokens_out, answer.tokens_cached))
 
     def _cost(self, model: str, tokens_in: int, tokens_out: int, cached: int) -> float:
-        """Return what so many tokens cost, in US dollars; 0 where the price is not known."""
+        """Return what so many tokens cost, in US dollars; where no price is known as for a dear model."""
         price = self._prices.of(*self._known[model])
-        return 0.0 if price is None else price.cost(Usage(tokens_in, tokens_out, cached))
+        if price is None:
+            return UNPRICED_USD * (tokens_in + tokens_out)
+        return price.cost(Usage(tokens_in, tokens_out, cached))
 
     def _in_time(self, model: str, ask: Callable[[], Any], seconds: float) -> Any:
         """Ask with a deadline for the whole answer: litellm's begins anew with every byte."""

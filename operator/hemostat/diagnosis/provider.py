@@ -7,6 +7,9 @@ from hemostat.diagnosis.answer import Answer, Before, Message, Offer, Spent, fre
 from hemostat.errors import HemostatError, Refused, Retry
 
 NOTHING = Spent()
+UNPRICED_USD = 75e-6
+"""What a token counts where its price is not known, in US dollars: as much as one of the dearest models' own, for what
+counts nothing has no limit."""
 
 
 class Costly(HemostatError):

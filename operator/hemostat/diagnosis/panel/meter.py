@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import Condition, Lock
 
 from hemostat.api.incident import Used
+from hemostat.diagnosis.provider import UNPRICED_USD
 from hemostat.errors import HemostatError
 from hemostat.guard.budget import Limits, Standing
 from hemostat.guard.clock import Clock
@@ -15,8 +16,6 @@ from hemostat.settings import Settings
 
 LOG = logging.getLogger(__name__)
 MAX_INCIDENTS = 1000
-GUESSED_USD = 75e-6
-"""What a token costs at most, in US dollars, until an answer has told: as much as one of the dearest models' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ class Meter:
             purse.record(used)
 
     def _price(self, tokens: int) -> float:
-        return tokens * (self._dearest if self._dearest is not None else GUESSED_USD)
+        return tokens * (self._dearest if self._dearest is not None else UNPRICED_USD)
 
     def _fits(self, incident: str, tokens: int) -> bool:
         purse = self._purse(incident)

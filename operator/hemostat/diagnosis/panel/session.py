@@ -31,7 +31,7 @@ Message = dict[str, Any]
 class Failed(Exception):
     """A member of the panel came to no reply.
 
-    :param reason: BudgetSpent, NotCounted, NotPermitted, Deadline, BadReply, NoProvider, or that of the provider's error.
+    :param reason: BudgetSpent, NotCounted, NotPermitted, Deadline, BadReply, NoProvider, or that of the provider.
     """
 
     def __init__(self, reason: str, message: str) -> None:
