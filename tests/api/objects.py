@@ -113,6 +113,7 @@ PLAN: Json = {
     "onIneffective": "Undo",
     "holdSeconds": 60,
     "readsDigest": HASH_B,
+    "overwrittenBy": ["Argo CD application shop"],
 }
 
 MINIMAL: dict[str, Json] = {

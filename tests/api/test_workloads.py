@@ -8,6 +8,7 @@ import pytest
 from tests.api.support import Cluster, eventually, rest
 from tests.api.workloads import PLURALS, Town
 
+from hemostat.errors import Refused
 from hemostat.kube import revisions_of
 from hemostat.observe.trim import trim
 from hemostat.signals.changes import present_revision, revision_name
@@ -69,3 +70,29 @@ def test_a_pod_that_keeps_a_statefulset_from_rolling_back_is_evicted(town: Town)
     for number, effect in enumerate(plan.effects):
         town.do(plan, number, effect)
     eventually(lambda: of_revision() == f"{name}-{first}", "the pod is of the good revision")
+
+
+FLUX = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+
+
+def test_what_flux_applies_is_left_to_its_repository(town: Town) -> None:
+    """By the entries of a real API server: what the repository does not state is not Flux's."""
+    name = town.cluster.new_name()
+    live = town.apply("Deployment", name, by="kustomize-controller", labels=FLUX)
+    with pytest.raises(Refused, match=r"flux-system/apps.*spec\.replicas: 4"):
+        town.plan("scale", live)
+    free = town.apply("Deployment", town.cluster.new_name(), by="kustomize-controller", labels=FLUX, replicas=None)
+    assert town.plan("scale", free).overwritten_by == ()
+    disabled = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
+    let = town.apply(
+        "Deployment", town.cluster.new_name(), by="kustomize-controller", labels=FLUX, annotations=disabled
+    )
+    assert town.there_and_back("scale", let).overwritten_by == ()
+
+
+@pytest.mark.parametrize("by", ["argocd-controller", "argocd-application-controller"])
+def test_of_argo_cd_a_person_is_told(town: Town, by: str) -> None:
+    name = town.cluster.new_name()
+    tracked = {"argocd.argoproj.io/tracking-id": f"shop:apps/Deployment:{town.namespace}/{name}"}
+    live = town.apply("Deployment", name, by=by, annotations=tracked)
+    assert town.plan("scale", live).overwritten_by == ("Argo CD application shop",)

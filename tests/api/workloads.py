@@ -45,16 +45,26 @@ class Town:
         self.facts = Facts(cluster.act, self.store, None, SystemClock())  # type: ignore[arg-type]
         self.executor = Executor(cluster.act)
 
-    def apply(self, kind: str, name: str, image: str = "example/app:1", **spec: Any) -> Json:
-        """Be the team that applies its workload."""
+    def apply(
+        self,
+        kind: str,
+        name: str,
+        image: str = "example/app:1",
+        by: str = OWNER,
+        labels: dict[str, str] | None = None,
+        annotations: dict[str, str] | None = None,
+        **spec: Any,
+    ) -> Json:
+        """Be the team, or its tool, that applies its workload; of what is None it says nothing."""
         body = objects.deployment(name, self.namespace)
         body["kind"] = kind
-        body["spec"] |= spec
+        body["metadata"] |= {"labels": labels or {}, "annotations": annotations or {}}
+        body["spec"] = {k: v for k, v in (body["spec"] | spec).items() if v is not None}
         body["spec"]["template"]["spec"] |= {"automountServiceAccountToken": False}
         body["spec"]["template"]["spec"]["containers"][0]["image"] = image
         if kind == "DaemonSet":
-            del body["spec"]["replicas"]
-        return self.cluster.admin.apply(rest(PLURALS[kind], self.namespace, "apps/v1", name), body, OWNER, force=True)
+            body["spec"].pop("replicas", None)
+        return self.cluster.admin.apply(rest(PLURALS[kind], self.namespace, "apps/v1", name), body, by, force=True)
 
     def live(self, api_version: str, kind: str, name: str) -> Json:
         """Read an object."""

@@ -2,20 +2,22 @@
 
 import difflib
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from hemostat.action.owners import Owner, heeded, release_of
 from hemostat.api import API_VERSION
 from hemostat.api.identity import REMEDIATION_LABEL
 from hemostat.api.incident import ConversationStatus
 from hemostat.api.meta import BoundTargetRef
-from hemostat.api.remediation import Call, Effect, OpKind, PatchOp, Plan, PlanStep, Remediation, Verb
+from hemostat.api.remediation import MAX_OWNERS, Call, Effect, OpKind, PatchOp, Plan, PlanStep, Remediation, Verb
 from hemostat.api.runbook import Parameter
 from hemostat.api.watch import HealthyRevision
 from hemostat.errors import Refused
@@ -66,16 +68,20 @@ class World:
 
     name: str = ""
     """Name of the Remediation."""
+    namespace: str = ""
+    """Namespace of the Remediation, and of its target where that has one."""
     deployments: Sequence[Mapping[str, Any]] = ()
     """Deployments of the target's namespace."""
     pods: Sequence[Mapping[str, Any]] = ()
-    """Pods of the target's namespace."""
+    """Pods of the target's namespace; of a Node those that are there, of all namespaces."""
     nodes: Sequence[Mapping[str, Any]] | None = None
     """All nodes; None if they may not be listed."""
     services: Sequence[Mapping[str, Any]] = ()
     """Services of the target's namespace."""
     policies: Sequence[Mapping[str, Any]] | None = None
     """Objects of the kind that the action creates, in the namespace; None if the cluster knows no such kind."""
+    others: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Objects of the kinds that the action `looks_at`, in the namespace, by kind."""
 
     @property
     def replicas(self) -> int:
@@ -125,6 +131,8 @@ class Action(Generic[P]):
     """apiVersion and kind of the objects that it creates, if it does."""
     cluster_rules: tuple[Rule, ...] = ()
     """What it needs on objects that have no namespace: they are granted apart, by a ClusterRoleBinding."""
+    looks_at: tuple[tuple[str, str], ...] = ()
+    """apiVersion and kind of further objects that its plan looks at; its rules let it list them."""
 
 
 def parse(action: Action[Any], parameters: Sequence[Parameter]) -> Params:
@@ -146,8 +154,13 @@ def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world
     if live["metadata"]["uid"] != target.uid:
         raise Refused("TargetReplaced", f"{target.kind} {target.name} was re-created since the incident")
     draft = action.plan(world, params)
+    others = heeded(
+        [step.forward for step in draft.steps],
+        [live, *world.scalers, *itertools.chain.from_iterable(world.others.values())],
+    )
     return Plan(
-        summary=draft.summary,
+        summary=_told(draft.summary, live, others),
+        overwritten_by=tuple(owner.name[:253] for owner in others[:MAX_OWNERS]),
         steps=draft.steps,
         deadline_seconds=draft.deadline_seconds,
         diff=draft.diff[:16000],
@@ -157,6 +170,14 @@ def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world
         reads_digest=digest(draft.reads),
         hold_seconds=draft.hold_seconds,
     )
+
+
+def _told(summary: str, live: Mapping[str, Any], others: Sequence[Owner]) -> str:
+    """Say in the summary, which a person reads before anything is done, who may put it back."""
+    notes = [f"{owner.name} applies it, too: {owner.advice}" for owner in others]
+    if release := release_of(live):
+        notes.append(f"the next upgrade of Helm release {release} may put it back")
+    return "; ".join((summary, *notes))[:1024]
 
 
 def plan_hash(remediation: Remediation, plan: Plan) -> str:

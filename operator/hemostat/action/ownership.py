@@ -34,6 +34,15 @@ def managers(live: Mapping[str, Any] | None) -> frozenset[str]:
     return frozenset(str(entry.get("manager", "")) for entry in entries)
 
 
+def wrote(live: Mapping[str, Any], names: Sequence[str], paths: Iterable[str]) -> bool:
+    """Tell whether one of these managers set fields at or under these JSON pointers. Where an object names none of
+    them, nobody can tell which fields are theirs: then all are.
+    """
+    entries = [e for e in live["metadata"].get("managedFields", ()) if e.get("manager") in names]
+    pointers = [_keys(path) for path in paths]
+    return not entries or any(_within(e.get("fieldsV1", {}), keys) is not None for e in entries for keys in pointers)
+
+
 def last_writer(live: Mapping[str, Any], paths: Iterable[str]) -> str:
     """Say who wrote at or under these JSON pointers last, as managedFields tell; empty where they do not."""
     pointers = [_keys(path) for path in paths]

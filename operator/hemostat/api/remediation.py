@@ -45,6 +45,8 @@ PLANNED, ADMITTED, APPLIED, RELEASED, VERIFIED, UNDONE, FINISHED = (
 """Condition types, in the order in which they become True. `Finished` is the summary."""
 MAX_STEPS = 16
 """Writes of one plan."""
+MAX_OWNERS = 4
+"""Others that a plan names."""
 MAX_INTENTS = 100
 """Attempts of one plan, all steps together."""
 Proof = Literal["ManagedFields", "Content", "Gone", "Already"]
@@ -177,6 +179,8 @@ class Plan(Model):
     """The inverse follows by itself this long after the action; absent: the effect stays."""
     reads_digest: Digest
     """Digest of everything the plan depends on; when it changes, approvals are void."""
+    overwritten_by: Annotated[tuple[Short, ...], Field(max_length=MAX_OWNERS, json_schema_extra=SET)] = ()
+    """Who else applies what it writes, and may put it back: then a person decides."""
 
     @property
     def effects(self) -> tuple[Effect, ...]:

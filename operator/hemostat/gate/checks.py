@@ -147,6 +147,13 @@ def _reversible(facts: GateInput, _: Matched) -> Verdict:
     return PASS, "it can be undone"
 
 
+def _owner(facts: GateInput, _: Matched) -> Verdict:
+    """What another controller may put back is for a person, who knows whether it does."""
+    if others := facts.plan.overwritten_by:
+        return ASK, f"{', '.join(others)} may put it back; a person decides"
+    return PASS, "no other controller is known to write the same"
+
+
 def _reach(facts: GateInput, _: Matched) -> Verdict:
     """What belongs to all namespaces is not for one of them to decide about."""
     shared = [f"{e.kind} {e.name}" for e in beyond(facts.plan.effects)]
@@ -194,6 +201,7 @@ CHAIN: Sequence[tuple[str, CheckFunction]] = (
     ("Earned", earned),
     ("BlastRadius", blast_radius),
     ("Reversible", _reversible),
+    ("Owner", _owner),
     ("Reach", _reach),
     ("Corroboration", _corroboration),
     ("Agents", _agents),

@@ -141,6 +141,7 @@ CHANGED_PLANS = {
     "reads_digest": HASH,
     "steps": once(effect(deployment(), (replace("/spec/replicas", 9),))),
     "deadline_seconds": 60,
+    "overwritten_by": ("Argo CD application shop",),
 }
 
 

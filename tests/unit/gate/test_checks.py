@@ -293,6 +293,8 @@ TABLE = [
     ("BlastRadius", {"incident": called(1000)}, PASS),
     ("Reversible", {}, PASS),
     ("Reversible", {"plan": PLAN.model_copy(update={"steps": once(WRITE)})}, ASK),
+    ("Owner", {}, PASS),
+    ("Owner", {"plan": PLAN.model_copy(update={"overwritten_by": ("Argo CD application shop",)})}, ASK),
     ("Reach", {}, PASS),
     ("Reach", {"plan": PLAN.model_copy(update={"steps": once(CORDON, CORDON)})}, ASK),
     ("Corroboration", {}, PASS),
