@@ -16,6 +16,7 @@ from hemostat.api.incident import (
     SignalStatus,
 )
 from hemostat.api.watch import PresentRevision
+from hemostat.diagnosis.alike import Wrong, alike
 from hemostat.diagnosis.plots import plot, said, span
 from hemostat.diagnosis.redact import told
 from hemostat.signals.changes import RECENT, ChangeKind, Noted, by_others, rollouts
@@ -76,6 +77,8 @@ class Facts:
     """What is wrong in one word each, for example `OOMKilled`."""
     callee_changes: tuple[Change, ...] = ()
     """Of the services that the target calls."""
+    wrong: tuple[Wrong, ...] = ()
+    """The troubles, those of pods of one template together."""
 
     def cel(self) -> dict[str, Any]:
         """Return the CEL variables; of changes only those before the incident."""
@@ -162,6 +165,7 @@ def gather(
         troubles=tuple(str(t) for t in found)[:MAX_TROUBLES],
         aspects=aspects,
         callee_changes=noted_changes(callees, opened),
+        wrong=alike(scene, found)[:MAX_TROUBLES],
     )
 
 
@@ -269,10 +273,7 @@ def _items(facts: Facts, traces: Mapping[str, Sequence[str]], courses: Mapping[s
         if shown := traces.get(s.key):
             items.append(Item(f"traces/{s.key}", EvidenceKind.EXEMPLAR, s.subject, f"traces {', '.join(shown)}"))
     items += [_changed(c, "") for c in facts.changes]
-    # what a trouble is called is its identity, what is said of it may vary: the scheduler never says the same twice
-    items += [
-        Item(f"pod/{': '.join(t.split(': ')[:2])}", EvidenceKind.WORKLOAD, t.split(":")[0], t) for t in facts.troubles
-    ]
+    items += [Item(f"pod/{w.name}", EvidenceKind.WORKLOAD, w.subject, w.text) for w in facts.wrong]
     items += [_changed(c, "at a callee, ") for c in facts.callee_changes]
     if facts.workload is not None and facts.target["kind"] not in _WITHOUT_REPLICAS:
         w = facts.workload

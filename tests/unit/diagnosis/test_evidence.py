@@ -18,6 +18,7 @@ from hemostat.api.incident import (
 )
 from hemostat.api.watch import PresentRevision
 from hemostat.clock import rfc3339
+from hemostat.diagnosis.alike import Wrong, alike
 from hemostat.diagnosis.evidence import (
     KEPT_CHANGES,
     MAX_CHANGES,
@@ -36,7 +37,7 @@ from hemostat.diagnosis.evidence import (
 from hemostat.diagnosis.evidence import rollout_changes as changes
 from hemostat.signals.changes import ChangeKind, Noted, Ref, template_difference
 from hemostat.signals.course import Course
-from hemostat.signals.workload import Scene
+from hemostat.signals.workload import Aspect, Scene, Trouble
 
 TARGET = {"kind": "Deployment", "name": "payment"}
 NEW = {"MODE": "canary-new", "TOKEN": "canary-token"}
@@ -44,7 +45,8 @@ OLD = {"MODE": "canary-old", "GONE": "canary-gone"}
 
 
 def facts(signals=(), found=(), troubles=()):
-    return Facts(TARGET, tuple(signals), tuple(found), None, tuple(troubles))
+    wrong = tuple(Wrong(t, t.split(":")[0], t) for t in troubles)
+    return Facts(TARGET, tuple(signals), tuple(found), None, tuple(troubles), wrong=wrong)
 
 
 def seen(target=None, signals=(), **around):
@@ -93,6 +95,32 @@ def test_two_containers_with_the_same_trouble_are_one_fact():
     both["status"]["containerStatuses"] *= 2
     gathered = seen(pods=[both])
     assert [e.key for e in number((), gathered, {}, T0)] == ["pod/p: CrashLoopBackOff", "workload"]
+
+
+def test_pods_of_one_template_in_the_same_trouble_are_one_fact_however_many_come_and_go():
+    """Pods that are replaced have other names: they filled all 64 places, and no signal or outcome found one."""
+    known = ()
+    for look in range(40):
+        pods = [pod(f"payment-7d9-{look}{i}", waiting="CrashLoopBackOff") for i in range(3)]
+        for one in pods:
+            one["metadata"]["labels"] = {"pod-template-hash": "7d9"}
+        known = number(known, seen(pods=pods), {}, at(look))
+    assert [e.key for e in known] == ["pod/7d9: CrashLoopBackOff", "workload"]
+    assert (known[0].subject, known[0].summary.endswith("; 2 more like it")) == ("payment-7d9-00", True)
+    other = pod("payment-8e1-x", waiting="CrashLoopBackOff")
+    other["metadata"]["labels"] = {"pod-template-hash": "8e1"}
+    assert [e.key for e in number((), seen(pods=[*pods, other]), {}, T0)][:2] == [
+        "pod/7d9: CrashLoopBackOff",
+        "pod/8e1: CrashLoopBackOff",
+    ], "of another template it may have another cause"
+
+
+def test_runs_of_a_cronjob_are_of_one_template():
+    target = {"kind": "CronJob", "metadata": {"name": "report", "uid": "u"}, "spec": {}, "status": {}}
+    found = [Trouble(Aspect.OOM_KILLED, f"report-{n}-x", "") for n in range(3)]
+    pods = [{"metadata": {"name": t.subject, "ownerReferences": [{"name": t.subject[:-2]}]}} for t in found]
+    (wrong,) = alike(Scene(target, pods=pods), found)
+    assert (wrong.name, wrong.text) == ("report: OOMKilled", "report-0-x: OOMKilled: 2 more like it")
 
 
 def test_a_fact_with_a_very_long_name_is_listed_once():

@@ -6,6 +6,7 @@ import pytest
 from tests.unit.builders import T0, at, incident, signal
 
 from hemostat.api.incident import Advice
+from hemostat.diagnosis.alike import Wrong
 from hemostat.diagnosis.evidence import Change, Facts, number
 from hemostat.diagnosis.recall import recall
 from hemostat.signals.workload import WorkloadState
@@ -24,7 +25,8 @@ KILLED = signal(
 
 
 def seen(*signals, changes=(), callees=(), workload=DOWN, troubles=(), aspects=()):
-    return Facts({"kind": "Deployment", "name": "payment"}, signals, changes, workload, troubles, aspects, callees)
+    target, wrong = {"kind": "Deployment", "name": "payment"}, tuple(Wrong(t, t.split(":")[0], t) for t in troubles)
+    return Facts(target, signals, changes, workload, troubles, aspects, callees, wrong)
 
 
 def stored(facts, signals=None, extra=()):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hemostat.api.incident import Evidence, EvidenceKind, Incident, IncidentSpec, SignalStatus
 from hemostat.api.meta import BoundTargetRef, LocalRef, ObjectMeta, TargetRef
@@ -143,7 +143,7 @@ def _facts(recording: Recording, seen: Setting) -> Facts:
     inputs = Inputs(scene=seen.scene, alerts={_ALERT.name: _alerts(recording, namespace)})
     signals: tuple[SignalStatus, ...] = look(spec, inputs, WatchState(), seen.now).firing
     facts = gather({"kind": kind, "name": name}, signals, seen.scene, seen.now, seen.now)
-    return facts if seen.recorded else Facts(facts.target, signals, facts.changes, None, facts.troubles, facts.aspects)
+    return facts if seen.recorded else replace(facts, workload=None, callee_changes=())
 
 
 def _alerts(recording: Recording, namespace: str) -> list[Told]:
