@@ -292,13 +292,31 @@ def path_of(api_version: str, kind: str, namespace: str | None, name: str, subre
     return f"{path}/{subresource}" if subresource else path
 
 
-def pods_of(kube: Kube, namespace: str, deployment: Mapping[str, Any]) -> list[Json]:
-    """Return the pods that the Deployment's selector names."""
-    labels = deployment["spec"]["selector"].get("matchLabels", {})
-    if not labels:  # an empty selector would ask for everybody's pods
+def pods_of(kube: Kube, namespace: str, workload: Mapping[str, Any]) -> list[Json]:
+    """Return the pods that the workload's selector names."""
+    selector = selector_of(workload["spec"].get("selector") or {})
+    if not selector:  # an empty selector would ask for everybody's pods
         return []
-    selector = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
     return kube.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+
+
+def selector_of(selector: Mapping[str, Any]) -> str:
+    """Return a LabelSelector as a query has it; empty if it selects everything, or says what nobody knows (pure)."""
+    terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for one in selector.get("matchExpressions") or ():
+        write = _OPERATORS.get(one["operator"])
+        if write is None:
+            return ""
+        terms.append(write(one["key"], ",".join(one.get("values") or ())))
+    return ",".join(terms)
+
+
+_OPERATORS: Mapping[str, Callable[[str, str], str]] = {
+    "In": lambda key, values: f"{key} in ({values})",
+    "NotIn": lambda key, values: f"{key} notin ({values})",
+    "Exists": lambda key, _: key,
+    "DoesNotExist": lambda key, _: f"!{key}",
+}
 
 
 def revisions_of(kube: Kube, namespace: str, workload: Mapping[str, Any]) -> list[Json]:
