@@ -71,4 +71,5 @@ CANCEL_TASK = Action(
     rules=(Rule("", ("services",), ("get", "list")),),
     plan=plan,
     on_ineffective="Keep",
+    irreversible="the task: what was cancelled must be begun anew",
 )

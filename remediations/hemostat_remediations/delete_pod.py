@@ -90,4 +90,5 @@ DELETE_POD = Action(
     ),
     plan=plan,
     on_ineffective="Keep",
+    irreversible="the pod: what it had in memory is lost",
 )

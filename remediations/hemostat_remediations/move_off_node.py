@@ -137,5 +137,6 @@ MOVE_OFF_NODE = Action(
     ),
     plan=plan,
     on_ineffective="Undo",
+    irreversible="the evictions: what the pods had in memory is lost",
     cluster_rules=(Rule("", ("nodes",), ("get", "list", "patch")),),
 )

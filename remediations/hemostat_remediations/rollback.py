@@ -107,4 +107,5 @@ ROLLBACK = Action(
     ),
     plan=plan,
     on_ineffective="Undo",
+    irreversible="the eviction of pods for which a StatefulSet would wait for ever; a Deployment has none",
 )

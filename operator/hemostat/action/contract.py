@@ -20,7 +20,7 @@ from hemostat.api.meta import BoundTargetRef
 from hemostat.api.remediation import MAX_OWNERS, Call, Effect, OpKind, PatchOp, Plan, PlanStep, Remediation, Verb
 from hemostat.api.runbook import Parameter
 from hemostat.api.watch import HealthyRevision
-from hemostat.errors import Refused
+from hemostat.errors import Broken, Refused
 
 HOLD_ANNOTATION = "hemostat.dev/hold-seconds"
 """On what was created for a time: how long it is meant to be there."""
@@ -131,6 +131,8 @@ class Action(Generic[P]):
     """apiVersion and kind of the objects that it creates, if it does."""
     cluster_rules: tuple[Rule, ...] = ()
     """What it needs on objects that have no namespace: they are granted apart, by a ClusterRoleBinding."""
+    irreversible: str = ""
+    """What of it nothing undoes, and why: such a plan always needs a person. Empty: every plan can be undone."""
     looks_at: tuple[tuple[str, str], ...] = ()
     """apiVersion and kind of further objects that its plan looks at; its rules let it list them."""
 
@@ -146,7 +148,9 @@ def parse(action: Action[Any], parameters: Sequence[Parameter]) -> Params:
 
 
 def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world: World) -> Plan:
-    """Compute the plan on the live object. Raises `Refused` when the action does not apply to it."""
+    """Compute the plan on the live object. Raises `Refused` when the action does not apply to it, and `Broken` when it
+    plans what nothing undoes and does not say so.
+    """
     live = world.target
     if target.kind not in action.kinds:
         known = ", ".join(sorted(action.kinds))
@@ -154,6 +158,8 @@ def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world
     if live["metadata"]["uid"] != target.uid:
         raise Refused("TargetReplaced", f"{target.kind} {target.name} was re-created since the incident")
     draft = action.plan(world, params)
+    if not action.irreversible and any(step.inverse is None for step in draft.steps):
+        raise Broken(f"action {action.name} plans what nothing undoes: its `irreversible` must say what, and why")
     others = heeded(
         [step.forward for step in draft.steps],
         [live, *world.scalers, *itertools.chain.from_iterable(world.others.values())],
