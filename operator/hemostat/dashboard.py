@@ -17,7 +17,12 @@ def _rate(metric: MetricWrapperBase, by: str = "") -> str:
 
 
 PANELS: tuple[tuple[str, str, str, str], ...] = (
-    ("Signals firing", f"sum by (namespace, watch)({name(m.FIRING)})", "short", "{{namespace}}/{{watch}}"),
+    (
+        "Signals firing",
+        f"sum by (target_namespace, watch)({name(m.FIRING)})",
+        "short",
+        "{{target_namespace}}/{{watch}}",
+    ),
     ("Incidents opened", f"sum by (severity)(increase({name(m.INCIDENTS)}[5m]))", "short", "{{severity}}"),
     ("Diagnoses by reason", f"sum by (reason)(increase({name(m.DIAGNOSES)}[5m]))", "short", "{{reason}}"),
     ("Gate decisions", f"sum by (outcome)(increase({name(m.GATE)}[5m]))", "short", "{{outcome}}"),

@@ -167,7 +167,7 @@ WORLD_REPAIRS = Counter(
     ["kind"],
     registry=REGISTRY,
 )
-FIRING = Gauge("hemostat_signals_firing", "Signals that fire now", ["namespace", "watch"], registry=REGISTRY)
+FIRING = Gauge("hemostat_signals_firing", "Signals that fire now", ["target_namespace", "watch"], registry=REGISTRY)
 INCIDENTS = Counter("hemostat_incidents_total", "Incidents opened by severity", ["severity"], registry=REGISTRY)
 DIAGNOSES = Counter("hemostat_diagnoses_total", "Diagnoses by reason", ["reason"], registry=REGISTRY)
 GATE = Counter("hemostat_gate_decisions_total", "Gate decisions that changed", ["outcome"], registry=REGISTRY)

@@ -61,3 +61,11 @@ def test_the_pace_changes_every_time_and_nothing_else():
 )
 def test_durations_are_written_as_prometheus_reads_them(seconds, text):
     assert duration(seconds) == text
+
+
+def test_no_metric_has_a_label_that_prometheus_sets_itself():
+    """It would be renamed `exported_...`, or not (`honorLabels`): a query would be right for one of the two."""
+    taken = {"namespace", "pod", "container", "service", "job", "instance", "endpoint", "node"}
+    ours = {metric: set(metric._labelnames) for metric in vars(metrics).values() if hasattr(metric, "_labelnames")}
+    assert len(ours) > 30
+    assert {metric._name: labels & taken for metric, labels in ours.items() if labels & taken} == {}
