@@ -59,6 +59,11 @@ class WorkQueue(Generic[K]):
                 heapq.heappush(self._heap, (due, self._sequence, key))
                 self._condition.notify()
 
+    def __len__(self) -> int:
+        """Return how many keys wait, those whose time has not come included."""
+        with self._condition:
+            return len(self._due)
+
     def run(self) -> None:
         """Work until `stop`. Call it in as many threads as wanted."""
         QUEUE_STUCK.labels(self.name).set_function(self.stuck_for)

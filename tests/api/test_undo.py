@@ -138,6 +138,7 @@ class Town:
             clock=clock,
             server_now=kube.server_now,
             record=self.records,
+            crowd=lambda: 0,
         )
 
     def scaled(self) -> Case:

@@ -58,6 +58,7 @@ class Act:
             clock=clock,
             server_now=kube.server_now,
             record=record,
+            crowd=lambda: max(len(self.remediations), len(self.incidents)),
         )
         self._waiting = Waiting()
         self.remediations: WorkQueue[Key] = WorkQueue("remediations", self._waiting.told(reconciler.remediation))

@@ -99,6 +99,9 @@ LISTEN = 5.0
 RARELY, SELDOM = 60.0, 300.0
 """What has waited for long is looked at so often, for a time to come and for a person: a thousand that wait must not
 keep what is new from being done. What people say, and that nothing fires any more, is told as events."""
+TURN = 0.3
+"""Seconds between two looks at what only waits, however many do."""
+MOST_SELDOM = 3600.0
 MAX_REVIEWS = 64
 """Approvals of one plan whose rights are asked for at one look."""
 STANDS = IN_FLIGHT
@@ -126,8 +129,11 @@ class Reconciler:
         clock: Clock,
         server_now: Callable[[], object],
         record: Recorder,
+        crowd: Callable[[], int],
     ) -> None:
+        """:param crowd: how many there are that wait or are worked on."""
         self._store = store
+        self._crowd = crowd
         self._facts = facts
         self._executor = executor
         self._catalogue = catalogue
@@ -190,7 +196,7 @@ class Reconciler:
             return None
         if all_clear_since(found, now) is not None:
             return WAIT  # only time is awaited
-        return _patience(now - found.spec.opened_time, LATER, SELDOM)  # changes are told as events
+        return patience(now - found.spec.opened_time, LATER, SELDOM, self._crowd())  # changes are told as events
 
     def _unwatched(self, incident: Incident) -> str:
         """Say that the Watch is gone, if so; asked only of an Incident that was not looked at for a while."""
@@ -285,7 +291,7 @@ class Reconciler:
         """Return when to look again at what waits for a decision."""
         admitted = find(remediation.status.conditions, ADMITTED)
         since = admitted.last_transition_time if admitted is not None else self._clock.now()
-        return _patience(self._clock.now() - since, least, most)
+        return patience(self._clock.now() - since, least, most, self._crowd())
 
     def _heard(self, remediation: Remediation, status: RemediationStatus) -> Spoken:
         approvals = self._store.approvals(remediation.metadata.namespace or "", remediation.metadata.name)
@@ -646,9 +652,9 @@ class Reconciler:
         self._events.emit("Remediation", remediation.metadata, reason, message, level)
 
 
-def _patience(waited: timedelta, least: float, most: float) -> float:
-    """Return when to look again at what waits: the longer it has waited, the later."""
-    return max(least, min(waited.total_seconds() / 10, most))
+def patience(waited: timedelta, least: float, most: float, crowd: int) -> float:
+    """Return in how many seconds to look again at what waits: the longer it has waited and the more do, the later."""
+    return max(least, min(waited.total_seconds() / 10, most), min(TURN * crowd, MOST_SELDOM))
 
 
 def _drift(remediation: Remediation, new: Plan) -> Refused:

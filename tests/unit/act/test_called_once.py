@@ -110,6 +110,7 @@ class Proxied(Cut):
             clock=self.clock,
             server_now=self.clock.now,
             record=self.records,
+            crowd=lambda: 0,
         )
 
     def somebody_blocks(self) -> None:

@@ -90,6 +90,7 @@ def process(api: ApiServer, clock: FakeClock, records: Records) -> Reconciler:
         clock=clock,
         server_now=clock.now,
         record=records,
+        crowd=lambda: 0,
     )
 
 

@@ -62,6 +62,7 @@ class Cluster:
             clock=self.clock,
             server_now=self.clock.now,
             record=self.records,
+            crowd=lambda: 0,
         )
 
     def shows(self, *signals) -> None:

@@ -42,7 +42,7 @@ def test_a_verdict_that_undoes_needs_confirmation(word, on_ineffective, reason):
     )
     facts = SimpleNamespace(target=lambda *_: live, corroboration=corroboration)
     executor = SimpleNamespace(read=lambda *_: live)
-    reconciler = Reconciler(store, facts, executor, {}, None, FakeClock(now), None, Records())
+    reconciler = Reconciler(store, facts, executor, {}, None, FakeClock(now), None, Records(), lambda: 0)
     plan = PLAN.model_copy(update={"on_ineffective": on_ineffective}).wire()
     reconciler._verify(remediation(status={"results": [effect], "plan": plan}))
     verified = find(written[-1].conditions, VERIFIED)

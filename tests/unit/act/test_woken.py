@@ -1,10 +1,13 @@
 """What `act` looks at when an Incident changes: a thousand that wait for a person are looked at seldom otherwise."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 
+import pytest
 from tests.unit.builders import incident, signal
 
 from hemostat.act.process import Act
+from hemostat.act.reconcile import patience
 
 
 def woken(**status):
@@ -30,3 +33,11 @@ def test_what_is_proposed_is_looked_at_once_nothing_fires_any_more():
 def test_what_still_fires_changes_nothing_for_who_waits():
     assert woken(**NAMED, signals=(signal(state="Clear"), signal(state="Firing")))["remediations"] == []
     assert woken(signals=(signal(state="Clear"),))["remediations"] == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "crowd", "seconds"),
+    [(0, 1, 5), (2, 1, 12), (600, 1, 300), (0, 1000, 300), (600, 1000, 300), (0, 5000, 1500), (0, 10**6, 3600)],
+)
+def test_who_waits_is_looked_at_the_later_the_longer_and_the_more_there_are(minutes, crowd, seconds):
+    assert patience(timedelta(minutes=minutes), 5, 300, crowd) == seconds
