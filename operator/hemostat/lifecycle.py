@@ -58,7 +58,8 @@ def next_step(remediation: Remediation, now: datetime) -> Step:
     """Return the first step whose condition is not met. Safe to ask again after a kill at any instruction.
 
     What is meant for a time only ends with it, verified or not; whether it helped is judged all the same, unless a
-    person took it back. Of what was given up between two steps, those that were done are undone.
+    person took it back. Of what was given up between two steps, those that were done are undone. What cannot be undone
+    ends it, once the rest is.
     """
     conditions = remediation.status.conditions
     ended = stopped_halfway(remediation)
@@ -69,11 +70,12 @@ def next_step(remediation: Remediation, now: datetime) -> Step:
             return step
     if ended and to_undo(remediation) and not is_true(conditions, UNDONE):
         return Step.UNDO
-    if is_false(conditions, VERIFIED) and needs_undo(remediation) and not is_true(conditions, UNDONE):
+    asked = is_false(conditions, VERIFIED) and needs_undo(remediation)
+    if asked and to_undo(remediation) and not is_true(conditions, UNDONE):
         return Step.UNDO
     if not is_true(conditions, RELEASED):
         return Step.RELEASE
-    if ended:
+    if ended or is_false(conditions, UNDONE):
         return Step.FINISH
     verified, undone = find(conditions, VERIFIED), is_true(conditions, UNDONE)
     until = held_until(remediation) if not undone else None

@@ -483,6 +483,9 @@ MAXIMAL_STATUS: dict[str, Json] = {
                 "proof": "ManagedFields",
             },
         ],
+        "blocked": [
+            {"step": 0, "time": TIME, "reason": "UndoBlocked", "message": "somebody changed it since"},
+        ],
     },
     "ChaosExperiment": {
         "conditions": [condition("Passed")],

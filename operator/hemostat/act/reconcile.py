@@ -55,6 +55,8 @@ from hemostat.api.remediation import (
     UNDONE,
     VERIFIED,
     WOULD_HAVE,
+    Blocked,
+    Effect,
     GateDecision,
     GateOutcome,
     Plan,
@@ -92,6 +94,8 @@ APPROVED = "Approved"
 """Reason of the condition Admitted when people were asked."""
 STOPPED = "Stopped"
 """Reason of a condition that waits for the stop switch."""
+UNDO_BLOCKED = "UndoBlocked"
+"""Reason why a step is not undone: somebody changed its object since, or it cannot go on by itself."""
 ASK_AGAIN = frozenset({"NoAdminKey", "NoService", "Unreachable", "CallRefused"})
 """Why a service that was called cannot be looked at: what was done there is taken back once it can."""
 LISTEN = 5.0
@@ -114,6 +118,14 @@ _NORMAL = ("Healed", "NotNeeded", TAKEN_BACK, WOULD_HAVE)
 """Ends that are nothing to worry about."""
 Key = tuple[str, str]
 """(namespace, name)."""
+
+
+class _Blocked(Refused):
+    """One step cannot be undone."""
+
+    def __init__(self, step: int, error: Refused) -> None:
+        super().__init__(error.reason, str(error))
+        self.step = step
 
 
 class Reconciler:
@@ -147,7 +159,7 @@ class Reconciler:
             Step.APPLY: lambda r: self._effect(r, "Forward"),
             Step.RELEASE: self._release,
             Step.VERIFY: self._verify,
-            Step.UNDO: lambda r: self._effect(r, "Inverse"),
+            Step.UNDO: self._undo,
             Step.RESTORE: self._restore,
             Step.FINISH: self._finish,
             Step.LIFTED: self._look_back,
@@ -172,6 +184,8 @@ class Reconciler:
                 return self._shut_out(found, error)
             if step is Step.APPLY and halfway(found):
                 return self._give_up(found, error)
+            if isinstance(error, _Blocked):
+                return self._left(found, error)
             self._end(found, found.status, error.reason, str(error))
             return None
 
@@ -222,8 +236,18 @@ class Reconciler:
         for effect in plan.effects:
             if effect.verb is Verb.CALL:
                 self._executor.dry_run(effect, namespace, None, "")
-        for effect in beyond(plan.effects):
-            self._executor.dry_run(effect, namespace, self._executor.read(effect, namespace), "hemostat-act")
+        final = (e for e in plan.for_good if e.verb is Verb.PATCH)
+        for effect in dict.fromkeys((*beyond(plan.effects), *final)):
+            self._dry_run(effect, namespace)
+
+    def _dry_run(self, effect: Effect, namespace: str) -> None:
+        live = self._executor.read(effect, namespace)
+        if live is None and effect.verb is Verb.DELETE:
+            return  # it is gone by itself
+        try:
+            self._executor.dry_run(effect, namespace, live, "hemostat-act")
+        except Disrupted as error:
+            LOG.info("%s will be waited for: %s", effect.name, error)
 
     def _decide(self, remediation: Remediation) -> float | None:
         if taken_back_by(remediation) is not None:
@@ -329,7 +353,7 @@ class Reconciler:
         if which == "Forward" and taken_back_by(remediation) is not None:
             return self._given_up(remediation)
         if isinstance(move, Lost):
-            raise Refused(move.reason if which == "Forward" else "UndoBlocked", move.message)
+            raise Refused(move.reason if which == "Forward" else UNDO_BLOCKED, move.message)
         if isinstance(move, Wait):
             return move.seconds
         held_back = self._held_back(remediation, part) if which == "Forward" else None
@@ -342,6 +366,23 @@ class Reconciler:
             self._note(remediation, remediation.status, "DisruptionBudget", str(error), APPLIED)
             return LISTEN
         EFFECTS.labels(remediation.spec.action, which).inc()
+        return SOON
+
+    def _undo(self, remediation: Remediation) -> float:
+        """Bring about the next inverse, exactly once."""
+        try:
+            return self._effect(remediation, "Inverse")
+        except Refused as error:
+            raise _Blocked(turn(remediation, "Inverse").step, error) from error
+
+    def _left(self, remediation: Remediation, error: _Blocked) -> float:
+        """Leave one step to people, and go on with the others."""
+        effect = planned(remediation).steps[error.step].forward
+        told = str(error) if len(planned(remediation).steps) == 1 else f"{effect.kind} {effect.name}: {error}"
+        one = Blocked(step=error.step, time=self._clock.now(), reason=error.reason, message=told[:1024])
+        status = remediation.status.model_copy(update={"blocked": (*remediation.status.blocked, one)})
+        self._undone(remediation, status)
+        self._events.emit("Remediation", remediation.metadata, one.reason, one.message, "Warning")
         return SOON
 
     def _held_back(self, remediation: Remediation, part: Part) -> float | None:
@@ -386,7 +427,7 @@ class Reconciler:
         if isinstance(move, NewIntent):
             if part.which == "Inverse" and not can_be_undone(step.forward, live):
                 what = changed(step.forward, live) if live is not None else "it is gone"
-                raise Refused("UndoBlocked", f"somebody changed the target since, so it is left alone: {what}")
+                raise Refused(UNDO_BLOCKED, f"somebody changed the target since, so it is left alone: {what}")
             if part.which == "Forward" and not done(remediation):
                 self._unchanged(remediation)
             elif part.which == "Forward" and not as_planned(step, live or {}):
@@ -465,15 +506,28 @@ class Reconciler:
             told = f"{len(done(after))} of {len(plan.steps)} steps are done"
             self._note(remediation, status, _BETWEEN, told, APPLIED)
             return SOON
-        if to_undo(after):
-            self._store.write(remediation, status)
-            return SOON
-        conditions = set_condition(status.conditions, RELEASED, "Unknown", "InverseApplied", "", self._clock.now())
-        status = status.model_copy(update={"conditions": conditions})
-        restored = next_step(remediation, self._clock.now()) is Step.RESTORE
-        reason, said = ("Restored", "the time is over") if restored else ("Undone", "undid")
-        self._write(remediation, status, UNDONE, reason, f"{said}: {plan.summary}")
+        self._undone(remediation, status)
         return SOON
+
+    def _undone(self, remediation: Remediation, status: RemediationStatus) -> None:
+        """Write what came of one step of the undo, and of the whole if it was the last one."""
+        if to_undo(remediation.model_copy(update={"status": status})):
+            self._store.write(remediation, status)
+            return
+        now, back = self._clock.now(), sum(r.effect == "Inverse" for r in status.results)
+        if back:
+            conditions = set_condition(status.conditions, RELEASED, "Unknown", "InverseApplied", "", now)
+            status = status.model_copy(update={"conditions": conditions})
+        if status.blocked:
+            said, reasons = "; ".join(b.message for b in status.blocked), {b.reason for b in status.blocked}
+            told = f"undid {back} of {back + len(status.blocked)} steps; left as it is: {said}" if back else said
+            reason = reasons.pop() if len(reasons) == 1 else UNDO_BLOCKED
+            conditions = set_condition(status.conditions, UNDONE, False, reason, told, now)
+            self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
+            return
+        restored = next_step(remediation, now) is Step.RESTORE
+        reason, said = ("Restored", "the time is over") if restored else ("Undone", "undid")
+        self._write(remediation, status, UNDONE, reason, f"{said}: {planned(remediation).summary}")
 
     def _release(self, remediation: Remediation) -> float:
         namespace, message = remediation.metadata.namespace or "", "the owner's next apply needs no force"
@@ -547,7 +601,7 @@ class Reconciler:
         until = held_until(remediation)
         left = (until - self._clock.now()).total_seconds() if until is not None else 0
         if left <= 0:
-            return self._effect(remediation, "Inverse")
+            return self._undo(remediation)
         return SOON if self._lifted(remediation) else min(left, LISTEN)
 
     def _lifted(self, remediation: Remediation) -> bool:
@@ -568,7 +622,9 @@ class Reconciler:
     @staticmethod
     def _last(remediation: Remediation) -> bool:
         """Tell whether one step is to be undone, and none was."""
-        return len(to_undo(remediation)) == 1 and all(r.effect == "Forward" for r in remediation.status.results)
+        status = remediation.status
+        whole = not status.blocked and all(r.effect == "Forward" for r in status.results)
+        return whole and len(to_undo(remediation)) == 1
 
     def _is_back(self, remediation: Remediation, undo: Undo) -> bool:
         live = self._executor.read(undo.inverse, remediation.metadata.namespace or "")
@@ -599,9 +655,15 @@ class Reconciler:
 
     def _finish(self, remediation: Remediation) -> None:
         conditions = remediation.status.conditions
+        undone = find(conditions, UNDONE)
+        if undone is not None and undone.status == "False":
+            stopped = find(conditions, APPLIED) if stopped_halfway(remediation) else None
+            why = f"; {stopped.reason}: {stopped.message}" if stopped is not None else ""
+            self._end(remediation, remediation.status, undone.reason, f"{undone.message}{why}")
+            return
         verified = find(conditions, APPLIED if stopped_halfway(remediation) else VERIFIED)
         if verified is None or verified.status == "Unknown":
-            verified = find(conditions, UNDONE)
+            verified = undone
         if verified is None:
             raise Refused("NoVerdict", "the condition Verified is missing")
         self._end(remediation, remediation.status, verified.reason, verified.message)

@@ -36,6 +36,8 @@ def _of(remediation: Remediation) -> list[TimelineEntry]:
         condition = find(remediation.status.conditions, kind)
         if condition is None or (condition.status == "Unknown" and condition.reason != "NeedsApproval"):
             continue
+        if kind == UNDONE and condition.status == "False":
+            continue  # the end says which steps were not
         if kind == FINISHED and verified is not None and verified.reason == condition.reason:
             continue  # the verdict was the end: told already
         out.append(

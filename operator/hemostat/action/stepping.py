@@ -32,8 +32,9 @@ def done(remediation: Remediation) -> frozenset[int]:
 
 
 def to_undo(remediation: Remediation) -> tuple[Undo, ...]:
-    """Return the steps that have taken place and can be undone, the last one first."""
-    return tuple(u for u in undoes(remediation) if u.certain)
+    """Return the steps that have taken place and are to be undone, the last one first; not those that cannot be."""
+    given_up = {b.step for b in remediation.status.blocked}
+    return tuple(u for u in undoes(remediation) if u.certain and u.step not in given_up)
 
 
 def halfway(remediation: Remediation) -> bool:

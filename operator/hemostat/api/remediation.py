@@ -280,6 +280,19 @@ class Result(Model):
     is gone, or on its way; or it was so already before anything was sent, and nothing was."""
 
 
+class Blocked(Model):
+    """A step that was to be undone and is not: it is left as it is, for a person."""
+
+    step: StepIndex
+    """Which of the plan's steps, from 0."""
+    time: Time
+    """When it was given up."""
+    reason: Word
+    """UndoBlocked (somebody changed it since), or what else stands in the way."""
+    message: Text
+    """What and why."""
+
+
 class Calibration(Model):
     """What remembered outcomes say of a confidence like this one."""
 
@@ -354,6 +367,8 @@ class RemediationStatus(Model):
         tuple[Result, ...], Field(max_length=2 * MAX_STEPS, json_schema_extra=keyed("effect", "step"))
     ] = ()
     """Effects that took place: of each step at most one forward and one inverse."""
+    blocked: Annotated[tuple[Blocked, ...], Field(max_length=MAX_STEPS, json_schema_extra=keyed("step"))] = ()
+    """Steps that could not be undone; the others were."""
 
 
 class Remediation(Model):

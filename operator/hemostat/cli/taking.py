@@ -6,7 +6,7 @@ let go of it. `act` sees the mark before it writes its next intent, so it never 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from hemostat.action.execute import Executor
@@ -17,7 +17,7 @@ from hemostat.action.standing import State, person, standing
 from hemostat.action.undoing import undoes
 from hemostat.api.identity import TAKEN_BACK_BY, TAKEN_BACK_TIME
 from hemostat.api.meta import is_true
-from hemostat.api.remediation import APPLIED, UNDONE, Intent, Remediation
+from hemostat.api.remediation import APPLIED, UNDONE, Intent, Remediation, Verb
 from hemostat.api.resources import REMEDIATION
 from hemostat.cli.deciding import MANAGER
 from hemostat.cli.session import parse
@@ -51,21 +51,28 @@ class Taker:
         self._warn = warn
 
     def back(self, namespace: str, name: str) -> str:
-        """Take it back, and say what came of it. Raises `Refused` with what stands in the way, `Retry` if there is no
-        answer."""
+        """Take it back, and say what came of it. Raises `Refused` with what stands in the way of some of it, once the
+        rest is taken back; `Retry` if there is no answer."""
         found = parse(Remediation, self._kube.get(REMEDIATION.path(namespace, name)))
         if is_true(found.status.conditions, UNDONE):
             return "was taken back already"
-        done, over = False, set[int]()
+        done, over, left = False, set[int](), dict[str, Refused]()
         while step := next((u for u in undoes(found) if u.step not in over), None):
-            sent, found = self._step(found, step)  # as marked: `act` may have taken one more before it could see that
-            done = done or sent
-            self._release(found, step)
             over.add(step.step)
+            try:
+                sent, found = self._step(found, step)  # as marked: `act` may have taken one more before it saw that
+                done = done or sent
+                self._release(found, step)
+            except Refused as error:
+                left[f"{step.inverse.kind} {step.inverse.name}"] = error
+        if left:
+            raise _partly(left, len(over))
         return "taken back" if done else "was taken back already"
 
     def _step(self, found: Remediation, step: Undo) -> tuple[bool, Remediation]:
         """Take one step back. Returns whether it was done by us, and the Remediation as it is marked."""
+        if step.inverse.verb is Verb.CALL:
+            raise Refused("ByHand", "what another service was asked for is taken back by hand")
         namespace, marked, sent = found.metadata.namespace or "", False, False
         for _ in range(ATTEMPTS):
             live, now = self._read(step, namespace), self._kube.server_now()
@@ -130,6 +137,17 @@ class Taker:
                 return
             else:
                 return
+        said = "changes faster than our fields can let go: the owner's next apply needs force"
+        self._warn(f"{step.forward.kind} {step.forward.name} {said}")
+
+
+def _partly(left: Mapping[str, Refused], steps: int) -> Refused:
+    """Return what to tell of the steps that stay."""
+    first = next(iter(left.values()))
+    if steps == 1:
+        return first
+    said = "; ".join(f"{name}: {error}" for name, error in left.items())
+    return Refused(first.reason, f"{len(left)} of {steps} steps stay, the others are back: {said}")
 
 
 def _intent(live: Json | None, now: datetime) -> Intent:

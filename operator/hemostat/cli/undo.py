@@ -77,35 +77,47 @@ def items(ordered: Iterable[Remediation], read: Read, now: datetime) -> Iterator
 
 
 def _item(remediation: Remediation, read: Read, now: datetime, seen: dict[_Key, Json | None]) -> Item | None:
-    steps, namespace = undoes(remediation), remediation.metadata.namespace or ""
+    steps = undoes(remediation)
     for_good = stays(remediation.status.plan) if remediation.status.plan is not None else ""
     if not steps:
         certain = any(r.effect == "Forward" for r in remediation.status.results)
         return Item(remediation, Fate.FINAL, for_good + _goes_on(remediation)) if certain and for_good else None
     diffs: list[str] = []
+    left: list[str] = []
     after = dict(seen)
     for step in steps:
-        call = step.forward.call
-        if step.inverse.verb is Verb.CALL and call is not None:
-            return Item(remediation, Fate.LEFT, by_hand(call, step.forward.name, namespace))
-        key = (namespace, step.inverse.api_version, step.inverse.kind, step.inverse.name)
         try:
-            live = after[key] if key in after else read(step, namespace)
-        except HemostatError as error:
-            if isinstance(error, Refused) and error.reason == "TargetReplaced":
-                continue  # nothing of ours is on another one
-            return Item(remediation, Fate.LEFT, f"it cannot be looked at: {error}")
-        found = standing(remediation, step, live, now, LANDS)
-        if found.state is State.CHANGED and taken_back_by(remediation) is not None:
-            continue  # it was taken back before somebody changed it
-        if found.state in (State.CHANGED, State.UNDER_WAY):
-            return Item(remediation, Fate.LEFT, _told(found.state, found.why))
-        after[key] = live
-        if found.state is State.STANDS and live is not None:
-            diffs.append(reversal(step, live))
-            after[key] = applied(step.inverse, live)
+            diffs.append(_reversed(remediation, step, read, now, after))
+        except Refused as error:
+            left.append(str(error) if len(steps) == 1 else f"{step.inverse.kind} {step.inverse.name}: {error}")
     seen.update(after)
-    return Item(remediation, Fate.TAKES, for_good, "\n".join(diffs)[:MAX_DIFF]) if diffs else None
+    if found := "\n".join(filter(None, diffs)):
+        return Item(remediation, Fate.TAKES, "; ".join(filter(None, (for_good, *left))), found[:MAX_DIFF])
+    return Item(remediation, Fate.LEFT, "\n".join(left)) if left else None
+
+
+def _reversed(remediation: Remediation, step: Undo, read: Read, now: datetime, after: dict[_Key, Json | None]) -> str:
+    """Return what taking one step back changes, empty if nothing. Raises `Refused` with why it cannot be taken."""
+    call, namespace = step.forward.call, remediation.metadata.namespace or ""
+    if step.inverse.verb is Verb.CALL and call is not None:
+        raise Refused("ByHand", by_hand(call, step.forward.name, namespace))
+    key = (namespace, step.inverse.api_version, step.inverse.kind, step.inverse.name)
+    try:
+        live = after[key] if key in after else read(step, namespace)
+    except HemostatError as error:
+        if isinstance(error, Refused) and error.reason == "TargetReplaced":
+            return ""  # nothing of ours is on another one
+        raise Refused("Unread", f"it cannot be looked at: {error}") from error
+    found = standing(remediation, step, live, now, LANDS)
+    if found.state is State.CHANGED and taken_back_by(remediation) is not None:
+        return ""  # it was taken back before somebody changed it
+    if found.state in (State.CHANGED, State.UNDER_WAY):
+        raise Refused(found.state, _told(found.state, found.why))
+    after[key] = live
+    if found.state is not State.STANDS or live is None:
+        return ""
+    after[key] = applied(step.inverse, live)
+    return reversal(step, live)
 
 
 def _goes_on(remediation: Remediation) -> str:

@@ -14,8 +14,10 @@ from hemostat.cli.session import Session
 from hemostat.cli.undo import Fate, began, chosen, items
 from hemostat.clock import FakeClock, rfc3339
 from hemostat.errors import Refused, Retry
+from hemostat.kube import Conflict
 
 NOW = at(3600)
+OURS = [{"manager": "hemostat-uid-two-0-forward", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
 BASE = "/apis/hemostat.dev/v1alpha1"
 PLAN = {"diff": "", "replaced_pods": 0, "replicas_after": 1, "on_ineffective": "Undo", "reads_digest": HASH}
 
@@ -281,6 +283,52 @@ def test_a_step_that_was_taken_just_before_the_mark_is_taken_back_too(kube, monk
     monkeypatch.setattr(kube, "merge_patch", late)
     done = call("undo", "drain", "--yes")
     assert (done.exit_code, kube.replicas("two"), kube.replicas("one")) == (0, 1, 3)
+
+
+def both(kube):
+    """One Remediation that scaled two Deployments."""
+    body, other = scaled("both", 1, 2, 20, target="two"), scaled("both", 3, 6, 21, target="one")
+    for key in ("intents", "results"):
+        body["status"][key] += [one | {"step": 1} for one in other["status"][key]]
+    body["status"]["plan"]["steps"] += other["status"]["plan"]["steps"]
+    kube.put(f"{BASE}/namespaces/shop/remediations/both", body)
+
+
+@pytest.mark.parametrize("changed", ["one", "two"])
+def test_of_several_steps_one_that_somebody_changed_is_named_and_the_others_are_taken_back(kube, changed):
+    """Seen: the whole Remediation was left."""
+    both(kube)
+    kube.target(changed, 9)
+    done = call("undo", "both", "--yes")
+    assert {"one": kube.replicas("one"), "two": kube.replicas("two")} == {"one": 3, "two": 1} | {changed: 9}
+    assert done.exit_code == 1, "some of it is left"
+    assert f"of that Deployment {changed}: somebody changed it since" in done.stdout
+    assert f"both: NOT taken back: 1 of 2 steps stay, the others are back: Deployment {changed}: " in done.stdout
+
+
+def test_of_several_steps_one_that_is_refused_keeps_nothing_else(kube):
+    both(kube)
+    kube.forbidden = {"one"}
+    done = call("undo", "both", "--yes")
+    assert (done.exit_code, kube.replicas("one"), kube.replicas("two")) == (1, 6, 1)
+    assert "Deployment one: PATCH " in done.stdout
+
+
+def test_whoever_cannot_let_go_of_the_fields_is_told(kube, monkeypatch):
+    """Seen: after twenty lost races it was given up without a word."""
+    patch = kube.json_patch
+
+    def busy(path, ops, manager, *, dry_run=False):
+        if manager == "hemostat-release":
+            raise Conflict("it moved on")
+        return patch(path, ops, manager, dry_run=dry_run)
+
+    monkeypatch.setattr(kube, "json_patch", busy)
+    where = "/apis/apps/v1/namespaces/shop/deployments/two"
+    kube.write(where, "hemostat-uid-two-0-forward", lambda o: o["metadata"].update(managedFields=OURS))
+    done = call("undo", "two", "--yes")
+    assert (done.exit_code, kube.replicas("two")) == (0, 1)
+    assert "Deployment two changes faster than our fields can let go" in done.stderr
 
 
 def test_how_far_back(kube):
