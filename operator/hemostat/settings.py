@@ -62,6 +62,11 @@ class Settings:
     audit_key: str = ""
     """HEMOSTAT_AUDIT_KEY: path of the key that signs it, an Ed25519 key as PEM; beside it as `previous.pem` the one
     before it, from which it takes over. Unset, or no such file: a key of its own, beside a log that is a file."""
+    keep_days: int = 14
+    """HEMOSTAT_KEEP_DAYS: for so long `act` keeps every finished Remediation; at least 7, the longest window that a
+    GatePolicy may have."""
+    keep_remediations: int = 100
+    """HEMOSTAT_KEEP_REMEDIATIONS: so many of them, the newest of each namespace, are kept for longer."""
     replica: str = ""
     """HEMOSTAT_REPLICA: which replica of `act` this is: a name that no other has, for example its pod's. They have one
     of them act, by Lease hemostat-act; unset: there is no other, and it acts at once."""
@@ -123,6 +128,8 @@ class Settings:
             agent_turns=int(_number(env, "HEMOSTAT_AGENT_TURNS", 50, 2, 100_000)),
             audit=env.get("HEMOSTAT_AUDIT") or cls.audit,
             audit_key=env.get("HEMOSTAT_AUDIT_KEY", ""),
+            keep_days=int(_number(env, "HEMOSTAT_KEEP_DAYS", cls.keep_days, 7, 3650)),
+            keep_remediations=int(_number(env, "HEMOSTAT_KEEP_REMEDIATIONS", cls.keep_remediations, 0, 10_000)),
             replica=env.get("HEMOSTAT_REPLICA", ""),
             memory=env.get("HEMOSTAT_MEMORY", ""),
             diagnosis_seconds=_number(env, "HEMOSTAT_DIAGNOSIS_SECONDS", cls.diagnosis_seconds, 1, 600),

@@ -156,7 +156,8 @@ NEVER_ANY = [
     ("delete", f"incidents.{GROUP}"),
     ("update", f"remediations.{GROUP}"),
     ("patch", f"remediations.{GROUP}"),
-    ("delete", f"remediations.{GROUP}"),
+    ("deletecollection", f"remediations.{GROUP}"),
+    ("deletecollection", f"approvals.{GROUP}"),
     ("create", "pods"),
     ("delete", "pods"),
     ("create", "pods/exec"),
@@ -198,8 +199,9 @@ NEVER_ANY = [
     ),
     ("*", "*"),
 ]
-NEVER_EITHER = [*NEVER_ANY, *((verb, f"approvals.{GROUP}") for verb in WRITES)]
+NEVER_EITHER = [*NEVER_ANY, *((verb, f"approvals.{GROUP}") for verb in WRITES if verb != "delete")]
 NEVER_RELAY = [
+    ("delete", f"remediations.{GROUP}"),
     *((verb, f"approvals.{GROUP}") for verb in WRITES if verb != "create"),
     *((verb, f"{kind}.{GROUP}") for kind in ("incidents", "remediations") for verb in WRITES),
     *((verb, f"{kind}/status") for kind in ("incidents", "remediations") for verb in ("patch", "update")),
@@ -225,6 +227,8 @@ FOLLOWED = (
     "horizontalpodautoscalers.autoscaling",
 )
 NEVER_OBSERVE = [
+    ("delete", f"approvals.{GROUP}"),
+    ("delete", f"remediations.{GROUP}"),
     ("create", "pods/eviction"),
     ("patch", "deployments.apps"),
     ("patch", "deployments/scale"),

@@ -7,6 +7,7 @@ before its intent stands in the status.
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +31,7 @@ from hemostat.api.remediation import (
 )
 from hemostat.api.runbook import Runbook
 from hemostat.audit.record import Entry, Step, Word, digest
+from hemostat.clock import rfc3339
 from hemostat.gate.input import GateInput
 from hemostat.lifecycle import TAKEN_BACK
 
@@ -86,6 +88,12 @@ def known(kept: Mapping[str, bytes]) -> tuple[GateInput, tuple[Runbook, ...]]:
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"another version kept it: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def forgotten(namespace: str, name: str, uid: str, reason: str, ended: datetime | None) -> Entry:
+    """Return the record that a finished Remediation is about to be deleted, because it is long ago."""
+    says = {"finished": reason} | ({"finishedTime": rfc3339(ended)} if ended is not None else {})
+    return Entry(step=Step.FORGOTTEN, namespace=namespace, remediation=name, uid=uid, says=says)
 
 
 def changes(remediation: Remediation, status: RemediationStatus) -> tuple[Entry, ...]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from hemostat.act.publishing import Publisher
 from hemostat.act.pulse import Pulse
 from hemostat.act.reconcile import Key, Reconciler
 from hemostat.act.recording import recorder
+from hemostat.act.retention import Keep
 from hemostat.act.store import Store
+from hemostat.act.sweeping import EVERYWHERE, Sweeper
 from hemostat.act.waiting import Waiting
 from hemostat.action.calls.caller import Caller
 from hemostat.action.execute import Executor
@@ -32,6 +35,9 @@ from hemostat.settings import Settings
 from hemostat.telemetry.prometheus import Prometheus
 from hemostat.workqueue import WorkQueue
 
+FIRST_SWEEP_SECONDS = 300.0
+"""After a start there is more urgent work."""
+
 
 class Act:
     """The process: what it is made of, and how events reach it.
@@ -49,10 +55,11 @@ class Act:
         store = Store(kube, record)
         prometheus = Prometheus.connect(settings)
         facts = Facts(kube, store, prometheus, clock)
+        executor = Executor(kube, Caller(kube, permit=permit))
         reconciler = Reconciler(
             store=store,
             facts=facts,
-            executor=Executor(kube, Caller(kube, permit=permit)),
+            executor=executor,
             catalogue=discover(settings.actions),
             events=events,
             clock=clock,
@@ -60,6 +67,10 @@ class Act:
             record=record,
             crowd=lambda: max(len(self.remediations), len(self.incidents)),
         )
+        keep = Keep(timedelta(days=settings.keep_days), settings.keep_remediations)
+        sweeper = Sweeper(store, executor, keep, record, facts.go, clock, add=lambda key: self.retention.add(key))
+        self.retention: WorkQueue[str] = WorkQueue("retention", sweeper.look)
+        self.retention.add(EVERYWHERE, FIRST_SWEEP_SECONDS)
         self._waiting = Waiting()
         self.remediations: WorkQueue[Key] = WorkQueue("remediations", self._waiting.told(reconciler.remediation))
         self.incidents: WorkQueue[Key] = WorkQueue("incidents", reconciler.incident)
@@ -71,7 +82,7 @@ class Act:
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
-        return (self.remediations, self.incidents, self.heads, self.pulse)
+        return (self.remediations, self.incidents, self.heads, self.pulse, self.retention)
 
     def start(self) -> list[threading.Thread]:
         """Start one worker per queue. One, so that two actions are never admitted at once."""

@@ -1,5 +1,6 @@
 """Reads and writes of Hemostat's own objects for `act` (shell)."""
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TypeVar
@@ -17,6 +18,7 @@ from hemostat.clock import parse_time
 from hemostat.errors import Refused, Retry
 from hemostat.kube import Conflict, Json, Kube, NotFound
 
+LOG = logging.getLogger(__name__)
 MANAGER = "hemostat-act"
 _DECIDED = "status.stage=Decided"
 """What only waits is left out by the API server: it may be a thousand, and each takes a millisecond to read."""
@@ -87,6 +89,28 @@ class Store:
                 raise Refused("TooMany", f"more than {MAX_ALL} Remediations are at work, or were lately")
             yield Remediation.model_validate(item)
 
+    def namespaces(self) -> list[str]:
+        """Return the namespaces that hold Remediations or Approvals."""
+        kinds = (REMEDIATION, APPROVAL)
+        return sorted({meta["namespace"] for kind in kinds for meta in self._kube.versions(kind.path(None))})
+
+    def each(self, namespace: str) -> Iterator[Remediation]:
+        """Yield all Remediations of a namespace, a page of them in memory."""
+        return (Remediation.model_validate(o) for o in self._kube.each(REMEDIATION.path(namespace)))
+
+    def words(self, namespace: str) -> list[Approval]:
+        """Return all Approvals of a namespace."""
+        return [Approval.model_validate(o) for o in self._kube.list(APPROVAL.path(namespace))]
+
+    def remove(self, namespace: str, name: str, uid: str, version: str, *, dry_run: bool = False) -> None:
+        """Delete a finished Remediation if nobody wrote to it since it was read. Raises `Retry` if somebody did."""
+        self._remove(REMEDIATION.path(namespace, name), uid, version, dry_run=dry_run)
+
+    def remove_approval(self, approval: Approval) -> None:
+        """Delete an Approval whose Remediation is gone."""
+        meta = approval.metadata
+        self._remove(APPROVAL.path(meta.namespace, meta.name), meta.uid, meta.resource_version)
+
     def approvals(self, namespace: str, remediation: str) -> list[Approval]:
         """Return the Approvals that name this Remediation."""
         found = self._kube.list(APPROVAL.path(namespace), fieldSelector=f"spec.remediation={remediation}")
@@ -148,6 +172,14 @@ class Store:
             },
         }
         self._kube.apply(INCIDENT.path(meta.namespace, meta.name, "status"), body, MANAGER, force=True)
+
+    def _remove(self, path: str, uid: str, version: str, *, dry_run: bool = False) -> None:
+        try:
+            self._kube.delete(path, uid, version, dry_run=dry_run)
+        except NotFound:
+            LOG.info("%s was deleted by somebody else", path)
+        except Conflict as error:
+            raise Retry(f"{path} changed since it was read", 10) from error
 
     def _one(self, path: str, model: type[M]) -> M | None:
         try:

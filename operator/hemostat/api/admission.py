@@ -96,10 +96,19 @@ _ITS_LEASE = (
     f" && request.operation == 'UPDATE' && request.namespace == '{NAMESPACE}' && request.name == '{LEASE}')"
 )
 """Which replica of `act` acts."""
+_IS_FINISHED = (
+    "oldObject != null && has(oldObject.status) && has(oldObject.status.conditions)"
+    " && oldObject.status.conditions.exists(c, c.type == 'Finished' && c.status == 'True')"
+)
+_ITS_PAST = (
+    f"(request.resource.group == '{GROUP}' && request.operation == 'DELETE' && ("
+    f"request.resource.resource == 'approvals' || (request.resource.resource == 'remediations' && {_IS_FINISHED})))"
+)
+"""What `act` deletes because it is long ago (`hemostat.act.retention`)."""
 PROTECTED: tuple[Validation, ...] = (
     (
         (
-            f"{_A_NAMESPACE} || {_ITS_HEAD} || {_ITS_LEASE}"
+            f"{_A_NAMESPACE} || {_ITS_HEAD} || {_ITS_LEASE} || {_ITS_PAST}"
             f" || !(namespaceObject.metadata.name in {json.dumps(PROTECTED_NAMESPACES)})"
             f" && !(has(namespaceObject.metadata.labels) && '{PROTECTED_LABEL}' in namespaceObject.metadata.labels)"
         ),
@@ -111,10 +120,10 @@ PROTECTED: tuple[Validation, ...] = (
     ),
     (
         (
-            "request.operation != 'DELETE' || "
+            f"request.operation != 'DELETE' || {_ITS_PAST} || "
             f"(has(oldObject.metadata.labels) && '{REMEDIATION_LABEL}' in oldObject.metadata.labels)"
         ),
-        f"Hemostat must delete nothing but what it created (label {REMEDIATION_LABEL})",
+        f"Hemostat must delete nothing but what it created (label {REMEDIATION_LABEL}) and finished Remediations",
     ),
 )
 _SAME_NODE = " && ".join(

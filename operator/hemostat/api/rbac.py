@@ -54,8 +54,10 @@ ACT_RULES = (
     Rule(GROUP, ("watches", "runbooks", "gatepolicies", "incidents", "remediations", "approvals"), READ),
     Rule(GROUP, ("incidents/status",), ("patch",)),
     Rule(GROUP, ("remediations/status",), ("update",)),
+    Rule(GROUP, ("remediations", "approvals"), ("delete",)),
     _REVIEWS,
 )
+"""It deletes what is finished and long ago, which an admission policy holds it to."""
 RELAY_RULES = (
     *_KOPF,
     Rule(GROUP, ("incidents", "remediations", "approvals"), READ),

@@ -32,6 +32,8 @@ class Step(StrEnum):
     VERIFIED = "Verified"
     UNDONE = "Undone"
     FINISHED = "Finished"
+    FORGOTTEN = "Forgotten"
+    """It is about to be deleted: nobody needs it any more but this log."""
     KEY = "Key"
     """From here on another key signs; this record is still signed by the old one."""
 
