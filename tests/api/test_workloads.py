@@ -1,15 +1,17 @@
 """What actions on workloads write: done and undone on a real API server with its controllers, by `act`'s own rights;
 afterwards everything is as it was and belongs to whom it belonged to."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.api.support import Cluster, eventually, rest
-from tests.api.workloads import PLURALS, Town
+from tests.api.modules import KEDA
+from tests.api.support import Cluster, eventually, refusal, rest
+from tests.api.workloads import OWNER, PLURALS, Town
 
 from hemostat.errors import Refused
-from hemostat.kube import revisions_of
+from hemostat.kube import path_of, revisions_of
 from hemostat.observe.trim import trim
 from hemostat.signals.changes import present_revision, revision_name
 from hemostat_chaos.cluster.apiserver import ApiServer
@@ -22,6 +24,9 @@ def town() -> Iterator[Town]:
     with ApiServer(controllers=True) as server:
         cluster = Cluster(server)
         cluster.install()
+        for definition in KEDA.definitions():
+            cluster.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(definition))
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
         yield Town(cluster)
 
 
@@ -96,3 +101,45 @@ def test_of_argo_cd_a_person_is_told(town: Town, by: str) -> None:
     tracked = {"argocd.argoproj.io/tracking-id": f"shop:apps/Deployment:{town.namespace}/{name}"}
     live = town.apply("Deployment", name, by=by, annotations=tracked)
     assert town.plan("scale", live).overwritten_by == ("Argo CD application shop",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"), [("Deployment", {"factorPercent": 150}), ("StatefulSet", {"factorPercent": 50})]
+)
+def test_replicas_are_scaled_out_and_in_and_back(town: Town, kind: str, given: Json) -> None:
+    live = town.apply(kind, town.cluster.new_name(), replicas=4)
+    plan = town.there_and_back("scale", live, **given)
+    assert plan.effects[0].subresource == "scale"
+
+
+def scaler(town: Town, kind: str, name: str, **spec: Any) -> Json:
+    """Be the team that applies an autoscaler."""
+    api_version, metric = {
+        "HorizontalPodAutoscaler": ("autoscaling/v2", {}),
+        "ScaledObject": ("keda.sh/v1alpha1", {"triggers": [{"type": "cpu", "metadata": {"value": "50"}}]}),
+    }[kind]
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    meta = {"name": name, "namespace": town.namespace}
+    body = {"apiVersion": api_version, "kind": kind, "metadata": meta, "spec": {"scaleTargetRef": ref} | metric | spec}
+    return town.cluster.admin.apply(path_of(api_version, kind, town.namespace, name), body, OWNER)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("HorizontalPodAutoscaler", {"minReplicas": 2, "maxReplicas": 9}),
+        ("ScaledObject", {}),
+        ("ScaledObject", {"minReplicaCount": 1, "maxReplicaCount": 3}),
+    ],
+)
+def test_the_bounds_of_an_autoscaler_are_moved_and_moved_back(town: Town, kind: str, spec: Json) -> None:
+    """By the schemas of Kubernetes and of KEDA itself; the workload is not written to."""
+    live = town.apply("Deployment", town.cluster.new_name())
+    scaler(town, kind, live["metadata"]["name"], **spec)
+    plan = town.there_and_back("scale", live)
+    assert [e.kind for e in plan.effects] == [kind]
+
+
+def test_the_schema_of_keda_is_the_real_one(town: Town) -> None:
+    """Else the test above would pass with any."""
+    assert "maxReplicaCount" in refusal(lambda: scaler(town, "ScaledObject", "wrong", maxReplicaCount="many"))

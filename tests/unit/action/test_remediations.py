@@ -10,7 +10,7 @@ from tests.unit.act.double import patched
 from tests.unit.builders import TARGET, at, deployment, replicaset, template
 
 from hemostat.action.contract import World, make_plan
-from hemostat.action.effects import still_ours
+from hemostat.action.effects import still_ours, wire
 from hemostat.action.registry import discover
 from hemostat.api.watch import HealthyRevision
 from hemostat.errors import Refused
@@ -21,8 +21,7 @@ ROLLBACK, SCALE = CATALOGUE["rollback"], CATALOGUE["scale"]
 
 def done(live, effect):
     """Return the object after the effect."""
-    ops = [{"op": op.op.value, "path": op.path, "value": json.loads(op.value)} for op in effect.ops]
-    return patched(live, ops)
+    return patched(live, wire(effect, live))
 
 
 def healthy(hash_, when=-3600.0, uid="uid-payment"):
@@ -119,8 +118,8 @@ def test_a_rollback_undone_is_what_was(present, before):
     assert done(after, plan.steps[0].inverse) == live
 
 
-def scaled(replicas, scalers=(), **params):
-    world = World(target=deployment(replicas=replicas), scalers=scalers)
+def scaled(replicas, **params):
+    world = World(target=deployment(replicas=replicas))
     return make_plan(SCALE, TARGET, SCALE.params(**params), world)
 
 
@@ -151,11 +150,7 @@ def test_what_somebody_turned_off_stays_off():
     assert refusal(lambda: scaled(0)) == "ScaledToZero"
 
 
-def test_an_autoscaler_is_not_fought():
-    assert refusal(lambda: scaled(3, scalers=[{"metadata": {"name": "hpa"}}])) == "OwnedByAutoscaler"
-
-
-@pytest.mark.parametrize("params", [{"factor_percent": 109}, {"factor_percent": 401}, {"max_replicas": 0}, {"x": 1}])
+@pytest.mark.parametrize("params", [{"factor_percent": 9}, {"factor_percent": 401}, {"max_replicas": 0}, {"x": 1}])
 def test_parameters_are_bounded(params):
     with pytest.raises(ValueError):  # noqa: PT011 - pydantic's own words
         SCALE.params(**params)
