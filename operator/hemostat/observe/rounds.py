@@ -14,11 +14,10 @@ from hemostat.observe.telling import consulted_entry
 from hemostat.signals.correlate import openings
 
 ROUNDS_USED_UP = "RoundsUsedUp"
-LATER = frozenset({"NotPermitted", "Busy"})
-"""Why a model was not asked that may be otherwise in a while."""
+NOT_PERMITTED = "NotPermitted"
 ASKED_FOR = timedelta(minutes=10)
-"""How long an open question of that sort is asked again, at each look; what a namespace permits is read seldom."""
-OUTAGES = frozenset({"NoProvider", "Deadline", "NotCounted", "BadKey", "NoSuchModel"})
+"""How long a question that may not leave is asked again, at each look; what a namespace permits is read seldom."""
+OUTAGES = frozenset({"NoProvider", "Deadline", "NotCounted", "BadKey", "NoSuchModel", "Busy"})
 """Why a model that was asked did not answer, or could not be asked, through no fault of the question. What is set wrong
 somebody sets right, and starts this process anew."""
 FIRST_WAIT, MOST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
@@ -35,7 +34,7 @@ def asked(conclusion: Conclusion, evidence: Sequence[Evidence], known: Tried) ->
 def asked_again(status: IncidentStatus, now: datetime) -> bool:
     """Tell whether the same question is to be asked again now: what was in the way may have passed."""
     said = find(status.conditions, CONSULTED)
-    if said is not None and said.reason in LATER:
+    if said is not None and said.reason == NOT_PERMITTED:
         return now - said.last_transition_time < ASKED_FOR
     when = next_asking(status)
     return when is not None and now >= when
@@ -56,10 +55,15 @@ def next_asking(status: IncidentStatus) -> datetime | None:
 
 
 def with_next(status: IncidentStatus, now: datetime) -> IncidentStatus:
-    """Have the condition say when a model is asked again, if it is."""
-    said, when = find(status.conditions, CONSULTED), next_asking(status)
-    if said is None or when is None:
+    """Have the condition say when a model is asked again, if it is: from this asking on, whatever it came to before."""
+    said = find(status.conditions, CONSULTED)
+    if said is None or said.reason not in OUTAGES:
         return status
+    conditions = set_condition(status.conditions, CONSULTED, "Unknown", said.reason, said.message, now)
+    conditions = set_condition(conditions, CONSULTED, False, said.reason, said.message, now)
+    status = status.model_copy(update={"conditions": conditions})
+    when = next_asking(status)
+    assert when is not None  # as for every outage
     more = f"; it is asked again from {when:%H:%M:%S} UTC on, while nothing is at work and the budget lasts"
     message = said.message[: 1024 - len(more)] + more
     conditions = set_condition(status.conditions, CONSULTED, False, said.reason, message, now)

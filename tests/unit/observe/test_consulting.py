@@ -381,11 +381,14 @@ def test_what_was_asked_before_the_trouble_came_back_is_no_answer(slow):
     if not slow:  # it was over before the next look
         office.go.set()
         asked.coming.exception(timeout=5)
+        office.go.clear()
     office.look(signal("latency", kind="Latency"), signal(), now=300, back=True)
     assert office.proposed == []
-    office.go.set()
-    asked.coming.exception(timeout=5)
+    if slow:
+        office.go.set()
+        asked.coming.exception(timeout=5)
     office.reply = lambda _: verdict(None)
+    office.go.set()
     office.settle(signal("latency", kind="Latency"), signal(), now=301)
     office.settle(signal("latency", kind="Latency"), signal(), now=304)
     assert office.proposed == [], "the model abstains about what came back"
@@ -535,6 +538,26 @@ def test_who_could_not_be_asked_is_asked_once_that_has_passed_and_not_for_ever(w
     late.consultant._permits = lambda _: Permit(frozenset(EvidenceKind))
     late.settle(now=710)
     assert late.said() == ("False", "NotPermitted"), "there is an end to asking"
+
+
+@pytest.mark.parametrize("full", [0, 32], ids=["no place", "its turn does not come"])
+def test_who_is_not_asked_for_want_of_room_is_asked_again_ever_more_seldom(full, monkeypatch):
+    """Ten minutes of asking at every look began anew with every asking: there was no end to it."""
+    office, now = Office(chooses("other")), [0.0]
+    monkeypatch.setattr("hemostat.observe.consultant.MAX_WAITING", full)
+    monkeypatch.setattr(office.consultant, "_now", lambda: at(now[0]))
+    busy, times, begun = threading.Event(), [], office.consultant._begun
+    for _ in range(WORKERS):
+        office.consultant._pool.submit(busy.wait, 5)
+    office.consultant._begun = lambda *asked: times.append(now[0]) or begun(*asked)
+    for now[0] in range(0, 3600, 4):
+        office.look(now=now[0])
+    busy.set()
+    waits = [b - a for a, b in pairwise(times)]
+    assert 5 <= len(times) <= 14
+    assert waits[0] >= 30
+    assert waits[-1] >= 600
+    office.consultant.stop()
 
 
 def test_what_a_namespace_withdraws_while_a_question_waits_for_its_turn_is_not_sent():
