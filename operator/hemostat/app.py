@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import threading
@@ -16,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hemostat import __version__
 from hemostat.clock import SystemClock
-from hemostat.errors import Broken, HemostatError, Retry
+from hemostat.errors import Broken, HemostatError, Refused, Retry
 from hemostat.kube import Kube
 from hemostat.metrics import BUILD, LEADER, REGISTRY
 from hemostat.observe.kinds import KINDS
@@ -30,6 +31,8 @@ STUCK_SECONDS = 120.0
 GRACE_SECONDS = 8.0
 GLANCE_SECONDS = 0.1
 """How soon it is noticed that the Lease was won or lost. What is written asks by itself, at once."""
+BEGIN_SECONDS = 60.0
+"""Who holds the Lease and cannot begin for so long gives it back, and ends: another replica may be able to."""
 
 
 class Worker(Protocol):
@@ -118,13 +121,13 @@ def act() -> int:
     from hemostat.act.elector import Elector
     from hemostat.act.process import Act
 
-    settings, kube = Settings.read(), Kube.connect()
+    settings, kube, spent = Settings.read(), Kube.connect(), threading.Event()
     if not settings.replica:
         LEADER.set(1)
-        return asyncio.run(serve("act", lambda: Act(kube, settings), settings.http_port))
+        return asyncio.run(serve("act", partial(Act, kube, settings, spent=spent), settings.http_port, spent=spent))
     elector = Elector(kube, settings.replica, SystemClock())
-    make = partial(Act, kube, settings, elector.permit)
-    return asyncio.run(serve("act", make, settings.http_port, election=elector))
+    make = partial(Act, kube, settings, elector.permit, spent)
+    return asyncio.run(serve("act", make, settings.http_port, election=elector, spent=spent))
 
 
 def relay() -> int:
@@ -166,11 +169,13 @@ async def serve(
     servers: Sequence[Server] = (),
     more: Callable[[web.Application], None] = lambda _: None,
     election: Election | None = None,
+    spent: threading.Event | None = None,
 ) -> int:
     """Run a process until SIGTERM, and return its exit code.
 
     :param make: makes it, once it is this replica's turn.
     :param more: adds what else it serves on its own port.
+    :param spent: set when it cannot go on as it is: it ends, to be started anew.
     """
     logging.basicConfig(level=os.environ.get("HEMOSTAT_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
     for chatty in ("aiohttp.access", "kopf.objects", "mcp"):
@@ -183,7 +188,7 @@ async def serve(
     more(app)
     pages = await _listen(app, http_port)
     try:
-        run = partial(_run, name, make, workers, servers, opened, stop)
+        run = partial(_run, name, make, workers, servers, opened, stop, spent or threading.Event())
         code = await (run() if election is None else _elected(election, run, workers, opened, stop))
     finally:
         await pages.cleanup()
@@ -214,7 +219,7 @@ async def _elected(
             if election.ready():
                 opened.set()
             await asyncio.sleep(GLANCE_SECONDS)
-        following = asyncio.create_task(_follow(election, stop))
+        following = asyncio.create_task(_follow(election.leads, stop))
         try:
             code = await run(resign=election.resign)
         finally:
@@ -224,9 +229,9 @@ async def _elected(
         await asyncio.to_thread(election.resign)
 
 
-async def _follow(election: Election, stop: asyncio.Event) -> None:
-    """End when another replica may act."""
-    while election.leads():
+async def _follow(goes_on: Callable[[], bool], stop: asyncio.Event) -> None:
+    """End when it may not go on: another replica may act, or it is spent."""
+    while goes_on():
         await asyncio.sleep(GLANCE_SECONDS)
     stop.set()
 
@@ -238,9 +243,10 @@ async def _run(
     servers: Sequence[Server],
     opened: asyncio.Event,
     stop: asyncio.Event,
+    spent: threading.Event,
     resign: Callable[[], None] | None = None,
 ) -> int:
-    process = await _made(make, stop)
+    process = await _made(make, stop, math.inf if resign is None else BEGIN_SECONDS)
     if process is None:
         return 0
     registry = kopf.OperatorRegistry()
@@ -251,13 +257,15 @@ async def _run(
     workers.extend(process.queues())
     LOG.info("hemostat %s is up", name)
     watching = asyncio.create_task(_watch(name, registry, stop))
+    following = asyncio.create_task(_follow(lambda: not spent.is_set(), stop))
     try:
         if resign is not None:  # kopf may take five seconds to end, and the next one waits
             await asyncio.wait({watching, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         else:
             await watching
     finally:
-        failed = opening.done() and not opened.is_set()
+        failed = spent.is_set() or (opening.done() and not opened.is_set())
+        following.cancel()
         opening.cancel()
         for server in servers:
             await server.stop()
@@ -296,12 +304,19 @@ async def _watch(name: str, registry: kopf.OperatorRegistry, stop: asyncio.Event
         stop.set()
 
 
-async def _made(make: Callable[[], Process], stop: asyncio.Event) -> Process | None:
-    """Make it; None when told to end first. What it needs may be in the hands of the one before it for a moment."""
+async def _made(make: Callable[[], Process], stop: asyncio.Event, within: float = math.inf) -> Process | None:
+    """Make it; None when told to end first. What it needs may be in the hands of the one before it for a moment.
+
+    Raises `Refused` (NotBegun) when that takes longer than so many seconds.
+    """
+    deadline = time.monotonic() + within
     while not stop.is_set():
         try:
             return await asyncio.to_thread(make)
         except Retry as error:
+            if time.monotonic() >= deadline:
+                said = f"it could not begin within {within:.0f} s and gives the Lease back, for another replica to try"
+                raise Refused("NotBegun", f"{said}: {error}") from error
             LOG.warning("not yet: %s", error)
             await asyncio.sleep(error.delay_seconds)
     return None

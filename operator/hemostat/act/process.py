@@ -43,15 +43,22 @@ class Act:
     """The process: what it is made of, and how events reach it.
 
     :param permit: asked before whatever is written or called; raises where another replica acts.
+    :param spent: is set when the audit log is not as this process left it: only a new one may go on with it.
     """
 
-    def __init__(self, kube: Kube, settings: Settings, permit: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        settings: Settings,
+        permit: Callable[[], None] = lambda: None,
+        spent: threading.Event | None = None,
+    ) -> None:
         clock, kube = SystemClock(), kube.permitted(permit)
         AUDIT_REFUSED.set(1)  # till it is open and compared: while it cannot be opened nothing else says so
         log = open_log(settings.audit, settings.audit_key, f"hemostat-act/{version('hemostat')}", clock)
         events = Events(kube, "hemostat-act", clock)
         publisher = Publisher(kube, log, events)
-        record = recorder(log, publisher.compared, permit)
+        record = recorder(log, publisher.compared, permit, spent or threading.Event())
         store = Store(kube, record)
         prometheus = Prometheus.connect(settings)
         facts = Facts(kube, store, prometheus, clock)

@@ -80,10 +80,14 @@ class Store(Records, Protocol):
         ...
 
 
+FOREIGN = "AuditForeign"
+"""Why a writer is refused whose newest note is not the store's."""
+
+
 def foreign(where: str) -> Refused:
     """Return what a writer is told whose newest note is not the store's."""
     said = f"{where} is not as this process left it: another one wrote to it, or it was put back to an earlier state"
-    return Refused("AuditForeign", f"{said}; nothing is recorded here before a restart")
+    return Refused(FOREIGN, f"{said}; nothing is recorded here before a restart")
 
 
 def packed(kept: Mapping[str, bytes]) -> list[tuple[str, bytes]]:

@@ -7,14 +7,14 @@ import pytest
 from kubernetes import client
 from tests.unit.action.litellm import ADMIN, HASH, LiteLLM
 
-from hemostat.act.recording import recorder
+from hemostat.act.recording import NotRecorded, recorder
 from hemostat.action.calls.base import Answer
 from hemostat.action.calls.caller import Caller, Way
 from hemostat.action.contract import calling
 from hemostat.action.effects import wanted
 from hemostat.api.remediation import Call, CallProtocol
 from hemostat.audit.record import Entry, Step
-from hemostat.errors import Retry
+from hemostat.errors import Refused, Retry
 from hemostat.kube import Kube
 
 
@@ -90,7 +90,7 @@ def test_nothing_is_recorded():
 
     permit, compared = Permit(), threading.Event()
     compared.set()
-    record = recorder(Log(), compared, permit)
+    record = recorder(Log(), compared, permit, threading.Event())
     record(Entry(Step.STARTED))
     permit.given = False
     with pytest.raises(Retry, match="another one acts"):
@@ -119,3 +119,18 @@ def test_nobody_is_called():
     permit.given = True
     caller.demand(effect, "shop", wanted(effect), before)
     assert len(proxy.changes) == 1
+
+
+@pytest.mark.parametrize(("reason", "ends"), [("AuditForeign", True), ("AuditRecord", False), ("AuditUnusable", False)])
+def test_a_log_that_another_process_wrote_to_ends_this_one(reason, ends):
+    """It would be told the same for ever: only who opens the log anew can go on with it."""
+
+    class Log:
+        def append(self, entry, kept):
+            raise Refused(reason, "no")
+
+    compared, spent = threading.Event(), threading.Event()
+    compared.set()
+    with pytest.raises(NotRecorded):
+        recorder(Log(), compared, lambda: None, spent)(Entry(Step.INTENT))
+    assert spent.is_set() is ends

@@ -1,10 +1,13 @@
 """A replica that stands by is alive and ready, or no rollout would end; one that lost the Lease ends, and says so."""
 
 import asyncio
+import math
+import threading
 
 import pytest
 
 from hemostat import app
+from hemostat.errors import Refused, Retry
 
 
 class Election:
@@ -115,6 +118,77 @@ def test_a_process_that_cannot_be_made_gives_the_lease_back():
         assert case.election.told[-1] == "resign"
 
     played(scene)
+
+
+def test_who_holds_the_lease_and_cannot_begin_lets_another_replica_try():
+    """A log on a volume, or in a database, that this one cannot reach."""
+    tries = []
+
+    def unreachable():
+        tries.append(1)
+        raise Retry("the database does not answer", 0.001)
+
+    async def scene():
+        stop = asyncio.Event()
+        with pytest.raises(Refused, match=r"gives the Lease back.*does not answer"):
+            await asyncio.wait_for(app._made(unreachable, stop, within=0.05), 30)
+        assert len(tries) > 1
+        waiting = asyncio.create_task(app._made(unreachable, stop))
+        await asyncio.sleep(0.05)
+        assert not waiting.done(), "who is alone goes on trying"
+        stop.set()
+        assert await asyncio.wait_for(waiting, 30) is None
+
+    played(scene)
+
+
+@pytest.mark.parametrize("elected", [True, False])
+def test_a_process_that_is_spent_ends_with_an_error(monkeypatch, elected):
+    """Its audit log was written to by another one: it could record nothing, and would never act again."""
+    queue, resigned, limits = Queue(), [], []
+    made = app._made
+
+    async def within(make, stop, within=math.inf):
+        limits.append(within)
+        return await made(make, stop, within)
+
+    async def watched(_, __, stop):
+        await stop.wait()
+
+    monkeypatch.setattr(app, "_watch", watched)
+    monkeypatch.setattr(app, "_made", within)
+
+    async def scene():
+        spent, stop = threading.Event(), asyncio.Event()
+        resign = (lambda: resigned.append(1)) if elected else None
+        running = asyncio.create_task(app._run("act", lambda: queue, [], (), asyncio.Event(), stop, spent, resign))
+        await asyncio.sleep(0.02)
+        assert not running.done()
+        spent.set()
+        assert await asyncio.wait_for(running, 30) == 1
+        assert queue.stopped
+
+    played(scene)
+    assert resigned == [1] * elected
+    assert limits == [app.BEGIN_SECONDS if elected else math.inf]
+
+
+class Queue:
+    """A process that has one queue: itself."""
+
+    stopped = False
+
+    def register(self, registry):
+        pass
+
+    def start(self):
+        return []
+
+    def queues(self):
+        return (self,)
+
+    def stop(self):
+        self.stopped = True
 
 
 def test_the_lease_is_watched_by_the_liveness_probe():
