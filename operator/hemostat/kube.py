@@ -151,8 +151,11 @@ class Kube:
         return self._request("PATCH", path, {"fieldManager": manager}, body, MERGE)
 
     def delete(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
-        """Delete the object with this uid and no other of the same name; if given, only at that resourceVersion."""
-        self._request("DELETE", path, {}, _only(uid, version, dry_run))
+        """Delete the object with this uid and no other of the same name; if given, only at that resourceVersion.
+
+        What it owns goes with it: of a Job the API server would leave the pods, unless told.
+        """
+        self._request("DELETE", path, {}, _only(uid, version, dry_run) | {"propagationPolicy": "Background"})
 
     def evict(self, path: str, uid: str, version: str | None = None, *, dry_run: bool = False) -> None:
         """Delete this pod as `delete` does, unless a disruption budget forbids it now (`Disrupted`).

@@ -5,20 +5,19 @@ evicted one by one, as disruption budgets allow, each once the one before is rep
 where they are: their owners did not ask. Nothing undoes an eviction, so a person decides, and one who may cordon nodes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from hemostat.action.contract import Action, Draft, Params, Rule, World, add, deletion, effect, remove
-from hemostat.api.identity import ACT, NODES_ROLE
+from hemostat.action.contract import Action, Draft, Params, Rule, World, deletion
 from hemostat.api.remediation import MAX_STEPS, PlanStep
 from hemostat.errors import Refused
+from hemostat_remediations.nodes import RULES, cordoning, is_cordoned, live_node
+from hemostat_remediations.pods import Pod, has_empty_dir, is_ready, own_pods, pod_name
 
-Pod = Mapping[str, Any]
 HASH = "pod-template-hash"
-UNSCHEDULABLE = "/spec/unschedulable"
 
 
 class MoveOffNodeParams(Params):
@@ -32,20 +31,20 @@ class MoveOffNodeParams(Params):
 
 def plan(world: World, params: MoveOffNodeParams) -> Draft:
     """Plan to cordon the node and to evict the target's pods there."""
-    pods = [pod for pod in _own(world) if pod["spec"].get("nodeName")]
+    pods = [pod for pod in own_pods(world) if pod["spec"].get("nodeName")]
     name, there = _node(pods)
     if len(there) > MAX_STEPS - 1:
         raise Refused("TooMany", f"{len(there)} pods are on node {name}; at most {MAX_STEPS - 1} are moved at once")
-    if not params.delete_empty_dir_data and (local := [_name(p) for p in there if _has_empty_dir(p)]):
+    if not params.delete_empty_dir_data and (local := [pod_name(p) for p in there if has_empty_dir(p)]):
         raise Refused("LocalStorage", f"{', '.join(local)[:500]}: emptyDir volumes are lost (deleteEmptyDirData)")
-    node = _live(world, name)
-    cordoned = bool(node.get("spec", {}).get("unschedulable"))
+    node = live_node(world, name)
+    cordoned = is_cordoned(node)
     target = world.target["metadata"]["name"]
     moved = f"vict {len(there)} pods of Deployment {target} that do not get ready there, one by one"
     stays = f"Cordon node {name}, which stays cordoned if it helps, and e" if not cordoned else f"On node {name} e"
     return Draft(
         summary=f"{stays}{moved}"[:1000],
-        steps=(*(() if cordoned else _cordon(node)), *_evictions(there, world.replicas)),
+        steps=(*(() if cordoned else (cordoning(node),)), *_evictions(there, world.replicas)),
         diff="\n".join(_diff(name, there, cordoned=cordoned)),
         replaced_pods=len(there),
         replicas_after=world.replicas,
@@ -54,44 +53,21 @@ def plan(world: World, params: MoveOffNodeParams) -> Draft:
     )
 
 
-def _own(world: World) -> Iterator[Pod]:
-    sets = {replicaset["metadata"]["uid"] for replicaset in world.revisions}
-    for pod in world.pods:
-        owners = {o["uid"] for o in pod["metadata"].get("ownerReferences", ()) if o.get("controller")}
-        over = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-        if owners & sets and "deletionTimestamp" not in pod["metadata"] and not over:
-            yield pod
-
-
 def _node(pods: Sequence[Pod]) -> tuple[str, list[Pod]]:
     """Return the node on which none of the pods is ready, and these. Raises `Refused` where it is not the node."""
-    placed = sorted(pods, key=lambda p: (p["spec"]["nodeName"], _name(p)))
+    placed = sorted(pods, key=lambda p: (p["spec"]["nodeName"], pod_name(p)))
     on = {node: list(group) for node, group in groupby(placed, key=lambda p: str(p["spec"]["nodeName"]))}
-    sick = sorted(((len(ps), node) for node, ps in on.items() if not any(map(_ready, ps))), reverse=True)
+    sick = sorted(((len(ps), node) for node, ps in on.items() if not any(map(is_ready, ps))), reverse=True)
     if not sick:
         raise Refused("NothingToMove", "there is no node on which none of its pods is ready")
     if len(sick) > 1 and sick[0][0] == sick[1][0]:
         raise Refused("WhichNode", f"its pods are ready neither on {sick[0][1]} nor on {sick[1][1]}")
     node = sick[0][1]
     elsewhere = [pod for pod in placed if pod["spec"]["nodeName"] != node]
-    ready = [pod for pod in elsewhere if _ready(pod)]
+    ready = [pod for pod in elsewhere if is_ready(pod)]
     if 2 * len(ready) <= len(elsewhere) or not {_hash(p) for p in on[node]} <= {_hash(p) for p in ready}:
         raise Refused("NotTheNode", f"pods of the same template are not ready elsewhere either: it is not node {node}")
     return node, on[node]
-
-
-def _live(world: World, name: str) -> Mapping[str, Any]:
-    if world.nodes is None:
-        raise Refused("NodesNotGranted", f"bind ClusterRole {NODES_ROLE} to {ACT} by a ClusterRoleBinding")
-    for node in world.nodes:
-        if node["metadata"]["name"] == name:
-            return {"apiVersion": "v1", "kind": "Node", **node}
-    raise Refused("NodeGone", f"node {name} is gone")
-
-
-def _cordon(node: Mapping[str, Any]) -> tuple[PlanStep]:
-    forward, inverse = (effect(node, (op,)) for op in (add(UNSCHEDULABLE, True), remove(UNSCHEDULABLE)))
-    return (PlanStep(forward=forward, inverse=inverse),)
 
 
 def _evictions(pods: Sequence[Pod], replicas: int) -> Iterator[PlanStep]:
@@ -105,24 +81,11 @@ def _diff(node: str, pods: Sequence[Pod], *, cordoned: bool) -> Iterator[str]:
     if not cordoned:
         yield f"+ Node/{node} spec.unschedulable: true"
     for pod in pods:
-        yield f"- Pod/{_name(pod)} on {node} (its ReplicaSet makes another one)"
-
-
-def _name(pod: Pod) -> str:
-    return str(pod["metadata"]["name"])
+        yield f"- Pod/{pod_name(pod)} on {node} (its ReplicaSet makes another one)"
 
 
 def _hash(pod: Pod) -> str:
     return str(pod["metadata"].get("labels", {}).get(HASH, ""))
-
-
-def _ready(pod: Pod) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
-
-
-def _has_empty_dir(pod: Pod) -> bool:
-    return any("emptyDir" in volume for volume in pod["spec"].get("volumes", ()))
 
 
 MOVE_OFF_NODE = Action(
@@ -138,5 +101,5 @@ MOVE_OFF_NODE = Action(
     plan=plan,
     on_ineffective="Undo",
     irreversible="the evictions: what the pods had in memory is lost",
-    cluster_rules=(Rule("", ("nodes",), ("get", "list", "patch")),),
+    cluster_rules=RULES,
 )

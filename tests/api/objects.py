@@ -98,6 +98,7 @@ def effect(subresource: str = "", value: str = "4") -> Json:
         "kind": "Deployment",
         "name": "payment",
         "uid": UID,
+        "namespace": "shop",
         "subresource": subresource,
         "ops": [{"op": "replace", "path": "/spec/replicas", "value": value}],
     }

@@ -8,9 +8,9 @@ from typing import Any
 
 from hemostat.act.store import MANAGER, Store
 from hemostat.action.contract import Action, World
-from hemostat.action.effects import beyond
+from hemostat.action.effects import beyond, home, right_of
 from hemostat.api import stop
-from hemostat.api.approval import REVIEWS, Approval, right_to_approve, right_to_patch_node
+from hemostat.api.approval import REVIEWS, Approval, right_to, right_to_approve
 from hemostat.api.gatepolicy import GatePolicy, Scope
 from hemostat.api.identity import PROTECTED_LABEL, PROTECTED_NAMESPACES
 from hemostat.api.incident import ConversationStatus, Incident, SignalState
@@ -33,6 +33,8 @@ from hemostat.signals.correlate import is_over
 from hemostat.signals.presets import Target, mounted, rules_of
 from hemostat.signals.workload import state_of
 from hemostat.signals.workload.containers import container_troubles
+from hemostat.signals.workload.judge import troubles
+from hemostat.signals.workload.scene import Scene
 from hemostat.telemetry.prometheus import Prometheus
 
 LOG = logging.getLogger(__name__)
@@ -57,8 +59,9 @@ class Facts:
 
     def target(self, namespace: str, ref: BoundTargetRef) -> Json:
         """Return the live target. Raises `Refused` (TargetMissing) when there is none."""
+        where = home(ref.api_version, ref.kind, namespace)
         try:
-            return self._kube.get(path_of(ref.api_version, ref.kind, namespace, ref.name))
+            return self._kube.get(path_of(ref.api_version, ref.kind, where, ref.name))
         except NotFound as error:
             raise Refused("TargetMissing", f"{ref.kind} {ref.name} does not exist in {namespace}") from error
 
@@ -70,6 +73,8 @@ class Facts:
         named = {resource for rule in action.rules for resource in rule.resources}
         listed = {resource for rule in action.rules if "list" in rule.verbs for resource in rule.resources}
         pods = self._all("v1", "Pod", namespace) or () if "pods" in listed else ()
+        if ref.kind == "Node" and "pods" in cluster:
+            pods = self._kube.list(path_of("v1", "Pod", None, ""), fieldSelector=f"spec.nodeName={ref.name}")
         return World(
             target=live,
             revisions=revisions_of(self._kube, namespace, live) if "replicasets" in named else (),
@@ -88,11 +93,13 @@ class Facts:
             proposed=remediation.metadata.creation_timestamp,
             remediation=remediation.metadata.uid,
             name=remediation.metadata.name,
+            namespace=namespace,
             deployments=self._all("apps/v1", "Deployment", namespace) or () if "deployments" in listed else (),
             pods=pods,
             nodes=self._nodes(pods) if "nodes" in cluster else None,
             services=self._all("v1", "Service", namespace) or () if "services" in listed else (),
             policies=self._all(*action.creates, namespace) if action.creates is not None else None,
+            others={kind: self._all(version, kind, namespace) or () for version, kind in action.looks_at},
         )
 
     def _all(self, api_version: str, kind: str, namespace: str) -> list[Json] | None:
@@ -189,7 +196,7 @@ class Facts:
         meta, who, plan = remediation.metadata, approval.spec, remediation.status.plan
         asked = [right_to_approve(who.approver, who.groups, meta.namespace, meta.name)]
         shared = beyond(plan.effects) if plan is not None else ()
-        asked += [right_to_patch_node(who.approver, who.groups, effect.name) for effect in shared]
+        asked += [right_to(who.approver, who.groups, right_of(effect)) for effect in shared]
         try:
             return all(self._kube.create(REVIEWS, body, "hemostat-act")["status"]["allowed"] is True for body in asked)
         except HemostatError:
@@ -320,9 +327,20 @@ class Facts:
             return None
         try:
             pods = pods_of(self._kube, namespace, live)
-            return _pods_say(pods, self._clock.now()) or self._prometheus_says(namespace, incident, pods)
+            said = _pods_say(pods, self._clock.now()) or self._target_says(namespace, live)
+            return said or self._prometheus_says(namespace, incident, pods)
         except HemostatError:
             return None
+
+    def _target_says(self, namespace: str, live: Json) -> str | None:
+        """Judge what has no pods of its own that stay as `observe` does."""
+        if live.get("kind") not in ("Node", "Job", "CronJob"):
+            return None
+        jobs = self._all("batch/v1", "Job", namespace) or () if live["kind"] == "CronJob" else ()
+        uid, nodes = live["metadata"]["uid"], [live] if live["kind"] == "Node" else []
+        owned = [j for j in jobs if any(r["uid"] == uid for r in j["metadata"].get("ownerReferences", ()))]
+        found = troubles(Scene(live, owned=owned, nodes=nodes), self._clock.now())
+        return f"the API server confirms: {found[0].subject}: {found[0].words}" if found else None
 
     def _prometheus_says(self, namespace: str, incident: Incident, pods: Sequence[Json]) -> str | None:
         watch = self._store.watch(namespace, incident.spec.watch_ref.name)

@@ -55,12 +55,25 @@ def conversations_of(effects: Sequence[Effect]) -> frozenset[str]:
 
 def place(effect: Effect, namespace: str) -> str | None:
     """Return the namespace of what is written to; None: it belongs to the whole cluster."""
-    return None if (effect.api_version, effect.kind) in CLUSTER_SCOPED else namespace
+    return effect.namespace or home(effect.api_version, effect.kind, namespace)
+
+
+def home(api_version: str, kind: str, namespace: str) -> str | None:
+    """Return the namespace of an object of this kind; None: it belongs to the whole cluster."""
+    return None if (api_version, kind) in CLUSTER_SCOPED else namespace
 
 
 def beyond(effects: Sequence[Effect]) -> tuple[Effect, ...]:
-    """Return those that write to what belongs to the whole cluster, and not to the target's namespace."""
-    return tuple(e for e in effects if place(e, "") is None)
+    """Return those that write to what belongs to the whole cluster, or to another namespace than the Remediation's."""
+    return tuple(e for e in effects if place(e, "") != "")
+
+
+def right_of(effect: Effect) -> dict[str, str]:
+    """Return what who does this himself must be allowed (ResourceAttributes): to patch a Node, or to evict a pod."""
+    if effect.kind == "Node":
+        return {"group": "", "resource": "nodes", "verb": "patch", "name": effect.name}
+    where = {"namespace": effect.namespace or "", "name": effect.name}
+    return {"group": "", "resource": "pods", "subresource": effect.subresource, "verb": "create", **where}
 
 
 def obstacle(effect: Effect, seen: Live) -> tuple[str, str] | None:

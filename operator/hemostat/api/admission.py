@@ -140,6 +140,14 @@ NODES: tuple[Validation, ...] = (
         "Hemostat must change nothing of a Node but spec.unschedulable",
     ),
 )
+_SAME_POD = " && ".join(
+    ["object.spec == oldObject.spec"]
+    + [
+        f"object.metadata.?{field} == oldObject.metadata.?{field}"
+        for field in ("annotations", "finalizers", "ownerReferences")
+    ]
+)
+PODS: tuple[Validation, ...] = ((_SAME_POD, "Hemostat must change nothing of a Pod but its labels"),)
 _COULD_ITSELF = (
     "authorizer.group(object.spec.targetRef.apiVersion.contains('/') ?"
     " object.spec.targetRef.apiVersion.split('/')[0] : '')"
@@ -330,6 +338,12 @@ def manifests() -> list[Json]:
                 ]
             },
             NODES,
+            conditions=only_act,
+        ),
+        *_policy(
+            "hemostat-pods",
+            {"resourceRules": [_rule([""], ["*"], ["pods"], ["UPDATE"], "Namespaced")]},
+            PODS,
             conditions=only_act,
         ),
         *_policy("hemostat-stop", anything, STOP, conditions=only_act),

@@ -1,6 +1,6 @@
 """`Approval`: one person's word on one plan hash."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -68,9 +68,12 @@ def right_to_approve(user: str, groups: Sequence[str], namespace: str | None, re
     return _review(user, groups, attributes | {"name": remediation})
 
 
-def right_to_patch_node(user: str, groups: Sequence[str], node: str) -> dict[str, Any]:
-    """Return the question whether a person may patch this node himself."""
-    return _review(user, groups, {"group": "", "resource": "nodes", "verb": "patch", "name": node})
+def right_to(user: str, groups: Sequence[str], attributes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the question whether a person might do this himself.
+
+    :param attributes: group, resource, verb and so on, as the API names them (ResourceAttributes).
+    """
+    return _review(user, groups, {**attributes})
 
 
 def _review(user: str, groups: Sequence[str], attributes: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ PLANNED, ADMITTED, APPLIED, RELEASED, VERIFIED, UNDONE, FINISHED = (
     "Finished",
 )
 """Condition types, in the order in which they become True. `Finished` is the summary."""
-MAX_STEPS = 16
+MAX_STEPS = 32
 """Writes of one plan."""
 MAX_OWNERS = 4
 """Others that a plan names."""
@@ -132,6 +132,8 @@ class Effect(Model):
     """Name of the object."""
     uid: Uid | None = None
     """uid of the object; absent for one that the plan itself creates."""
+    namespace: Label | None = None
+    """Namespace of the object, if it is another than the Remediation's."""
     subresource: Literal["", "scale", "eviction"] = ""
     """Subresource that is written to, or empty for the object itself. By eviction disruption budgets are respected."""
     ops: Annotated[tuple[PatchOp, ...], Field(max_length=8, json_schema_extra=ATOMIC)] = ()
