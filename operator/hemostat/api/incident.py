@@ -224,6 +224,10 @@ class Plot(Model):
     """When the signal fired that it is about."""
 
 
+BEFORE = "before/"
+"""How the key of evidence begins that stays only because numbers go on from it."""
+
+
 class Evidence(Model):
     """One numbered fact. Hypotheses cite these ids and nothing else."""
 
@@ -241,6 +245,11 @@ class Evidence(Model):
     """When it was observed."""
     plot: Plot | None = None
     """Of measurements: how they went, for people to look at."""
+
+    @property
+    def past(self) -> bool:
+        """Tell whether it was seen before the trouble came back, and says nothing of how it is now."""
+        return self.key.startswith(BEFORE)
 
 
 class RuledOut(StrEnum):

@@ -156,7 +156,7 @@ def notes(incident: Incident) -> tuple[str, ...]:
     What stands in `guidance` is sent to models, whatever of an Incident its namespace lets out; and whoever denied an
     action or wrote a line of a log did not write it for that.
     """
-    told = [e for e in incident.status.evidence if e.kind in _TOLD][:MAX_LINES]
+    told = [e for e in incident.status.evidence if e.kind in _TOLD and not e.past][:MAX_LINES]
     entries = sorted(incident.status.timeline, key=lambda t: t.time)[-MAX_LINES:]
     done = _by_hand(incident)
     return (

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hemostat.api.incident import (
+    BEFORE,
     MAX_EVIDENCE,
     MAX_EVIDENCE_BYTES,
     Advice,
@@ -247,14 +248,14 @@ def lasting(known: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Return what still holds once trouble came back: what was changed, what came of actions, and past incidents.
 
     What was seen of the trouble before is seen anew if it is there. The last item stays in any case, under another
-    key: numbers go on from it, and none is given twice.
+    key, as one that is past: numbers go on from it, and none is given twice.
     """
     if not known:
         return ()
     *rest, last = known
     if last.kind not in _LASTING:
         text = f"before it came back: {last.summary}"[:1024]
-        last = last.model_copy(update={"key": f"before/{last.key}"[:MAX_KEY], "summary": text})
+        last = last.model_copy(update={"key": f"{BEFORE}{last.key}"[:MAX_KEY], "summary": text})
     changes = [e.id for e in rest if e.kind is EvidenceKind.CHANGE]
     old = set(changes[:-KEPT_CHANGES])
     return (*(e for e in rest if e.kind in _LASTING and e.id not in old), last)

@@ -65,7 +65,7 @@ def unknown(text: str, evidence: Sequence[Evidence]) -> tuple[str, ...]:
 def _happened(incident: Incident) -> str:
     """Quote the first signal as its evidence has it: the summary has numbers of a later moment, which none bears."""
     target, status = incident.spec.target_ref, incident.status
-    shown = [e for e in status.evidence if e.kind is EvidenceKind.SIGNAL]
+    shown = [e for e in status.evidence if e.kind is EvidenceKind.SIGNAL and not e.past]
     if not shown:
         return _clause(f"{target.kind} {target.name}: {status.summary or incident.spec.title}", [])
     said = _clause(f"{target.kind} {target.name}: {shown[0].summary}", [shown[0].id])

@@ -150,8 +150,8 @@ def match(
 
 
 def grounds(evidence: Sequence[Evidence], began: datetime) -> tuple[Evidence, ...]:
-    """Return what a cause may rest on: whatever was changed after the trouble began is none."""
-    return tuple(e for e in evidence if e.kind is not EvidenceKind.CHANGE or e.observed_time <= began)
+    """Return what a cause may rest on: whatever was changed after the trouble began is none, nor what is past."""
+    return tuple(e for e in evidence if not e.past and (e.kind is not EvidenceKind.CHANGE or e.observed_time <= began))
 
 
 def unheard(diagnosis: Diagnosis | None, evidence: Sequence[Evidence]) -> bool:
@@ -160,7 +160,7 @@ def unheard(diagnosis: Diagnosis | None, evidence: Sequence[Evidence]) -> bool:
     if diagnosis is None or ref is None:
         return True
     cited = {id_ for h in diagnosis.hypotheses if h.runbook == ref.name for id_ in h.cites}
-    return any(e.kind is EvidenceKind.SIGNAL and e.id not in cited for e in evidence)
+    return any(e.kind is EvidenceKind.SIGNAL and not e.past and e.id not in cited for e in evidence)
 
 
 def _none(runbooks: Sequence[Runbook], scores: Sequence[_Score], kind: str) -> tuple[str, str]:

@@ -122,7 +122,7 @@ def text_of(incident: Incident, redact: Redact) -> str:
     names = {f"signal/{s.key}": named(s) for s in incident.status.signals}
     lines = []
     for item in incident.status.evidence:
-        if item.kind not in _TOLD:
+        if item.kind not in _TOLD or item.past:
             continue
         name = names.get(item.key.removesuffix(f"/{Advice.CUT}"), "")
         lines.append(item.summary if not name or name in item.summary else f"{name}: {item.summary}")

@@ -5,12 +5,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.builders import T0, at, deployment, pod, replicaset, signal, template
+from tests.unit.builders import T0, at, condition, deployment, incident, pod, replicaset, runbook, signal, template
 
 from hemostat.api.incident import (
     MAX_EVIDENCE,
     MAX_EVIDENCE_BYTES,
     MAX_POINTS,
+    Diagnosis,
     EvidenceKind,
     IncidentStatus,
     Plot,
@@ -35,6 +36,11 @@ from hemostat.diagnosis.evidence import (
     number,
 )
 from hemostat.diagnosis.evidence import rollout_changes as changes
+from hemostat.diagnosis.lesson import draft_lesson
+from hemostat.diagnosis.matcher import grounds, unheard
+from hemostat.diagnosis.panel.case import make_case, question
+from hemostat.diagnosis.panel.tools import Pad
+from hemostat.memory.episode import text_of
 from hemostat.signals.changes import ChangeKind, Noted, Ref, template_difference
 from hemostat.signals.course import Course
 from hemostat.signals.workload import Aspect, Scene, Trouble
@@ -492,3 +498,36 @@ def test_evidence_of_the_longest_texts_and_plots_stays_within_its_bytes():
 def test_text_that_no_utf8_can_say_is_evidence_all_the_same():
     (found,) = append((), [Item("log/\ud800", EvidenceKind.LOG, "pod\udfff", "it said \ud83d")], T0)
     assert (found.subject, found.summary) == ("pod?", "it said ?")
+
+
+def test_what_stays_for_its_number_alone_is_told_as_nothing_that_is():
+    """It was quoted as the signal that opened the Incident, in lesson, choice and prompt."""
+    first = number((), facts([signal("old")]), {}, T0)
+    kept = lasting(first)
+    again = number(kept, facts([signal("new")]), {}, at(60))
+    assert [(e.id, e.key, e.past) for e in again] == [
+        ("E1", "before/signal/old", True),
+        ("E2", "signal/new", False),
+    ]
+    assert [e.id for e in grounds(again, at(60))] == ["E2"]
+    back = {"count": 1, "time": rfc3339(at(50))}
+    over = incident(
+        evidence=[e.wire() for e in again], reopened=back, conditions=[condition("Resolved", True, "ClearedByItself")]
+    )
+    lesson = draft_lesson(over, [])
+    assert "E1" not in lesson.cites
+    assert "before it came back" not in lesson.text
+    assert "before it came back" not in text_of(over, str)
+    made = make_case(over, again, Diagnosis(by="Matcher"), [], frozenset(EvidenceKind))
+    assert [e.id for e in made.evidence] == ["E2"]
+    pad = Pad(again, frozenset(EvidenceKind), lambda: T0)
+    assert [e.id for e in pad.shown] == ["E2"]
+    assert pad.add([Item("x", EvidenceKind.LOG, "p", "line")])[0].id == "E3", "numbers go on"
+    alone = question(again, Diagnosis(by="Matcher"), 0)
+    assert alone == question(again[1:], Diagnosis(by="Matcher"), 0)
+    chosen = runbook("b").spec
+    ref = {
+        "runbookRef": {"name": "b"},
+        "hypotheses": [{"runbook": "b", "cause": chosen.cause, "cites": ["E2"], "confidencePercent": 80}],
+    }
+    assert not unheard(Diagnosis.model_validate({"by": "Matcher", **ref}), again)

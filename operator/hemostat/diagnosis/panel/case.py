@@ -78,8 +78,8 @@ def make_case(
         target=f"{target.kind} {target.name} in namespace {incident.metadata.namespace}",
         since=began(incident),
         returns=openings(incident),
-        evidence=tuple(e for e in evidence if e.kind in allowed),
-        withheld=Counter(e.kind for e in evidence if e.kind not in allowed),
+        evidence=tuple(e for e in evidence if e.kind in allowed and not e.past),
+        withheld=Counter(e.kind for e in evidence if e.kind not in allowed and not e.past),
         candidates=tuple(
             _candidate(by_name[h.runbook], h.confidence_percent)
             for h in diagnosis.hypotheses
@@ -100,7 +100,7 @@ def question(evidence: Sequence[Evidence], diagnosis: Diagnosis, rounds: int) ->
 
     While it is the same nobody needs to be asked again, whatever else is found out.
     """
-    signals = sorted(e.key for e in evidence if e.kind is EvidenceKind.SIGNAL)
+    signals = sorted(e.key for e in evidence if e.kind is EvidenceKind.SIGNAL and not e.past)
     runbooks = sorted(f"{h.runbook} {h.confidence_percent > 0} {h.candidate}" for h in diagnosis.hypotheses)
     return hashlib.sha256("\n".join([*signals, *runbooks, str(rounds)]).encode()).hexdigest()[:16]
 

@@ -63,7 +63,7 @@ class Pad:
     @property
     def shown(self) -> tuple[Evidence, ...]:
         """What a model may see of it, at present."""
-        return tuple(e for e in self._all if e.kind in self.allowed)
+        return tuple(e for e in self._all if e.kind in self.allowed and not e.past)
 
     @property
     def looked_up(self) -> tuple[Evidence, ...]:
