@@ -32,8 +32,9 @@ class Word:
     """That a person takes back what a Remediation did."""
 
     by: str
+    """User name: the API server lets nobody name another one (policy hemostat-taken-back)."""
     time: datetime | None
-    """None: it does not say."""
+    """By his own word. None: it does not say, or not so that it can be understood."""
 
 
 def taken_back_by(remediation: Remediation) -> Word | None:

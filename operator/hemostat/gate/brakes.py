@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from hemostat.api.gatepolicy import HumanEdits
-from hemostat.api.identity import ACKNOWLEDGED
+from hemostat.api.identity import ACKNOWLEDGED, TAKEN_BACK_TIME
 from hemostat.api.incident import Incident
 from hemostat.gate.input import ASK, DENY, HOLD, PASS, GateInput, Matched, Verdict
 from hemostat.gate.limits import callers_known
@@ -50,9 +50,10 @@ def human_edit(facts: GateInput, found: Matched) -> Verdict:
         return ASK, f"{recent[0].manager} wrote the target at {recent[0].time:%H:%M:%S}: a person is at work on it"
     lately, uid = facts.now - timedelta(seconds=seconds), facts.remediation.spec.target_ref.uid
     for done in facts.past or ():
-        if done.target_uid == uid and done.taken_back is not None and done.taken_back.time > lately:
-            said = f"{done.taken_back.manager[:128]} took {done.name} back at {done.taken_back.time:%H:%M:%S}"
-            return ASK, f"{said}: a person is at work on the target"
+        back = done.taken_back
+        if done.target_uid == uid and back is not None and back.after(lately):
+            when = f"at {back.time:%H:%M:%S}" if back.time is not None else f"({TAKEN_BACK_TIME} does not say when)"
+            return ASK, f"{back.manager[:128]} took {done.name} back {when}: a person is at work on the target"
     return PASS, f"no person wrote the target within {seconds} s" + ("" if anytime else " and since the trouble began")
 
 

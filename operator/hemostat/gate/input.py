@@ -28,6 +28,20 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenBack:
+    """That somebody says he takes an action back."""
+
+    manager: str
+    """User name, as the API server noted it."""
+    time: datetime | None
+    """None: it cannot be told when."""
+
+    def after(self, moment: datetime) -> bool:
+        """Tell whether it was, or may have been, after that."""
+        return self.time is None or self.time > moment
+
+
+@dataclass(frozen=True, slots=True)
 class PastAction:
     """An action that Hemostat took earlier."""
 
@@ -44,7 +58,7 @@ class PastAction:
     """Whether it was verified to have healed: it may still be there for a time."""
     services: frozenset[str] = frozenset()
     """Names of its target, in the API server and in traces."""
-    taken_back: Edit | None = None
+    taken_back: TakenBack | None = None
     """Which person took it back, and when."""
 
 

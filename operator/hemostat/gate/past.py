@@ -6,9 +6,9 @@ from datetime import datetime
 from hemostat.action.effects import conversations_of
 from hemostat.action.standing import taken_back_by
 from hemostat.api.meta import find, is_true
-from hemostat.api.remediation import ADMITTED, FINISHED, UNATTENDED, VERIFIED, Remediation
+from hemostat.api.remediation import ADMITTED, FINISHED, UNATTENDED, UNDONE, VERIFIED, Remediation
 from hemostat.api.watch import Watch
-from hemostat.gate.input import Edit, PastAction
+from hemostat.gate.input import PastAction, TakenBack
 
 
 def past_actions(
@@ -48,6 +48,10 @@ def _acted(remediation: Remediation) -> datetime | None:
     return times[-1] if times else None
 
 
-def _taken_back(remediation: Remediation) -> Edit | None:
-    word = taken_back_by(remediation)
-    return Edit(word.by, word.time) if word is not None and word.time is not None else None
+def _taken_back(remediation: Remediation) -> TakenBack | None:
+    """Who took it back, and when he or `act` said so last: the time of the mark is whatever its author wrote."""
+    word, undone = taken_back_by(remediation), find(remediation.status.conditions, UNDONE)
+    if word is None:
+        return None
+    seen = undone.last_transition_time if undone is not None and undone.status == "True" else None
+    return TakenBack(word.by, max((t for t in (word.time, seen) if t is not None), default=None))

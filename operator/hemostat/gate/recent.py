@@ -30,7 +30,7 @@ def needed(facts: GateInput) -> GateInput:
     lately = now - timedelta(seconds=max((p.spec.human_edit_seconds for p in found), default=0))
 
     def here(action: PastAction) -> bool:
-        back = action.taken_back is not None and action.taken_back.time > lately
+        back = action.taken_back is not None and action.taken_back.after(lately)
         return not action.finished or back or _alone_since(action, now - timedelta(seconds=alone))
 
     def there(action: PastAction) -> bool:

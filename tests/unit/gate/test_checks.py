@@ -41,6 +41,7 @@ from hemostat.gate.input import (
     Outcome,
     PastAction,
     Room,
+    TakenBack,
     TargetFacts,
 )
 from hemostat.gate.match import matching
@@ -101,7 +102,7 @@ def past(name="before", *, target="uid-payment", when=-10.0, finished=True, unat
 
 
 def lifted(when, **more):
-    return replace(past(**more), taken_back=Edit("ann@example.com", at(when)))
+    return replace(past(**more), taken_back=TakenBack("ann@example.com", at(when)))
 
 
 def outcome(name, facts):

@@ -29,7 +29,7 @@ from hemostat.api.gatepolicy import Decision, GatePolicy
 from hemostat.api.incident import SignalState
 from hemostat.api.remediation import GateOutcome
 from hemostat.gate.checks import decide
-from hemostat.gate.input import Connections, Edit, Go, Room, TargetFacts
+from hemostat.gate.input import Connections, Edit, Go, Room, TakenBack, TargetFacts
 from hemostat.gate.match import matching
 
 HOSTILE = ["", "\x00", "forbidden\n", "🤖" * 50, "';--", "None", "false", "0", "FORBIDDEN", "{{}}", "a" * 4096]
@@ -109,7 +109,8 @@ PASTS = st.lists(
             past(when=None, finished=False),
             working("web"),
             working(*HOSTILE),
-            replace(past(when=-10), taken_back=Edit(HOSTILE[-1], at(-10))),
+            replace(past(when=-10), taken_back=TakenBack(HOSTILE[-1], at(-10))),
+            replace(past(when=-10), taken_back=TakenBack(HOSTILE[-1], None)),
         ]
     ),
     max_size=3,
@@ -181,7 +182,9 @@ def obstacles(facts):
     yield (
         "taken back",
         any(
-            p.taken_back and p.target_uid == spec.target_ref.uid and p.taken_back.time > facts.now - patience
+            p.taken_back
+            and p.target_uid == spec.target_ref.uid
+            and (p.taken_back.time is None or p.taken_back.time > facts.now - patience)
             for p in facts.past or ()
         ),
     )

@@ -13,7 +13,7 @@ from hemostat.api.remediation import GateOutcome
 from hemostat.audit.record import digest
 from hemostat.audit.store import packed
 from hemostat.gate.checks import decide
-from hemostat.gate.input import Edit, PastAction
+from hemostat.gate.input import PastAction, TakenBack
 from hemostat.gate.recent import MAX_PAST, needed
 
 TIMES = st.sampled_from([-1, -59, -60, -61, -299, -300, -301, -900, -3599, -3600, -3601, -604_801, 5]).map(at)
@@ -27,7 +27,7 @@ ACTIONS = st.builds(
     conversations=st.sampled_from([frozenset(), frozenset({"c1"}), frozenset({"c2"})]),
     settled=st.booleans(),
     services=st.sampled_from([frozenset(), frozenset({"web"}), frozenset({"checkout"})]),
-    taken_back=st.none() | st.builds(Edit, st.just("ann"), TIMES),
+    taken_back=st.none() | st.builds(TakenBack, st.just("ann"), st.none() | TIMES),
 )
 PASTS = st.lists(ACTIONS, max_size=8).map(tuple)
 WINDOWS = st.builds(
@@ -63,7 +63,7 @@ def test_what_the_log_keeps_decides_as_the_whole_did(here, there, policies):
 def test_twenty_thousand_actions_of_long_ago_are_not_kept_with_each_decision():
     """4 MiB were full at 17,800, and nothing was decided there any more."""
     old = tuple(past(f"payment-{n}-rollback-0-1", when=-10_000.0 - n) for n in range(20_000))
-    back = replace(old[0], taken_back=Edit("ann", at(-10_000)))
+    back = replace(old[0], taken_back=TakenBack("ann", at(-10_000)))
     facts = replace(GOOD, past=(*old, back, past("now", when=-400.0)), elsewhere=old)
     kept = decided(needed(facts), decide(facts), [runbook()])[1]
     packed({digest(data): data for data in kept.values()})  # raises where one is too large
