@@ -71,7 +71,7 @@ class Panel:
             asked = prompt.aggregator(replace(case, evidence=pad.shown), found)
             verdict = session.reply(AGGREGATOR, Verdict, asked, {}, pad)
             verdict, unborne = borne(verdict, pad.shown, {c.runbook for c in case.candidates})
-            grounded = ground(verdict.claims, pad.shown)
+            grounded = ground(verdict.claims, pad.shown, case.since)
             grounded = Grounded(grounded.claims, grounded.dropped + unborne)
             claims, dropped = grounded.claims, dropped + grounded.dropped
             session.tell(AGGREGATOR, "Concluded", _stated(grounded))

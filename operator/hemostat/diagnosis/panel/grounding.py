@@ -4,13 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from hemostat.api.incident import Evidence
+from hemostat.api.incident import Evidence, EvidenceKind
 from hemostat.diagnosis.panel.reply import Claim, Verdict
 
 CITES_NOTHING, NO_SUCH_EVIDENCE, ENTITY_NOT_NAMED = "CitesNothing", "NoSuchEvidence", "EntityNotNamed"
-NOT_A_CANDIDATE = "NotACandidate"
-REASONS = (CITES_NOTHING, NO_SUCH_EVIDENCE, ENTITY_NOT_NAMED, NOT_A_CANDIDATE)
+NOT_A_CANDIDATE, CAME_LATER = "NotACandidate", "CameLater"
+REASONS = (CITES_NOTHING, NO_SUCH_EVIDENCE, ENTITY_NOT_NAMED, NOT_A_CANDIDATE, CAME_LATER)
 _PART = r"[A-Za-z0-9_]"
 
 
@@ -22,13 +23,22 @@ class Grounded:
     dropped: Counter[str]
 
 
-def ground(claims: Iterable[Claim], evidence: Sequence[Evidence]) -> Grounded:
-    """Keep a statement only if all that it cites exists and some of that names what it is about."""
+def is_later(evidence: Evidence, since: datetime) -> bool:
+    """Tell whether it is a change made after the trouble began: it may have healed it, and caused nothing."""
+    return evidence.kind is EvidenceKind.CHANGE and evidence.observed_time > since
+
+
+def ground(claims: Iterable[Claim], evidence: Sequence[Evidence], since: datetime | None = None) -> Grounded:
+    """Keep a statement only if all that it cites exists and some of that names what it is about.
+
+    :param since: when the trouble began; given where statements say why a cause is one: those that rest on nothing but
+        later changes are dropped.
+    """
     known = {e.id: e for e in evidence}
     kept: list[Claim] = []
     dropped: Counter[str] = Counter()
     for claim in claims:
-        reason = _why_not(claim, known)
+        reason = _why_not(claim, known, since)
         if reason is None:
             kept.append(claim)
         else:
@@ -61,11 +71,13 @@ def _cited(cites: Sequence[str], known: Mapping[str, Evidence]) -> str | None:
     return None if known.keys() >= set(cites) else NO_SUCH_EVIDENCE
 
 
-def _why_not(claim: Claim, known: Mapping[str, Evidence]) -> str | None:
+def _why_not(claim: Claim, known: Mapping[str, Evidence], since: datetime | None) -> str | None:
     if (why := _cited(claim.cites, known)) is not None:
         return why
     if not any(_names(known[id_], claim.entity) for id_ in claim.cites):
         return ENTITY_NOT_NAMED
+    if since is not None and all(is_later(known[id_], since) for id_ in claim.cites):
+        return CAME_LATER
     return None
 
 

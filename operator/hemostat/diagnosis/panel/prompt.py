@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from hemostat.api.incident import Evidence
 from hemostat.diagnosis.panel.case import Candidate, Case
+from hemostat.diagnosis.panel.grounding import is_later
 from hemostat.diagnosis.panel.reply import Claim
 from hemostat.diagnosis.panel.roster import Specialist
 
@@ -26,7 +27,7 @@ def specialist(of: Specialist, case: Case) -> list[Message]:
     told = f"{_RULES}\nYou are the specialist for {of.name}. {of.task} Others read the rest."
     return [
         {"role": "system", "content": told},
-        {"role": "user", "content": f"{_about(case)}\n{items(of.sees(case.evidence))}"},
+        {"role": "user", "content": f"{_about(case)}\n{items(of.sees(case.evidence), case.since)}"},
     ]
 
 
@@ -42,7 +43,7 @@ def aggregator(case: Case, found: Mapping[str, Sequence[Claim]]) -> list[Message
     )
     parts = [
         _about(case),
-        items(case.evidence),
+        items(case.evidence, case.since),
         f"<findings>\n{_findings(found)}\n</findings>",
         f"<candidates>\n{_candidates(case.candidates)}\n</candidates>",
     ]
@@ -65,14 +66,19 @@ def wrap_up() -> Message:
     return {"role": "user", "content": "Your budget is used up: reply now, with what you have."}
 
 
-def items(evidence: Sequence[Evidence]) -> str:
-    """Return evidence as data: one JSON line each, so that no text can close the block."""
-    lines = (_line(e) for e in evidence)
+def items(evidence: Sequence[Evidence], since: datetime | None = None) -> str:
+    """Return evidence as data: one JSON line each, so that no text can close the block.
+
+    :param since: when the trouble began: what was changed later is told to be later.
+    """
+    lines = (_line(e, since) for e in evidence)
     return "<evidence>\n" + "\n".join(lines) + "\n</evidence>"
 
 
-def _line(e: Evidence) -> str:
+def _line(e: Evidence, since: datetime | None) -> str:
     said = {"id": e.id, "kind": e.kind.value, "seen": _clock(e.observed_time), "about": e.subject, "says": e.summary}
+    if since is not None and is_later(e, since):
+        said["later"] = "changed after the trouble began: no cause of it"
     return json.dumps(said, ensure_ascii=False).replace("<", "\\u003c")
 
 

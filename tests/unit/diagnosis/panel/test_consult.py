@@ -3,6 +3,7 @@
 import json
 import threading
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from tests.unit.diagnosis.panel.scripted import (
@@ -211,6 +212,22 @@ def test_a_look_up_that_takes_too_long_is_not_waited_for(monkeypatch):
         assert heard.verdict is not None
     finally:
         hangs.set()
+
+
+def test_what_was_changed_after_the_trouble_began_is_told_to_be_later_and_is_no_ground_of_a_cause():
+    """The matcher leaves it out; a model took a person's rollback, which ended it, for what had begun it."""
+    after = evidence(3, K.CHANGE, summary="revision 3 of payment 40 s after the incident opened").model_copy(
+        update={"observed_time": NOW + timedelta(seconds=40)}
+    )
+    at_once = evidence(2, K.CHANGE, summary="revision 2 of payment began")
+    said = [claim("the rollback did it", cites=["E3"]), claim("revision 2 did it", cites=["E1", "E2", "E3"])]
+    model = Scripted(lambda m: verdict("bad-rollout", *said) if is_aggregator(m) else finding(said[0]))
+    heard = consult(model, case(evidence(1), at_once, after))
+    assert [c.text for c in heard.claims] == ["revision 2 did it"]
+    assert heard.dropped == {"CameLater": 1}, "a specialist may state what it cannot have been"
+    marked = [line for asked in model.asked for line in asked[1]["content"].splitlines() if '"later"' in line]
+    assert len(marked) == 2, "to the specialist for changes, and to who concludes"
+    assert all('"E3"' in line for line in marked)
 
 
 def test_statements_that_the_evidence_does_not_bear_are_dropped_and_counted():
