@@ -105,7 +105,7 @@ def manifests(action_rules: Iterable[Rule], cluster_rules: Iterable[Rule] = ()) 
     :param action_rules: what actions need in the target's namespace.
     :param cluster_rules: what they need on objects that have none.
     """
-    target = (*TARGET_RULES, *_sorted(action_rules))
+    target, nodes = of_actions(action_rules, cluster_rules)
     viewer = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
     return [
         cluster_role(OBSERVE, OBSERVE_RULES),
@@ -117,14 +117,20 @@ def manifests(action_rules: Iterable[Rule], cluster_rules: Iterable[Rule] = ()) 
         stop.role(stop.Level.RUNS),
         stop.binding(),
         cluster_role("hemostat-stopper", STOPPER_RULES),
-        cluster_role(TARGET_ROLE, target),
+        target,
         cluster_role(ROOM_ROLE, ROOM_RULES),
-        cluster_role(NODES_ROLE, _sorted(cluster_rules)),
+        nodes,
         cluster_role(LOGS_ROLE, LOGS_RULES),
         cluster_role("hemostat-viewer", VIEWER_RULES, viewer),
         cluster_role("hemostat-approver", (*VIEWER_RULES, *APPROVER_RULES)),
         cluster_role(GUARD_ROLE, GUARD_RULES),
     ]
+
+
+def of_actions(action_rules: Iterable[Rule], cluster_rules: Iterable[Rule] = ()) -> list[Json]:
+    """Return the two ClusterRoles that hold what actions need: in a namespace that opts in, and on what has none."""
+    target = (*TARGET_RULES, *_sorted(action_rules))
+    return [cluster_role(TARGET_ROLE, target), cluster_role(NODES_ROLE, _sorted(cluster_rules))]
 
 
 def relay() -> list[Json]:
@@ -154,8 +160,13 @@ def cluster_role(name: str, rules: Iterable[Rule], labels: dict[str, str] | None
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "hemostat", **(labels or {})}},
-        "rules": [_rule(rule) for rule in rules],
+        "rules": as_rules(rules),
     }
+
+
+def as_rules(rules: Iterable[Rule]) -> list[Json]:
+    """Return rules as they stand in a ClusterRole."""
+    return [_rule(rule) for rule in rules]
 
 
 def _sorted(rules: Iterable[Rule]) -> list[Rule]:

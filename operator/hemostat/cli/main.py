@@ -15,6 +15,7 @@ from hemostat.cli import (
     people,
     processes,
     reading,
+    remediation,
     replay,
     runbook,
     shadow,
@@ -68,6 +69,7 @@ for _command in (
 app.add_typer(audit.app)
 app.add_typer(gate.app)
 app.add_typer(lesson.app)
+app.add_typer(remediation.app)
 app.add_typer(replay.app)
 app.add_typer(runbook.app)
 app.add_typer(shadow.app)
