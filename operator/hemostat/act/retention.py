@@ -62,7 +62,8 @@ def past(remediation: Remediation) -> Past:
     finished, ref = find(status.conditions, FINISHED), spec.incident_ref
     ended = finished is not None and is_true(status.conditions, FINISHED)
     back = () if is_true(status.conditions, UNDONE) else undoes(remediation)
-    times = [o.time for o in (*status.intents, *status.results) if o.effect == "Forward"]
+    times = [i.time for i in status.intents if i.effect == "Forward"]
+    times += [r.time for r in status.results if r.effect == "Forward"]
     return Past(
         name=meta.name,
         uid=meta.uid,
