@@ -5,13 +5,16 @@ from uuid import uuid4
 
 import pytest
 from tests.api import objects
-from tests.api.support import Cluster
+from tests.api.support import Cluster, rest
 from tests.unit.builders import T0
 
 from hemostat.act.store import Store
-from hemostat.api.identity import OBSERVE_USER
+from hemostat.api.identity import AUDIT, NAMESPACE, OBSERVE_USER
+from hemostat.api.incident import RESOLVED
 from hemostat.api.meta import Condition, set_condition
 from hemostat.api.remediation import ADMITTED, FINISHED
+from hemostat.errors import Retry
+from hemostat.kube import Conflict
 
 
 @pytest.fixture
@@ -60,3 +63,36 @@ def test_the_approvals_of_one_remediation(cluster: Cluster, namespace: str, stor
         cluster.planned(namespace, about, objects.HASH_A)
         cluster.make(objects.moved(objects.approval(about, objects.HASH_A, "admin", name), namespace))
     assert [a.metadata.name for a in store.approvals(namespace, "one")] == ["a"]
+
+
+def test_what_was_decided_about_an_incident_as_it_was_before_is_not_written(
+    cluster: Cluster, namespace: str, store: Store
+) -> None:
+    """A request of a replica that was stopped may land while another one acts."""
+    body = objects.moved(objects.named("Incident", objects.MINIMAL["Incident"], "trouble"), namespace)
+    cluster.make(body, cluster.observe)
+    before = store.incident(namespace, "trouble")
+    assert before is not None
+    open_, over = (set_condition((), RESOLVED, said, "Tested", "", T0) for said in (False, True))
+    store.write_incident(before, over, ())
+    with pytest.raises(Retry, match="changed while it was worked on"):
+        store.write_incident(before, open_, ())
+    after = store.incident(namespace, "trouble")
+    assert after is not None
+    assert after.status.conditions == over
+    store.write_incident(after, open_, ())
+
+
+def test_a_head_lands_only_on_the_version_that_was_looked_at(cluster: Cluster) -> None:
+    """Server-side apply heeds the resourceVersion, forced or not: `act.publishing` rests on it."""
+    path = rest("configmaps", NAMESPACE, name=AUDIT)
+    live = cluster.make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": AUDIT, "namespace": NAMESPACE}})
+    try:
+        body = {key: live[key] for key in ("apiVersion", "kind")}
+        seen = {"name": AUDIT, "resourceVersion": live["metadata"]["resourceVersion"]}
+        cluster.act.apply(path, body | {"metadata": seen, "data": {"head": "new"}}, "hemostat-audit", force=True)
+        with pytest.raises(Conflict):
+            cluster.act.apply(path, body | {"metadata": seen, "data": {"head": "old"}}, "hemostat-audit", force=True)
+        assert cluster.admin.get(path)["data"] == {"head": "new"}
+    finally:
+        cluster.admin.delete(path, live["metadata"]["uid"])

@@ -13,9 +13,9 @@ from hemostat.api.identity import AUDIT, NAMESPACE
 from hemostat.api.meta import ObjectMeta
 from hemostat.audit.checkpoint import Checkpoint
 from hemostat.audit.log import Log
-from hemostat.errors import Refused
+from hemostat.errors import Refused, Retry
 from hemostat.events import Events
-from hemostat.kube import Kube, NotFound, path_of
+from hemostat.kube import Conflict, Kube, NotFound, path_of
 from hemostat.metrics import AUDIT_BYTES
 
 LOG = logging.getLogger(__name__)
@@ -38,31 +38,49 @@ class Publisher:
     def publish(self, _: str = "") -> float:
         """Publish the newest head, if that is not done yet. Returns the seconds until the next look.
 
-        Raises `Refused` (AuditTruncated) when this is not the log that was published before.
+        It lands only on what was looked at: one that is on its way while another process goes on with the log does not
+        take back what that one published. Raises `Refused` (AuditTruncated) when this is not the log that was published
+        before, `Retry` when somebody else wrote meanwhile.
         """
-        if not self.compared.is_set():
-            self._told = self._published()
-            if self._told is not None:
-                _compare(self._log, self._told)
-            self.compared.set()
         AUDIT_BYTES.set(self._log.size())
         note = self._log.checkpoint()
+        if self.compared.is_set() and note in (None, self._told):
+            return EVERY.total_seconds()
+        version = self._look()
         if note is not None and note != self._told:
-            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": AUDIT, "namespace": NAMESPACE}}
+            meta = {"name": AUDIT, "namespace": NAMESPACE} | ({"resourceVersion": version} if version else {})
             data = {HEAD: note, KEY: str(self._log.verifier)}
-            live = self._kube.apply(_PATH, body | {"data": data}, MANAGER, force=True)
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+            try:
+                live = self._kube.apply(_PATH, body, MANAGER, force=True)
+            except Conflict as error:
+                raise Retry(f"ConfigMap {AUDIT} was written to by somebody else", 1) from error
             self._events.emit("ConfigMap", _meta(live), "AuditHead", note, api_version="v1")
             self._told = note
         return EVERY.total_seconds()
 
-    def _published(self) -> str | None:
+    def _look(self) -> str | None:
+        """See that the log holds what is published by now. Returns the version that was looked at, None: there is none.
+
+        What is not of this process is compared, whenever it came there; nothing may rest on a log that lacks it.
+        """
         try:
-            found = self._kube.get(_PATH).get("data") or {}
+            live = self._kube.get(_PATH)
         except NotFound:
             LOG.warning("there is no ConfigMap %s in %s: heads of the audit log cannot be published", AUDIT, NAMESPACE)
-            return None
-        note = found.get(HEAD)
-        return note if isinstance(note, str) and note else None
+            live = {"metadata": {}}
+        said = (live.get("data") or {}).get(HEAD)
+        head = said if isinstance(said, str) and said else None
+        if head is not None and head != self._told:
+            try:
+                _compare(self._log, head)
+            except Refused:
+                self.compared.clear()
+                raise
+        self._told = head
+        self.compared.set()
+        version: str | None = live["metadata"].get("resourceVersion")
+        return version
 
 
 def _compare(log: Log, note: str) -> None:

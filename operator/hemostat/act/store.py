@@ -160,18 +160,29 @@ class Store:
     def write_incident(
         self, incident: Incident, conditions: tuple[Condition, ...], timeline: tuple[TimelineEntry, ...]
     ) -> None:
-        """Apply `act`'s part of the Incident's status."""
+        """Apply `act`'s part of the Incident's status, unless it was written to since it was read. Raises `Retry` then.
+
+        One that is on its way while another replica acts does not take back what that one says.
+        """
         meta = incident.metadata
         body = {
             "apiVersion": "hemostat.dev/v1alpha1",
             "kind": "Incident",
-            "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
+            "metadata": {
+                "name": meta.name,
+                "namespace": meta.namespace,
+                "uid": meta.uid,
+                "resourceVersion": meta.resource_version,
+            },
             "status": {
                 "conditions": [c.wire() for c in conditions],
                 "timeline": [t.wire() for t in timeline],
             },
         }
-        self._kube.apply(INCIDENT.path(meta.namespace, meta.name, "status"), body, MANAGER, force=True)
+        try:
+            self._kube.apply(INCIDENT.path(meta.namespace, meta.name, "status"), body, MANAGER, force=True)
+        except (Conflict, NotFound) as error:
+            raise Retry(f"Incident {meta.name} changed while it was worked on", 0.1) from error
 
     def _remove(self, path: str, uid: str, version: str, *, dry_run: bool = False) -> None:
         try:
