@@ -113,8 +113,8 @@ PLAN: Json = {
     "replicasAfter": 4,
     "onIneffective": "Undo",
     "holdSeconds": 60,
-    "readsDigest": HASH_B,
     "overwrittenBy": ["Argo CD application shop"],
+    "readsDigest": HASH_B,
 }
 
 MINIMAL: dict[str, Json] = {

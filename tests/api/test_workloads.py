@@ -10,6 +10,7 @@ from tests.api.modules import KEDA
 from tests.api.support import Cluster, eventually, refusal, rest
 from tests.api.workloads import OWNER, PLURALS, Town
 
+from hemostat.action.ownership import managers
 from hemostat.errors import Refused
 from hemostat.kube import path_of, revisions_of
 from hemostat.observe.trim import trim
@@ -143,3 +144,23 @@ def test_the_bounds_of_an_autoscaler_are_moved_and_moved_back(town: Town, kind: 
 def test_the_schema_of_keda_is_the_real_one(town: Town) -> None:
     """Else the test above would pass with any."""
     assert "maxReplicaCount" in refusal(lambda: scaler(town, "ScaledObject", "wrong", maxReplicaCount="many"))
+
+
+def test_a_rollout_is_paused_and_resumed_and_each_is_undone(town: Town) -> None:
+    name = town.cluster.new_name()
+    town.apply("Deployment", name)
+    town.there_and_back("pause-rollout", town.apply("Deployment", name, "example/app:2"))
+    town.there_and_back("resume-rollout", town.apply("Deployment", name, "example/app:2", paused=True))
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_a_restart_changes_the_template_and_is_nobodys(town: Town, kind: str) -> None:
+    """The owner's next apply must neither need force nor take the annotation away, which would restart it again."""
+    name = town.cluster.new_name()
+    live = town.apply(kind, name)
+    plan = town.there("restart", live)
+    again = town.apply(kind, name)
+    assert again["spec"]["template"]["metadata"]["annotations"] == {
+        "kubectl.kubernetes.io/restartedAt": json.loads(plan.effects[0].ops[0].value or "")
+    }
+    assert not [m for m in managers(again) if m.startswith("hemostat-")]

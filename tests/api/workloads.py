@@ -113,41 +113,51 @@ class Town:
 
         Controllers may write statuses and annotations of their own meanwhile: specs and owners are compared.
         """
-        made = self.proposal(action, live, given)
-        plan = self._plan(made)
-        made = made.model_copy(update={"status": made.status.model_copy(update={"plan": plan})})
+        made, plan = self._planned(action, live, given)
         before = {n: self._whole(step.forward) for n, step in enumerate(plan.steps)}
         for n, step in enumerate(plan.steps):
-            self._do(made, Part("Forward", n), step.forward)
+            made = self._do(made, Part("Forward", n), step.forward)
             assert self._whole(step.forward) != before[n], "it changed nothing"
         for n, step in reversed(list(enumerate(plan.steps))):
             assert step.inverse is not None
-            self._do(made, Part("Inverse", n), step.inverse)
+            made = self._do(made, Part("Inverse", n), step.inverse)
             assert self._whole(step.forward) == before[n]
         return plan
 
-    def _do(self, made: Remediation, part: Part, effect: Effect) -> None:
+    def there(self, action: str, live: Json, **given: Any) -> Plan:
+        """Do what the action plans."""
+        made, plan = self._planned(action, live, given)
+        for n, step in enumerate(plan.steps):
+            made = self._do(made, Part("Forward", n), step.forward)
+        return plan
+
+    def _planned(self, action: str, live: Json, given: Json) -> tuple[Remediation, Plan]:
+        made = self.proposal(action, live, given)
+        plan = self._plan(made)
+        return made.model_copy(update={"status": made.status.model_copy(update={"plan": plan})}), plan
+
+    def _do(self, made: Remediation, part: Part, effect: Effect) -> Remediation:
         """Do one effect as `act` does, again and again while controllers are faster."""
-        ours, tries, owner = manager(made, part), [], None
+        ours = manager(made, part)
 
         def landed() -> bool:
-            nonlocal owner
+            nonlocal made
             live = self.executor.read(effect, self.namespace)
-            status = made.status.model_copy(update={"intents": tuple(tries)})
-            move = next_move(made.model_copy(update={"status": status}), part, live, SystemClock().now())
+            move = next_move(made, part, live, SystemClock().now())
             if isinstance(move, Landed):
                 assert still_ours(effect, live), "the API server says it otherwise than it was written"
-                self.executor.release(effect, self.namespace, frozenset({ours}), owner)
+                self.executor.release(effect, self.namespace, frozenset({ours}), made.status.intents[-1].owner)
                 return True
             assert isinstance(move, NewIntent | Send), move
             if isinstance(move, NewIntent):
-                tries.append(move.intent)
-                owner = move.intent.owner
+                status = made.status.model_copy(update={"intents": (*made.status.intents, move.intent)})
+                made = made.model_copy(update={"status": status})
             self.executor.dry_run(effect, self.namespace, live, ours)
-            self.executor.send(effect, self.namespace, live, tries[-1], ours)
+            self.executor.send(effect, self.namespace, live, made.status.intents[-1], ours)
             return False
 
         eventually(lambda: _tried(landed), f"{effect.kind} {effect.name} is written")
+        return made
 
     def _whole(self, effect: Effect) -> Json:
         """Return all of an object that people write, and who owns what of it."""

@@ -131,6 +131,8 @@ def _there(remediation: Remediation, part: Part, live: Live, tries: list[Intent]
     if len(tries) >= MAX_ATTEMPTS:
         return Lost("TooBusy", f"its status changes faster than it can be written ({MAX_ATTEMPTS} attempts)")
     owner = owner_of(live, (op.path for op in effect.ops))
+    if owner is None and part.which == "Inverse":  # whoever applied what was removed names it no more
+        owner = next((i.owner for i in tries_of(remediation, Part("Forward", part.step))), None)
     return NewIntent(_intent(part, tries, now, meta["uid"], version, generation, owner))
 
 

@@ -179,10 +179,10 @@ class Plan(Model):
     """What to do when it applied but did not help."""
     hold_seconds: Annotated[int, Field(ge=1, le=86400)] | None = None
     """The inverse follows by itself this long after the action; absent: the effect stays."""
-    reads_digest: Digest
-    """Digest of everything the plan depends on; when it changes, approvals are void."""
     overwritten_by: Annotated[tuple[Short, ...], Field(max_length=MAX_OWNERS, json_schema_extra=SET)] = ()
     """Who else applies what it writes, and may put it back: then a person decides."""
+    reads_digest: Digest
+    """Digest of everything the plan depends on; when it changes, approvals are void."""
 
     @property
     def effects(self) -> tuple[Effect, ...]:

@@ -106,6 +106,16 @@ def test_whether_the_object_is_still_as_we_wrote_it(op, ours):
     assert still_ours(effect(seen, (replace("/spec/replicas", 3), op)), seen) is ours
 
 
+def test_what_was_removed_is_given_back_to_whom_it_was_taken_from():
+    """Its owner's entry does not name it any more when it is put back."""
+    begun = case("1")
+    intents = tuple(i.model_copy(update={"owner": "team"}) for i in begun.status.intents)
+    begun = begun.model_copy(update={"status": begun.status.model_copy(update={"intents": intents})})
+    seen = live("2", generation=2, replicas=6, managers=["team"])
+    assert next_move(begun, Part("Inverse"), seen, at(7)).intent.owner == "team"
+    assert next_move(case(), Part("Forward"), seen, at(7)).intent.owner is None
+
+
 # --- ownership ---------------------------------------------------------------------------------------------
 
 
