@@ -69,6 +69,7 @@ class Cluster:
         self.grant("prober", PROBE, [Rule(GROUP, ("runbooks",), ("create",))])
         self.make(objects.deployment("payment", PROBE))
         incident = self.make(objects.named("Incident", objects.MINIMAL["Incident"], "probe", PROBE))
+        proposed = self.make(objects.moved(objects.remediation("probe", OBSERVE_USER), PROBE), self.observe)
         at = objects.KINDS["Incident"].path(PROBE, incident["metadata"]["name"], "status")
         forged = [{"op": "add", "path": "/status", "value": {"conditions": [objects.condition("Resolved")]}}]
         scaled = [{"op": "replace", "path": "/spec/replicas", "value": 3}]
@@ -89,11 +90,17 @@ class Cluster:
                 lambda: self.observe.json_patch(at, forged, MANAGER, dry_run=True)
             )
 
+        def remediation_status() -> bool:
+            made = objects.KINDS["Remediation"].path(PROBE, proposed["metadata"]["name"], "status")
+            return "hemostat-remediation-status" in refusal(
+                lambda: self.admin.json_patch(made, forged, MANAGER, dry_run=True)
+            )
+
         def protected() -> bool:
             path = path_of("apps/v1", "Deployment", PROBE, "payment")
             return "hemostat-protected" in refusal(lambda: self.act.json_patch(path, scaled, MANAGER, dry_run=True))
 
-        return [approval, remediation, runbook, incident_status, protected]
+        return [approval, remediation, runbook, incident_status, remediation_status, protected]
 
     @property
     def observe(self) -> Kube:
@@ -190,10 +197,11 @@ class Cluster:
         )
 
     def set_status(self, body: Json, status: Json, kube: Kube | None = None) -> Json:
-        """Replace an object's status."""
+        """Replace an object's status, as the only one who may, or else as the administrator."""
         resource = objects.KINDS[body["kind"]]
         path = resource.path(body["metadata"].get("namespace"), body["metadata"]["name"], "status")
-        return (kube or self.admin).replace(path, {**body, "status": status}, MANAGER)
+        writer = self.act if resource.kind == "Remediation" else self.admin
+        return (kube or writer).replace(path, {**body, "status": status}, MANAGER)
 
     def planned(
         self, namespace: str, name: str, plan_hash: str | None, by: Kube | None = None, requested_by: str = OBSERVE_USER

@@ -394,6 +394,27 @@ def test_observe_may_propose_in_its_own_name_only(cluster: Cluster, namespace: s
     assert refusal(lambda: cluster.make(body, cluster.observe)) == ""
 
 
+NOT_ACT = "only act writes the status of a Remediation"
+
+
+@pytest.mark.parametrize("who", ["owner", "admin", "observe"])
+def test_nobody_but_act_says_that_the_gate_allowed_it(cluster: Cluster, namespace: str, who: str) -> None:
+    """With every right in his namespace somebody could have `act` do what no gate has seen, and the administrator who
+    runs `kubectl hemostat undo` write whatever an inverse says."""
+    for name in ("owner", OBSERVE_USER):
+        cluster.grant(name, namespace, [Rule("*", ("*",), ("*",))])
+    kube = {"owner": cluster.user("owner"), "admin": cluster.admin, "observe": cluster.observe}[who]
+    eventually(lambda: can(kube, "update", "remediations/status", namespace, GROUP), who)
+    made = cluster.make(moved(objects.remediation("one", OBSERVE_USER), namespace), cluster.observe)
+    said = {"plan": objects.PLAN, "planHash": HASH_A, "conditions": [objects.condition("Admitted")]}
+    where = objects.KINDS["Remediation"].path(namespace, "one", "status")
+    assert NOT_ACT in refusal(lambda: cluster.set_status(made, said, kube))
+    assert NOT_ACT in refusal(lambda: kube.merge_patch(where, {"status": said}, MANAGER))
+    body = {"apiVersion": "hemostat.dev/v1alpha1", "kind": "Remediation", "status": said}
+    assert NOT_ACT in refusal(lambda: kube.apply(where, body, MANAGER, force=True))
+    assert refusal(lambda: cluster.set_status(made, said, cluster.act)) == ""
+
+
 # --- Runbooks: an active one is a standing order
 
 

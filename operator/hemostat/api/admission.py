@@ -270,6 +270,14 @@ def _conditions_unchanged(kinds: tuple[str, ...]) -> str:
     return f"{kept('object')} == {kept('oldObject')}"
 
 
+REMEDIATION_STATUS: tuple[Validation, ...] = (
+    (
+        f"request.userInfo.username == '{ACT_USER}'",
+        "only act writes the status of a Remediation: on what it says was planned and admitted rests what is done",
+    ),
+)
+"""RBAC is not enough: whoever may do anything in his namespace could say there that the gate allowed it, and what
+`kubectl hemostat undo` writes with the rights of whoever runs it."""
 _OBSERVED_OBJECTS = ("summary", "severity", "callers", "partOf", "reopened", "storm", "usage", "lesson", "progress")
 INCIDENT_STATUS: tuple[Validation, ...] = (
     (
@@ -325,6 +333,7 @@ def manifests() -> list[Json]:
             conditions=only_relay,
         ),
         *_policy("hemostat-remediations", _on("remediations", "CREATE"), REMEDIATIONS),
+        *_policy("hemostat-remediation-status", _on("remediations/status", "UPDATE"), REMEDIATION_STATUS),
         *_policy("hemostat-taken-back", _on("remediations", "CREATE", "UPDATE"), TAKEN_BACK),
         *_policy("hemostat-runbooks", _on("runbooks", "CREATE", "UPDATE"), RUNBOOKS),
         *_policy("hemostat-lessons", _on("incidents", "CREATE", "UPDATE"), LESSONS),
