@@ -46,6 +46,7 @@ class SqliteStore:
             self._file = sqlite3.connect(
                 address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            self._opened = self._which()
             try:
                 self._prepare(read_only=read_only)
             except BaseException:
@@ -94,7 +95,7 @@ class SqliteStore:
         with self._told():
             self._file.execute("BEGIN IMMEDIATE")
             try:
-                if next(self.checkpoints(newest_first=True), None) != after:
+                if self._which() != self._opened or next(self.checkpoints(newest_first=True), None) != after:
                     raise foreign(f"the audit log {self._path}")
                 self._file.executemany(
                     "INSERT INTO records VALUES (?, ?, ?)", [(r.index, r.leaf, r.body) for r in rows]
@@ -106,6 +107,14 @@ class SqliteStore:
                 if self._file.in_transaction:
                     self._file.execute("ROLLBACK")
                 raise
+
+    def _which(self) -> tuple[int, int] | None:
+        """Tell which file bears the name: one that was moved away or deleted would go on taking records unseen."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _heads(self, order: str) -> Iterator[Head]:
         with self._told():

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.audit.contract import Contract, Held
 
 from hemostat.audit.sqlite import SqliteStore
-from hemostat.audit.store import MAX_KEPT
+from hemostat.audit.store import MAX_KEPT, Head
 from hemostat.errors import Refused
 
 
@@ -58,3 +58,17 @@ def test_another_s_file_is_left_as_it_is(tmp_path, content):
 def test_a_file_that_is_not_there_is_told_so(tmp_path):
     with pytest.raises(Refused, match=r"cannot be opened|unable to open"):
         SqliteStore(tmp_path / "none" / "audit.db")
+
+
+@pytest.mark.parametrize("others", [None, b"an older copy"])
+def test_a_log_that_was_moved_away_or_replaced_takes_no_record_that_nobody_would_see(tmp_path, others):
+    """Whoever has it open would go on writing to a file that bears no name any more, and act upon it."""
+    path = tmp_path / "audit.db"
+    with closing(SqliteStore(path)) as store:
+        store.commit([], [Head(1, "one")], {}, None)
+        path.rename(tmp_path / "moved.db")
+        if others is not None:
+            path.write_bytes(others)
+        with pytest.raises(Refused, match="put back to an earlier state"):
+            store.commit([], [Head(2, "two")], {}, "one")
+        assert list(store.checkpoints()) == ["one"]
