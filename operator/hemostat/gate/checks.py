@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hemostat.action.effects import beyond
 from hemostat.action.undoing import stays
 from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibrated
+from hemostat.api.identity import OBSERVE_USER
 from hemostat.api.incident import Advice, Ranking, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
 from hemostat.api.runbook import RunbookState
@@ -122,6 +123,8 @@ def _confidence(facts: GateInput, found: Matched) -> Verdict:
     spec = facts.remediation.spec
     least = max((p.spec.min_confidence_percent for p in found), default=100)
     percent, worth = spec.confidence_percent, spec.calibration
+    if spec.requested_by != OBSERVE_USER:
+        return ASK, f"{spec.requested_by} requested it, and how sure the diagnosis is is his own word: another decides"
     if percent < least:
         return ASK, f"confidence {percent} % is below {least} %"
     if worth is not None and worth.percent is not None:

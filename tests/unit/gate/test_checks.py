@@ -174,6 +174,8 @@ def worth(percent, **spec):
 
 
 NEVER_TRIED = remediation(calibration=None)
+BY_HAND = remediation(requestedBy="mallory")
+"""Whoever may patch the target may propose: the gate must not take his own word for a diagnosis."""
 
 
 def looping(*, cut):
@@ -253,6 +255,8 @@ TABLE = [
     ("Confidence", {"remediation": worth(None, confidencePercent=49), "policies": (policy(**TRUSTING),)}, ASK),
     ("Confidence", {"remediation": worth(10), "policies": (policy(**TRUSTING),)}, ASK),
     ("Confidence", {"remediation": NEVER_TRIED, "policies": (policy(minConfidencePercent=0),)}, PASS),
+    ("Confidence", {"remediation": worth(100, requestedBy="mallory")}, ASK),
+    ("Confidence", {"remediation": BY_HAND, "policies": (policy(minConfidencePercent=0),)}, ASK),
     ("Ordered", {}, PASS),
     ("Ordered", {"remediation": remediation(ranking="Tied")}, ASK),
     ("Ordered", {"remediation": remediation(ranking="Tied"), "policies": (policy(**TRUSTING),)}, ASK),
