@@ -128,7 +128,9 @@ class Facts:
         incident = self._store.incident(remediation.metadata.namespace or "", remediation.spec.incident_ref.name)
         signals = incident.status.signals if incident is not None else ()
         if needed and incident is not None and not signals:  # `observe` proposes first and then writes what fires
-            raise Retry(f"Incident {incident.metadata.name} does not say yet what fires", delay_seconds=0.5)
+            waited = self._clock.now() - (remediation.metadata.creation_timestamp or self._clock.now())
+            pause = min(max(0.5, waited.total_seconds() / 10), 60.0)  # it may never, of what a person proposes
+            raise Retry(f"Incident {incident.metadata.name} does not say yet what fires", delay_seconds=pause)
         return tuple(
             s.conversation
             for s in sorted(signals, key=lambda s: s.key)

@@ -453,7 +453,7 @@ class Reconciler:
         admitted, now = find(remediation.status.conditions, ADMITTED), self._clock.now()
         if admitted is None or any(now - i.time < IN_FLIGHT for i in remediation.status.intents):
             return ""
-        if now - admitted.last_transition_time > STANDS:
+        if abs(now - admitted.last_transition_time) > STANDS:  # the clock may have been set back since
             return f"nothing was done within {STANDS.total_seconds():.0f} s"
         return "an approval was taken back" if self._revoked(remediation) else ""
 
@@ -494,7 +494,7 @@ class Reconciler:
             fresh = self._note(remediation, remediation.status, reason, message, kind)
             if fresh:
                 self._events.emit("Remediation", remediation.metadata, reason, message, "Warning")
-        return LATER
+        return LATER if remediation.status.intents else self._patience(remediation, LATER, RARELY)
 
     def _landed(self, remediation: Remediation, after: Remediation, which: Which) -> float:
         """Write a result, and that all is done if it was the last step."""
@@ -638,7 +638,7 @@ class Reconciler:
                 return SOON
         except Refused as error:
             LOG.info("whether %s was taken back cannot be told: %s", remediation.metadata.name, error)
-        young = word is not None and word.time is not None and self._clock.now() - word.time < IN_FLIGHT
+        young = word is not None and word.time is not None and abs(self._clock.now() - word.time) < IN_FLIGHT
         return WAIT if young else None
 
     def _note_taken_back(self, remediation: Remediation) -> None:

@@ -378,9 +378,11 @@ def test_a_target_whose_status_never_rests_is_given_up_visibly():
     assert world.api.writes == []
 
 
-def test_an_admission_that_was_not_used_is_decided_anew():
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_an_admission_that_was_not_used_is_decided_anew(seconds):
+    """A clock that was an hour ahead, and set right since, does not make it stand for an hour."""
     world = World("rollback")
-    world.clock.step(3600)
+    world.clock.step(seconds)
     world.process.remediation(KEY)
     admitted = find(world.now().status.conditions, ADMITTED)
     assert (admitted.status, admitted.reason) == ("Unknown", "Reconsidered")
@@ -388,6 +390,26 @@ def test_an_admission_that_was_not_used_is_decided_anew():
     world.process.remediation(KEY)
     world.settle()
     assert not world.landed["Forward"]
+
+
+def test_a_namespace_that_did_not_opt_in_is_asked_less_and_less():
+    """Anybody may have a thousand of them wait there, and what others are due must not wait for these."""
+    world = World("rollback")
+    world.api.write(CASE, "hemostat-act", lambda o: o.update(status={}))
+    get = world.api.get
+
+    def forbidden(path, **query):
+        if path == TARGET:
+            raise Refused("Forbidden", "deployments is forbidden")
+        return get(path, **query)
+
+    world.api.get = forbidden
+    looks = [world.process.remediation(KEY)]
+    for _ in range(3):
+        world.clock.step(300)
+        looks.append(world.process.remediation(KEY))
+    assert find(world.now().status.conditions, ADMITTED).reason == "NotOptedIn"
+    assert looks == [10, 30, 60, 60]
 
 
 @pytest.mark.parametrize("taken_after", [1, 2])

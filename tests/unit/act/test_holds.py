@@ -112,6 +112,20 @@ def test_an_order_is_taken_back_on_time_though_nothing_is_verified_and_the_verdi
     assert cluster.condition("one", FINISHED) == "Healed"
 
 
+def test_what_waits_for_an_incident_to_say_what_fires_is_looked_at_less_and_less():
+    """`observe` says it at once; of an Incident that a person made up nobody ever may."""
+    cluster = Cluster("c1")
+    cluster.propose("one")
+    cluster.shows()
+    pauses = []
+    for seconds in (0, 100, 900):
+        cluster.clock.step(seconds)
+        with pytest.raises(Retry) as waits:
+            cluster.act.remediation((NAMESPACE, "one"))
+        pauses.append(waits.value.delay_seconds)
+    assert pauses == [0.5, 10, 60]
+
+
 @pytest.mark.parametrize("verified", [False, True])
 def test_what_a_person_took_back_ends_the_remediation_at_once(verified):
     """Seen: for the rest of the verification, and of the time, no other loop of that target was cut."""

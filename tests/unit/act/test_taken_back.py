@@ -146,6 +146,16 @@ def test_what_a_person_only_announces_after_the_end_is_waited_for_a_minute():
     assert town.reason(FINISHED) == "Healed", "nothing that becomes of the target later changes how it ended"
 
 
+def test_a_mark_from_the_future_does_not_have_it_looked_at_for_ever():
+    """Who may approve may write any time there, on every Remediation that has ended."""
+    town = Town()
+    town.run(DONE)
+    town.say_healed()
+    said = {"hemostat.dev/taken-back-by": "ann", "hemostat.dev/taken-back-time": "2999-12-31T00:00:00Z"}
+    town.api.write(CASE, "kubectl", lambda o: o["metadata"].update(annotations=said))
+    assert town.process.remediation(KEY) is None
+
+
 def test_without_the_right_to_mark_it_it_is_taken_back_and_said():
     town = Town()
     town.run(DONE)
