@@ -415,6 +415,66 @@ def test_nobody_but_act_says_that_the_gate_allowed_it(cluster: Cluster, namespac
     assert refusal(lambda: cluster.set_status(made, said, cluster.act)) == ""
 
 
+# --- Watches: what their queries say is taken for a witness
+
+
+NOT_WITNESS = "whoever writes a Watch that queries Prometheus must be allowed to patch its target"
+WRITE_WATCHES = Rule(GROUP, ("watches",), ("create", "update", "patch"))
+ALWAYS = {"name": "always", "metric": {"query": "vector(1)", "above": "0"}}
+NEVER = {"name": "always", "metric": {"query": "vector(1)", "above": "1"}}
+HARMLESS = [{"name": "pods", "workload": {}}, {"name": "metrics", "standard": {}}]
+TALKS = {"name": "conversations", "conversation": {"legitimate": []}}
+
+
+@pytest.fixture(scope="module")
+def tower(cluster: Cluster) -> Stage:
+    namespace = cluster.make_namespace()
+    stage = Stage(cluster, namespace)
+    cluster.grant("carol", namespace, [Rule("batch", ("jobs",), ("patch",))])
+    for who in ("alice", "bob", "carol"):
+        cluster.grant(who, namespace, [WRITE_WATCHES])
+        eventually(lambda who=who: can(stage.kube(who), "update", "watches", namespace, GROUP), who)
+    cluster.grant("alice", namespace, [PATCH_DEPLOYMENTS], names=["payment"])
+    eventually(lambda: can(stage.kube("alice"), "patch", "deployments", namespace, "apps", "payment"), "alice")
+    refused = named("Watch", {"target": {"name": "payment"}, "signals": [ALWAYS]}, "probe", namespace)
+    eventually(lambda: NOT_WITNESS in cluster.dry_run(refused, "bob"), "the policy in force")
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("who", "before", "after", "words"),
+    [
+        ("bob", None, {}, ""),
+        ("bob", None, {"signals": HARMLESS}, ""),
+        ("bob", None, {"signals": [*HARMLESS, ALWAYS]}, NOT_WITNESS),
+        ("bob", None, {"signals": [{"name": "q", "queue": {"system": "Kafka", "name": "g"}}]}, NOT_WITNESS),
+        ("alice", None, {"signals": [ALWAYS]}, ""),
+        ("alice", None, {"signals": [ALWAYS], "target": {"name": "checkout"}}, NOT_WITNESS),
+        ("alice", None, {"signals": [ALWAYS], "target": {"name": "payment", "kind": "Job"}}, NOT_WITNESS),
+        ("carol", None, {"signals": [ALWAYS], "target": {"name": "payment", "kind": "Job"}}, ""),
+        ("carol", None, {"signals": [ALWAYS]}, NOT_WITNESS),
+        ("bob", {}, {"signals": [ALWAYS]}, NOT_WITNESS),
+        ("bob", {"signals": [NEVER]}, {"signals": [ALWAYS]}, NOT_WITNESS),
+        ("bob", {"signals": [NEVER]}, {"signals": [NEVER], "target": {"name": "checkout"}}, NOT_WITNESS),
+        ("bob", {"signals": [NEVER]}, {"signals": [NEVER, TALKS], "intervalSeconds": 9}, ""),
+        ("bob", {"signals": [NEVER, TALKS]}, {"signals": [TALKS]}, ""),
+        ("alice", {"signals": [NEVER]}, {"signals": [ALWAYS]}, ""),
+    ],
+)
+def test_watch(tower: Stage, who: str, before: Json | None, after: Json, words: str) -> None:
+    """Who may write Watches alone could have a workload acted on that he may not touch: Prometheus would confirm it."""
+    cluster, name = tower.cluster, tower.cluster.new_name()
+    body = named("Watch", {"target": {"name": "payment"}, **after}, name, tower.namespace)
+    if before is None:
+        said = refusal(lambda: cluster.make(body, tower.kube(who)))
+    else:
+        made = cluster.make(moved(named("Watch", {"target": {"name": "payment"}, **before}, name), tower.namespace))
+        where = objects.KINDS["Watch"].path(tower.namespace, name)
+        said = refusal(lambda: tower.kube(who).replace(where, {**made, "spec": body["spec"]}, MANAGER))
+    assert words in said
+    assert bool(words) == bool(said), said
+
+
 # --- Runbooks: an active one is a standing order
 
 

@@ -26,6 +26,7 @@ from hemostat.api.identity import (
     VIA_LABEL,
 )
 from hemostat.api.incident import OBSERVED
+from hemostat.api.meta import API_VERSIONS
 from hemostat.api.stop import BEGIN, GO, RESOURCE, UNDO
 
 Json = dict[str, Any]
@@ -148,12 +149,22 @@ _SAME_POD = " && ".join(
     ]
 )
 PODS: tuple[Validation, ...] = ((_SAME_POD, "Hemostat must change nothing of a Pod but its labels"),)
-_COULD_ITSELF = (
-    "authorizer.group(object.spec.targetRef.apiVersion.contains('/') ?"
-    " object.spec.targetRef.apiVersion.split('/')[0] : '')"
-    ".resource(object.spec.targetRef.kind.lowerAscii() + 's').namespace(request.namespace)"
-    ".name(object.spec.targetRef.name).check('patch').allowed()"
-)
+
+
+def _could_itself(target: str, version: str, kind: str) -> str:
+    """CEL: whether who asks might patch a target of this apiVersion and kind."""
+    return (
+        f"authorizer.group({version}.contains('/') ? {version}.split('/')[0] : '')"
+        f".resource({kind}.lowerAscii() + 's').namespace(request.namespace)"
+        f".name({target}.name).check('patch').allowed()"
+    )
+
+
+_REF, _WATCHED = "object.spec.targetRef", "object.spec.target"
+_COULD_ITSELF = _could_itself(_REF, f"{_REF}.apiVersion", f"{_REF}.kind")
+_KIND = f"{_WATCHED}.?kind.orValue('Deployment')"
+_USUAL = f"({json.dumps(dict(API_VERSIONS))}[?{_KIND}].orValue('apps/v1'))"
+_COULD_ACT = _could_itself(_WATCHED, f"{_WATCHED}.?apiVersion.orValue({_USUAL})", _KIND)
 REMEDIATIONS: tuple[Validation, ...] = (
     (
         "object.spec.requestedBy == request.userInfo.username",
@@ -162,6 +173,26 @@ REMEDIATIONS: tuple[Validation, ...] = (
     (
         f"request.userInfo.username == '{OBSERVE_USER}' || {_COULD_ITSELF}",
         "whoever requests a Remediation must be allowed to patch its target",
+    ),
+)
+
+
+def _witnesses(o: str) -> str:
+    """CEL: the signals of a Watch whose queries `act` asks again, and takes for a witness beside telemetry."""
+    asked = " || ".join(f"has(s.{field})" for field in ("metric", "queue", "workflow"))
+    return f"({o}.spec.?signals.orValue([]).filter(s, {asked}))"
+
+
+WATCHES: tuple[Validation, ...] = (
+    (
+        (
+            f"{_witnesses('object')}.size() == 0 || (oldObject != null && {_WATCHED} == oldObject.spec.target"
+            f" && {_witnesses('object')} == {_witnesses('oldObject')}) || {_COULD_ACT}"
+        ),
+        (
+            "whoever writes a Watch that queries Prometheus must be allowed to patch its target:"
+            " what the query says may have Hemostat act on it without a person"
+        ),
     ),
 )
 RUNBOOKS: tuple[Validation, ...] = (
@@ -335,6 +366,7 @@ def manifests() -> list[Json]:
         *_policy("hemostat-remediations", _on("remediations", "CREATE"), REMEDIATIONS),
         *_policy("hemostat-remediation-status", _on("remediations/status", "UPDATE"), REMEDIATION_STATUS),
         *_policy("hemostat-taken-back", _on("remediations", "CREATE", "UPDATE"), TAKEN_BACK),
+        *_policy("hemostat-watches", _on("watches", "CREATE", "UPDATE"), WATCHES),
         *_policy("hemostat-runbooks", _on("runbooks", "CREATE", "UPDATE"), RUNBOOKS),
         *_policy("hemostat-lessons", _on("incidents", "CREATE", "UPDATE"), LESSONS),
         *_policy("hemostat-incident-status", _on("incidents/status", "UPDATE"), INCIDENT_STATUS),
