@@ -20,7 +20,7 @@ from hemostat.api.meta import BoundTargetRef
 from hemostat.api.remediation import MAX_OWNERS, Call, Effect, OpKind, PatchOp, Plan, PlanStep, Remediation, Verb
 from hemostat.api.runbook import Parameter
 from hemostat.api.watch import HealthyRevision
-from hemostat.errors import Broken, Refused
+from hemostat.errors import Refused
 
 HOLD_ANNOTATION = "hemostat.dev/hold-seconds"
 """On what was created for a time: how long it is meant to be there."""
@@ -90,6 +90,8 @@ class World:
 
 
 P = TypeVar("P", bound=Params)
+MAX_DIFF = 16_000
+"""Characters of a plan's diff that are shown."""
 MAX_VALUE = 131_072
 """Longest JSON value of a patch, as the CRD bounds it."""
 
@@ -148,8 +150,8 @@ def parse(action: Action[Any], parameters: Sequence[Parameter]) -> Params:
 
 
 def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world: World) -> Plan:
-    """Compute the plan on the live object. Raises `Refused` when the action does not apply to it, and `Broken` when it
-    plans what nothing undoes and does not say so.
+    """Compute the plan on the live object. Raises `Refused` when the action does not apply to it, or plans what
+    nothing undoes and does not say so.
     """
     live = world.target
     if target.kind not in action.kinds:
@@ -159,7 +161,8 @@ def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world
         raise Refused("TargetReplaced", f"{target.kind} {target.name} was re-created since the incident")
     draft = action.plan(world, params)
     if not action.irreversible and any(step.inverse is None for step in draft.steps):
-        raise Broken(f"action {action.name} plans what nothing undoes: its `irreversible` must say what, and why")
+        said = f"action {action.name} plans what nothing undoes: its `irreversible` must say what, and why"
+        raise Refused("Unsound", said)  # only this one ends: others must not wait for who mends the action
     others = heeded(
         [step.forward for step in draft.steps],
         [live, *world.scalers, *itertools.chain.from_iterable(world.others.values())],
@@ -169,13 +172,21 @@ def make_plan(action: Action[Any], target: BoundTargetRef, params: Params, world
         overwritten_by=tuple(owner.name[:253] for owner in others[:MAX_OWNERS]),
         steps=draft.steps,
         deadline_seconds=draft.deadline_seconds,
-        diff=draft.diff[:16000],
+        diff=_cut(draft.diff),
         replaced_pods=draft.replaced_pods,
         replicas_after=draft.replicas_after,
         on_ineffective=action.on_ineffective,
         reads_digest=digest(draft.reads),
         hold_seconds=draft.hold_seconds,
     )
+
+
+def _cut(diff: str) -> str:
+    """Say that there is more, for people approve what they see."""
+    if len(diff) <= MAX_DIFF:
+        return diff
+    more = f"... and {len(diff) - MAX_DIFF} more characters that do not fit: see all that is written in status.plan"
+    return f"{diff[:MAX_DIFF]}\n{more}"
 
 
 def _told(summary: str, live: Mapping[str, Any], others: Sequence[Owner]) -> str:

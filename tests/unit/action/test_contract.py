@@ -1,5 +1,6 @@
 """Parameters, plans and what an Approval is about."""
 
+from dataclasses import replace as replace_
 from typing import Annotated
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import Field
 from tests.unit.builders import HASH, TARGET, deployment, parameter, remediation, template
 
 from hemostat.action.contract import (
+    MAX_DIFF,
     Action,
     Draft,
     Params,
@@ -192,3 +194,24 @@ def test_people_see_what_changes():
     said = unified_diff(template("1"), template("2"), "Deployment/payment")
     assert [line[0] for line in said.splitlines()[3:] if "image" in line] == ["-", "+"]
     assert unified_diff({"a": 1}, {"a": 1}, "x") == ""
+
+
+def planned(**fields):
+    """Return what becomes of a plan whose draft differs in this."""
+    action = replace_(ACTION, plan=lambda world, params: replace_(draft(world, params), **fields))
+    return make_plan(action, TARGET, Speed(), WORLD)
+
+
+def test_a_diff_that_does_not_fit_says_so():
+    """Who may write the target could have what matters stand behind what is cut off."""
+    whole, cut = planned(diff="x" * MAX_DIFF), planned(diff="x" * MAX_DIFF + "the rest")
+    assert whole.diff == "x" * MAX_DIFF
+    assert cut.diff.startswith(whole.diff)
+    assert "... and 8 more characters that do not fit" in cut.diff
+
+
+def test_an_action_that_does_not_say_what_nothing_undoes_ends_its_own_remediation_only():
+    """Raised as a fault of the process it ended `act`, and did so again after every restart."""
+    steps = once(PLAN.steps[0].forward)
+    with pytest.raises(Refused, match="its `irreversible` must say what"):
+        planned(steps=steps)
