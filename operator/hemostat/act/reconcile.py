@@ -71,6 +71,7 @@ from hemostat.gate.approvals import Spoken, hear
 from hemostat.gate.checks import decide
 from hemostat.gate.drift import drifted
 from hemostat.gate.shadow import would_have
+from hemostat.gate.word import TOO_LATE
 from hemostat.kube import Disrupted, Json
 from hemostat.lifecycle import (
     SELF_HEALED_AFTER,
@@ -92,6 +93,10 @@ LOG = logging.getLogger(__name__)
 SOON, WAIT, LATER = 0.0, 1.0, 10.0
 APPROVED = "Approved"
 """Reason of the condition Admitted when people were asked."""
+DISRUPTED = "DisruptionBudget"
+"""Reason of the condition Applied while one forbids an eviction."""
+WAITS = 600
+"""Seconds for which it is waited for, where the plan does not say."""
 STOPPED = "Stopped"
 """Reason of a condition that waits for the stop switch."""
 UNDO_BLOCKED = "UndoBlocked"
@@ -286,8 +291,12 @@ class Reconciler:
         namespace = remediation.metadata.namespace or ""
         try:
             for number, effect in enumerate(planned(remediation).effects):
-                ours = manager(remediation, Part("Forward", number))
-                self._executor.dry_run(effect, namespace, self._executor.read(effect, namespace), ours)
+                part, live = Part("Forward", number), self._executor.read(effect, namespace)
+                move = next_move(remediation, part, live, self._clock.now())
+                if isinstance(move, Lost):
+                    raise Refused(move.reason, move.message)
+                if not isinstance(move, Landed):
+                    self._executor.dry_run(effect, namespace, live, manager(remediation, part))
         except Refused as error:
             return f"a dry run was refused ({error.reason}: {error})"
         except Disrupted as error:
@@ -363,8 +372,7 @@ class Reconciler:
         try:
             self._bring(remediation, part, live, move)
         except Disrupted as error:
-            self._note(remediation, remediation.status, "DisruptionBudget", str(error), APPLIED)
-            return LISTEN
+            return self._disrupted(remediation, error)
         EFFECTS.labels(remediation.spec.action, which).inc()
         return SOON
 
@@ -405,6 +413,22 @@ class Reconciler:
         if waits:
             self._note(remediation, remediation.status, "AwaitsReplicas", waits, APPLIED)
         return WAIT if waits else None
+
+    def _disrupted(self, remediation: Remediation, error: Disrupted) -> float:
+        """Wait for a disruption budget, as long as the plan may take."""
+        status, now = remediation.status, self._clock.now()
+        old = find(status.conditions, APPLIED)
+        waited = now - old.last_transition_time if old is not None and old.reason == DISRUPTED else timedelta(0)
+        limit = timedelta(seconds=planned(remediation).deadline_seconds or WAITS)
+        if not halfway(remediation):  # else it is overdue so long after the first step
+            if waited > limit:
+                raise Refused("Incomplete", f"{error}; waited {limit.total_seconds():.0f} s, and nothing was done")
+            if old is not None and old.reason != DISRUPTED:
+                others = tuple(c for c in status.conditions if c.type != APPLIED)
+                status = status.model_copy(update={"conditions": others})
+        if self._note(remediation, status, DISRUPTED, str(error), APPLIED) and waited == timedelta(0):
+            self._events.emit("Remediation", remediation.metadata, DISRUPTED, str(error), "Warning")
+        return patience(waited, LISTEN, RARELY, self._crowd())
 
     def _given_up(self, remediation: Remediation) -> float:
         """A person takes it back who cannot have seen that it was applied: it is not applied (again)."""
@@ -453,9 +477,18 @@ class Reconciler:
         admitted, now = find(remediation.status.conditions, ADMITTED), self._clock.now()
         if admitted is None or any(now - i.time < IN_FLIGHT for i in remediation.status.intents):
             return ""
-        if abs(now - admitted.last_transition_time) > STANDS:  # the clock may have been set back since
+        if abs(now - admitted.last_transition_time) > STANDS and not self._still_says_so(remediation):
+            # the clock may have been set back since
             return f"nothing was done within {STANDS.total_seconds():.0f} s"
         return "an approval was taken back" if self._revoked(remediation) else ""
+
+    def _still_says_so(self, remediation: Remediation) -> bool:
+        """Tell whether what only waits for a disruption budget would be decided now as it was: that is told once."""
+        waits, before = find(remediation.status.conditions, APPLIED), remediation.status.decision
+        if before is None or waits is None or waits.reason != DISRUPTED:
+            return False
+        live = self._facts.target(remediation.metadata.namespace or "", remediation.spec.target_ref)
+        return _outcomes(decide(self._facts.gate(remediation, planned(remediation), live))) == _outcomes(before)
 
     def _give_up(self, remediation: Remediation, error: Refused) -> float:
         """Stop between two steps: what was done is undone, as far as it can be, before a person is told."""
@@ -486,21 +519,25 @@ class Reconciler:
         )
         known = remediation.status.conditions
         kind = VERIFIED if is_true(known, APPLIED) else APPLIED if is_true(known, ADMITTED) else ADMITTED
-        if stopped_halfway(remediation):
+        step = next_step(remediation, self._clock.now())
+        if step is Step.RELEASE or stopped_halfway(remediation):
             kind = RELEASED
-        if next_step(remediation, self._clock.now()) in (Step.UNDO, Step.RESTORE):
+        if step in (Step.UNDO, Step.RESTORE):
             kind = UNDONE
         if find(known, kind) is None or kind != VERIFIED:
             fresh = self._note(remediation, remediation.status, reason, message, kind)
             if fresh:
                 self._events.emit("Remediation", remediation.metadata, reason, message, "Warning")
+        ended = find(known, FINISHED)
+        if ended is not None:
+            return patience(self._clock.now() - ended.last_transition_time, LATER, SELDOM, self._crowd())
         return LATER if remediation.status.intents else self._patience(remediation, LATER, RARELY)
 
     def _landed(self, remediation: Remediation, after: Remediation, which: Which) -> float:
         """Write a result, and that all is done if it was the last step."""
         plan, status = planned(remediation), after.status
         if which == "Forward" and not halfway(after):
-            self._write(remediation, status, APPLIED, "Applied", plan.summary)
+            self._write(remediation, status, APPLIED, "Applied", plan.summary + self._too_late(remediation))
             return SOON
         if which == "Forward":
             told = f"{len(done(after))} of {len(plan.steps)} steps are done"
@@ -508,6 +545,19 @@ class Reconciler:
             return SOON
         self._undone(remediation, status)
         return SOON
+
+    def _too_late(self, remediation: Remediation) -> str:
+        """Say whether people denied what they had approved when its last request was sent already."""
+        admitted, meta = find(remediation.status.conditions, ADMITTED), remediation.metadata
+        if admitted is None or admitted.reason != APPROVED:
+            return ""
+        spoken = self._heard(remediation, remediation.status)
+        if spoken.decision is not Word.DENY:
+            return ""
+        told = f"denied by {', '.join(spoken.people)} when it had been sent already"
+        told += f"; to take it back: kubectl hemostat undo -n {meta.namespace} {meta.name}"
+        self._events.emit("Remediation", meta, TOO_LATE, told, "Warning")
+        return f"; {told}"
 
     def _undone(self, remediation: Remediation, status: RemediationStatus) -> None:
         """Write what came of one step of the undo, and of the whole if it was the last one."""

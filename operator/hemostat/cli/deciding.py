@@ -12,10 +12,12 @@ from hemostat.cli.options import Context, Kubeconfig, Namespace
 from hemostat.cli.session import Scope, Session
 
 if TYPE_CHECKING:
-    from hemostat.api.approval import Word
+    from hemostat.api.approval import Approval, Word
     from hemostat.api.remediation import Remediation
 
 MANAGER = "kubectl-hemostat"
+LOOKS, PAUSE = 30, 0.5
+"""How often, and after how many seconds each, it is looked what came of a denial."""
 RemediationName = Annotated[str, typer.Argument(metavar="REMEDIATION", help="Name of the Remediation.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -104,12 +106,17 @@ def _write(session: Session, name: str, ops: Sequence[Mapping[str, Any]]) -> Non
 
 
 def _decide(session: Session, found: Remediation, word: Word, reason: str, yes: bool) -> None:
+    import secrets
+
     from hemostat.api.approval import Word
+    from hemostat.api.meta import is_true
+    from hemostat.api.remediation import ADMITTED
     from hemostat.cli.render_explanation import plan_and_gate
     from hemostat.cli.text import emit, words
-    from hemostat.gate.word import caution, check_open
+    from hemostat.gate.word import build, caution, check_open
 
-    plan_hash = check_open(found, word)
+    now = session.kube.server_now() if word is Word.DENY else None
+    plan_hash = check_open(found, word, now)
     emit(plan_and_gate(found))
     warning = caution(found)
     if warning and word is Word.APPROVE:
@@ -118,26 +125,39 @@ def _decide(session: Session, found: Remediation, word: Word, reason: str, yes: 
     if not yes and not confirmed(f"{word} plan {plan_hash[:19]}... as {user}?"):
         print("Nothing was decided.", file=sys.stderr)
         raise typer.Exit(1)
-    name = _create(session, found, word, reason, user, groups)
+    name = _create(session, build(found, word, user, groups, reason, secrets.token_hex(3), now))
     done = "Approved" if word is Word.APPROVE else "Denied"
     emit(words(f"{done} by {user} as Approval {name}.", "bold green"))
+    if word is Word.DENY and is_true(found.status.conditions, ADMITTED):
+        emit(words(_came_of_it(session, found.metadata.name), "bold"))
     incident = found.spec.incident_ref.name
     emit(words(f"Follow it: kubectl hemostat watch {incident} -n {session.namespace}", "dim"))
 
 
-def _create(session: Session, found: Remediation, word: Word, reason: str, user: str, groups: tuple[str, ...]) -> str:
-    import secrets
+def _came_of_it(session: Session, name: str) -> str:
+    """Wait for what came of a denial of what had been approved, which may have been sent meanwhile."""
+    import time
 
+    from hemostat.gate.word import outcome_of_denial
+
+    for _ in range(LOOKS):
+        told = outcome_of_denial(session.remediation(name))
+        if told is not None:
+            return told
+        time.sleep(PAUSE)
+    return f"Whether it came in time is not known yet: kubectl hemostat explain {name} -n {session.namespace}"
+
+
+def _create(session: Session, approval: Approval) -> str:
     from hemostat.api.resources import APPROVAL
     from hemostat.errors import Refused
-    from hemostat.gate.word import advice, body, build, server_words
+    from hemostat.gate.word import advice, body, server_words
 
-    approval = build(found, word, user, groups, reason, secrets.token_hex(3))
     try:
         session.kube.create(APPROVAL.path(session.namespace), body(approval), MANAGER)
     except Refused as error:
         said = server_words(error)
-        todo = advice(said, user, session.namespace, found.metadata.name)
+        todo = advice(said, approval.spec.approver, session.namespace, approval.spec.remediation)
         raise refused(said, todo) from None
     return approval.metadata.name
 

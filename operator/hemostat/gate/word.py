@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
+from hemostat.action.moves import LANDS
 from hemostat.api import API_VERSION
 from hemostat.api.approval import Approval, ApprovalSpec, Via, Word
 from hemostat.api.identity import VIA_LABEL
@@ -12,6 +14,8 @@ from hemostat.errors import Refused
 
 _ALL_POWERFUL = "system:masters"
 """The only built-in group that carries rights a later review needs to see."""
+TOO_LATE = "TooLate"
+"""Reason of a denial that cannot keep anything from being done any more."""
 _REQUEST = re.compile(r"^[A-Z]+ /\S*: ")
 
 
@@ -21,10 +25,12 @@ def groups_to_record(groups: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(kept))[:64]
 
 
-def check_open(remediation: Remediation, word: Word = Word.APPROVE) -> str:
+def check_open(remediation: Remediation, word: Word = Word.APPROVE, now: datetime | None = None) -> str:
     """Return the hash of the plan that can be decided now; `Refused` says why none can.
 
-    What people approved may be denied until all of it is done: of several steps those that are left are not taken.
+    What people approved may be denied until the last of it is sent: of several steps those that are left are not taken.
+
+    :param now: the API server's time; a request that was announced long before it can no longer land.
     """
     name, conditions = remediation.metadata.name, remediation.status.conditions
     finished = find(conditions, FINISHED)
@@ -38,9 +44,35 @@ def check_open(remediation: Remediation, word: Word = Word.APPROVE) -> str:
         if admitted.reason == UNATTENDED:
             said = f"{name} was admitted without a person, and no word of one is heard"
             raise Refused("Admitted", f"{said}; to stop Hemostat: kubectl hemostat stop")
+        _check_in_time(remediation, now)
     if remediation.status.plan is None or remediation.status.plan_hash is None:
         raise Refused("NotPlanned", f"{name} has no plan yet, so there is nothing to decide; try again in a moment")
     return remediation.status.plan_hash
+
+
+def _check_in_time(remediation: Remediation, now: datetime | None) -> None:
+    """Raise `Refused` (TooLate) where the request for the last step is under way: nobody can call it back."""
+    meta, status = remediation.metadata, remediation.status
+    sent = [i for i in status.intents if i.effect == "Forward"]
+    left = len(status.plan.steps) - len({i.step for i in sent}) if status.plan is not None else 1
+    if left or (now is not None and now - sent[-1].time > LANDS):
+        return
+    said = f"{meta.name} was sent at {sent[-1].time:%H:%M:%S} and cannot be called back: a denial comes too late"
+    raise Refused(TOO_LATE, f"{said}; to take it back: kubectl hemostat undo -n {meta.namespace} {meta.name}")
+
+
+def outcome_of_denial(remediation: Remediation) -> str | None:
+    """Return what came of a denial of what had been approved; None while that is not known."""
+    meta, conditions = remediation.metadata, remediation.status.conditions
+    applied, finished = find(conditions, APPLIED), find(conditions, FINISHED)
+    if applied is not None and applied.status == "True":
+        undo = f"kubectl hemostat undo -n {meta.namespace} {meta.name}"
+        return f"It came too late: it was sent already, and is done. To take it back: {undo}"
+    if applied is not None and applied.status == "False":
+        return "It was stopped between two steps; what was done is undone as far as it can be."
+    if finished is not None and is_true(conditions, FINISHED):
+        return f"Nothing was done: {finished.reason}: {finished.message}"
+    return None
 
 
 def caution(remediation: Remediation) -> str | None:
@@ -58,7 +90,13 @@ def caution(remediation: Remediation) -> str | None:
 
 
 def build(
-    remediation: Remediation, decision: Word, user: str, groups: Sequence[str], reason: str, suffix: str
+    remediation: Remediation,
+    decision: Word,
+    user: str,
+    groups: Sequence[str],
+    reason: str,
+    suffix: str,
+    now: datetime | None = None,
 ) -> Approval:
     """Return the Approval to create. Its name tells whose word on what it is; `suffix` makes it unique."""
     tail = f"-{_slug(user)}-{suffix}"
@@ -69,7 +107,7 @@ def build(
         ),
         spec=ApprovalSpec(
             remediation=remediation.metadata.name,
-            plan_hash=check_open(remediation, decision),
+            plan_hash=check_open(remediation, decision, now),
             decision=decision,
             approver=user,
             groups=groups_to_record(groups),

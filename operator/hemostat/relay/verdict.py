@@ -61,7 +61,7 @@ def judge(word: Word, reason: str, ticket: Ticket, facts: Facts) -> Approval:
     person, found = facts.person, facts.remediation
     if found is None or found.metadata.uid != ticket.uid:
         raise Refused("Gone", "That proposal does not exist any more. Nothing was done.")
-    plan_hash = check_open(found, word)
+    plan_hash = check_open(found, word, facts.now)
     if plan_hash != ticket.plan_hash:
         raise Refused("Changed", "The plan has changed since that message: look at the new one. Nothing was done.")
     check_right(person, found, facts.may)
@@ -69,7 +69,7 @@ def judge(word: Word, reason: str, ticket: Ticket, facts: Facts) -> Approval:
         _check_asked(found)
     mine = [a for a in facts.approvals if a.spec.approver == person.user and a.spec.plan_hash == plan_hash]
     _check_new(mine, word, facts.now)
-    made = build(found, word, person.user, person.groups, reason, "")
+    made = build(found, word, person.user, person.groups, reason, "", facts.now)
     taken = {a.metadata.name for a in facts.approvals}
     metadata = made.metadata.model_copy(update={"name": _name(made, taken), "labels": {VIA_LABEL: Via.SLACK.value}})
     return made.model_copy(update={"metadata": metadata, "spec": made.spec.model_copy(update={"via": Via.SLACK})})

@@ -173,6 +173,39 @@ def test_what_the_api_server_would_refuse_is_said_in_shadow() -> None:
     assert case.said(FINISHED)[1].endswith("a dry run was refused (Forbidden: no right to patch)")
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_in_shadow_what_is_to_be_deleted_may_be_gone_by_then(gone: bool) -> None:
+    """Seen: a KeyError, again and again; and of a name that is taken a lost race, for ever."""
+    case = Case(1, decision="Shadow")
+    body = case.api.objects[CASE]
+    pod = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "uid-p"}
+    step = {"forward": pod | {"verb": "Delete"}}
+    if not gone:
+        case.api.put(f"/api/v1/namespaces/{NAMESPACE}/pods/p", {"metadata": meta("p")})
+        created = pod | {"verb": "Create", "ops": [{"op": "add", "path": "/spec", "value": "{}"}]}
+        step = {"forward": {k: v for k, v in created.items() if k != "uid"}}
+    body["status"]["plan"]["steps"] = [step]
+    case.api.put(CASE, body)
+    case.act._unchanged = lambda _: None  # type: ignore[method-assign]
+    case.steps()
+    said = "TargetReplaced: somebody else deleted it" if gone else "NameTaken: there is a Pod p that this"
+    assert f"a dry run was refused ({said}" in case.said(FINISHED)[1]
+
+
+def test_who_denies_what_was_sent_already_is_told_so() -> None:
+    """Seen: the denial was created, nothing came of it, and nobody said so."""
+    case = Case(1)
+    case.says("a", "ada")
+    case.steps(2)
+    assert case.now().status.intents
+    assert find(case.now().status.conditions, APPLIED) is None
+    case.says("b", "bob", "Deny")
+    case.steps()
+    assert case.said(APPLIED)[1].endswith(
+        "; denied by bob when it had been sent already; to take it back: kubectl hemostat undo -n shop " + NAME
+    )
+
+
 def test_what_is_stopped_waits_and_says_by_whom_it_was_stopped() -> None:
     case = Case(1)
     case.says("a", "ada")

@@ -24,6 +24,7 @@ from tests.unit.builders import (
     remediation,
     replicaset,
     runbook,
+    signal,
     template,
     watch,
 )
@@ -38,6 +39,7 @@ from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, RELEASED, UNDONE
 from hemostat.clock import FakeClock, rfc3339
 from hemostat.errors import Retry
+from hemostat.gate.checks import decide
 from hemostat.lifecycle import Step, next_step
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -283,6 +285,62 @@ def test_a_disruption_budget_that_allows_it_in_time_is_no_failure():
     town.api.budget = True
     town.run(DONE)
     assert town.evicted() == {"uid-c", "uid-d"}
+
+
+def alone() -> Town:
+    """The same, and nothing but an eviction of one pod; the Incident goes on, and a policy lets it be done."""
+    town = Town()
+    body = town.api.objects[CASE]
+    plan = body["status"]["plan"]
+    plan |= {"steps": [plan["steps"][1] | {"awaitsAvailable": 0}]}
+    town.process._unchanged = lambda *_: None  # what else would be planned is not what this is about
+    town.api.put(CASE, body)
+    town.api.put(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"name": NAMESPACE}})
+    town.api.put(f"{BASE}/incidents/payment-1", incident(signals=(signal(),)).wire())
+    town.api.budget = False
+    return town
+
+
+def looks(town: Town, seconds: float) -> list[tuple[float, str]]:
+    """Work for so long; return when which events were written."""
+    told: list[tuple[float, str]] = []
+    began = town.clock.now()
+    emit = town.process._events.emit
+    town.process._events.emit = lambda *a: told.append(((town.clock.now() - began).total_seconds(), a[2])) or emit(*a)
+    while (town.clock.now() - began).total_seconds() < seconds:
+        left = town.process.remediation(KEY)
+        if left is None:
+            break
+        town.clock.step(left)
+    return told
+
+
+def test_a_first_step_that_is_not_allowed_is_tried_within_the_deadline_and_said_once() -> None:
+    """Seen: it was admitted and announced anew every minute, for ever."""
+    town = alone()
+    decided = town.now().status
+    first = town.process._facts.gate(town.now(), decided.plan, town.api.objects[TARGET])
+    town.api.objects[CASE]["status"]["decision"] = decide(first).wire()
+    records = len(town.records.entries)
+    told = looks(town, 3600)
+    assert [what for _, what in told] == ["DisruptionBudget", "Incomplete"]
+    assert DEADLINE < told[1][0] < DEADLINE + 120
+    finished = town.condition(FINISHED)
+    assert (finished.reason, town.evicted(), town.now().status.intents) == ("Incomplete", set(), ())
+    assert "waited 600 s, and nothing was done" in finished.message
+    assert len(town.records.entries) == records + 1, "the end"
+
+
+def test_what_waits_for_a_disruption_budget_is_decided_anew_if_that_would_be_otherwise() -> None:
+    town = alone()
+    first = town.process._facts.gate(town.now(), town.now().status.plan, town.api.objects[TARGET])
+    town.api.objects[CASE]["status"]["decision"] = decide(first).wire()
+    looks(town, 100)
+    assert town.condition(APPLIED).reason == "DisruptionBudget"
+    town.api.put(f"{BASE}/incidents/payment-1", incident().wire())  # nothing fires any more
+    looks(town, 120)
+    assert town.condition(ADMITTED).reason == "Held"
+    assert town.evicted() == set()
 
 
 def test_a_pod_that_goes_by_itself_needs_no_eviction():

@@ -132,6 +132,36 @@ def test_after_its_end_and_act_notes_it_all_the_same(case):
     assert not [m for m in town.managers if m.startswith("hemostat-uid")], "act lets go of what the person could not"
 
 
+def test_what_cannot_be_let_go_of_after_the_end_is_said_once_and_tried_less_and_less_often():
+    """Seen: with the rights in the namespace withdrawn it was tried every ten seconds, and noted nowhere."""
+    town = Town()
+    town.run(DONE)
+    town.say_healed()
+    town.person.refused = {"release"}
+    town.takes_back()
+    patch = town.api.json_patch
+
+    def forbidden(path, ops, manager, *, dry_run=False):
+        if manager == "hemostat-release":
+            raise Refused("Forbidden", "deployments is forbidden")
+        return patch(path, ops, manager, dry_run=dry_run)
+
+    town.api.json_patch = forbidden
+    told, emit = [], town.process._events.emit
+    town.process._events.emit = lambda *a: told.append(a[2:4]) or emit(*a)
+    began, tries = town.clock.now(), 0
+    while (town.clock.now() - began).total_seconds() < 86400:
+        town.clock.step(town.process.remediation(KEY))
+        tries += 1
+    assert [t for t in told if t[0] != TAKEN_BACK] == [("Forbidden", "deployments is forbidden")]
+    released = find(town.now().status.conditions, RELEASED)
+    assert (released.status, released.reason, released.message) == ("Unknown", *told[-1])
+    assert tries < 350, "every five minutes in the end"
+    town.api.json_patch = patch
+    town.run({Step.NOTHING})
+    assert is_true(town.now().status.conditions, RELEASED)
+
+
 def test_what_a_person_only_announces_after_the_end_is_waited_for_a_minute():
     town = Town()
     town.run(DONE)

@@ -1,10 +1,20 @@
 import pytest
 
+from hemostat.action.moves import LANDS
 from hemostat.api.approval import Word
 from hemostat.api.meta import set_condition
-from hemostat.api.remediation import GateOutcome
+from hemostat.api.remediation import GateOutcome, Intent
 from hemostat.errors import Refused
-from hemostat.gate.word import advice, body, build, caution, check_open, groups_to_record, server_words
+from hemostat.gate.word import (
+    advice,
+    body,
+    build,
+    caution,
+    check_open,
+    groups_to_record,
+    outcome_of_denial,
+    server_words,
+)
 from hemostat.kube import Conflict
 
 
@@ -59,6 +69,45 @@ def test_what_people_approved_can_be_denied_until_all_of_it_is_done(remediation)
             check_open(_status(remediation, conditions=over), Word.DENY)
     with pytest.raises(Refused, match=r"without a person.*hemostat stop"):
         check_open(_status(remediation, conditions=conditions("AllowedByPolicy")), Word.DENY)
+
+
+def sent(remediation, steps, *announced):
+    """Return it with so many steps, of which these were announced at the time of its decision."""
+    now, plan = remediation.status.decision.time, remediation.status.plan
+    number = {"effect": "Forward", "attempt": 1, "uid": "u", "resource_version": "1", "generation": 1, "time": now}
+    return _status(
+        remediation,
+        conditions=set_condition(remediation.status.conditions, "Admitted", True, "Approved", "", now),
+        plan=plan.model_copy(update={"steps": plan.steps[:1] * steps}),
+        intents=tuple(Intent(step=n, **number) for n in announced),
+    )
+
+
+def test_a_denial_of_what_is_under_way_is_refused_and_says_how_it_is_taken_back(remediation):
+    """Seen: it was taken, and did nothing."""
+    now = remediation.status.decision.time
+    with pytest.raises(Refused, match=r"cannot be called back.*hemostat undo -n shop") as late:
+        check_open(sent(remediation, 1, 0), Word.DENY, now)
+    assert late.value.reason == "TooLate"
+    with pytest.raises(Refused, match="too late"):
+        check_open(sent(remediation, 2, 0, 1), Word.DENY, now)
+    with pytest.raises(Refused, match="too late"):
+        check_open(sent(remediation, 1, 0), Word.DENY)
+    assert check_open(sent(remediation, 2, 0), Word.DENY, now), "the step that is left is not taken"
+    assert check_open(sent(remediation, 1, 0), Word.DENY, now + LANDS * 2), "it did not land, and would be sent anew"
+
+
+def test_what_came_of_a_denial_is_told(remediation):
+    now, found = remediation.status.decision.time, remediation.status.conditions
+
+    def told(kind, status, reason):
+        changed = set_condition(found, kind, status, reason, "why", now)
+        return outcome_of_denial(_status(remediation, conditions=changed))
+
+    assert "too late" in told("Applied", True, "Applied")
+    assert "stopped between two steps" in told("Applied", False, "Revoked")
+    assert told("Finished", True, "DeniedByPerson") == "Nothing was done: DeniedByPerson: why"
+    assert told("Applied", "Unknown", "Applying") is None
 
 
 def test_without_a_plan_there_is_nothing_to_decide(remediation):

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from tests.unit.builders import runbook
+from tests.unit.builders import condition, runbook
 from typer.testing import CliRunner
 
 from hemostat.api.incident import Incident
 from hemostat.cli import main as entry
 from hemostat.cli import stopping
+from hemostat.cli.deciding import LOOKS
 from hemostat.cli.session import Scope, Session, default_namespace, parse
 from hemostat.clock import FakeClock
 from hemostat.errors import Broken, Refused
@@ -34,6 +35,9 @@ class FakeKube:
         if key not in self.objects:
             raise NotFound(f"GET {path}: not found")
         return self.objects[key]
+
+    def server_now(self):
+        return datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
     def list(self, path):
         plural = path.rsplit("/", 1)[1]
@@ -168,6 +172,29 @@ def test_without_a_yes_nothing_is_decided(kube, stdin):
 def test_deny(kube):
     assert call("deny", "payment-1a2b3c4d-rollback-0-1", "--yes").exit_code == 0
     assert kube.created[0]["spec"]["decision"] == "Deny"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("Applied", "It came too late"), ("Finished", "Nothing was done: Because"), ("", "is not known yet")],
+)
+def test_whoever_denies_what_was_approved_is_told_what_came_of_it(kube, monkeypatch, kind, said):
+    """It may be sent between the look at it and the word."""
+    name = "payment-1a2b3c4d-rollback-0-1"
+    stored = kube.objects[f"remediations/{name}"]
+    conditions = [c for c in stored["status"]["conditions"] if c["type"] not in ("Admitted", "Applied", "Finished")]
+    stored["status"] |= {"conditions": [*conditions, condition("Admitted", reason="Approved")], "intents": []}
+    waits = []
+
+    def act_works(seconds):
+        waits.append(seconds)
+        if kind and len(waits) == 3:
+            stored["status"]["conditions"].append(condition(kind))
+
+    monkeypatch.setattr("time.sleep", act_works)
+    done = call("deny", name, "--yes")
+    assert (done.exit_code, said in done.stdout) == (0, True), done.stdout
+    assert len(waits) == (3 if kind else LOOKS)
 
 
 def test_a_refusal_prints_the_servers_words_and_what_to_do(kube):
