@@ -418,7 +418,6 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("Runbook", "spec.symptoms.0.weight", 0, "should be greater than or equal to 1"),
     ("Runbook", "spec.symptoms.0.weight", 101, "should be less than or equal to 100"),
     ("Runbook", "spec.symptoms.0.necessity", "Optional", CHOICE),
-    ("Runbook", "spec.remediations", [], "should have at least 1 items"),
     ("Runbook", "spec.remediations", [{"action": "rollback"}] * 9, "must have at most 8 items"),
     ("Runbook", "spec.remediations.0.action", "roll back", "action in body should match"),
     ("Runbook", "spec.remediations.1.parameters.0.name", "factor-percent", "name in body should match"),

@@ -96,8 +96,9 @@ class RunbookSpec(Model):
     """What must or may be seen."""
     guidance: Long = ""
     """Markdown for the person on call (and for a model)."""
-    remediations: Annotated[tuple[RunbookRemediation, ...], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)]
-    """What to try, in order; the next is proposed when one was ineffective."""
+    remediations: Annotated[tuple[RunbookRemediation, ...], Field(max_length=8, json_schema_extra=ATOMIC)] = ()
+    """What to try, in order; the next is proposed when one was ineffective. None: a person is told what it is, and
+    that the guidance says what to look at."""
     verify: Verify = Verify()
     """When it counts as healed."""
     risk: Risk = Risk.MEDIUM

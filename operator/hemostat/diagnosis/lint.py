@@ -70,7 +70,9 @@ def lint(runbook: Runbook, catalogue: Catalogue) -> list[Finding]:
     if not spec.guidance.strip():
         found.append(
             Finding(
-                "spec.guidance", "missing: say what it looks like and what to check before approving", Level.WARNING
+                "spec.guidance",
+                "missing: say what it looks like and what to check before approving",
+                Level.WARNING if spec.remediations else Level.ERROR,
             )
         )
     return sorted(found, key=lambda f: f.level is Level.WARNING)

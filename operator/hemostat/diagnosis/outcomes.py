@@ -77,7 +77,9 @@ class Tried:
             worse = [r for r in self.over if _reason(r) == WORSE and r.spec.runbook_ref.name == runbook.metadata.name]
             blocked = [self._blocked_by(s.action, s.parameters) for s in runbook.spec.remediations]
             known = [r for r in blocked if r is not None]
-            if worse or len(known) == len(blocked):
+            if worse or (
+                blocked and len(known) == len(blocked)
+            ):  # who names no step has none left to try, and is right
                 found[runbook.metadata.name] = _spent(worse or known)
         return found
 

@@ -49,7 +49,8 @@ def propose(
     """Return the next remediation of the runbook, given those that were already proposed for the incident.
 
     What was denied or in vain since the Incident was opened is left out, whichever Runbook it was proposed from. After
-    a reopening the next one after that which seemed to heal it, and after too many of them a person.
+    a reopening the next one after that which seemed to heal it, and after too many of them a person. A Runbook that
+    names none is a person's at once.
     """
     opening = openings(incident)
     if opening > MAX_RETURNS:
@@ -57,6 +58,9 @@ def propose(
     at_work = next((r for r in done if r.spec.opening == opening and not is_true(r.status.conditions, FINISHED)), None)
     if at_work is not None:
         return NothingToPropose("InProgress", f"{at_work.metadata.name} is not finished")
+    if not runbook.spec.remediations:
+        message = f"Runbook {runbook.metadata.name} names no remediation; its guidance says what to look at"
+        return NothingToPropose("PersonNeeded", message)
     own = [r for r in done if r.spec.runbook_ref.name == runbook.metadata.name]
     new = _Next(incident, runbook, sure, requester, _suffix(runbook) if len(own) < len(done) else "")
     ordered = sorted(own, key=lambda r: (r.spec.opening, r.spec.step, r.spec.attempt))

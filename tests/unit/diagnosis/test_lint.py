@@ -151,6 +151,7 @@ def test_who_takes_a_rollout_back_must_ask_for_one(expression, necessity, count)
     ("spec", "level", "said"),
     [
         ({"guidance": " \n"}, Level.WARNING, "spec.guidance: missing"),
+        ({"guidance": "", "remediations": []}, Level.ERROR, "spec.guidance: missing"),
         ({"verify": {"timeoutSeconds": 60, "stableSeconds": 60}}, Level.ERROR, "raise timeoutSeconds"),
         ({"verify": {"timeoutSeconds": 30, "settleSeconds": 30}}, Level.WARNING, "settleSeconds (30)"),
         ({"kinds": ["Deploymnet"]}, Level.ERROR, "no Watch has a Deploymnet as its target"),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.builders import at, condition, incident, remediation, runbook
 
 from hemostat.clock import rfc3339
-from hemostat.diagnosis.outcomes import UNFIT
+from hemostat.diagnosis.outcomes import UNFIT, tried
 from hemostat.diagnosis.propose import MAX_ATTEMPTS, Confidence, NothingToPropose, Proposal, propose
 from hemostat.signals.correlate import MAX_RETURNS
 
@@ -57,6 +57,16 @@ def test_what_does_not_fit_here_gives_way_to_the_next_rung(reason):
 def test_after_the_last_step_there_is_nothing_more():
     found = next_(ended("Ineffective"), ended("Ineffective", step=1))
     assert found == NothingToPropose("Exhausted", "every remediation of bad-release was tried")
+
+
+def test_a_runbook_without_remediations_is_a_persons_at_once_and_stays_chosen():
+    """What it names is known, and there is nothing that could have been tried: it must not count as used up."""
+    book = runbook(remediations=[])
+    found = next_(book=book)
+    assert isinstance(found, NothingToPropose)
+    assert found.reason == "PersonNeeded"
+    assert "its guidance says what to look at" in found.message
+    assert tried(incident(), [ended("Ineffective")]).spent([book]) == {}
 
 
 def test_drift_is_tried_again_a_bounded_number_of_times():

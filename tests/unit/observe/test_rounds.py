@@ -173,6 +173,14 @@ def test_what_made_it_worse_and_still_stands_is_a_person_s():
     assert any("a person is needed" in e.message for e in desk.status.timeline)
 
 
+def test_what_only_a_person_can_mend_is_named_and_handed_over_at_once_and_once():
+    desk = Desk(book("certificate", 3), book("load", 2, "scale")).look().look()
+    assert desk.proposed == []
+    assert desk.status.diagnosis.runbook_ref.name == "certificate"
+    (told,) = [e.message for e in desk.status.timeline if "a person is needed" in e.message]
+    assert told == "a person is needed: Runbook certificate names no remediation; its guidance says what to look at"
+
+
 def test_an_action_that_was_denied_is_not_proposed_again_by_another_runbook():
     desk = Desk(book("release", 3, "rollback"), book("other", 2, "rollback", "scale")).look().end("DeniedByPerson")
     assert desk.proposed[1:] == [("other", "scale")]
