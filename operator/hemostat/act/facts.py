@@ -31,10 +31,11 @@ from hemostat.kube import Json, Kube, NotFound, path_of, pods_of, revisions_of
 from hemostat.signals.confirm import confirms
 from hemostat.signals.correlate import is_over
 from hemostat.signals.presets import Target, mounted, rules_of
-from hemostat.signals.workload import state_of
+from hemostat.signals.workload import WorkloadState, state_of
 from hemostat.signals.workload.containers import container_troubles
 from hemostat.signals.workload.judge import troubles
 from hemostat.signals.workload.scene import Scene
+from hemostat.signals.workload.state import last_run
 from hemostat.telemetry.prometheus import Prometheus
 
 LOG = logging.getLogger(__name__)
@@ -338,11 +339,21 @@ class Facts:
         """Judge what has no pods of its own that stay as `observe` does."""
         if live.get("kind") not in ("Node", "Job", "CronJob"):
             return None
-        jobs = self._all("batch/v1", "Job", namespace) or () if live["kind"] == "CronJob" else ()
-        uid, nodes = live["metadata"]["uid"], [live] if live["kind"] == "Node" else []
-        owned = [j for j in jobs if any(r["uid"] == uid for r in j["metadata"].get("ownerReferences", ()))]
-        found = troubles(Scene(live, owned=owned, nodes=nodes), self._clock.now())
+        nodes = [live] if live["kind"] == "Node" else []
+        found = troubles(Scene(live, owned=self._runs(namespace, live), nodes=nodes), self._clock.now())
         return f"the API server confirms: {found[0].subject}: {found[0].words}" if found else None
+
+    def _runs(self, namespace: str, live: Json) -> list[Json]:
+        """Return the Jobs of a CronJob, or those that run a Job again."""
+        jobs = self._all("batch/v1", "Job", namespace) or () if live.get("kind") in ("Job", "CronJob") else ()
+        uid = live["metadata"]["uid"]
+        return [j for j in jobs if any(r["uid"] == uid for r in j["metadata"].get("ownerReferences", ()))]
+
+    def state(self, namespace: str, ref: BoundTargetRef) -> WorkloadState:
+        """Return how the target stands; a Job that was run again as its last run does."""
+        live = self.target(namespace, ref)
+        again = last_run(self._runs(namespace, live)) if live.get("kind") == "Job" else None
+        return state_of(again or live)
 
     def _prometheus_says(self, namespace: str, incident: Incident, pods: Sequence[Json]) -> str | None:
         watch = self._store.watch(namespace, incident.spec.watch_ref.name)

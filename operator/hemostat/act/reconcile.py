@@ -86,7 +86,6 @@ from hemostat.lifecycle import (
 from hemostat.metrics import EFFECTS, GATE
 from hemostat.metrics import FINISHED as FINISHED_METRIC
 from hemostat.signals.correlate import is_over
-from hemostat.signals.workload import state_of
 from hemostat.verify import Verdict, VerifyInput, concerning, verdict
 
 LOG = logging.getLogger(__name__)
@@ -604,7 +603,7 @@ class Reconciler:
             missing = "Incident" if incident is None else "Runbook"
             return self._verdict(remediation, Verdict.UNKNOWN, f"the {missing} was deleted")
         try:
-            workload = state_of(self._facts.target(namespace, spec.target_ref))
+            workload = self._facts.state(namespace, spec.target_ref)
         except HemostatError:
             workload = None
         plan = planned(remediation)

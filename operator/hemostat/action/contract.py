@@ -266,10 +266,19 @@ def calling(service: str, call: Call, **wanted: Any) -> Effect:
     return Effect(verb=Verb.CALL, api_version="v1", kind="Service", name=service, ops=ops, call=call)
 
 
-def creation(kind: tuple[str, str], world: World, spec: Mapping[str, Any], hold_seconds: int) -> tuple[Effect, Effect]:
-    """Return the creation of an object that is there for a time, and its deletion.
+def creation(
+    kind: tuple[str, str],
+    world: World,
+    spec: Mapping[str, Any],
+    hold_seconds: int | None = None,
+    owners: Sequence[Mapping[str, Any]] = (),
+) -> tuple[Effect, Effect]:
+    """Return the creation of an object, and its deletion.
 
     Its name and label are of this Remediation alone, which also owns it: where that is deleted, the cluster removes it.
+
+    :param hold_seconds: how long it is meant to be there; None: it stays.
+    :param owners: who else owns it (OwnerReference).
     """
     api_version, name = kind
     made = Effect(verb=Verb.CREATE, api_version=api_version, kind=name, name=f"hemostat-{world.remediation}")
@@ -281,8 +290,8 @@ def creation(kind: tuple[str, str], world: World, spec: Mapping[str, Any], hold_
     }
     ops = (
         add("/metadata/labels", {REMEDIATION_LABEL: world.remediation}),
-        add("/metadata/annotations", {HOLD_ANNOTATION: str(hold_seconds)}),
-        add("/metadata/ownerReferences", [owner]),
+        *([add("/metadata/annotations", {HOLD_ANNOTATION: str(hold_seconds)})] if hold_seconds is not None else []),
+        add("/metadata/ownerReferences", [owner, *owners]),
         add("/spec", spec),
     )
     return made.model_copy(update={"ops": ops}), made.model_copy(update={"verb": Verb.DELETE})

@@ -29,7 +29,9 @@ _OWNED = {
     "StatefulSet": "ControllerRevision",
     "DaemonSet": "ControllerRevision",
     "CronJob": "Job",
+    "Job": "Job",
 }
+"""Of a Job those that run it again."""
 
 
 def scene_of(world: World, namespace: str, kind: str, name: str) -> Scene:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hemostat.signals.workload.scene import Aspect, Json, Scene, Trouble, age, event_age, short
-from hemostat.signals.workload.state import condition, holds, state_of
+from hemostat.signals.workload.state import condition, last_run, state_of
 
 UNREADY_SECONDS = 60.0
 """StatefulSets and DaemonSets have no progress deadline: one whose newest pod is not ready for so long is stuck."""
@@ -59,14 +59,13 @@ def _refused(scene: Scene, now: datetime) -> Iterator[Trouble]:
 
 
 def job_aspects(scene: Scene, now: datetime) -> Iterator[Trouble]:
-    """Yield Jobs that failed: the target itself, or the newest finished one of a CronJob."""
+    """Yield Jobs that failed: the target or what ran it again, or the newest finished one of a CronJob that goes on."""
     target = scene.target or {}
     kind = target.get("kind")
     if kind == "Job":
-        yield from _failed(target)
-    elif kind == "CronJob":
-        finished = [j for j in scene.owned if holds(j, "Failed") or holds(j, "Complete")]
-        yield from _failed(max(finished, key=lambda j: j["metadata"].get("creationTimestamp") or "", default={}))
+        yield from _failed(last_run(scene.owned) or target)
+    elif kind == "CronJob" and not target.get("spec", {}).get("suspend"):
+        yield from _failed(last_run(scene.owned) or {})
         yield from _missed(scene, now)
 
 
@@ -80,8 +79,6 @@ def _failed(job: Json) -> Iterator[Trouble]:
 def _missed(scene: Scene, now: datetime) -> Iterator[Trouble]:
     """The CronJob controller itself says that it missed a time; a run since then makes it good."""
     target = scene.target or {}
-    if target.get("spec", {}).get("suspend"):
-        return
     ran = age(target.get("status", {}).get("lastScheduleTime"), now)
     for event in scene.events:
         since = event_age(event, now)

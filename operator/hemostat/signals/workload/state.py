@@ -1,6 +1,6 @@
 """How a workload stands, whatever its kind (pure)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,12 @@ def _job(workload: Json) -> WorkloadState:
     active, ready, succeeded = _counts(workload, "active", "ready", "succeeded")
     failed = holds(workload, "Failed")
     return WorkloadState(desired, ready + succeeded, active + succeeded, active + succeeded, not failed, failed)
+
+
+def last_run(jobs: Iterable[Json]) -> Json | None:
+    """Return the newest of these Jobs that has ended, well or not."""
+    ended = [job for job in jobs if holds(job, "Failed") or holds(job, "Complete")]
+    return max(ended, key=lambda job: job["metadata"].get("creationTimestamp") or "", default=None)
 
 
 def _cron_job(workload: Json) -> WorkloadState:
