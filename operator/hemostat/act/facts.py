@@ -19,7 +19,7 @@ from hemostat.api.remediation import Plan, Remediation
 from hemostat.api.runbook import Runbook
 from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
-from hemostat.gate.downstream import connections, stated, troubled
+from hemostat.gate.downstream import CALLERS, connections, stated, troubled
 from hemostat.gate.earned import outcomes_of
 from hemostat.gate.input import Connections, GateInput, Go, Outcome, PastAction, Room
 from hemostat.gate.past import past_actions
@@ -282,8 +282,8 @@ class Facts:
         hurt: tuple[str, ...] | None = None
         try:
             if stated(live) != {}:
-                workloads = self._kube.each(path_of("apps/v1", "Deployment", namespace, ""))
-                held = connections(live, plan.replicas_after, workloads)
+                found = (w for kind in CALLERS for w in self._kube.each(path_of("apps/v1", kind, namespace, "")))
+                held = connections(live, plan.replicas_after, found)
             else:
                 held = ()
             hurt = self._troubled(namespace, incident) if incident is not None else ()

@@ -73,7 +73,7 @@ OWN_RULES = (
 )
 """What `act` has in Hemostat's own namespace alone."""
 TARGET_RULES = (
-    Rule("apps", ("deployments", "statefulsets", "daemonsets"), ("get",)),
+    Rule("apps", ("deployments", "replicasets", "statefulsets", "daemonsets"), ("get", "list")),
     Rule("", ("pods", "resourcequotas"), ("list",)),
     Rule("batch", ("cronjobs", "jobs"), ("get", "list")),
 )

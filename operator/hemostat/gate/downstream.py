@@ -16,6 +16,8 @@ Json = Mapping[str, Any]
 CONNECTIONS = "hemostat.dev/connections"
 """Annotation of a workload: `orders-db=20/100`, each replica may hold 20 of the 100 connections that orders-db takes;
 several are separated by commas. Who says the same name in the namespace shares them, and the least limit counts."""
+CALLERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+"""Kinds of workloads that may share connections: what else runs pods holds its own for a while only."""
 _SAID = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?)=([0-9]{1,6})/([0-9]{1,7})")
 _MOST = 16
 """Names of one workload, and services that a reason tells of."""
@@ -35,7 +37,7 @@ def stated(live: Json) -> dict[str, tuple[int, int]] | None:
 def connections(live: Json, replicas_after: int, workloads: Iterable[Json]) -> tuple[Connections, ...] | None:
     """Return how many connections would be held; None where somebody's words cannot be understood.
 
-    :param workloads: all of the namespace that may share them; the target itself is left out.
+    :param workloads: all `CALLERS` of the namespace; the target itself is left out.
     """
     mine = stated(live)
     if not mine:
@@ -43,7 +45,7 @@ def connections(live: Json, replicas_after: int, workloads: Iterable[Json]) -> t
     limits = {name: limit for name, (_, limit) in mine.items()}
     others = dict.fromkeys(mine, 0)
     for other in workloads:
-        if other["metadata"]["uid"] == live["metadata"]["uid"]:
+        if other["metadata"]["uid"] == live["metadata"]["uid"] or _of_another(other):
             continue
         theirs = stated(other)
         if theirs is None:
@@ -56,8 +58,20 @@ def connections(live: Json, replicas_after: int, workloads: Iterable[Json]) -> t
     )
 
 
+def _of_another(live: Json) -> bool:
+    """Tell whether a workload that is counted itself made it: a Deployment's ReplicaSets repeat its annotations."""
+    owners = live["metadata"].get("ownerReferences") or ()
+    return any(o.get("controller") and o.get("kind") in CALLERS for o in owners)
+
+
 def _replicas(live: Json) -> int:
-    return max(int(live.get("spec", {}).get("replicas", 1)), int(live.get("status", {}).get("replicas", 0)))
+    """Return how many pods there are or are to be, the larger; a DaemonSet has one on each node that it is for."""
+    spec, status = live.get("spec", {}), live.get("status", {})
+    if "replicas" not in spec and "desiredNumberScheduled" in status:
+        scheduled = ("desiredNumberScheduled", "currentNumberScheduled", "numberMisscheduled")
+        wanted, running, besides = (int(status.get(number, 0)) for number in scheduled)
+        return max(wanted, running) + besides
+    return max(int(spec.get("replicas", 1)), int(status.get("replicas", 0)))
 
 
 def troubled(names: AbstractSet[str], incident: Incident, others: Iterable[Incident]) -> tuple[str, ...]:

@@ -193,14 +193,16 @@ def test_room_is_asked_for_only_where_replicas_are_added():
     assert room(SCALED, resourcequotas=[], nodes=nodes, pods=[]) == Room(2, MANY, 0)
 
 
-def below(deployments, incidents=(), *, annotation="orders-db=20/100", service="", watch_is_there=True):
+def below(deployments, incidents=(), *, annotation="orders-db=20/100", service="", watch_is_there=True, others=None):
     """Return what `act` knows of what the target leans on."""
     live = deployment() | {"metadata": meta("payment", annotations={"hemostat.dev/connections": annotation})}
     seen = watch(service=service) if service else watch()
     own = incident(signals=(signal(subject="pay -> bank"),))
 
     def read(path, **_):
-        found = {"deployments": deployments, "incidents": [i.wire() for i in incidents]}[path.rsplit("/", 1)[1]]
+        kinds = dict.fromkeys(("statefulsets", "daemonsets", "replicasets"), ())
+        kinds |= {"deployments": deployments, "incidents": [i.wire() for i in incidents]} | (others or {})
+        found = kinds[path.rsplit("/", 1)[1]]
         if found is None:
             raise Refused("Forbidden", f"may not list {path}")
         return iter(found)
@@ -224,6 +226,13 @@ def test_what_added_replicas_lean_on_is_read_by_act_itself():
     named = below([], [db, incident("untold")], service="pay")
     assert named.troubled == ("bank", "db (Incident db-1)"), "in traces it has another name"
     assert below([], [db], watch_is_there=False).troubled == ()
+
+
+@pytest.mark.parametrize("kind", ["deployments", "statefulsets", "daemonsets", "replicasets"])
+def test_whatever_runs_pods_shares_connections_and_what_may_not_be_read_is_unknown(kind):
+    caller = {"metadata": meta("caller", annotations={"hemostat.dev/connections": "orders-db=7/90"}), "spec": {}}
+    assert below([], others={kind: [caller]}).connections == (Connections("orders-db", 90, 20, 5, 7),)
+    assert below([], others={kind: None}).connections is None
 
 
 def test_a_thousand_that_wait_do_not_each_read_all_incidents():

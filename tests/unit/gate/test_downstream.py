@@ -54,6 +54,29 @@ def test_who_says_the_same_name_shares_it_and_the_least_limit_counts():
     assert (held.limit, held.others, held.held) == (80, 20, 100)
 
 
+def test_every_kind_of_workload_is_a_caller_and_none_is_counted_twice():
+    """Seen: only Deployments were counted."""
+    own = {"kind": "Deployment", "name": "web", "uid": "uid-web", "controller": True}
+    rollout = own | {"kind": "Rollout"}
+
+    def of(name, spec, status, owner=None):
+        owners = {"ownerReferences": [owner]} if owner is not None else {}
+        said = {"annotations": {"hemostat.dev/connections": "db=1/100"}}
+        return {"metadata": meta(name, **said, **owners), "spec": spec, "status": status}
+
+    workloads = [
+        of("web", {"replicas": 2}, {"replicas": 3}),
+        of("web-1", {"replicas": 2}, {"replicas": 2}, own),  # repeats what its Deployment says
+        of("queue", {"replicas": 10}, {"replicas": 9}),
+        of("agent", {}, {"desiredNumberScheduled": 30, "currentNumberScheduled": 29, "numberMisscheduled": 2}),
+        of("bare", {"replicas": 100}, {}),
+        of("other-1", {"replicas": 1000}, {}, rollout),
+        of("young", {}, {}),
+    ]
+    (held,) = connections(workload("db=1/100"), 6, workloads)
+    assert held.others == 3 + 10 + 32 + 100 + 1000 + 1
+
+
 def test_words_that_cannot_be_understood_are_no_limit_that_is_kept():
     assert connections(workload("orders-db"), 6, []) is None
     assert connections(workload("orders-db=20/100"), 6, [workload("orders-db", "reports")]) is None
