@@ -12,11 +12,12 @@ from hemostat.diagnosis.redaction.formats import FORMATS, RANDOM
 from hemostat.diagnosis.redaction.lookalikes import unmasked
 from hemostat.diagnosis.redaction.marks import MARK, marked, written
 from hemostat.diagnosis.redaction.named import NAMED, SPOKEN, manifests
+from hemostat.diagnosis.redaction.nested import NESTED
 from hemostat.diagnosis.redaction.paired import PAIRED
 from hemostat.diagnosis.redaction.personal import PERSONAL
 from hemostat.diagnosis.redaction.plain import plain
 
-RULES = (unmasked, manifests, *FORMATS, *NAMED, *PAIRED, *SPOKEN, *PERSONAL, *RANDOM, *CUT)
+RULES = (unmasked, manifests, *FORMATS, *NESTED, *NAMED, *PAIRED, *SPOKEN, *PERSONAL, *RANDOM, *CUT)
 MAX_KNOWN = 4096
 """Texts that were redacted lately: most are seen again at every look."""
 MAX_GROWTH = 5

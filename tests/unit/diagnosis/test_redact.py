@@ -18,6 +18,39 @@ MIX = "aB3xK9mQ2rT7vW4yZ8nP5cD1fG6hJ0sLe"
 PEM = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
 
 CANARIES = [
+    # other words, other alphabets, and what stands between a name and its value
+    ("password hunter2zebra", "hunter2zebra", "password"),
+    ("the password hunter2zebra was rejected", "hunter2zebra", "password"),
+    ("Passwort hunter2zebra", "hunter2zebra", "password"),
+    ("Passwort ist hunter2zebra", "hunter2zebra", "password"),
+    ("password for db: hunter2zebra", "hunter2zebra", "password"),
+    ("password (db): hunter2zebra", "hunter2zebra", "password"),
+    ('{"password": {"valueFrom": {"x": 1}, "value": "hunter2zebra"}}', "hunter2zebra", "password"),
+    ('{"password": {"plain": "hunter2zebra"}}', "hunter2zebra", "password"),
+    ('{"password": {"old": "hunter2zebra"}}', "hunter2zebra", "password"),
+    ("password: {type: string, default: hunter2zebra}", "hunter2zebra", "password"),
+    (" password:\n   plain: hunter2zebra\n user: x", "hunter2zebra", "password"),
+    ('password = Secret(value="hunter2zebra")', "hunter2zebra", "password"),
+    ('password["db"] = "hunter2zebra"', "hunter2zebra", "password"),
+    ("contraseña: hunter2zebra", "hunter2zebra", "password"),
+    ("mot de passe : hunter2zebra", "hunter2zebra", "password"),
+    ("senha=hunter2zebra", "hunter2zebra", "password"),
+    ("wachtwoord=hunter2zebra", "hunter2zebra", "password"),
+    ("hasło: hunter2zebra", "hunter2zebra", "password"),
+    ("пароль: hunter2zebra", "hunter2zebra", "password"),
+    ("密码: hunter2zebra", "hunter2zebra", "password"),
+    ("Geheimnis: hunter2zebra", "hunter2zebra", "secret"),
+    ("Zugangsdaten: admin/hunter2zebra", "hunter2zebra", "secret"),
+    ("API-Schlüssel: hunter2zebra", "hunter2zebra", "key"),
+    ("p\u0430ssw\u043erd=hunter2zebra", "hunter2zebra", "password"),
+    ("\u01bfassword=hunter2zebra", "hunter2zebra", "password"),
+    ("p\u237assword=hunter2zebra", "hunter2zebra", "password"),
+    ("pass\u2c73ord=hunter2zebra", "hunter2zebra", "password"),
+    ("pâsswórd=hunter2zebra", "hunter2zebra", "password"),
+    ("\ua4d1assword=hunter2zebra", "hunter2zebra", "password"),
+    ("\u13e2ASSWORD=hunter2zebra", "hunter2zebra", "password"),
+    ("passw0rd=hunter2zebra", "hunter2zebra", "password"),
+    ("p@ssword=hunter2zebra", "hunter2zebra", "password"),
     # known formats, wherever they stand
     (f"using AKIA{'Q3EG' * 4} now", f"AKIA{'Q3EG' * 4}", "key"),
     (f"aws_secret_access_key = {MIX}/+4567AB", MIX, "key"),
@@ -183,6 +216,9 @@ CANARIES = [
 ]
 
 ORDINARY = """
+password sha256 mismatch, password attempt 3 of 5, password reset requested, wrong password entered
+secret db-creds2 not found, café über façade, tokens: {"in": 100}
+"password": {"secretKeyRef": {"name": "db", "key": "password"}}
 2026-11-22T02:04:39.123456Z  INFO [payment,4bf92f3577b34da6a3ce929d0e0e4736,00f067aa0ba902b7] took 12.5ms status=200
 traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
 Back-off pulling image "registry.k8s.io/payment@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -351,6 +387,17 @@ def test_no_text_grows_beyond_the_bound(text):
 
 
 HOSTILE = [
+    *(
+        "password:{",
+        "password:{a:",
+        "password:{a:{}",
+        "password[",
+        "password[a]",
+        "password:a(",
+        "password (a) ",
+        "passwort a ",
+    ),
+    *("password:\n a: ", "password:\n a: b\n", "p\u00e2ss", "p\u023ass "),
     *(
         "password=",
         "password:",

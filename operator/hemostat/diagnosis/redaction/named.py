@@ -6,19 +6,22 @@ from hemostat.diagnosis.redaction.marks import CLASS, MARK, MARKS, Rule, replace
 from hemostat.diagnosis.redaction.random import random, short
 
 KEYS = "api|access|private|secret|encryption|signing|account|shared|master|auth|client|storage|license"
+_WORDS = (
+    r"p[a4@][s5$]{2}w(?:[o0]r)?[dt]s?|passphrase|passcode|kennwort|losungswort|geheim(?:wort|zahl|code)"
+    r"|zugangs(?:code|kennung)|contrase[nñ]as?|(?:mot[ _-]?de[ _-]?)passe|senhas?|wachtwoord|has[lł]o|heslo"
+    r"|l[öo]senord|salasana|парол[ьея]|密[码碼]|パスワード|비밀번호"
+)
+"""What a password is called, by people who write in one of the languages that logs are written in."""
 _KINDS = (
-    (
-        "password",
-        r"passw(?:or)?[dt]s?|passwd|passphrase|passcode|kennwort|(?<![a-z])pwd?|_pwd|(?<![a-z])(?:user)?pass|(?<![a-z])otp",
-    ),
+    ("password", rf"{_WORDS}|(?<![a-z])pwd?|_pwd|(?<![a-z])(?:user)?pass|(?<![a-z])(?:otp|mdp)"),
     (
         "key",
-        rf"(?:{KEYS})[ _-]?keys?(?:[_-]?base|[_-]?data)?",
+        rf"(?:{KEYS})[ _-]?keys?(?:[_-]?base|[_-]?data)?|(?:api|zugriffs|zugangs|geheim)[ _-]?schl(?:ü|ue)ssel",
     ),
     ("token", r"token|authorization|(?:set-)?cookie|(?:j|php)?sess(?:ion)?[_-]?id|(?<![a-z])jwt|csrf|xsrf"),
-    ("secret", r"secrets?(?:[_-]?id)?|credentials?|connection[_-]?string"),
+    ("secret", r"secrets?(?:[_-]?id)?|credentials?|connection[_-]?string|geheimnis(?:se)?|(?:zugangs|anmelde)daten"),
 )
-_FIRST = "(?=[_acejklmopstux])"
+_FIRST = "(?=[_acegjklmopstuxhswzп密パ비])"
 """Letters that names begin with: most places in a text are passed over at once."""
 NAME = f"{_FIRST}(?:" + "|".join(f"(?P<{kind}>{names})" for kind, names in _KINDS) + ")"
 ANY = f"{_FIRST}(?:" + "|".join(names for _, names in _KINDS) + ")"
@@ -34,8 +37,8 @@ _NEXT = r"(?![&;,]\s{{0,3}}[\w.-]{{1,40}}\s?[=:])"
 """What a value ends before: the next one of a query, a connection string or a list."""
 _BARE = rf"(?P<v{{0}}b>(?:{_NEXT}[^\s\"'`<>\[{{{{])(?:{_NEXT}[^\s\"'`<>])*+)"
 _SCHEME = r"(?:(?:bearer|basic|digest|negotiate|ntlm|token|apikey|aws4-hmac-sha256) {{1,3}})?"
-_CLOSED = r"(?:\\{0,31}[\"'`]|%2[27]|&quot;|&#3[49];|\\{1,3}u002[27])?\]?"
-_SEPARATOR = r"[ \t]{0,24}(?::=|=>|[:=]|%3[AaDd]|&#(?:58|61);|\\{1,3}u003[AaDd])[ \t]{0,24}"
+CLOSED = r"(?:\\{0,31}[\"'`]|%2[27]|&quot;|&#3[49];|\\{1,3}u002[27])?\]?"
+SEPARATOR = r"[ \t]{0,24}(?::=|=>|[:=]|%3[AaDd]|&#(?:58|61);|\\{1,3}u003[AaDd])[ \t]{0,24}"
 """Also as URLs, HTML and JSON escape it."""
 
 _BENIGN = re.compile(
@@ -46,14 +49,20 @@ _BENIGN = re.compile(
 )
 """What is written in place of a secret, references to one, and words about one. Paths: those where it is kept."""
 _DIGITS = re.compile(r"\d{1,9}[.,;:)}\]]*+")
+_TERM = re.compile(
+    r"(?i:(?:sha|md|pbkdf|bcrypt|scrypt|argon|utf|base|oauth|saml|x|http|ipv|tls|aes|rsa|v|key|step|line|attempt|user|rfc)"
+    r"-?\d[\w.-]*+|\d++(?:ms|s|m|h|d|x|fa|b|kb|mb|st|nd|rd|th)|[\d.:TZ+-]++)[.,;:!]*+"
+)
+"""What stands behind the word in sentences about it: methods, counts, times."""
 
 
 _SECRET = re.compile(ANY, re.IGNORECASE)
 
 
-def says_secret(word: str) -> bool:
-    """Tell whether the name of a secret is part of a word."""
-    return _SECRET.search(word) is not None
+def secret_in(word: str) -> int:
+    """Return how many letters of a word are the name of a secret."""
+    found = _SECRET.search(word)
+    return 0 if found is None else len(found[0])
 
 
 def kept(kind: str, value: str) -> bool:
@@ -69,20 +78,24 @@ def _value(number: int) -> str:
     return "(?:[bru](?=[\"']))?(?:" + "|".join(form.format(number) for form in forms) + ")"
 
 
+def kind_of(match: re.Match[str]) -> str:
+    """Return which kind the name is of that was found."""
+    return next(name for name, _ in _KINDS if match[name])
+
+
 def named(pattern: str, flags: int = 0) -> Rule:
     """Return a rule whose pattern has the groups of `NAME`, which say the kind."""
     compiled = re.compile(pattern, _FLAGS | flags)
     values = [index for name, index in compiled.groupindex.items() if name.startswith("v")]
 
     def replace(match: re.Match[str]) -> str:
-        kind = next(name for name, _ in _KINDS if match[name])
+        kind = kind_of(match)
         return replaced(match, values, lambda value: value if kept(kind, value) else MARK[kind])
 
     return lambda text: compiled.sub(replace, text)
 
 
 VALUE = _value(1)
-_WORDS = r"passw(?:or)?[dt]|passwd|passphrase|passcode|kennwort"
 
 NAMED: tuple[Rule, ...] = (
     # a YAML block: every line that is indented further
@@ -99,15 +112,16 @@ NAMED: tuple[Rule, ...] = (
         lambda value: not kept("password", value.strip()),
         _FLAGS | re.MULTILINE,
     ),
+    # name[...] = value, and name = Kind(value)
+    named(rf"{NAME}{SUFFIX}\[[^\]\n]{{1,60}}\]{SEPARATOR}{VALUE}"),
+    named(rf"{NAME}{SUFFIX}{CLOSED}{SEPARATOR}[\w.]{{1,40}}\((?:\w{{1,20}}=)?(?=[\"']){VALUE}"),
     # name=value, name: value, "name": "value", and what a diff says it became
     named(
-        rf"{NAME}{SUFFIX}{_CLOSED}{_SEPARATOR}{VALUE}"
+        rf"{NAME}{SUFFIX}{CLOSED}{SEPARATOR}{VALUE}"
         rf"(?:[\"']?[ ]{{0,2}}(?:->|=>|→)[ ]{{0,2}}{_value(2)})?"
     ),
     # <name>value</name>, also as text in HTML
     named(rf"(?:<|&lt;)[\w:.-]{{0,40}}?{NAME}{SUFFIX}(?:>|&gt;)(?:<!\[CDATA\[)?(?P<v>(?:(?!&lt;)[^<\n])++)(?:<|&lt;)/"),
-    # "name": {"value": ...}
-    named(rf"{NAME}{SUFFIX}{_CLOSED}{_SEPARATOR}\{{[ ]{{0,4}}[\"']value[\"'][ ]{{0,2}}:[ ]{{0,2}}{VALUE}"),
     # ('name', value), as Python writes headers, and setName('value')
     named(rf"\(b?[\"'][\w.-]{{0,80}}?{NAME}{SUFFIX}[\"'],[ ]{{0,4}}{VALUE}"),
     named(rf"(?<![A-Za-z])set[\w.-]{{0,40}}?{NAME}{SUFFIX}\((?=[\"']){VALUE}"),
@@ -147,9 +161,17 @@ SPOKEN: tuple[Rule, ...] = (
     ),
     rule(
         "password",
-        rf"(?:{_WORDS})(?:[ ][\w.-]{{1,32}}){{0,4}}?[ ](?:is|was|set[ ]to|changed[ ]to):?[ ]"
+        rf"(?:{_WORDS})(?:[ ][\w.-]{{1,32}}){{0,4}}?[ ]"
+        r"(?:is|was|set[ ]to|changed[ ]to|ist|war|lautet?|ge(?:setzt|ändert)[ ]auf):?[ ]"
         r"(?P<v>(?=\S{0,40}[\d!@#$%^&*])\S{4,}+)",
         flags=_FLAGS,
+    ),
+    rule(
+        "password",  # right behind the name, or what it is for and a sign
+        rf"(?<![\w-])(?:{_WORDS}|pwd)(?:[ ]{{1,3}}|[ ](?:[\w.()-]{{1,32}}[ ]){{0,3}}[\w.()-]{{1,32}}[ ]?[:=][ ]{{0,3}})"
+        rf"(?P<v>(?=[^\s\d]{{0,40}}\d)(?=[^\sA-Za-z]{{0,40}}[A-Za-z])[^\s:=\"'`<>()\[\]{{}},;{CLASS}]{{5,}}+)",
+        lambda value: not _TERM.fullmatch(value),
+        _FLAGS,
     ),
     rule(
         "password",  # what a diff says of it
