@@ -16,7 +16,6 @@ from hemostat.action.execute import Executor
 from hemostat.api import GROUP
 from hemostat.api.identity import NAMESPACE, OBSERVE_USER
 from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
-from hemostat.clock import SystemClock
 from hemostat.gate.input import Go
 from hemostat.kube import Kube, NotFound
 
@@ -74,7 +73,7 @@ def test_what_is_long_ago_goes_with_its_approvals(cluster: Cluster, namespace: s
         Keep(timedelta(seconds=-1), 0),
         records,
         lambda: Go(begin=True, undo=True),
-        SystemClock(),
+        cluster.act.server_now,
         asked.append,
     )
     sweeper.look(EVERYWHERE)

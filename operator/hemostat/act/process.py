@@ -75,7 +75,9 @@ class Act:
             crowd=lambda: max(len(self.remediations), len(self.incidents)),
         )
         keep = Keep(timedelta(days=settings.keep_days), settings.keep_remediations)
-        sweeper = Sweeper(store, executor, keep, record, facts.go, clock, add=lambda key: self.retention.add(key))
+        sweeper = Sweeper(
+            store, executor, keep, record, facts.go, kube.server_now, add=lambda key: self.retention.add(key)
+        )
         self.retention: WorkQueue[str] = WorkQueue("retention", sweeper.look)
         self.retention.add(EVERYWHERE, FIRST_SWEEP_SECONDS)
         self._waiting = Waiting()

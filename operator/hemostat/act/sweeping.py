@@ -5,6 +5,7 @@ The audit log keeps their story; that they are deleted is recorded before. While
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from hemostat.act.ledger import Recorder, forgotten
 from hemostat.act.retention import Keep, Object, Past, kinds_of, long_ago, on_top, over_since, past
@@ -14,7 +15,6 @@ from hemostat.action.moves import LANDS
 from hemostat.action.standing import State, standing
 from hemostat.action.undoing import Undo, undoes
 from hemostat.api.remediation import Remediation, Verb
-from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused
 from hemostat.gate.input import Go
 from hemostat.kube import Json
@@ -30,6 +30,7 @@ AT_ONCE = 100
 class Sweeper:
     """The handler of a work queue whose keys are namespaces.
 
+    :param now: the API server's time: what is deleted because this machine's clock ran ahead would not come back.
     :param add: has a namespace looked at.
     :param go: asks the API server what the stop switch lets us do; None when it does not say.
     """
@@ -41,11 +42,11 @@ class Sweeper:
         keep: Keep,
         record: Recorder,
         go: Callable[[], Go | None],
-        clock: Clock,
+        now: Callable[[], datetime],
         add: Callable[[str], object],
     ) -> None:
         self._store, self._executor, self._keep, self._record = store, executor, keep, record
-        self._go, self._clock, self._add = go, clock, add
+        self._go, self._now, self._add = go, now, add
 
     def look(self, namespace: str) -> float | None:
         """Look at one namespace, or have all looked at. Returns the seconds until the next look, None: no more."""
@@ -63,27 +64,28 @@ class Sweeper:
             return None
 
     def _sweep(self, namespace: str) -> float | None:
+        now = self._now()
         words = self._store.words(namespace)  # before the Remediations: what is heard of later is not left over
         known = [past(remediation) for remediation in self._store.each(namespace)]
-        gone = self._forget(namespace, known)
+        gone = self._forget(namespace, known, now)
         left = {one.name for one in known if one.uid not in gone}
         number = 0
         for word in words:
             created = word.metadata.creation_timestamp
-            old = created is not None and self._clock.now() - created > self._keep.age
+            old = created is not None and now - created > self._keep.age
             if old and word.spec.remediation not in left and number < AT_ONCE:
                 self._store.remove_approval(word)
                 number += 1
         return SOON if AT_ONCE in (len(gone), number) else None
 
-    def _forget(self, namespace: str, known: list[Past]) -> set[str]:
+    def _forget(self, namespace: str, known: list[Past], now: datetime) -> set[str]:
         """Delete what nobody needs, and return the uids of it."""
         gone: set[str] = set()
         stands: dict[Object, bool] = {}
         kinds = kinds_of(self._store.runbooks(namespace))
-        for group in long_ago(known, kinds, self._keep, self._clock.now()):
+        for group in long_ago(known, kinds, self._keep, now):
             incident = self._store.incident(namespace, group[0].incident_name)
-            if not over_since(incident, group[0].incident, self._keep, self._clock.now()):
+            if not over_since(incident, group[0].incident, self._keep, now):
                 continue
             if any(self._needed(namespace, one, place, known, stands) for one in group for place in one.objects):
                 continue
@@ -122,7 +124,7 @@ class Sweeper:
         except HemostatError as error:
             LOG.info("whether %s stands cannot be told: %s", remediation.metadata.name, error)
             return True
-        found = standing(remediation, step, live, self._clock.now(), LANDS)
+        found = standing(remediation, step, live, self._now(), LANDS)
         return found.state in (State.STANDS, State.UNDER_WAY)
 
     def _read(self, step: Undo, namespace: str) -> Json | None:

@@ -16,7 +16,7 @@ from hemostat.act.sweeping import AT_ONCE, EVERYWHERE, Sweeper
 from hemostat.action.execute import Executor
 from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
 from hemostat.audit.record import Step
-from hemostat.clock import FakeClock, rfc3339
+from hemostat.clock import rfc3339
 from hemostat.errors import Refused
 from hemostat.gate.earned import MAX_OUTCOMES, outcomes_of
 from hemostat.gate.input import Go
@@ -112,10 +112,8 @@ class Town(ApiServer):
                 self.put(resource.path("shop", one.metadata.name), body | ({"status": status.wire()} if status else {}))
         self.records, self.asked, self.go = Records(), [], Go(begin=True, undo=True)
         store = Store(self, self.records)
-        clock = FakeClock(T0)
-        self.sweeper = Sweeper(
-            store, Executor(self, SimpleNamespace()), keep, self.records, lambda: self.go, clock, self.asked.append
-        )
+        executor = Executor(self, SimpleNamespace())
+        self.sweeper = Sweeper(store, executor, keep, self.records, lambda: self.go, lambda: T0, self.asked.append)
 
     def versions(self, path):
         kind = path.rsplit("/", 1)[1]
