@@ -1,7 +1,9 @@
 """What actions on workloads write: done and undone on a real API server with its controllers, by `act`'s own rights;
 afterwards everything is as it was and belongs to whom it belonged to."""
 
+import contextlib
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,18 +41,30 @@ def revision(town: Town, kind: str, name: str) -> str:
     return revision_name(found) if found is not None else ""
 
 
+def volumes(config: str, secret: str) -> Json:
+    return {
+        "volumes": [
+            {"name": "config", "configMap": {"name": config}},
+            {"name": "all", "projected": {"sources": [{"secret": {"name": secret}}]}},
+        ]
+    }
+
+
 @pytest.mark.parametrize("kind", PLURALS)
-def test_a_rollback_writes_what_was_and_is_undone(town: Town, kind: str) -> None:
+def test_the_way_back_to_a_healthy_revision_or_to_what_it_referred_to(town: Town, kind: str) -> None:
     name = town.cluster.new_name()
-    good = town.apply(kind, name)
+    meta = {"name": name, "namespace": town.namespace}
+    town.cluster.make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"mode": "good"}})
+    good = town.apply(kind, name, pod=volumes(name, "key-1"), container={"tty": True})
     eventually(lambda: revision(town, kind, name) != "", "the first revision is there")
     first = revision(town, kind, name)
     town.healthy(good, [first])
-    bad = town.apply(kind, name, "example/app:bad")
+    bad = town.apply(kind, name, "example/app:bad", pod=volumes("new", "key-2"), container={"stdin": True})
     eventually(lambda: revision(town, kind, name) not in ("", first), "the second revision is there")
-    plan = town.there_and_back("rollback", bad)
-    assert first in plan.summary
-    assert town.live("apps/v1", kind, name)["spec"]["template"] == bad["spec"]["template"]
+    assert first in town.there_and_back("rollback", bad).summary
+    plan = town.there_and_back("restore-config", bad)
+    wanted = {**bad["spec"]["template"]["spec"], "volumes": good["spec"]["template"]["spec"]["volumes"]}
+    assert json.loads(plan.effects[0].ops[0].value or "")["spec"] == wanted
 
 
 def test_a_pod_that_keeps_a_statefulset_from_rolling_back_is_evicted(town: Town) -> None:
@@ -164,3 +178,37 @@ def test_a_restart_changes_the_template_and_is_nobodys(town: Town, kind: str) ->
         "kubectl.kubernetes.io/restartedAt": json.loads(plan.effects[0].ops[0].value or "")
     }
     assert not [m for m in managers(again) if m.startswith("hemostat-")]
+
+
+AMOUNTS = {
+    "cpu": ["1m", "0.5", "1000m", "1500m", "2k"],
+    "memory": ["1Mi", "1024Mi", "1536Mi", "129e6", "1.5Gi", "900k"],
+}
+
+
+def test_resources_are_written_as_the_server_writes_them_and_back(town: Town) -> None:
+    """Of generated containers: else the undo would find another amount than was written, and leave it."""
+    chance, done = random.Random(8), 0
+    for _ in range(4):
+        name, factor = town.cluster.new_name(), chance.choice([50, 75, 130, 300])
+        resource = chance.choice(["cpu", "memory"])
+        limits = {r: chance.choice(found) for r, found in AMOUNTS.items()}
+        requests = {r: value for r, value in limits.items() if chance.random() < 0.7}
+        container = {"resources": {"limits": limits, "requests": requests}}
+        live = town.apply(chance.choice(list(PLURALS)), name, container=container)
+        most = "9k" if resource == "cpu" else "9Gi"
+        with contextlib.suppress(Refused):  # as of an amount that is the least already
+            town.there_and_back("set-resources", live, resource=resource, factorPercent=factor, most=most)
+            done += 1
+    assert done >= 2
+
+
+def test_what_is_written_whole_gives_back_what_several_owners_applied(town: Town) -> None:
+    """A field of another team's in the template stays theirs."""
+    name = town.cluster.new_name()
+    town.apply("Deployment", name, container={"resources": {"limits": {"memory": "64Mi"}}})
+    env = {"name": "main", "env": [{"name": "A", "value": "x"}]}
+    body = {"metadata": {"name": name}, "spec": {"template": {"spec": {"containers": [env]}}}}
+    path = rest("deployments", town.namespace, "apps/v1", name)
+    live = town.cluster.admin.apply(path, {"apiVersion": "apps/v1", "kind": "Deployment", **body}, f"{OWNER}-b")
+    town.there_and_back("set-resources", live, resource="memory", most="1Gi")

@@ -12,7 +12,7 @@ from tests.unit.builders import remediation
 
 from hemostat.act.facts import Facts
 from hemostat.act.store import Store
-from hemostat.action.contract import make_plan, parse
+from hemostat.action.contract import make_plan, parse, unified_diff
 from hemostat.action.effects import still_ours
 from hemostat.action.execute import Executor
 from hemostat.action.moves import Landed, NewIntent, Send, next_move
@@ -53,6 +53,8 @@ class Town:
         by: str = OWNER,
         labels: dict[str, str] | None = None,
         annotations: dict[str, str] | None = None,
+        pod: Json | None = None,
+        container: Json | None = None,
         **spec: Any,
     ) -> Json:
         """Be the team, or its tool, that applies its workload; of what is None it says nothing."""
@@ -60,8 +62,8 @@ class Town:
         body["kind"] = kind
         body["metadata"] |= {"labels": labels or {}, "annotations": annotations or {}}
         body["spec"] = {k: v for k, v in (body["spec"] | spec).items() if v is not None}
-        body["spec"]["template"]["spec"] |= {"automountServiceAccountToken": False}
-        body["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        body["spec"]["template"]["spec"] |= {"automountServiceAccountToken": False} | (pod or {})
+        body["spec"]["template"]["spec"]["containers"][0] |= {"image": image} | (container or {})
         if kind == "DaemonSet":
             body["spec"].pop("replicas", None)
         return self.cluster.admin.apply(rest(PLURALS[kind], self.namespace, "apps/v1", name), body, by, force=True)
@@ -121,7 +123,8 @@ class Town:
         for n, step in reversed(list(enumerate(plan.steps))):
             assert step.inverse is not None
             made = self._do(made, Part("Inverse", n), step.inverse)
-            assert self._whole(step.forward) == before[n]
+            after = self._whole(step.forward)
+            assert after == before[n], unified_diff(before[n], after, f"{action} undone")
         return plan
 
     def there(self, action: str, live: Json, **given: Any) -> Plan:
