@@ -76,7 +76,7 @@ def _people(n: Duration) -> tuple[Alert, ...]:
             "{{ $labels.namespace }}/{{ $labels.remediation }} has waited for a person for "
             "{{ $value | humanizeDuration }}",
             "Incident {{ $labels.incident }} goes on meanwhile. Of those that wait in this namespace this one has "
-            "waited longest.\n"
+            "waited longest; time in which it was held back does not count.\n"
             "Look: kubectl hemostat explain -n {{ $labels.namespace }} {{ $labels.remediation }}\n"
             "Decide: kubectl hemostat approve -n {{ $labels.namespace }} {{ $labels.remediation }} (or deny)\n"
             "Take it on yourself, which ends this page: "

@@ -484,6 +484,7 @@ MAXIMAL_STATUS: dict[str, Json] = {
                 "proof": "ManagedFields",
             },
         ],
+        "asked": {"sinceTime": TIME, "seconds": 30},
         "blocked": [
             {"step": 0, "time": TIME, "reason": "UndoBlocked", "message": "somebody changed it since"},
         ],

@@ -68,6 +68,7 @@ from hemostat.clock import Clock
 from hemostat.errors import HemostatError, Refused, Retry
 from hemostat.events import Events
 from hemostat.gate.approvals import Spoken, hear
+from hemostat.gate.asking import asking
 from hemostat.gate.checks import decide
 from hemostat.gate.drift import drifted
 from hemostat.gate.shadow import would_have
@@ -735,6 +736,8 @@ class Reconciler:
             raise _drift(remediation, plan)
 
     def _write(self, remediation: Remediation, status: RemediationStatus, kind: str, reason: str, message: str) -> None:
+        if kind == ADMITTED:
+            status = asking(status, self._clock.now(), asks=False)
         conditions = set_condition(status.conditions, kind, True, reason, message, self._clock.now())
         self._store.write(remediation, status.model_copy(update={"conditions": conditions}))
         LOG.info("%s/%s %s: %s: %s", remediation.metadata.namespace, remediation.metadata.name, kind, reason, message)
@@ -744,6 +747,8 @@ class Reconciler:
         self, remediation: Remediation, status: RemediationStatus, reason: str, message: str, kind: str = ADMITTED
     ) -> bool:
         """Say why something waits; writes only what is new. Returns whether it was."""
+        if kind == ADMITTED:
+            status = asking(status, self._clock.now(), asks=reason == GateOutcome.NEEDS_APPROVAL)
         old = find(status.conditions, kind)
         fresh = old is None or (old.reason, old.message) != (reason, message[:2048])
         if fresh or status is not remediation.status:

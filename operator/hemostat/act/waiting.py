@@ -103,11 +103,15 @@ class Waiting:
 
 
 def _since(body: Body) -> float | None:
-    """Return since when it waits for a person's word; None if it does not."""
+    """Return since when it waits for a person's word; None if it does not. Time in which nobody was asked is left out:
+    it is as if it had waited since later."""
     conditions = {c["type"]: c for c in body.get("status", {}).get("conditions", ())}
     admitted, finished = conditions.get(ADMITTED), conditions.get(FINISHED)
     if admitted is None or (finished is not None and finished["status"] == "True"):
         return None
     if (admitted["status"], admitted["reason"]) != ("Unknown", GateOutcome.NEEDS_APPROVAL):
         return None
-    return parse_time(admitted["lastTransitionTime"]).timestamp()
+    asked = body["status"].get("asked") or {}
+    if "sinceTime" not in asked:
+        return parse_time(admitted["lastTransitionTime"]).timestamp()
+    return parse_time(asked["sinceTime"]).timestamp() - int(asked.get("seconds", 0))

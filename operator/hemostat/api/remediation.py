@@ -306,6 +306,15 @@ class Calibration(Model):
     """On how many outcomes that rests."""
 
 
+class Asked(Model):
+    """For how long people could have answered."""
+
+    since_time: Time | None = None
+    """Since when they are asked; absent while they are not, as when it is held back."""
+    seconds: Count = 0
+    """For how long they were before that."""
+
+
 class RemediationSpec(Model):
     """What is proposed. Never changes."""
 
@@ -359,6 +368,8 @@ class RemediationStatus(Model):
     """Digest of the plan: what an Approval approves."""
     decision: GateDecision | None = None
     """What the gate said last."""
+    asked: Asked | None = None
+    """For how long people have been asked to decide."""
     approvals: Annotated[tuple[Name, ...], Field(max_length=16, json_schema_extra=SET)] = ()
     """Names of the Approvals that let it through."""
     approvers: Annotated[tuple[Short, ...], Field(max_length=16, json_schema_extra=SET)] = ()

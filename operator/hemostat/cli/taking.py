@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hemostat.action.execute import Executor
 from hemostat.action.moves import LANDS
 from hemostat.action.ownership import managers
-from hemostat.action.parts import prefix
+from hemostat.action.parts import Part, manager
 from hemostat.action.standing import State, person, standing
 from hemostat.action.undoing import undoes
 from hemostat.api.identity import TAKEN_BACK_BY, TAKEN_BACK_TIME
@@ -125,7 +125,7 @@ class Taker:
         owner = owners[-1] if owners else None
         for _ in range(ATTEMPTS):
             live = self._read(step, namespace)
-            ours = frozenset(m for m in managers(live) if m.startswith(prefix(found)) and "inverse" not in m)
+            ours = managers(live) & {manager(found, Part("Forward", step.step)), person(found)}
             if not ours:
                 return
             try:

@@ -92,14 +92,14 @@ def test_a_crash_loop_is_the_api_server_s_word_also_while_it_does_not_call_it_so
 
 def test_without_labels_to_go_by_everybody_s_pods_confirm_nothing():
     live = deployment(template("1"))
-    live["spec"]["selector"] = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
+    live["spec"]["selector"] = {}
     assert corroborated(watched="another", live=live, pods=[pod(waiting="ImagePullBackOff")]) is None
 
 
 def test_a_plan_waits_until_the_incident_says_what_fires():
     """`observe` proposes and then writes the signals; seen: a storm's cut was given up in between, for good."""
     seen = [incident(), FIRING]
-    facts = Facts(None, SimpleNamespace(incident=lambda *_: seen.pop(0)), None, None)
+    facts = Facts(None, SimpleNamespace(incident=lambda *_: seen.pop(0)), None, FakeClock(T0))
     with pytest.raises(Retry, match="does not say yet"):
         facts._conversations(remediation(), needed=True)
     assert facts._conversations(remediation(), needed=True) == ()

@@ -1,6 +1,7 @@
 """At most one replica leads, whatever is slow, lost, stopped or set: two would decide about one target at once."""
 
 import random
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -216,6 +217,13 @@ class Alone:
         self.wall = Wall(self)
         self.elector = Elector(self.server, "me", self.wall, PACE, steady=lambda: self.now)
 
+    def waits_to_lead(self):
+        """The elector's own thread takes the Lease at its first step."""
+        deadline = time.monotonic() + 30
+        while not self.elector.leads():
+            assert time.monotonic() < deadline, "it never led"
+            time.sleep(0.001)
+
 
 def test_who_was_stopped_writes_nothing_before_it_knows():
     alone = Alone()
@@ -265,8 +273,7 @@ def test_a_jump_of_the_wall_clock_costs_nothing():
 def test_what_is_given_back_is_free_at_once():
     alone = Alone()
     alone.elector.start()
-    while not alone.elector.leads():
-        pass
+    alone.waits_to_lead()
     alone.elector.resign()
     assert alone.server.lease["spec"]["holderIdentity"] == ""
     with pytest.raises(NotLeading):
@@ -279,8 +286,7 @@ def test_what_is_given_back_is_free_at_once():
 def test_who_lost_it_gives_nothing_back():
     alone = Alone()
     alone.elector.start()
-    while not alone.elector.leads():
-        pass
+    alone.waits_to_lead()
     alone.server.lease = lease("9", holderIdentity="other")
     alone.elector.resign()
     assert alone.server.lease["spec"]["holderIdentity"] == "other"

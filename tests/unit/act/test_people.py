@@ -40,7 +40,8 @@ class Case:
         planned = deepcopy(self.api.objects[CASE])
         planned["status"]["conditions"] = [condition(PLANNED)]
         self.api.put(CASE, planned)
-        self.act = process(self.api, FakeClock(T0), Records())
+        self.clock = FakeClock(T0)
+        self.act = process(self.api, self.clock, Records())
 
     def says(self, name: str, approver: str, decision: str = "Approve") -> None:
         digest = self.now().status.plan_hash
@@ -190,6 +191,24 @@ def test_in_shadow_what_is_to_be_deleted_may_be_gone_by_then(gone: bool) -> None
     case.steps()
     said = "TargetReplaced: somebody else deleted it" if gone else "NameTaken: there is a Pod p that this"
     assert f"a dry run was refused ({said}" in case.said(FINISHED)[1]
+
+
+def test_act_counts_for_how_long_people_were_asked() -> None:
+    case = Case(1).steps()
+    assert case.said(ADMITTED)[0] == "NeedsApproval"
+    assert (case.now().status.asked.since_time, case.now().status.asked.seconds) == (T0, 0)
+    case.clock.step(60)
+    case.api.go = {"undo"}
+    assert case.steps().said(ADMITTED)[0] == "Held"
+    assert (case.now().status.asked.since_time, case.now().status.asked.seconds) == (None, 60)
+    case.clock.step(300)
+    case.api.go = {"begin", "undo"}
+    case.steps()
+    assert (case.now().status.asked.since_time, case.now().status.asked.seconds) == (case.clock.now(), 60)
+    case.clock.step(30)
+    case.says("a", "ada")
+    assert case.steps().said(ADMITTED)[0] == "Approved"
+    assert (case.now().status.asked.since_time, case.now().status.asked.seconds) == (None, 90)
 
 
 def test_who_denies_what_was_sent_already_is_told_so() -> None:

@@ -5,8 +5,11 @@ was not, is worse than none.
 import random
 
 import pytest
+from tests.unit.builders import at
 
 from hemostat.act.waiting import MAX_KEPT, MAX_NAMESPACES, OTHERS, Waiting
+from hemostat.api.remediation import RemediationStatus
+from hemostat.gate.asking import asking
 from hemostat.metrics import REGISTRY
 
 T0 = 1_790_000_000
@@ -63,6 +66,26 @@ def test_what_is_answered_or_asks_nobody_does_not_wait(waiting, conditions):
     waiting.put(remediation("a", admitted()))
     waiting.put(remediation("a", *conditions))
     assert (waiting.oldest(), waiting.counts()) == ([], [])
+
+
+def test_only_the_time_in_which_a_person_could_have_answered_counts(waiting):
+    """Seen: who was asked after a night of freeze was paged at once, for 15 minutes that nobody could have used."""
+    body = remediation("a", admitted(0))
+    waiting.put(body)
+    ((_, first),) = waiting.oldest()
+    body["status"]["asked"] = {"sinceTime": moment(7200), "seconds": 100}
+    waiting.put(body)
+    assert waiting.oldest()[0][1] == first + 7100
+
+
+def test_what_it_is_held_back_in_between_is_left_out_and_what_was_asked_before_is_not():
+    status, told = RemediationStatus(), []
+    for second, asks in ((0, False), (10, True), (20, True), (70, False), (5000, False), (6000, True), (6030, False)):
+        status = asking(status, at(second), asks=asks)
+        told.append((status.asked.since_time, status.asked.seconds) if status.asked is not None else None)
+    assert told == [None, (at(10), 0), (at(10), 0), (None, 60), (None, 60), (at(6000), 60), (None, 90)]
+    assert asking(status, at(9000), asks=False) is status, "nothing is written"
+    assert asking(asking(status, at(9000), asks=True), at(8000), asks=False).asked.seconds == 90, "a clock set back"
 
 
 def test_an_object_without_a_status_yet_does_not_wait(waiting):
