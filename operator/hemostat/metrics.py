@@ -225,6 +225,12 @@ MODEL_COST = Counter(
     ["model"],
     registry=REGISTRY,
 )
+MODEL_DAY_SPENT = Counter(
+    "hemostat_model_day_budget_spent_total",
+    "Requests to models that were not sent: the namespace has used what it may on one day",
+    ["target_namespace"],
+    registry=REGISTRY,
+)
 MODEL_DROPPED = Counter(
     "hemostat_model_statements_dropped_total",
     "Statements of models that no evidence bears, by reason",

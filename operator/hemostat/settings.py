@@ -85,6 +85,11 @@ class Settings:
     diagnosis_usd: float = 0.5
     """HEMOSTAT_DIAGNOSIS_USD: what that may cost; a model whose price is not known counts as a dear one."""
 
+    diagnosis_day_tokens: int = 1_500_000
+    """HEMOSTAT_DIAGNOSIS_DAY_TOKENS: how many tokens all Incidents of one namespace may use on one day (UTC)."""
+    diagnosis_day_usd: float = 10.0
+    """HEMOSTAT_DIAGNOSIS_DAY_USD: what that may cost."""
+
     slack_bot_token_file: str = ""
     """HEMOSTAT_SLACK_BOT_TOKEN_FILE: path of the bot token (xoxb-), read anew for every call."""
     slack_app_token_file: str = ""
@@ -136,6 +141,10 @@ class Settings:
             diagnosis_turns=int(_number(env, "HEMOSTAT_DIAGNOSIS_TURNS", cls.diagnosis_turns, 1, 1000)),
             diagnosis_tokens=int(_number(env, "HEMOSTAT_DIAGNOSIS_TOKENS", cls.diagnosis_tokens, 1000, 10_000_000)),
             diagnosis_usd=_number(env, "HEMOSTAT_DIAGNOSIS_USD", cls.diagnosis_usd, 0, 1000),
+            diagnosis_day_tokens=int(
+                _number(env, "HEMOSTAT_DIAGNOSIS_DAY_TOKENS", cls.diagnosis_day_tokens, 0, 1_000_000_000)
+            ),
+            diagnosis_day_usd=_number(env, "HEMOSTAT_DIAGNOSIS_DAY_USD", cls.diagnosis_day_usd, 0, 100_000),
             diagnosis_rounds=int(_number(env, "HEMOSTAT_DIAGNOSIS_ROUNDS", cls.diagnosis_rounds, 1, 20)),
             slack_bot_token_file=env.get("HEMOSTAT_SLACK_BOT_TOKEN_FILE", ""),
             slack_app_token_file=env.get("HEMOSTAT_SLACK_APP_TOKEN_FILE", ""),

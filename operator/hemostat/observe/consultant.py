@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from hemostat.api.incident import MAX_EVIDENCE, Evidence, EvidenceKind, Incident, Used
@@ -17,6 +17,7 @@ from hemostat.diagnosis.panel.case import Case, make_case
 from hemostat.diagnosis.panel.conclude import Concluded, conclude
 from hemostat.diagnosis.panel.consult import NOT_USED, Panel
 from hemostat.diagnosis.panel.consultation import Consultation
+from hemostat.diagnosis.panel.daily import told_of
 from hemostat.diagnosis.panel.tools import Pad, Tool
 from hemostat.observe.permits import Permit
 from hemostat.settings import Settings
@@ -58,6 +59,7 @@ class Consultant:
     :param tools: what may be looked up about an Incident, by name.
     :param now: the time that evidence is stamped with.
     :param record: writes down what models use about an Incident, before they do.
+    :param incidents: of a namespace: they say what was used before this process began.
     :param patience: seconds that one waits for its turn, before the time that it takes itself.
     """
 
@@ -69,9 +71,10 @@ class Consultant:
         now: Callable[[], datetime],
         patience: float = Settings.diagnosis_seconds,
         record: Callable[[ObjectMeta, Used], None] = lambda *_: None,
+        incidents: Callable[[str], Sequence[Incident]] = lambda _: (),
     ) -> None:
         self._panel, self._permits, self._tools, self._now = panel, permits, tools, now
-        self._record = record
+        self._record, self._incidents = record, incidents
         self._patience = timedelta(seconds=patience)
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
@@ -139,11 +142,19 @@ class Consultant:
         pad = Pad(evidence, allowed, self._now, MAX_EVIDENCE - LEFT_FREE)
         used, record = incident.status.usage or NOT_USED, partial(self._record, incident.metadata)
         permitted = partial(self._withdrawn, incident.metadata.namespace or "", allowed)
-        coming = self._pool.submit(self._panel.consult, case, pad, self._tools(incident), used, record, permitted)
+        namespace = incident.metadata.namespace or ""
+        coming = self._pool.submit(
+            self._panel.consult,
+            *(case, pad, self._tools(incident), used, record, permitted),
+            *(namespace, partial(self._earlier, namespace)),
+        )
         self._jobs[case.incident] = Job(case, matched, refs, coming, self._now())
         if len(over) >= MAX_KEPT:  # of Incidents that ended meanwhile: nobody comes for it
             del self._jobs[over[0]]
         return None
+
+    def _earlier(self, namespace: str, day: date) -> tuple[int, float]:
+        return told_of(self._incidents(namespace), day)
 
     def _withdrawn(self, namespace: str, allowed: frozenset[EvidenceKind]) -> str:
         """Say what the namespace let out when it was asked, and lets out no more; empty if nothing."""

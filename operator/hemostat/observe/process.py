@@ -20,6 +20,7 @@ from hemostat.diagnosis.answer import Asks
 from hemostat.diagnosis.lint import problems
 from hemostat.diagnosis.model import connect
 from hemostat.diagnosis.panel.consult import Panel
+from hemostat.diagnosis.panel.daily import Bound
 from hemostat.diagnosis.panel.meter import Budget, Meter
 from hemostat.events import Events
 from hemostat.handlers import follow, key_of, on_change
@@ -128,8 +129,12 @@ class Observe:
         s = self._settings
         budget = Budget(s.diagnosis_turns, s.diagnosis_tokens, s.diagnosis_usd, s.diagnosis_seconds)
         permits = Permits(self._store.annotations, time.monotonic)
-        panel = Panel(asks, Meter(budget, time), time, self.bulletin.journal)
-        return Consultant(panel, permits.of, lookups.of, self._clock.now, budget.seconds, self._store.write_usage)
+        bound = Bound(s.diagnosis_day_tokens, s.diagnosis_day_usd)
+        panel = Panel(asks, Meter(budget, time, bound), time, self.bulletin.journal)
+        store = self._store
+        return Consultant(
+            panel, permits.of, lookups.of, self._clock.now, budget.seconds, store.write_usage, store.incidents
+        )
 
     def servers(self) -> tuple[Ingest]:
         """What listens for telemetry."""

@@ -17,7 +17,7 @@ ROUNDS_USED_UP = "RoundsUsedUp"
 NOT_PERMITTED = "NotPermitted"
 ASKED_FOR = timedelta(minutes=10)
 """How long a question that may not leave is asked again, at each look; what a namespace permits is read seldom."""
-OUTAGES = frozenset({"NoProvider", "Deadline", "NotCounted", "BadKey", "NoSuchModel", "Busy"})
+OUTAGES = frozenset({"NoProvider", "Deadline", "NotCounted", "BadKey", "NoSuchModel", "Busy", "DayBudgetSpent"})
 """Why a model that was asked did not answer, or could not be asked, through no fault of the question. What is set wrong
 somebody sets right, and starts this process anew."""
 FIRST_WAIT, MOST_WAIT = timedelta(seconds=30), timedelta(minutes=10)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 
 from hemostat import metrics
 from hemostat.api.incident import Used
@@ -18,6 +19,7 @@ from hemostat.diagnosis.panel.reply import Claim, Finding, Verdict
 from hemostat.diagnosis.panel.roster import Specialist, assign
 from hemostat.diagnosis.panel.session import Failed, Session
 from hemostat.diagnosis.panel.tools import Pad, Tool
+from hemostat.errors import HemostatError
 from hemostat.guard.clock import Clock
 from hemostat.progress.step import Listener, nobody
 
@@ -46,6 +48,8 @@ class Panel:
         used: Used = NOT_USED,
         record: Record = nowhere,
         permitted: Callable[[], str] = lambda: "",
+        namespace: str = "",
+        earlier: Callable[[date], tuple[int, float]] = lambda _: (0, 0.0),
     ) -> Consultation:
         """Ask specialists and aggregator. What models and providers do wrong is in the result, not raised.
 
@@ -54,8 +58,15 @@ class Panel:
         :param used: what was used about this Incident before, as far as it is written down.
         :param record: writes down what is going to be used.
         :param permitted: says why the case may not leave any more, empty while it may; asked before each request.
+        :param namespace: whose bound of the day counts.
+        :param earlier: what other processes used in it on a day, in tokens and US dollars. Raises `HemostatError`.
         """
-        self._meter.begin(case.incident, used, record)
+        try:
+            self._meter.opens(namespace, earlier)
+        except HemostatError as error:
+            failure = ("NotCounted", f"what was used today is not known: {error}"[:1024])
+            return Consultation(None, failure=failure)
+        self._meter.begin(case.incident, used, record, namespace)
         try:
             return self._consulted(case, pad, tools, permitted)
         finally:

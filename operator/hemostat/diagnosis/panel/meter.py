@@ -3,15 +3,18 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from threading import Condition, Lock
 
 from hemostat.api.incident import Used
+from hemostat.diagnosis.panel.daily import Bound, Daily
 from hemostat.diagnosis.provider import UNPRICED_USD
 from hemostat.errors import HemostatError
 from hemostat.guard.budget import Limits, Standing
-from hemostat.guard.clock import Clock
+from hemostat.guard.clock import Clock, unix
 from hemostat.guard.governor import Governor
 from hemostat.guard.refusal import Halted
+from hemostat.metrics import MODEL_DAY_SPENT
 from hemostat.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +35,14 @@ class Budget:
 class BudgetSpent(Exception):
     """The incident may use no more."""
 
+    reason = "BudgetSpent"
+
+
+class DayBudgetSpent(BudgetSpent):
+    """The namespace may use no more today."""
+
+    reason = "DayBudgetSpent"
+
 
 Record = Callable[[Used], None]
 """Writes down what an incident has used, for the next process. Raises `HemostatError`."""
@@ -44,6 +55,7 @@ def nowhere(_: Used) -> None:
 @dataclass(slots=True)
 class _Purse:
     usd: float = 0.0
+    namespace: str = ""
     held: list[int] = field(default_factory=list)
     """Tokens that each turn under way may use at most."""
     record: Record = nowhere
@@ -55,15 +67,16 @@ class _Purse:
 
 class Meter:
     """Counts what an incident uses (thread-safe). Incidents are forgotten when there are too many: what they have used
-    is written down before it is used, and read again.
+    is written down before it is used, and read again. So is, within `bound`, what a namespace uses on one day.
 
     Turns that are under way together are within the limits together: one that might pass them waits for the others. One
     that is alone goes on while anything is left, so that the limits are passed by a part of one request at most: each
     that a turn sends after one that was in vain is asked for anew.
     """
 
-    def __init__(self, budget: Budget, clock: Clock) -> None:
-        self.budget = budget
+    def __init__(self, budget: Budget, clock: Clock, bound: Bound | None = None) -> None:
+        self.budget, self._clock = budget, clock
+        self._daily = Daily(bound) if bound is not None else None
         limits = Limits(
             soft_turns=max(1, budget.turns - 2),
             hard_turns=budget.turns,
@@ -76,7 +89,25 @@ class Meter:
         self._dearest: float | None = None
         """US dollars for a token, the most that an answer cost; None until one has told."""
 
-    def begin(self, incident: str, used: Used, record: Record) -> None:
+    @property
+    def today(self) -> date:
+        """The day, of UTC."""
+        return datetime.fromtimestamp(unix(self._clock), UTC).date()
+
+    def opens(self, namespace: str, earlier: Callable[[date], tuple[int, float]]) -> None:
+        """Take what other processes used in a namespace today, before it is used here for the first time.
+
+        :param earlier: tokens and US dollars of a day. What it raises is raised.
+        """
+        with self._changed:
+            if self._daily is None or self._daily.knows(namespace):
+                return
+        tokens, usd = earlier(self.today)
+        with self._changed:
+            if not self._daily.knows(namespace):
+                self._daily.count(namespace, self.today, tokens, usd)
+
+    def begin(self, incident: str, used: Used, record: Record, namespace: str = "") -> None:
         """Begin a consultation; `end` ends it.
 
         :param used: what is written down: what is counted here, if it is known, is newer, and never less.
@@ -84,7 +115,7 @@ class Meter:
         """
         with self._changed:
             purse = self._purse(incident)
-            purse.open, purse.record = True, record
+            purse.open, purse.record, purse.namespace = True, record, namespace
             purse.usd = max(purse.usd, float(used.usd))
             self._governor.known(incident, used.turns, used.tokens)
 
@@ -119,6 +150,7 @@ class Meter:
             purse = self._purse(incident)
             if purse.usd >= self.budget.usd:
                 raise BudgetSpent(f"{purse.usd:.2f} USD of {self.budget.usd:g} are used")
+            self._check_day(purse, tokens)
             try:
                 standing = self._governor.turn(incident)
             except Halted as halted:
@@ -139,6 +171,7 @@ class Meter:
             over = used >= self.budget.tokens or purse.usd >= self.budget.usd
             if over or (len(purse.held) > 1 and not self._within(purse, used, sum(purse.held))):
                 raise BudgetSpent(f"no request is sent again: {used} tokens and {purse.usd:.2f} USD are used")
+            self._check_day(purse, 0)
         self._write(incident)
 
     def spent(self, incident: str, tokens: int, usd: float, held: int = 0, *, asked: bool = True) -> None:
@@ -159,6 +192,8 @@ class Meter:
 
     def _used(self, purse: _Purse, tokens: int, usd: float) -> None:
         purse.usd += usd
+        if self._daily is not None:
+            self._daily.count(purse.namespace, self.today, tokens, usd)
         if tokens > 0:
             self._dearest = max(self._dearest or 0.0, usd / tokens)
 
@@ -172,6 +207,15 @@ class Meter:
                 held = sum(purse.held)
                 used = Used(turns=turns, tokens=tokens + held, usd=f"{purse.usd + self._price(held):.6f}")
             purse.record(used)
+
+    def _check_day(self, purse: _Purse, tokens: int) -> None:
+        """Raise `DayBudgetSpent` where so many more, and what is under way in the namespace, would be too much."""
+        if self._daily is None:
+            return
+        most = tokens + sum(sum(p.held) for p in self._purses.values() if p.namespace == purse.namespace)
+        if why := self._daily.over(purse.namespace, self.today, most, self._price(most)):
+            MODEL_DAY_SPENT.labels(purse.namespace).inc()
+            raise DayBudgetSpent(why)
 
     def _price(self, tokens: int) -> float:
         return tokens * (self._dearest if self._dearest is not None else UNPRICED_USD)

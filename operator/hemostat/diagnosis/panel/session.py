@@ -31,7 +31,8 @@ Message = dict[str, Any]
 class Failed(Exception):
     """A member of the panel came to no reply.
 
-    :param reason: BudgetSpent, NotCounted, NotPermitted, Deadline, BadReply, NoProvider, or that of the provider.
+    :param reason: BudgetSpent, DayBudgetSpent, NotCounted, NotPermitted, Deadline, BadReply, NoProvider, or that of the
+        provider's error.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -103,7 +104,7 @@ class Session:
         try:
             standing = self._meter.turn(self._incident, most, self.left)
         except BudgetSpent as spent:
-            raise Failed("BudgetSpent", str(spent)) from spent
+            raise Failed(spent.reason, str(spent)) from spent
         except HemostatError as error:
             raise Failed("NotCounted", f"what models use cannot be written down: {error}"[:1024]) from error
         used, asked = NOTHING, True
@@ -134,7 +135,7 @@ class Session:
         try:
             self._meter.again(self._incident, more.tokens_in + more.tokens_out, more.usd)
         except BudgetSpent as spent:
-            raise Refused("BudgetSpent", str(spent)) from spent
+            raise Refused(spent.reason, str(spent)) from spent
         except HemostatError as error:
             raise Refused("NotCounted", f"what models use cannot be written down: {error}"[:1024]) from error
 
