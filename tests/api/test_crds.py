@@ -292,7 +292,7 @@ AGO = r"\d+[smhdy]\w*"
 SHOWN = {
     "Watch": ["payment", "Tested", "Tested", "1", "errors", AGO, "4", "12", "3", "5", "Tested"],
     "Runbook": ["Active", "Tested", "Low", "a bad rollout"],
-    "GatePolicy": ["Auto", '["rollback","scale"]', '["shop","bank"]'],
+    "GatePolicy": ["Auto", "BadWindow", '["rollback","scale"]', '["shop","bank"]'],
     "Incident": [
         *("Major", "payment", "False", "Verifying", "Verifying", "payment fails"),
         *("it is looked at", "payment", "2", "90", "payment", "payment"),
@@ -437,6 +437,9 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("GatePolicy", "spec.selector.matchExpressions.1.values", ["x"], "must not for Exists and DoesNotExist"),
     ("GatePolicy", "spec.selector.matchExpressions.0.operator", "Gt", CHOICE),
     ("GatePolicy", "spec.risks", ["Lowest"], CHOICE),
+    ("GatePolicy", "spec.when.0.schedule", "0 24 * * 5", "must be 5 fields"),
+    ("GatePolicy", "spec.when.0.schedule", "0 0 18 * * 5", "must be 5 fields"),
+    ("GatePolicy", "spec.when.0.timeZone", "+02:00", "must be the name of a time zone"),
     ("GatePolicy", "spec.blastRadius.maxPodsPercent", 101, "should be less than or equal to 100"),
     ("GatePolicy", "spec.blastRadius.maxReplicas", 0, "should be greater than or equal to 1"),
     ("GatePolicy", "spec.blastRadius.maxCallers", -1, "should be greater than or equal to 0"),

@@ -50,11 +50,15 @@ MAX_PODS = 20_000
 class Facts:
     """Reads the world for one decision at a time."""
 
-    def __init__(self, kube: Kube, store: Store, prometheus: Prometheus, clock: Clock) -> None:
+    def __init__(
+        self, kube: Kube, store: Store, prometheus: Prometheus, clock: Clock, actions: tuple[str, ...] = ()
+    ) -> None:
+        """:param actions: names of the catalogue."""
         self._kube = kube
         self._store = store
         self._prometheus = prometheus
         self._clock = clock
+        self._actions = actions
         self._open: tuple[str, datetime, tuple[Incident, ...]] | None = None
         self._taken: tuple[datetime, Mapping[str, Needs | None]] | None = None
 
@@ -160,6 +164,7 @@ class Facts:
             elsewhere=self._elsewhere(namespace, policies),
             outcomes=self._outcomes(remediation, done, policies),
             now=self._clock.now(),
+            actions=self._actions,
         )
         return needed(facts)
 

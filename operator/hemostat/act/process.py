@@ -10,6 +10,7 @@ from typing import Any
 import kopf
 
 from hemostat.act.facts import Facts
+from hemostat.act.policies import PolicyCheck
 from hemostat.act.publishing import Publisher
 from hemostat.act.pulse import Pulse
 from hemostat.act.reconcile import Key, Reconciler
@@ -22,9 +23,10 @@ from hemostat.action.calls.caller import Caller
 from hemostat.action.execute import Executor
 from hemostat.action.registry import discover
 from hemostat.api import GROUP, VERSION
+from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.incident import SignalState
 from hemostat.api.remediation import ADMITTED
-from hemostat.api.resources import APPROVAL, INCIDENT, REMEDIATION
+from hemostat.api.resources import APPROVAL, GATEPOLICY, INCIDENT, REMEDIATION
 from hemostat.audit.opening import open_log
 from hemostat.clock import SystemClock
 from hemostat.events import Events
@@ -61,13 +63,15 @@ class Act:
         record = recorder(log, publisher.compared, permit, spent or threading.Event())
         store = Store(kube, record)
         prometheus = Prometheus.connect(settings)
-        facts = Facts(kube, store, prometheus, clock)
+        catalogue = discover(settings.actions)
+        facts = Facts(kube, store, prometheus, clock, tuple(sorted(catalogue)))
+        self._policies = PolicyCheck(store, events, clock, catalogue)
         executor = Executor(kube, Caller(kube, permit=permit))
         reconciler = Reconciler(
             store=store,
             facts=facts,
             executor=executor,
-            catalogue=discover(settings.actions),
+            catalogue=catalogue,
             events=events,
             clock=clock,
             server_now=kube.server_now,
@@ -105,6 +109,7 @@ class Act:
         on_change(registry, REMEDIATION, self._remediation)
         on_change(registry, APPROVAL, self._approval)
         on_change(registry, INCIDENT, self._incident)
+        on_change(registry, GATEPOLICY, lambda body: self._policies.look(GatePolicy.model_validate(body)))
         waiting = self._waiting
         follow(registry, GROUP, VERSION, REMEDIATION.plural, put=waiting.put, remove=waiting.remove)
         follow(registry, GROUP, VERSION, INCIDENT.plural, put=waiting.incident, remove=waiting.incident_gone)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from hemostat.act.ledger import Recorder, changes
 from hemostat.api.approval import Approval
-from hemostat.api.gatepolicy import GatePolicy
+from hemostat.api.gatepolicy import GatePolicy, GatePolicyStatus
 from hemostat.api.incident import Incident, TimelineEntry
 from hemostat.api.meta import Condition, Model, is_true
 from hemostat.api.remediation import ADMITTED, FINISHED, Remediation, RemediationStatus
@@ -183,6 +183,13 @@ class Store:
             self._kube.apply(INCIDENT.path(meta.namespace, meta.name, "status"), body, MANAGER, force=True)
         except (Conflict, NotFound) as error:
             raise Retry(f"Incident {meta.name} changed while it was worked on", 0.1) from error
+
+    def write_policy(self, policy: GatePolicy, status: GatePolicyStatus) -> None:
+        """Apply the whole status of a GatePolicy."""
+        name = policy.metadata.name
+        body = {"apiVersion": "hemostat.dev/v1alpha1", "kind": "GatePolicy", "metadata": {"name": name}}
+        path = GATEPOLICY.path(None, name, "status")
+        self._kube.apply(path, body | {"status": status.wire()}, MANAGER, force=True)
 
     def _remove(self, path: str, uid: str, version: str, *, dry_run: bool = False) -> None:
         try:

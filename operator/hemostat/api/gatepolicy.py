@@ -123,13 +123,53 @@ class Budget(Model):
     """Within this time."""
 
 
+def _names(words: str) -> str:
+    """Return a pattern for any of these, however they are written."""
+    return "|".join("".join(f"[{c}{c.lower()}]" for c in word) for word in words.split())
+
+
+_DAYS = _names("SUN MON TUE WED THU FRI SAT")
+
+
+def _cron_field(value: str, lonely: str = "") -> str:
+    """Return a pattern for one field: values, ranges and steps of them, listed with commas."""
+    term = rf"(\*|({value})(-({value}))?)(/0*[1-9][0-9]*)?" + (f"|{lonely}" if lonely else "")
+    return f"({term})(,({term}))*"
+
+
+CRON = (
+    r"^\s*"
+    + r"\s+".join(
+        (
+            _cron_field("0*[0-5]?[0-9]"),
+            _cron_field("0*(1?[0-9]|2[0-3])"),
+            _cron_field("0*([1-9]|[12][0-9]|3[01])", "[Ll][Ww]?(/0*[1-9][0-9]*)?"),
+            _cron_field(f"0*([1-9]|1[0-2])|{_names('JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC')}"),
+            _cron_field(f"0*[0-7]|{_DAYS}", f"0*[0-7][Ll]|(0*[0-7]|{_DAYS})#0*[1-5]"),
+        )
+    )
+    + r"\s*$"
+)
+"""What the API server can tell of a schedule; of the rest, such as ranges that run backwards, the status tells.
+
+It is for the CRD alone: what was stored before it must still be read, and be told of.
+"""
+_IS_CRON = (
+    f"self.matches(r'{CRON}')",
+    "must be 5 fields: minute 0-59, hour 0-23, day of the month 1-31, month 1-12, day of the week 0-7; such as 0 18 * * 5",
+)
+ZONE = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+
+_IS_ZONE = f"self.matches(r'{ZONE}')", "must be the name of a time zone, such as Europe/Berlin"
+
+
 class Window(Model):
     """A time that comes again and again."""
 
-    schedule: Annotated[str, Field(min_length=9, max_length=256)]
+    schedule: Annotated[str, Field(min_length=9, max_length=256, json_schema_extra=rules(_IS_CRON))]
     """When it begins, as cron has it: minute, hour, day of the month, month, day of the week. "0 18 * * 5": Fridays at
     18:00."""
-    time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
+    time_zone: Annotated[str, Field(min_length=1, max_length=64, json_schema_extra=rules(_IS_ZONE))] = "UTC"
     """Whose clock that is, such as Europe/Berlin."""
     duration_seconds: Annotated[int, Field(ge=60, le=31_622_400)]
     """How long it lasts, in real time, whatever is done to clocks meanwhile."""
@@ -200,7 +240,7 @@ class GatePolicyStatus(Model):
     observed_generation: Count = 0
     """The generation these conditions are about."""
     conditions: Conditions = ()
-    """Ready."""
+    """Ready: every action it names is in the catalogue, and its times can be read."""
 
 
 class GatePolicy(Model):

@@ -52,7 +52,7 @@ ACT_RULES = (
     *_KOPF,
     _EVENTS,
     Rule(GROUP, ("watches", "runbooks", "gatepolicies", "incidents", "remediations", "approvals"), READ),
-    Rule(GROUP, ("incidents/status",), ("patch",)),
+    Rule(GROUP, ("incidents/status", "gatepolicies/status"), ("patch",)),
     Rule(GROUP, ("remediations/status",), ("update",)),
     Rule(GROUP, ("remediations", "approvals"), ("delete",)),
     _REVIEWS,

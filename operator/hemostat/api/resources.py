@@ -104,6 +104,7 @@ GATEPOLICY = Resource(
     "gp",
     (
         Column("Decision", ".spec.decision"),
+        Column("Ready", _condition("Ready", "reason")),
         Column("Actions", ".spec.actions"),
         Column("Namespaces", ".spec.namespaces"),
         AGE,

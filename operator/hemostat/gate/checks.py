@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hemostat.action.effects import beyond
 from hemostat.action.undoing import stays
-from hemostat.api.gatepolicy import Decision, Selector, TelemetryAlone, Uncalibrated
+from hemostat.api.gatepolicy import Decision, GatePolicySpec, Selector, TelemetryAlone, Uncalibrated
 from hemostat.api.identity import OBSERVE_USER
 from hemostat.api.incident import Advice, Ranking, SignalState
 from hemostat.api.remediation import Check, GateDecision, GateOutcome
@@ -13,13 +13,15 @@ from hemostat.gate.brakes import acknowledged, callers_at_work, forbidden, human
 from hemostat.gate.earned import earned
 from hemostat.gate.input import ASK, DENY, HOLD, PASS, SHADOW, CheckFunction, GateInput, Matched, Verdict
 from hemostat.gate.limits import blast_radius, budget, cooldown, one_at_a_time
-from hemostat.gate.match import matching
+from hemostat.gate.match import matching, unclear
 from hemostat.gate.room import room_for_more
 from hemostat.gate.times import in_force
+from hemostat.gate.wellformed import strangers
 from hemostat.signals.correlate import is_over
 
 _STRICTNESS = (PASS, ASK, SHADOW, HOLD, DENY)
 _EVERYTHING = Selector()
+_USUAL_CONFIDENCE = GatePolicySpec().min_confidence_percent
 _NAMED = 8
 """Policies that a reason names."""
 _OUTCOME = {
@@ -87,13 +89,16 @@ def _runbook(facts: GateInput, _: Matched) -> Verdict:
 def _policy(facts: GateInput, found: Matched) -> Verdict:
     if facts.policies is None:
         return HOLD, "GatePolicies could not be read; one of them may forbid it"
-    if not found:
-        return ASK, "no GatePolicy matches; a person decides"
     denying, asking = (_saying(d, found, facts) for d in (Decision.DENY, Decision.APPROVE))
     if denying and any(not p.spec.when for p in found if p.spec.decision is Decision.DENY):
         return DENY, f"GatePolicy {denying} forbids it"
     if denying:
         return HOLD, f"GatePolicy {denying} forbids it for now"
+    if wrong := unclear(facts):
+        named = "; ".join(f"{p.metadata.name}: {', '.join(strangers(p, facts.actions))}" for p in wrong[:_NAMED])
+        return ASK, f"a GatePolicy names an action that there is not and may mean this one ({named}); a person decides"
+    if not found:
+        return ASK, "no GatePolicy matches; a person decides"
     if facts.target.labels is None and any(p.spec.selector != _EVERYTHING for p in facts.policies):
         return ASK, "the labels of the target could not be read; a GatePolicy asks for some"
     if asking:
@@ -125,16 +130,17 @@ def _confidence(facts: GateInput, found: Matched) -> Verdict:
     percent, worth = spec.confidence_percent, spec.calibration
     if spec.requested_by != OBSERVE_USER:
         return ASK, f"{spec.requested_by} requested it, and how sure the diagnosis is is his own word: another decides"
+    asked = f"{least} %{' (the default)' if least == _USUAL_CONFIDENCE else ''}"
     if percent < least:
-        return ASK, f"confidence {percent} % is below {least} %"
+        return ASK, f"confidence {percent} % is below {asked}"
     if worth is not None and worth.percent is not None:
         said = f"confidence {percent} % was worth {worth.percent} % in {worth.outcomes} outcomes"
-        return (ASK, f"{said}, below {least} %") if worth.percent < least else (PASS, f"{said}, at least {least} %")
+        return (ASK, f"{said}, below {asked}") if worth.percent < least else (PASS, f"{said}, at least {asked}")
     told = f"confidence {percent} % is not calibrated ({worth.outcomes if worth is not None else 0} outcomes)"
     allowed = bool(found) and all(p.spec.on_uncalibrated is Uncalibrated.ALLOW for p in found)
     if least and not allowed:
-        return ASK, f"{told}: it does not count as {least} %"
-    return PASS, f"{told}; the policies take its own word, at least {least} %"
+        return ASK, f"{told}: it does not count as {asked}"
+    return PASS, f"{told}; the policies take its own word, at least {asked}"
 
 
 def _ordered(facts: GateInput, _: Matched) -> Verdict:

@@ -153,6 +153,8 @@ class GateInput:
     outcomes: tuple[Outcome, ...] | None
     """What came of the same action before, one for each Incident."""
     now: datetime
+    actions: tuple[str, ...] = ()
+    """Names of the catalogue, for policies that name what is not in it; none in records that older versions kept."""
 
     @property
     def namespace(self) -> str:

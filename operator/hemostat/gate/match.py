@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from hemostat.api.gatepolicy import GatePolicy, Operator, Requirement, Selector
+from hemostat.api.gatepolicy import Decision, GatePolicy, Operator, Requirement, Selector
 from hemostat.api.runbook import Risk
 from hemostat.clock import rfc3339
 from hemostat.gate.input import GateInput, Matched
 from hemostat.gate.times import in_force, next_open
+from hemostat.gate.wellformed import strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,24 @@ def matching(facts: GateInput) -> Matched:
     spec, risk = facts.remediation.spec, facts.runbook.spec.risk
     about = About(facts.namespace, spec.action, risk, facts.target.labels)
     return tuple(p for p in facts.policies or () if not why_not(p, about, facts.now))
+
+
+def unclear(facts: GateInput) -> Matched:
+    """Return the policies that restrict, would be about this but for their `actions`, and name one that there is not.
+
+    What was meant cannot be known, and it may have been this action.
+    """
+    if facts.runbook is None:
+        return ()
+    spec, risk = facts.remediation.spec, facts.runbook.spec.risk
+    about = About(facts.namespace, spec.action, risk, facts.target.labels)
+    naming = (p for p in facts.policies or () if p.spec.decision is not Decision.AUTO)
+    wrong = (p for p in naming if spec.action not in p.spec.actions and strangers(p, facts.actions))
+    return tuple(p for p in wrong if not why_not(_of_all_actions(p), about, facts.now))
+
+
+def _of_all_actions(policy: GatePolicy) -> GatePolicy:
+    return policy.model_copy(update={"spec": policy.spec.model_copy(update={"actions": ()})})
 
 
 def why_not(policy: GatePolicy, about: About, now: datetime) -> str:

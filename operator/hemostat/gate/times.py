@@ -74,13 +74,18 @@ def next_open(spec: GatePolicySpec, now: datetime) -> datetime | None:
     return min(begins, default=None)
 
 
+def zone_of(window: Window) -> ZoneInfo:
+    """Return the time zone of a window. Raises ValueError when there is none of that name."""
+    try:
+        return ZoneInfo(window.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"there is no time zone {window.time_zone!r}; write one as Europe/Berlin") from error
+
+
 @lru_cache(maxsize=4096)
 def _begins(window: Window, now: datetime) -> datetime | None:
     """Return when it began last, not after now: a whole minute, so that it is worked out once a minute."""
-    try:
-        zone = ZoneInfo(window.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"there is no time zone {window.time_zone!r}; write one as Europe/Berlin") from error
+    zone = zone_of(window)
     if len(window.schedule.split()) != 5:
         raise ValueError(f"{window.schedule!r} is no cron schedule: minute, hour, day, month, day of the week")
     clock_is_set = (now - _SHIFT).astimezone(zone).utcoffset() != (now + _SHIFT).astimezone(zone).utcoffset()
