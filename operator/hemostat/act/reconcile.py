@@ -776,7 +776,8 @@ def patience(waited: timedelta, least: float, most: float, crowd: int) -> float:
 def _drift(remediation: Remediation, new: Plan) -> Refused:
     """A plan is immutable, and so is what people approve: a new Remediation asks again, with a plan of its own."""
     differs = drifted(planned(remediation), new)
-    return Refused("Drifted", f"the target changed since it was planned; approvals of this plan are void:\n{differs}")
+    said = "the target changed since it was planned; approvals of this plan are void (- as planned, + as it would be now)"
+    return Refused("Drifted", f"{said}:\n{differs}")
 
 
 def _outcomes(decision: GateDecision) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from hemostat.api.approval import Approval
 from hemostat.api.gatepolicy import GatePolicy
@@ -50,8 +51,17 @@ def _policies(policies: Sequence[tuple[GatePolicy, str]]) -> RenderableType:
     table = columns("GATEPOLICY", "DECISION", "COUNTS NOW", "BECAUSE")
     for policy, why_not in sorted(policies, key=lambda p: (bool(p[1]), p[0].metadata.name)):
         counts = words("no", "dim") if why_not else words("yes", "green")
-        table.add_row(words(policy.metadata.name), words(policy.spec.decision), counts, words(why_not or "it matches"))
+        because = Text("; ").join([*_wrong(policy), words(why_not or "it matches")])
+        table.add_row(words(policy.metadata.name), words(policy.spec.decision), counts, because)
     return table
+
+
+def _wrong(policy: GatePolicy) -> list[Text]:
+    """Return what `act` says is wrong with a policy, as it is now."""
+    ready = find(policy.status.conditions, "Ready")
+    if ready is None or ready.status != "False" or ready.observed_generation != policy.metadata.generation:
+        return []
+    return [words(f"NOT READY: {ready.message}", "bold red")]
 
 
 def what_next(remediation: Remediation) -> str:
@@ -64,10 +74,11 @@ def what_next(remediation: Remediation) -> str:
     if waiting_for_a_person(remediation):
         people = f"{decision.quorum} people approve" if decision and decision.quorum > 1 else "a person decides"
         return f"it waits until {people}: kubectl hemostat approve {name} -n {namespace}"
+    waiting = next((c for c in conditions if c.status == "Unknown" and c.reason in _BLOCKED), None)
     if decision is None:
-        return "the gate looks at it in a moment"
+        blocked = waiting is not None and not is_true(conditions, ADMITTED)
+        return f"it waits: {waiting.message}" if waiting and blocked else "the gate looks at it in a moment"
     if is_true(conditions, ADMITTED):
-        waiting = next((c for c in conditions if c.reason in ("Stopped", "Forbidden")), None)
         return f"it was admitted; {waiting.message}" if waiting is not None else "it was admitted and goes on by itself"
     if decision.outcome is GateOutcome.HOLD:
         holding = ", ".join(c.name for c in decision.checks if c.outcome is CheckOutcome.HOLD)
@@ -75,6 +86,8 @@ def what_next(remediation: Remediation) -> str:
     return "it goes on by itself"
 
 
+_BLOCKED = ("Stopped", "Forbidden", "NotOptedIn")
+"""Reasons of a condition that waits for somebody to give rights, or to let Hemostat go on."""
 _AFTER = {
     "Denied": "What the checks above deny has to be changed before anything like it is done.",
     "Drifted": "What it was planned on has changed: a new Remediation with a new plan asks again, if trouble goes on.",

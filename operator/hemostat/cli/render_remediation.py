@@ -54,7 +54,7 @@ def heading(remediation: Remediation) -> Text:
     if last is not None:
         line.append_text(words(f"  {last.type}: "))
         line.append_text(outcome(last.reason))
-        line.append_text(words(f": {last.message}" if last.message else ""))
+        line.append_text(words(f": {last.message.splitlines()[0]}" if last.message else ""))
     word = taken_back_by(remediation)
     if word is not None:
         line.append_text(words(f"; {word.by} took it back", "bold"))

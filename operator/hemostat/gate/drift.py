@@ -1,7 +1,7 @@
 """What differs between the plan that people looked at and the one that would be made now (pure)."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hemostat.action.undoing import stays
 from hemostat.api.remediation import Plan
@@ -30,4 +30,11 @@ def _words(plan: Plan) -> list[str]:
     reach = f"replaces {plan.replaced_pods} pods, leaves {plan.replicas_after} replicas"
     held = f", for {plan.hold_seconds} s" if plan.hold_seconds is not None else ""
     undo = stays(plan) or "can be undone"
-    return [plan.summary, f"{reach}{held}; {undo}", *plan.diff.splitlines()[:200]]
+    return [plan.summary, f"{reach}{held}; {undo}", *_written(plan.diff.splitlines()[:200])]
+
+
+def _written(diff: Iterable[str]) -> Iterator[str]:
+    """Yield the lines that a plan takes away and writes, in words: a difference of differences nobody can read."""
+    for line in diff:
+        if line[:1] in ("-", "+") and not line.startswith(("--- ", "+++ ")):
+            yield f"{'takes away' if line[0] == '-' else 'writes'}: {line[1:].strip()}"

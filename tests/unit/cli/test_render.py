@@ -4,6 +4,7 @@ import pytest
 from tests.unit.builders import a_condition, policy
 
 from hemostat.api.approval import Approval
+from hemostat.api.gatepolicy import GatePolicyStatus
 from hemostat.api.incident import (
     Advice,
     Cause,
@@ -155,6 +156,32 @@ def test_explain_shows_what_changed_since_the_plan_before_this_one(remediation, 
     start = lines.index(f"{remediation.metadata.name}: it is void:")
     assert lines[start + 1 : start + 3] == ["- to 3", "+ to 4"]
     assert "void" not in plain(render_explanation.page(remediation, []))
+
+
+def test_explain_tells_what_is_wrong_with_a_policy(remediation, plain):
+    """One that nobody can mean anything by looked as if it were about something else."""
+    wrong = a_condition("Ready", "False", "UnknownAction").model_copy(update={"message": "no action rolback"})
+    careful = policy("careful", decision="Deny", actions=["rolback"])
+    careful = careful.model_copy(update={"status": GatePolicyStatus(conditions=(wrong,))})
+    text = plain(render_explanation.page(remediation, [], [(careful, "it is about action rolback")]))
+    assert "NOT READY: no action rolback; it is about action rolback" in text
+    newer = careful.model_copy(update={"metadata": careful.metadata.model_copy(update={"generation": 2})})
+    assert "NOT READY" not in plain(render_explanation.page(remediation, [], [(newer, "")])), "that was before"
+
+
+def test_what_waits_for_rights_says_whose_they_are_to_give(remediation, plain):
+    waits = a_condition("Admitted", "Unknown", "NotOptedIn").model_copy(update={"message": "bind ClusterRole x"})
+    status = remediation.status.model_copy(update={"conditions": (waits,), "decision": None})
+    text = plain(render_explanation.page(remediation.model_copy(update={"status": status}), []))
+    assert "Now: it waits: bind ClusterRole x" in text
+
+
+def test_of_a_long_ending_the_headline_is_one_sentence(remediation, plain):
+    drift = a_condition("Finished", reason="Drifted").model_copy(update={"message": "it is void:\n- to 3\n+ to 4"})
+    found = remediation.model_copy(update={"status": remediation.status.model_copy(update={"conditions": (drift,)})})
+    lines = plain(render_explanation.page(found, [])).splitlines()
+    assert lines[0].endswith("Finished: Drifted: it is void:")
+    assert [line.strip() for line in lines].count("- to 3") == 1
 
 
 def test_explain_tells_which_policies_count_and_why_others_do_not(remediation, plain):

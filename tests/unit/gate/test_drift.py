@@ -16,8 +16,8 @@ def test_what_would_be_done_now_stands_beside_what_was_to_be():
     told = drifted(old, new).splitlines()
     assert "- scale from 3 to 6" in told
     assert "+ scale from 4 to 8" in told
-    assert '- +"replicas": 6' in told
-    assert '+ +"replicas": 8' in told
+    assert '- writes: "replicas": 6' in told, "a difference of differences nobody can read"
+    assert '+ takes away: "replicas": 4' in told
     assert all(line[0] in "-+" for line in told)
 
 
@@ -26,7 +26,7 @@ def test_a_change_that_cannot_be_seen_in_the_plan_is_said_too():
 
 
 def test_it_fits_into_a_condition():
-    told = drifted(plan(diff="a\n" * 4000), plan(diff="b" * 16000))
+    told = drifted(plan(diff="+a\n" * 4000), plan(diff="+" + "b" * 16000))
     assert len(told) <= MAX_TOLD
     assert told.endswith("...")
 
