@@ -289,7 +289,7 @@ def path_of(api_version: str, kind: str, namespace: str | None, name: str, subre
     that of the collection, without a namespace too, that of all namespaces.
     """
     prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-    plural = f"{kind.lower()[:-1]}ies" if kind.endswith("cy") else f"{kind.lower()}s"
+    plural = f"{kind.lower()[:-1]}ies" if kind.endswith("cy") else kind.lower() + ("es" if kind.endswith("ss") else "s")
     inside = f"{prefix}/namespaces/{namespace}" if namespace is not None else prefix
     path = f"{inside}/{plural}/{name}".rstrip("/")
     return f"{path}/{subresource}" if subresource else path

@@ -110,7 +110,7 @@ class Facts:
     def _all(self, api_version: str, kind: str, namespace: str) -> list[Json] | None:
         """Return all objects of a kind in the namespace; None if the cluster knows no such kind."""
         try:
-            return self._kube.list(path_of(api_version, kind, namespace, ""))
+            return self._kube.list(path_of(api_version, kind, home(api_version, kind, namespace), ""))
         except NotFound:
             return None
 

@@ -10,8 +10,8 @@ from hemostat.api.remediation import Effect, OpKind, PatchOp, Verb
 from hemostat.guard.orders import CONFIG_MAP
 
 Live = Mapping[str, Any]
-CLUSTER_SCOPED = frozenset({("v1", "Node")})
-"""apiVersion and kind of what plans may write to and has no namespace."""
+CLUSTER_SCOPED = frozenset({("v1", "Node"), ("storage.k8s.io/v1", "StorageClass")})
+"""apiVersion and kind of what plans may look at or write to and has no namespace."""
 
 
 def missing_parents(effect: Effect, live: Live) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ Reviews say who reads streams and /mcp, and what he may."""
 ACT_RULES = (
     *_KOPF,
     _EVENTS,
+    Rule("storage.k8s.io", ("storageclasses",), ("list",)),
     Rule(GROUP, ("watches", "runbooks", "gatepolicies", "incidents", "remediations", "approvals"), READ),
     Rule(GROUP, ("incidents/status", "gatepolicies/status"), ("patch",)),
     Rule(GROUP, ("remediations/status",), ("update",)),
