@@ -25,16 +25,21 @@ Json = Mapping[str, Any]
 class ResourceParams(Params):
     """What to change, how far, and within which bounds."""
 
-    resource: Literal["cpu", "memory"]
+    resource: Literal["cpu", "memory"] = "memory"
     """Which of them."""
-    most: Annotated[str, Field(max_length=20, pattern=QUANTITY)]
-    """Never more than this, for example 2Gi or 1500m."""
+    most: Annotated[str, Field(max_length=20, pattern=f"^$|{QUANTITY}")] = ""
+    """Never more than this, for example 1500m or 4Gi; empty: 2 cpus, 2Gi of memory."""
     least: Annotated[str, Field(max_length=20, pattern=QUANTITY)] = "1m"
     """Never less than this."""
     factor_percent: Annotated[int, Field(ge=10, le=400)] = 150
     """New amount as a percentage of the present one, rounded towards that; below 100 less."""
     container: Annotated[str, Field(max_length=63)] = ""
     """Name of the container; empty: the only one."""
+
+    @property
+    def limit(self) -> str:
+        """The most, where it is not said: what suits most containers."""
+        return self.most or {"cpu": "2", "memory": "2Gi"}[self.resource]
 
 
 def plan(world: World, params: ResourceParams) -> Draft:
@@ -50,7 +55,7 @@ def plan(world: World, params: ResourceParams) -> Draft:
         raise Refused(
             "AtMaximum" if params.factor_percent >= 100 else "AtMinimum",
             f"container {container['name']} has {_said(before)} of {params.resource} already "
-            f"(least {params.least}, most {params.most})",
+            f"(least {params.least}, most {params.limit})",
         )
     for part, value in after.items():
         container["resources"][part][params.resource] = value
@@ -86,7 +91,7 @@ def _stated(container: Json, resource: str) -> dict[str, str]:
 
 def _moved(text: str, params: ResourceParams) -> str:
     """Return the new amount; what lies outside the bounds already moves no further out, and not back either."""
-    now, least, most = (amount(t) for t in (text, params.least, params.most))
+    now, least, most = (amount(t) for t in (text, params.least, params.limit))
     if now is None or least is None or most is None:
         raise Refused("BadQuantity", f"{text} of {params.resource} cannot be understood")
     wanted = now * params.factor_percent / 100

@@ -60,7 +60,8 @@ class Town:
         """Be the team, or its tool, that applies its workload; of what is None it says nothing."""
         body = objects.deployment(name, self.namespace)
         body["kind"] = kind
-        body["metadata"] |= {"labels": labels or {}, "annotations": annotations or {}}
+        told = {"labels": labels, "annotations": annotations}
+        body["metadata"] |= {k: v for k, v in told.items() if v}  # an empty map passes to whoever fills it
         body["spec"] = {k: v for k, v in (body["spec"] | spec).items() if v is not None}
         body["spec"]["template"]["spec"] |= {"automountServiceAccountToken": False} | (pod or {})
         body["spec"]["template"]["spec"]["containers"][0] |= {"image": image} | (container or {})

@@ -90,6 +90,11 @@ def test_of_several_containers_one_is_named():
     assert after(target, container="app")["limits"] == {"memory": "1536Mi"}
 
 
+@pytest.mark.parametrize(("resource", "now", "most"), [("cpu", "1", "2"), ("memory", "1Gi", "2Gi")])
+def test_what_nobody_bounded_is_bounded(resource, now, most):
+    assert after(live(limits={resource: now}), resource, "", factor_percent=400)["limits"] == {resource: most}
+
+
 @pytest.mark.parametrize("wrong", [{"factor_percent": 401}, {"factor_percent": 9}, {"most": "-1Gi"}, {"most": "1 Gi"}])
 def test_parameters_are_bounded(wrong):
     with pytest.raises(ValueError):  # noqa: PT011 - pydantic's own words
