@@ -9,6 +9,7 @@ from typing import Any
 
 import kopf
 
+from hemostat.act.elector import steady
 from hemostat.act.facts import Facts
 from hemostat.act.policies import PolicyCheck
 from hemostat.act.publishing import Publisher
@@ -16,6 +17,7 @@ from hemostat.act.pulse import Pulse
 from hemostat.act.reconcile import Key, Reconciler
 from hemostat.act.recording import recorder
 from hemostat.act.retention import Keep
+from hemostat.act.servertime import ServerClock
 from hemostat.act.store import Store
 from hemostat.act.sweeping import EVERYWHERE, Sweeper
 from hemostat.act.waiting import Waiting
@@ -55,8 +57,9 @@ class Act:
         permit: Callable[[], None] = lambda: None,
         spent: threading.Event | None = None,
     ) -> None:
-        clock, kube = SystemClock(), kube.permitted(permit)
         AUDIT_REFUSED.set(1)  # till it is open and compared: while it cannot be opened nothing else says so
+        kube = kube.permitted(permit)
+        clock = ServerClock(kube.server_now, SystemClock(), steady)
         log = open_log(settings.audit, settings.audit_key, f"hemostat-act/{version('hemostat')}", clock)
         events = Events(kube, "hemostat-act", clock)
         publisher = Publisher(kube, log, events)
@@ -90,7 +93,8 @@ class Act:
         self.heads: WorkQueue[str] = WorkQueue("heads", publisher.publish)
         self.heads.add(log.origin)
         folder = Path(settings.audit).parent if "://" not in settings.audit else None
-        self.pulse: WorkQueue[str] = WorkQueue("pulse", Pulse(facts.go, publisher.compared, folder, clock).look)
+        pulse = Pulse(facts.go, publisher.compared, folder, clock, clock.set)
+        self.pulse: WorkQueue[str] = WorkQueue("pulse", pulse.look)
         self.pulse.add("act")
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:

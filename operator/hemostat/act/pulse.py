@@ -1,6 +1,6 @@
 """What `act` tells of itself twice a minute: may it act, does the API server answer, has the log room (shell).
 
-Nothing rests on it but the alerts of `alerting`: every decision asks anew.
+Nothing rests on it but the alerts of `alerting`, every decision asks anew; and it has the clock set.
 """
 
 import logging
@@ -23,10 +23,19 @@ class Pulse:
     :param go: asks the API server what the stop switch lets us do; None when it does not say.
     :param compared: set once the audit log is known to be the one that was published.
     :param folder: where the audit log is; None if that is no folder of ours.
+    :param set_clock: compares the clock with the API server's.
     """
 
-    def __init__(self, go: Callable[[], Go | None], compared: Event, folder: Path | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        go: Callable[[], Go | None],
+        compared: Event,
+        folder: Path | None,
+        clock: Clock,
+        set_clock: Callable[[], object],
+    ) -> None:
         self._go, self._compared, self._folder, self._clock = go, compared, folder, clock
+        self._set_clock = set_clock
 
     def look(self, _: str = "") -> float:
         """Look once. Returns the seconds until the next look."""
@@ -39,6 +48,7 @@ class Pulse:
         if go is not None:
             API_ANSWERED.labels("act").set(self._clock.now().timestamp())
             STOPPED.set(0 if go.begin else 1 if go.undo else 2)
+        self._set_clock()
         return EVERY_SECONDS
 
 

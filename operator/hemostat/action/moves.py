@@ -27,8 +27,8 @@ IN_FLIGHT = timedelta(seconds=60)
 """A request older than the API server's own request timeout can no longer land."""
 SEND_WITHIN = timedelta(seconds=10)
 """A creation is sent so soon after its intent or not at all: a process that was stopped in between sends it no more."""
-LANDS = SEND_WITHIN + IN_FLIGHT
-"""How long after its intent a request may still land."""
+LANDS = SEND_WITHIN + IN_FLIGHT + timedelta(seconds=5)
+"""How long after its intent a request may still land; two processes may differ by some seconds about the time."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at what was called and shows no effect yet."""
 MAX_ATTEMPTS = 20

@@ -31,14 +31,14 @@ def answered():
     [(Go(begin=True, undo=True), 0), (Go(begin=False, undo=True), 1), (Go(begin=False, undo=False), 2)],
 )
 def test_the_stop_switch_is_told_by_its_level(go, level):
-    assert Pulse(lambda: go, Event(), None, FakeClock(T0)).look() == EVERY_SECONDS
+    assert Pulse(lambda: go, Event(), None, FakeClock(T0), Mock()).look() == EVERY_SECONDS
     assert told("hemostat_stopped") == level
     assert answered() == T0.timestamp()
 
 
 def test_where_the_api_server_says_nothing_what_was_known_stays_and_grows_old():
     answers, clock = [Go(begin=False, undo=True), None], FakeClock(T0)
-    pulse = Pulse(lambda: answers.pop(0), Event(), None, clock)
+    pulse = Pulse(lambda: answers.pop(0), Event(), None, clock, Mock())
     pulse.look()
     clock.step(300)
     pulse.look()
@@ -47,7 +47,7 @@ def test_where_the_api_server_says_nothing_what_was_known_stays_and_grows_old():
 
 def test_a_log_that_is_not_the_one_that_was_published_is_told_until_it_is():
     compared = Event()
-    pulse = Pulse(lambda: None, compared, None, FakeClock(T0))
+    pulse = Pulse(lambda: None, compared, None, FakeClock(T0), Mock())
     pulse.look()
     assert told("hemostat_audit_refused") == 1
     compared.set()
@@ -57,8 +57,10 @@ def test_a_log_that_is_not_the_one_that_was_published_is_told_until_it_is():
 
 def test_a_log_that_cannot_be_opened_is_told_though_there_is_no_pulse_yet(tmp_path):
     AUDIT_REFUSED.set(0)
+    kube = Mock()
+    kube.permitted().server_now.return_value = T0
     with pytest.raises(Refused, match="cannot be opened"):
-        Act(Mock(), Settings(audit=str(tmp_path)))
+        Act(kube, Settings(audit=str(tmp_path)))
     assert told("hemostat_audit_refused") == 1
 
 
@@ -66,3 +68,9 @@ def test_a_volume_that_cannot_be_read_has_no_room():
     size, free = room(Path("/"))
     assert 0 <= free < size
     assert room(Path("/nowhere/at/all")) == (0, 0)
+
+
+def test_it_has_the_clock_compared_with_the_api_servers():
+    asked = Mock()
+    Pulse(lambda: None, Event(), None, FakeClock(T0), asked).look()
+    asked.assert_called_once_with()
