@@ -153,7 +153,7 @@ NEVER_ANY = [
     ("approve", f"remediations.{GROUP}"),
     ("update", f"incidents.{GROUP}"),
     ("patch", f"incidents.{GROUP}"),
-    ("delete", f"incidents.{GROUP}"),
+    ("deletecollection", f"incidents.{GROUP}"),
     ("update", f"remediations.{GROUP}"),
     ("patch", f"remediations.{GROUP}"),
     ("deletecollection", f"remediations.{GROUP}"),
@@ -227,6 +227,7 @@ FOLLOWED = (
     "horizontalpodautoscalers.autoscaling",
 )
 NEVER_OBSERVE = [
+    ("delete", f"incidents.{GROUP}"),
     ("delete", f"approvals.{GROUP}"),
     ("delete", f"remediations.{GROUP}"),
     ("create", "pods/eviction"),

@@ -52,8 +52,17 @@ def test_act_deletes_what_ended_in_a_protected_namespace(cluster: Cluster, made:
     assert refusal(delete(cluster.act, REMEDIATION.path(NAMESPACE, name), live)) == ""
 
 
-def test_it_deletes_no_incident_and_no_policy(cluster: Cluster, namespace: str) -> None:
-    for plural in ("incidents", "runbooks", "watches", "gatepolicies"):
+@pytest.mark.parametrize(("resolved", "refused"), [("True", False), ("False", True), ("Unknown", True)])
+def test_act_deletes_no_incident_that_is_open(cluster: Cluster, namespace: str, resolved: str, refused: bool) -> None:
+    body = objects.moved(objects.named("Incident", objects.MINIMAL["Incident"], "trouble"), namespace)
+    live = cluster.set_status(cluster.make(body, cluster.observe), {"conditions": [condition("Resolved", resolved)]})
+    path = INCIDENT.path(namespace, "trouble")
+    assert "cannot delete" in refusal(delete(cluster.observe, path, live)), "it reads what may be forged"
+    assert ("delete nothing but" in refusal(delete(cluster.act, path, live))) is refused
+
+
+def test_it_deletes_nothing_that_people_wrote(cluster: Cluster, namespace: str) -> None:
+    for plural in ("runbooks", "watches", "gatepolicies"):
         assert not can(cluster.act, "delete", plural, namespace, GROUP), plural
 
 

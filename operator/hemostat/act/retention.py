@@ -1,6 +1,6 @@
-"""Which finished Remediations nobody needs any more (pure): nobody's check, no undo, no open Incident.
+"""Which Incidents that are over nobody needs any more, with their finished Remediations (pure): no check and no undo.
 
-All of one Incident go together: whether it came back is told by any of them.
+All of one Incident go together: whether it came back is told by any of them, and what is remembered of it rests on all.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from hemostat.action.undoing import undoes
 from hemostat.api.incident import RESOLVED, Incident
-from hemostat.api.meta import find, is_true
+from hemostat.api.meta import Conditions, find, is_true
 from hemostat.api.remediation import APPLIED, FINISHED, UNDONE, Remediation
 from hemostat.api.runbook import Parameter, Runbook
 from hemostat.gate.earned import MAX_OUTCOMES
@@ -121,6 +121,14 @@ def _counted(known: Iterable[Past], kind: Kind) -> list[str]:
     return sorted(last, key=lambda incident: (last[incident], incident), reverse=True)[:MAX_OUTCOMES]
 
 
+def left_over(incidents: Iterable[Incident], known: Iterable[Past], keep: Keep, now: datetime) -> list[Incident]:
+    """Return the Incidents that are long over, not among the newest, and that no Remediation is left of."""
+    about = {one.incident for one in known}
+    ends = ((resolved_since(i.status.conditions), i) for i in incidents)
+    over = sorted(((t, i) for t, i in ends if t is not None), key=lambda e: (e[0], e[1].metadata.uid), reverse=True)
+    return [i for t, i in over[keep.newest :] if now - t > keep.age and i.metadata.uid not in about]
+
+
 def on_top(known: Iterable[Past], place: Object) -> list[Past]:
     """Return the newest of what could be taken back on one object, the newest first: the last ones down to which
     people would take it back one by one."""
@@ -132,7 +140,11 @@ def over_since(incident: Incident | None, uid: str, keep: Keep, now: datetime) -
     """Tell whether an Incident is gone, or has been over for so long that it does not come back."""
     if incident is None or incident.metadata.uid != uid:
         return True
-    resolved = find(incident.status.conditions, RESOLVED)
-    if resolved is None or not is_true(incident.status.conditions, RESOLVED):
-        return False
-    return now - resolved.last_transition_time > keep.age
+    since = resolved_since(incident.status.conditions)
+    return since is not None and now - since > keep.age
+
+
+def resolved_since(conditions: Conditions) -> datetime | None:
+    """Return since when an Incident is over, None: it is not."""
+    resolved = find(conditions, RESOLVED)
+    return resolved.last_transition_time if resolved is not None and is_true(conditions, RESOLVED) else None

@@ -8,7 +8,7 @@ from typing import TypeVar
 from hemostat.act.ledger import Recorder, changes
 from hemostat.api.approval import Approval
 from hemostat.api.gatepolicy import GatePolicy, GatePolicyStatus
-from hemostat.api.incident import Incident, TimelineEntry
+from hemostat.api.incident import RESOLVED, Incident, TimelineEntry
 from hemostat.api.meta import Condition, Model, is_true
 from hemostat.api.remediation import ADMITTED, FINISHED, Remediation, RemediationStatus
 from hemostat.api.resources import APPROVAL, GATEPOLICY, INCIDENT, REMEDIATION, RUNBOOK, WATCH
@@ -90,13 +90,18 @@ class Store:
             yield Remediation.model_validate(item)
 
     def namespaces(self) -> list[str]:
-        """Return the namespaces that hold Remediations or Approvals."""
-        kinds = (REMEDIATION, APPROVAL)
+        """Return the namespaces that hold Incidents, Remediations or Approvals."""
+        kinds = (INCIDENT, REMEDIATION, APPROVAL)
         return sorted({meta["namespace"] for kind in kinds for meta in self._kube.versions(kind.path(None))})
 
     def each(self, namespace: str) -> Iterator[Remediation]:
         """Yield all Remediations of a namespace, a page of them in memory."""
         return (Remediation.model_validate(o) for o in self._kube.each(REMEDIATION.path(namespace)))
+
+    def over(self, namespace: str) -> Iterator[Incident]:
+        """Yield the Incidents of a namespace that are over, a page of them in memory."""
+        found = (Incident.model_validate(o) for o in self._kube.each(INCIDENT.path(namespace)))
+        return (incident for incident in found if is_true(incident.status.conditions, RESOLVED))
 
     def words(self, namespace: str) -> list[Approval]:
         """Return all Approvals of a namespace."""
@@ -105,6 +110,11 @@ class Store:
     def remove(self, namespace: str, name: str, uid: str, version: str, *, dry_run: bool = False) -> None:
         """Delete a finished Remediation if nobody wrote to it since it was read. Raises `Retry` if somebody did."""
         self._remove(REMEDIATION.path(namespace, name), uid, version, dry_run=dry_run)
+
+    def remove_incident(self, incident: Incident) -> None:
+        """Delete an Incident that is over if nobody wrote to it since it was read. Raises `Retry` if somebody did."""
+        meta = incident.metadata
+        self._remove(INCIDENT.path(meta.namespace, meta.name), meta.uid, meta.resource_version)
 
     def remove_approval(self, approval: Approval) -> None:
         """Delete an Approval whose Remediation is gone."""

@@ -1,6 +1,6 @@
-"""Deletes finished Remediations that nobody needs any more, and Approvals that are left of them (shell).
+"""Deletes Incidents that are long over, their finished Remediations, and the Approvals of these (shell).
 
-The audit log keeps their story; that they are deleted is recorded before. While Hemostat is stopped nothing is.
+The audit log keeps the story; that a Remediation is deleted is recorded before. While Hemostat is stopped nothing is.
 """
 
 import logging
@@ -8,12 +8,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from hemostat.act.ledger import Recorder, forgotten
-from hemostat.act.retention import Keep, Object, Past, kinds_of, long_ago, on_top, over_since, past
+from hemostat.act.retention import Keep, Object, Past, kinds_of, left_over, long_ago, on_top, over_since, past
 from hemostat.act.store import Store
 from hemostat.action.execute import Executor
 from hemostat.action.moves import LANDS
 from hemostat.action.standing import State, standing
 from hemostat.action.undoing import Undo, undoes
+from hemostat.api.approval import Approval
 from hemostat.api.remediation import Remediation, Verb
 from hemostat.errors import HemostatError, Refused
 from hemostat.gate.input import Go
@@ -24,7 +25,7 @@ EVERYWHERE = ""
 """The key that has all namespaces looked at."""
 EVERY, SOON = 3600.0, 5.0
 AT_ONCE = 100
-"""Remediations that are deleted, and Approvals, before something else has its turn."""
+"""Of each kind, objects that are deleted before something else has its turn."""
 
 
 class Sweeper:
@@ -69,14 +70,17 @@ class Sweeper:
         known = [past(remediation) for remediation in self._store.each(namespace)]
         gone = self._forget(namespace, known, now)
         left = {one.name for one in known if one.uid not in gone}
-        number = 0
-        for word in words:
-            created = word.metadata.creation_timestamp
-            old = created is not None and now - created > self._keep.age
-            if old and word.spec.remediation not in left and number < AT_ONCE:
-                self._store.remove_approval(word)
-                number += 1
-        return SOON if AT_ONCE in (len(gone), number) else None
+        old = [w for w in words if self._old(w, now) and w.spec.remediation not in left]
+        for word in old[:AT_ONCE]:
+            self._store.remove_approval(word)
+        over = left_over(self._store.over(namespace), known, self._keep, now)
+        for incident in over[:AT_ONCE]:
+            self._store.remove_incident(incident)
+        return SOON if max(len(gone), len(old), len(over)) >= AT_ONCE else None
+
+    def _old(self, word: Approval, now: datetime) -> bool:
+        created = word.metadata.creation_timestamp
+        return created is not None and now - created > self._keep.age
 
     def _forget(self, namespace: str, known: list[Past], now: datetime) -> set[str]:
         """Delete what nobody needs, and return the uids of it."""
@@ -89,6 +93,8 @@ class Sweeper:
                 continue
             if any(self._needed(namespace, one, place, known, stands) for one in group for place in one.objects):
                 continue
+            if incident is not None and incident.metadata.uid == group[0].incident:
+                self._store.remove_incident(incident)  # before them: without them it would be remembered as another
             for one in group:
                 if len(gone) == AT_ONCE:
                     return gone

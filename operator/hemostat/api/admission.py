@@ -97,13 +97,15 @@ _ITS_LEASE = (
     f" && request.operation == 'UPDATE' && request.namespace == '{NAMESPACE}' && request.name == '{LEASE}')"
 )
 """Which replica of `act` acts."""
-_IS_FINISHED = (
+_IS_OVER = (
     "oldObject != null && has(oldObject.status) && has(oldObject.status.conditions)"
-    " && oldObject.status.conditions.exists(c, c.type == 'Finished' && c.status == 'True')"
+    " && oldObject.status.conditions.exists(c, c.status == 'True'"
+    " && c.type == (request.resource.resource == 'incidents' ? 'Resolved' : 'Finished'))"
 )
 _ITS_PAST = (
-    f"(request.resource.group == '{GROUP}' && request.operation == 'DELETE' && ("
-    f"request.resource.resource == 'approvals' || (request.resource.resource == 'remediations' && {_IS_FINISHED})))"
+    f"(request.resource.group == '{GROUP}' && request.operation == 'DELETE'"
+    " && (request.resource.resource == 'approvals'"
+    f" || (request.resource.resource in ['incidents', 'remediations'] && {_IS_OVER})))"
 )
 """What `act` deletes because it is long ago (`hemostat.act.retention`)."""
 PROTECTED: tuple[Validation, ...] = (
@@ -124,7 +126,7 @@ PROTECTED: tuple[Validation, ...] = (
             f"request.operation != 'DELETE' || {_ITS_PAST} || "
             f"(has(oldObject.metadata.labels) && '{REMEDIATION_LABEL}' in oldObject.metadata.labels)"
         ),
-        f"Hemostat must delete nothing but what it created (label {REMEDIATION_LABEL}) and finished Remediations",
+        f"Hemostat must delete nothing but what it created (label {REMEDIATION_LABEL}) and what is over of its own",
     ),
 )
 _SAME_NODE = " && ".join(

@@ -55,7 +55,7 @@ ACT_RULES = (
     Rule(GROUP, ("watches", "runbooks", "gatepolicies", "incidents", "remediations", "approvals"), READ),
     Rule(GROUP, ("incidents/status", "gatepolicies/status"), ("patch",)),
     Rule(GROUP, ("remediations/status",), ("update",)),
-    Rule(GROUP, ("remediations", "approvals"), ("delete",)),
+    Rule(GROUP, ("incidents", "remediations", "approvals"), ("delete",)),
     _REVIEWS,
 )
 """It deletes what is finished and long ago, which an admission policy holds it to."""

@@ -228,6 +228,31 @@ def test_what_somebody_writes_to_meanwhile_stays():
     assert town.records.entries == []
 
 
+def over(name, days, resolved=True):
+    return incident(name, conditions=(condition("Resolved", resolved, when=-days * DAY),))
+
+
+def test_an_incident_goes_before_its_remediations():
+    """Else `observe`, started anew, would remember it as one for which nothing was tried."""
+    town, order = Town(*OLD[:2], ended("mine", days=20, of="i9"), incidents=[over("i9", 20)]), []
+    delete = town.delete
+
+    def told(path, uid, version=None, *, dry_run=False):
+        order.extend([path.rsplit("/", 1)[1]] * (not dry_run))
+        delete(path, uid, version, dry_run=dry_run)
+
+    town.delete = told
+    town.sweeper.look("shop")
+    assert order == ["i9", "mine"]
+
+
+def test_incidents_that_nothing_was_done_for_go_when_they_are_long_over_but_for_the_newest():
+    many = [over(f"o{n}", 8 + n) for n in range(4)]
+    town = Town(*OLD[:2], incidents=[*many, over("open", 90, resolved=False), over("young", 1), over("i1", 90)])
+    town.sweeper.look("shop")
+    assert town.left(INCIDENT) == ["i1", "o0", "open", "young"], "i1 has a Remediation that is kept"
+
+
 def test_approvals_go_with_what_they_are_about():
     words = [
         approval(f"a{n}", created=-days * DAY, remediation=about)
