@@ -25,10 +25,11 @@ Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 PUBLIC = Path(os.environ.get("HEMOSTAT_BENCH_DATA", ROOT / "../shared/bench")) / "holmesgpt-k8s"
 RUNBOOKS = [
-    "--runbooks",
-    str(ROOT / "chaos/demo/runbooks.yaml"),
-    "--runbooks",
-    str(ROOT / "chaos/agents/hemostat/runbooks.yaml"),
+    word
+    for group in ("load/saturation", "rollouts/bad-rollout", "agents/*")
+    for path in sorted((ROOT / "remediations/runbooks").glob(f"{group}.yaml"))
+    if path.name != "kustomization.yaml"
+    for word in ("--runbooks", str(path))
 ]
 CAUSE = "payment cannot reach orders-db:5432"
 FACT = "the payment service fails because its database refuses connections"

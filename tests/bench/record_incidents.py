@@ -64,8 +64,7 @@ def prepare(with_: Tools) -> None:
     play.install(stage, restart=True)
     kubectl("apply", "--server-side", "-k", "chaos/metrics-server")
     kubectl("apply", "--server-side", "--force-conflicts", "-k", "chaos/agents")
-    for name in ("runbooks", "watches"):
-        kubectl("apply", "--server-side", "--force-conflicts", "-f", f"chaos/agents/hemostat/{name}.yaml")
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "chaos/agents/hemostat/watches.yaml")
     play.wait_ready(stage)
     play.wait_baseline(stage)
     kubectl("delete", "--ignore-not-found", "-f", "chaos/demo/policies.yaml", "-f", "chaos/demo/opt-in.yaml")

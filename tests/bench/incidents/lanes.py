@@ -6,7 +6,6 @@ advises to cut them: before, nothing is to be decided. A run that is missed is t
 """
 
 import json
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.bench.incidents import agents, pods, shop
-from tests.bench.incidents.recorded import RUNBOOKS, keep, path_of
+from tests.bench.incidents.recorded import LIBRARY, keep, path_of
 
 from hemostat.api.incident import PART_OF, Advice, Incident, SignalState, SignalStatus
 from hemostat.api.meta import is_true
@@ -125,14 +124,7 @@ class Tools:
 
     def runbooks(self, namespace: str) -> None:
         """Give the namespace the Runbooks that the project ships: nothing comes of them without a person."""
-        for name in RUNBOOKS:
-            text = (self.root / name).read_text(encoding="utf-8")
-            for shipped in ("shop", "agents"):
-                text = text.replace(f"namespace: {shipped}\n", f"namespace: {namespace}\n")
-            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-                file.write(text)
-                file.flush()
-                self.kubectl("apply", "--server-side", "--force-conflicts", "-f", file.name)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-n", namespace, "-k", LIBRARY)
 
 
 def record_pods(tools: Tools, run: pods.Run) -> None:

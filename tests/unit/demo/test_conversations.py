@@ -202,13 +202,19 @@ def test_what_is_saved_is_what_the_twin_cost_more():
     assert "180,000 saved (90 %)" in words(account)
 
 
+def runbooks(make):
+    """Return all that chaos/agents/hemostat/runbooks installs."""
+    files = (make.root / "remediations/runbooks/agents").glob("*.yaml")
+    return [Runbook.model_validate(yaml.safe_load(p.read_text())) for p in files if p.name != "kustomization.yaml"]
+
+
 def documents(make, name):
     return list(yaml.safe_load_all((make.root / "chaos/agents/hemostat" / name).read_text(encoding="utf-8")))
 
 
 def test_every_fault_of_the_agents_is_an_experiment_that_fits_their_watches_and_runbooks(make):
     watches = {w.metadata.name for w in map(Watch.model_validate, documents(make, "watches.yaml"))}
-    books = {r.metadata.name: r.spec for r in map(Runbook.model_validate, documents(make, "runbooks.yaml"))}
+    books = {r.metadata.name: r.spec for r in runbooks(make)}
     found = {}
     for path in (make.root / "chaos/experiments/agents").glob("*.yaml"):
         (item,) = load(path)
@@ -223,7 +229,7 @@ def test_every_fault_of_the_agents_is_an_experiment_that_fits_their_watches_and_
 
 def test_the_agents_runbooks_compile_and_their_parameters_are_valid(make):
     actions = {"cut-edge": CUT_EDGE, "halt-conversation": HALT}
-    for book in map(Runbook.model_validate, documents(make, "runbooks.yaml")):
+    for book in runbooks(make):
         assert [expression_error(s) for s in book.spec.symptoms if expression_error(s)] == []
         for remediation in book.spec.remediations:
             parse(actions[remediation.action], remediation.parameters)

@@ -1,4 +1,4 @@
-"""Both Runbooks of the demonstration against facts as `observe` would gather them."""
+"""The Runbooks of the demonstration against facts as `observe` would gather them."""
 
 from functools import cache
 
@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from hemostat.action.contract import parse
+from hemostat.action.registry import discover
 from hemostat.api.chaosexperiment import ChaosExperiment
 from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.incident import SignalStatus
@@ -15,10 +16,8 @@ from hemostat.diagnosis.evidence import Change, Facts
 from hemostat.diagnosis.matcher import expression_error, match
 from hemostat.signals.workload import WorkloadState
 from hemostat_chaos.experiment.command import load
-from hemostat_remediations.rollback import ROLLBACK
-from hemostat_remediations.scale import SCALE
 
-ACTIONS = {"rollback": ROLLBACK, "scale": SCALE}
+ACTIONS = discover()
 WELL = WorkloadState(desired=2, ready=2, updated=2, total=2, complete=True, stuck=False)
 
 
@@ -33,7 +32,9 @@ def documents(file):
 
 @pytest.fixture
 def runbooks(make):
-    return objects(make, "runbooks.yaml", Runbook)
+    """Return all that chaos/demo/runbooks installs."""
+    files = [p for g in ("load", "rollouts") for p in (make.root / "remediations/runbooks" / g).glob("*.yaml")]
+    return [Runbook.model_validate(d) for p in files if p.name != "kustomization.yaml" for d in documents(p)]
 
 
 @pytest.fixture
