@@ -631,6 +631,18 @@ def test_incident_status(cluster: Cluster, incident: Json, who: str, edit: Calla
     assert bool(words) == bool(said), said
 
 
+def test_nobody_else_says_what_an_incident_shows(cluster: Cluster, incident: Json) -> None:
+    """Whoever may do anything in his namespace could forge the signals on which something is done."""
+    namespace = incident["metadata"]["namespace"]
+    owner = cluster.user("owner")
+    cluster.grant("owner", namespace, [Rule("*", ("*",), ("*",))])
+    eventually(lambda: can(owner, "update", "incidents/status", namespace, GROUP), "owner")
+    where = objects.KINDS["Incident"].path(namespace, "one", "status")
+    ops = [{"op": "replace", "path": "/status/signals/0/state", "value": "Clear"}]
+    assert "only observe and act write the status" in refusal(lambda: owner.json_patch(where, ops, MANAGER))
+    assert refusal(lambda: cluster.observe.json_patch(where, ops, MANAGER)) == ""
+
+
 @pytest.mark.parametrize(("who", "words"), [("observe", NOT_OBSERVES), ("act", NOT_ACTS)])
 def test_neither_takes_the_whole_status_away(cluster: Cluster, incident: Json, who: str, words: str) -> None:
     kube = cluster.observe if who == "observe" else cluster.act

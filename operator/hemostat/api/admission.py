@@ -314,6 +314,10 @@ REMEDIATION_STATUS: tuple[Validation, ...] = (
 _OBSERVED_OBJECTS = ("summary", "severity", "callers", "partOf", "reopened", "storm", "usage", "lesson", "progress")
 INCIDENT_STATUS: tuple[Validation, ...] = (
     (
+        f"request.userInfo.username in ['{OBSERVE_USER}', '{ACT_USER}'] || 'system:masters' in request.userInfo.groups",
+        "only observe and act write the status of an Incident: on the signals it tells of rests what is done",
+    ),
+    (
         f"request.userInfo.username != '{OBSERVE_USER}' || "
         + _conditions_unchanged(("Remediated", "Verified", "Resolved")),
         "observe must not write the conditions Remediated, Verified and Resolved",
