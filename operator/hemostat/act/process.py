@@ -11,10 +11,11 @@ import kopf
 
 from hemostat.act.elector import steady
 from hemostat.act.facts import Facts
+from hemostat.act.pace import Key
 from hemostat.act.policies import PolicyCheck
 from hemostat.act.publishing import Publisher
 from hemostat.act.pulse import Pulse
-from hemostat.act.reconcile import Key, Reconciler
+from hemostat.act.reconcile import Reconciler
 from hemostat.act.recording import recorder
 from hemostat.act.retention import Keep
 from hemostat.act.servertime import ServerClock

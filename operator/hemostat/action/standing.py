@@ -49,6 +49,12 @@ def taken_back_by(remediation: Remediation) -> Word | None:
         return Word(by, None)
 
 
+def who_took_back(remediation: Remediation) -> str:
+    """Say, in words, who took it back."""
+    word = taken_back_by(remediation)
+    return f"{word.by} took it back" if word is not None else "somebody did before"
+
+
 def person(remediation: Remediation) -> str:
     """Return the field manager under which people take this Remediation back."""
     return f"{prefix(remediation)}person"

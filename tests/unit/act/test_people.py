@@ -8,7 +8,7 @@ from tests.unit.act.double import ApiServer, Records
 from tests.unit.act.test_exactly_once import BASE, CASE, KEY, NAME, TARGET, installed, process
 from tests.unit.builders import NAMESPACE, T0, approval, condition, incident, meta, signal
 
-from hemostat.act.reconcile import MAX_REVIEWS
+from hemostat.act.pace import MAX_REVIEWS
 from hemostat.api import stop
 from hemostat.api.meta import find, is_true
 from hemostat.api.remediation import ADMITTED, APPLIED, FINISHED, PLANNED, Remediation
@@ -187,7 +187,7 @@ def test_in_shadow_what_is_to_be_deleted_may_be_gone_by_then(gone: bool) -> None
         step = {"forward": {k: v for k, v in created.items() if k != "uid"}}
     body["status"]["plan"]["steps"] = [step]
     case.api.put(CASE, body)
-    case.act._unchanged = lambda _: None  # type: ignore[method-assign]
+    case.act._deciding.unchanged = lambda _: None  # type: ignore[method-assign]
     case.steps()
     said = "TargetReplaced: somebody else deleted it" if gone else "NameTaken: there is a Pod p that this"
     assert f"a dry run was refused ({said}" in case.said(FINISHED)[1]
@@ -277,6 +277,6 @@ def test_an_approval_of_a_plan_that_drifted_is_void_and_the_difference_is_shown(
     reason, message = case.said(FINISHED)
     assert reason == "Drifted"
     first, *lines = message.splitlines()
-    assert first == "the target changed since it was planned; approvals of this plan are void:"
+    assert first.startswith("the target changed since it was planned; approvals of this plan are void (")
     assert any(line.startswith("+ ") and '"v": "9"' in line for line in lines), message
     assert case.api.objects[TARGET]["spec"] == before

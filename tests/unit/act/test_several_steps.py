@@ -293,7 +293,7 @@ def alone() -> Town:
     body = town.api.objects[CASE]
     plan = body["status"]["plan"]
     plan |= {"steps": [plan["steps"][1] | {"awaitsAvailable": 0}]}
-    town.process._unchanged = lambda *_: None  # what else would be planned is not what this is about
+    town.process._deciding.unchanged = lambda *_: None  # what else would be planned is not what this is about
     town.api.put(CASE, body)
     town.api.put(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"name": NAMESPACE}})
     town.api.put(f"{BASE}/incidents/payment-1", incident(signals=(signal(),)).wire())
@@ -319,7 +319,7 @@ def test_a_first_step_that_is_not_allowed_is_tried_within_the_deadline_and_said_
     """Seen: it was admitted and announced anew every minute, for ever."""
     town = alone()
     decided = town.now().status
-    first = town.process._facts.gate(town.now(), decided.plan, town.api.objects[TARGET])
+    first = town.process._deciding._facts.gate(town.now(), decided.plan, town.api.objects[TARGET])
     town.api.objects[CASE]["status"]["decision"] = decide(first).wire()
     records = len(town.records.entries)
     told = looks(town, 3600)
@@ -333,7 +333,7 @@ def test_a_first_step_that_is_not_allowed_is_tried_within_the_deadline_and_said_
 
 def test_what_waits_for_a_disruption_budget_is_decided_anew_if_that_would_be_otherwise() -> None:
     town = alone()
-    first = town.process._facts.gate(town.now(), town.now().status.plan, town.api.objects[TARGET])
+    first = town.process._deciding._facts.gate(town.now(), town.now().status.plan, town.api.objects[TARGET])
     town.api.objects[CASE]["status"]["decision"] = decide(first).wire()
     looks(town, 100)
     assert town.condition(APPLIED).reason == "DisruptionBudget"
@@ -366,13 +366,13 @@ def test_a_pod_that_came_since_is_in_no_approved_plan():
     town.run({Step.NOTHING})
     finished = town.condition(FINISHED)
     assert finished.reason == "Drifted"
-    assert "+ - Pod/e on node-2" in finished.message
+    assert "+ takes away: Pod/e on node-2" in finished.message
     assert (town.evicted(), town.cordoned()) == (set(), False)
 
 
 def test_an_approval_that_is_taken_back_halfway_stops_it_and_undoes_what_can_be():
     town = Town()
-    town.process._heard = lambda *_: Heard()  # who may approve is asked elsewhere
+    town.process._deciding.heard = lambda *_: Heard()  # who may approve is asked elsewhere
     town.api.write(CASE, "hemostat-act", lambda o: o["status"]["conditions"][1].update(reason="Approved"))
     town.run_until_evicted("uid-c")
     Heard.decision = None

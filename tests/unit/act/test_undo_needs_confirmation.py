@@ -4,15 +4,15 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.act.double import Records
 from tests.unit.action.plans import PLAN
 from tests.unit.builders import T0, deployment, incident, remediation, runbook, signal, template
 
-from hemostat.act.reconcile import Reconciler
+from hemostat.act.ending import Ending
 from hemostat.api.meta import find
 from hemostat.api.remediation import VERIFIED
 from hemostat.clock import FakeClock
 from hemostat.errors import Retry
+from hemostat.signals.workload import state_of
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def test_a_verdict_that_undoes_needs_confirmation(word, on_ineffective, reason):
     store = SimpleNamespace(
         incident=lambda *_: seen, runbook=lambda *_: runbook(), write=lambda _, status: written.append(status)
     )
-    facts = SimpleNamespace(target=lambda *_: live, corroboration=corroboration)
+    facts = SimpleNamespace(target=lambda *_: live, state=lambda *_: state_of(live), corroboration=corroboration)
     executor = SimpleNamespace(read=lambda *_: live)
-    reconciler = Reconciler(store, facts, executor, {}, None, FakeClock(now), None, Records(), lambda: 0)
+    ending = Ending(store, facts, executor, FakeClock(now), None, None)
     plan = PLAN.model_copy(update={"on_ineffective": on_ineffective}).wire()
-    reconciler._verify(remediation(status={"results": [effect], "plan": plan}))
+    ending.verify(remediation(status={"results": [effect], "plan": plan}))
     verified = find(written[-1].conditions, VERIFIED)
     assert (verified.status, verified.reason) == ("False", reason)

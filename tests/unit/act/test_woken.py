@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from tests.unit.builders import incident, signal
 
+from hemostat.act.pace import patience
 from hemostat.act.process import Act
-from hemostat.act.reconcile import patience
 
 
 def woken(**status):
