@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.api.modules import ENVOY_GATEWAY, ISTIO
+from tests.api.modules import ENVOY_GATEWAY, ISTIO, KEDA
 from tests.api.support import Cluster
 
 from hemostat_chaos.cluster.apiserver import ApiServer
@@ -20,8 +20,8 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def neighbours(cluster: Cluster) -> Cluster:
-    """Return the cluster with the kinds of Istio and Envoy Gateway that actions create."""
-    for module in (ISTIO, ENVOY_GATEWAY):
+    """Return the cluster with the kinds of Istio, Envoy Gateway and KEDA that actions write."""
+    for module in (ISTIO, ENVOY_GATEWAY, KEDA):
         for definition in module.definitions():
             cluster.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(definition))
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
