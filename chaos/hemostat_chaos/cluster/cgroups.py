@@ -55,9 +55,9 @@ def members(group: str) -> set[int]:
     """Return the processes of a cluster, in every hierarchy."""
     found: set[int] = set()
     for hierarchy in hierarchies():
-        for procs in (hierarchy / group).rglob("cgroup.procs"):
+        for folder, _, _ in os.walk(hierarchy / group):  # passes over what goes away meanwhile, which rglob does not
             try:
-                found.update(map(int, procs.read_text().split()))
+                found.update(map(int, Path(folder, "cgroup.procs").read_text().split()))
             except OSError:  # the group went away, or is threaded
                 continue
     return found - {os.getpid(), 0}
@@ -97,11 +97,8 @@ def _remove(group: str, end: float) -> None:
     for hierarchy in hierarchies():
         top = hierarchy / group
         while top.exists():
-            for folder in sorted(
-                (path for path in top.rglob("*") if path.is_dir()), key=lambda path: len(path.parts), reverse=True
-            ):
-                _rmdir(folder)
-            _rmdir(top)
+            for folder, _, _ in os.walk(top, topdown=False):
+                _rmdir(Path(folder))
             if time.monotonic() > end:
                 return  # empty groups harm nobody; the next `down` tries again
             time.sleep(0.01)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,27 @@ def test_control_group_hierarchies_of_both_kinds(tmp_path: Path) -> None:
     assert cgroups.tracker(tmp_path).name == "pids"
     (tmp_path / "cgroup.controllers").touch()
     assert cgroups.hierarchies(tmp_path) == [tmp_path]
+
+
+def test_a_group_that_goes_away_while_it_is_looked_at_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`down` died of one."""
+    groups = [tmp_path / "ours" / name for name in "abc"]
+    for number, group in enumerate(groups):
+        group.mkdir(parents=True)
+        (group / "cgroup.procs").write_text(f"{number + 100}\n")
+    read = Path.read_text
+
+    def reading(path: Path) -> str:
+        text = read(path)
+        for group in set(groups) - {path.parent}:
+            shutil.rmtree(group, ignore_errors=True)
+        return text
+
+    monkeypatch.setattr(cgroups, "hierarchies", lambda: [tmp_path])
+    monkeypatch.setattr(Path, "read_text", reading)
+    assert len(cgroups.members("ours")) == 1
 
 
 def test_the_mirror_is_the_one_of_the_suite() -> None:
