@@ -121,7 +121,16 @@ def _weight(approval: Approval, remediation: Remediation) -> str:
         return "about another plan"
     if _ended_it(approval, remediation):
         return "ended it"
-    return "not heard yet" if waiting_for_a_person(remediation) else "not counted"
+    return _why_ignored(approval, remediation) or (
+        "not heard yet" if waiting_for_a_person(remediation) else "not counted"
+    )
+
+
+def _why_ignored(approval: Approval, remediation: Remediation) -> str:
+    """Return what `act` said of an Approval that it did not count, where it still waits for others."""
+    admitted = find(remediation.status.conditions, ADMITTED)
+    _, marked, why = (admitted.message if admitted is not None else "").partition(f"ignored {approval.metadata.name}: ")
+    return f"not counted: {why.partition('; ')[0]}" if marked else ""
 
 
 def _ended_it(approval: Approval, remediation: Remediation) -> bool:

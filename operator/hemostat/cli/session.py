@@ -123,11 +123,26 @@ class Session:
         from hemostat.kube import NotFound
 
         try:
-            return self.kube.list(resource.path(namespace))
+            found = self.kube.list(resource.path(namespace))
         except NotFound:
             raise Refused(
                 "NotInstalled", "this cluster does not know Hemostat's kinds; install them: kubectl apply -f crds/"
             ) from None
+        if not found and namespace is not None:
+            self._exists(namespace)
+        return found
+
+    def _exists(self, namespace: str) -> None:
+        """Raise `Refused` (NotFound) where there is no such namespace: none of something there says nothing."""
+        from hemostat.errors import HemostatError
+        from hemostat.kube import NotFound
+
+        try:
+            self.kube.get(f"/api/v1/namespaces/{namespace}")
+        except NotFound:
+            raise Refused("NotFound", f"no namespace {namespace!r}; another -n?") from None
+        except HemostatError:
+            return  # who may not look at namespaces is told what he asked for
 
 
 def parse(model: type[M], item: Json) -> M:

@@ -26,13 +26,12 @@ def report(
 ) -> None:
     """Compare what would have been done with what people did to the same targets since, as these are now."""
     from hemostat.api.remediation import Remediation
-    from hemostat.api.resources import REMEDIATION
     from hemostat.cli.render_shadow import page
     from hemostat.cli.text import emit
     from hemostat.gate.shadow import in_shadow
 
     session = Session.open(Scope(kubeconfig, context, namespace).over(ctx.obj))
-    listed = session.kube.each(REMEDIATION.path(None if everywhere else session.namespace))
+    listed = session.every_remediation(everywhere=everywhere)
     found = [r for r in (parse(Remediation, item) for item in listed) if in_shadow(r)]
     emit(page([_compared(session, r) for r in found], everywhere=everywhere))
 

@@ -96,9 +96,17 @@ def test_incidents_as_a_table_and_as_data(kube):
 
 def test_no_incidents_is_said_on_stderr(kube):
     kube.objects.clear()
+    kube.objects["namespaces/other"] = {"metadata": {"name": "other"}}
     done = call("incidents", "-n", "other")
     assert (done.exit_code, done.stdout) == (0, "")
     assert "No incidents in namespace other." in done.stderr
+
+
+@pytest.mark.parametrize("command", [("incidents",), ("undo", "--all"), ("shadow", "report")])
+def test_a_namespace_that_there_is_not_is_an_error(kube, command):
+    """A slip in its name looked as if all were well there."""
+    kube.objects.clear()
+    assert "no namespace 'nosuch'" in str(call(*command, "-n", "nosuch").exception)
 
 
 def test_show_and_explain(kube):

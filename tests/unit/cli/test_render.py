@@ -176,6 +176,16 @@ def test_what_waits_for_rights_says_whose_they_are_to_give(remediation, plain):
     assert "Now: it waits: bind ClusterRole x" in text
 
 
+def test_why_a_word_was_not_counted_is_said_beside_it(remediation, approval, plain):
+    """It was `not heard yet` for ever: its groups were left out."""
+    said = f"a person decides; ignored {approval.metadata.name}: ada does not hold the verb approve; ignored other: x"
+    waits = a_condition("Admitted", "Unknown", "NeedsApproval").model_copy(update={"message": said})
+    status = remediation.status.model_copy(update={"conditions": (waits,), "approvals": ()})
+    text = plain(render_explanation.page(remediation.model_copy(update={"status": status}), [approval]))
+    assert "not counted: ada does not hold the verb approve" in text
+    assert "ignored other" not in text.split("Approvals")[1]
+
+
 def test_of_a_long_ending_the_headline_is_one_sentence(remediation, plain):
     drift = a_condition("Finished", reason="Drifted").model_copy(update={"message": "it is void:\n- to 3\n+ to 4"})
     found = remediation.model_copy(update={"status": remediation.status.model_copy(update={"conditions": (drift,)})})
