@@ -1,5 +1,6 @@
 """The tables of a log in PostgreSQL, and what is wrong with them in words (shell)."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,15 +18,16 @@ _VERSION = "audit log of Hemostat, version 1"
 _TABLES = ("hemostat_audit_records", "hemostat_audit_heads", "hemostat_audit_kept")
 SCHEMA = (
     """
-CREATE TABLE hemostat_audit_records ("index" bigint PRIMARY KEY, leaf bytea NOT NULL, body bytea NOT NULL);
-CREATE TABLE hemostat_audit_heads (size bigint PRIMARY KEY, note text NOT NULL);
-CREATE TABLE hemostat_audit_kept (digest text PRIMARY KEY, data bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS hemostat_audit_records
+    ("index" bigint PRIMARY KEY, leaf bytea NOT NULL, body bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS hemostat_audit_heads (size bigint PRIMARY KEY, note text NOT NULL);
+CREATE TABLE IF NOT EXISTS hemostat_audit_kept (digest text PRIMARY KEY, data bytea NOT NULL);
 ALTER TABLE hemostat_audit_kept ALTER COLUMN data SET STORAGE EXTERNAL;
-CREATE FUNCTION hemostat_audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
+CREATE OR REPLACE FUNCTION hemostat_audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN RAISE EXCEPTION ''append only''; END';
 """
     + "".join(
-        f"""CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+        f"""CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
     FOR EACH STATEMENT EXECUTE FUNCTION hemostat_audit_append_only();
 ALTER TABLE {table} ENABLE ALWAYS TRIGGER append_only;
 """
@@ -82,11 +84,17 @@ def told() -> Iterator[None]:
         raise foreign(f"the {NAME} in PostgreSQL") from error
     except DISCONNECTED as error:
         said = f"the audit log in PostgreSQL does not answer: {first_line(error)}"
-        raise Retry(f"{said}; see whether the server is up and its disk has room", 5) from error
+        raise Retry(f"{said}; {_hint(said)}", 5) from error
     except psycopg.Error as error:
         said = f"the audit log in PostgreSQL cannot be used: {first_line(error)}"
         more = f"act's role needs INSERT and SELECT on {', '.join(_TABLES)}; CREATE, too, if it is to make them"
         raise Refused("AuditUnusable", f"{said}; {more}") from error
+
+
+def _hint(said: str) -> str:
+    if re.search(r'database "[^"]*" does not exist', said):
+        return "create that database, or name another one in the address"
+    return "see whether the server is up and its disk has room"
 
 
 def _there(connection: Connection) -> bool:

@@ -65,8 +65,10 @@ def verify(store: Records, verifiers: Sequence[Verifier], published: Sequence[st
         Checkpoint.open(note, believed)
     told = _told(read, proven, why)
     for index, words in read.published:
-        if told.bad is None or index < told.bad:
+        if told.bad is None:
             told = replace(told, bad=index, why=words)
+        elif index < told.bad:  # which one is the first then only the log's own signatures can tell
+            told = replace(told, why=f"{words}; by its own signatures {told.why}")
     return told
 
 

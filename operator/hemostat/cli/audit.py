@@ -87,6 +87,8 @@ def listed(
             ]
         except ValueError as error:
             raise Refused("AuditDamaged", f"{error}; see hemostat audit verify") from error
+    if remediation is not None and not chosen:
+        raise Refused("NotFound", f"the log says nothing of a Remediation {remediation}; another name, or namespace?")
     if output is Format.TABLE:
         emit(_table(chosen))
     else:
@@ -235,10 +237,22 @@ def _table(records: Sequence["Record"]) -> "Table":
     for record in records:
         entry = record.entry
         word = f"{entry.word} {', '.join(entry.names)}".strip()
-        says = "; ".join(f"{name}: {value}" for name, value in entry.says.items())
+        says = "; ".join(f"{name}: {_brief(value)}" for name, value in sorted(entry.says.items(), key=_is_long))
         cells = (str(record.index), rfc3339(record.time), entry.namespace, entry.remediation, entry.step, word, says)
         table.add_row(*(words(cell) for cell in cells))
     return table
+
+
+def _is_long(said: tuple[str, object]) -> bool:
+    return isinstance(said[1], dict)
+
+
+def _brief(value: object) -> str:
+    """Return what checks said only where they did not pass; `-o json` has all of it."""
+    if not isinstance(value, dict):
+        return str(value)
+    told = [f"{name} {said}" for name, said in value.items() if not str(said).startswith("Pass: ")]
+    return "; ".join(told) or f"all {len(value)} pass"
 
 
 def _open(log: str) -> "closing[Records]":

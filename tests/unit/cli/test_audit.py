@@ -153,6 +153,35 @@ def test_a_log_does_not_move_to_where_another_one_is(log, tmp_path):
     assert "holds something else" in refused("move", log, target, "--key", KEY.verifier)
 
 
+def test_of_a_decision_the_list_tells_what_did_not_pass(log):
+    checks = {"Policy": "Ask: a person decides", "Shadow": "Pass: none"}
+    with closing(SqliteStore(log)) as store:
+        opened = Log(store, KEY, (), "hemostat-act 1", FakeClock(datetime(2026, 1, 1, tzinfo=UTC)))
+        opened.append(Entry(Step.DECIDED, "shop", "asks", "uid", says={"outcome": "NeedsApproval", "checks": checks}))
+        passed = {"checks": {"Policy": "Pass: it is allowed"}}
+        opened.append(Entry(Step.DECIDED, "shop", "goes", "uid", says=passed))
+    asks, goes = call("list", log).stdout.splitlines()[-2:]
+    assert asks.endswith("outcome: NeedsApproval; checks: Policy Ask: a person decides")
+    assert goes.endswith("checks: all 1 pass")
+
+
+def test_a_remediation_that_no_record_is_about_is_told_so(log):
+    assert "nothing of a Remediation fix-9" in refused("list", log, "--remediation", "fix-9")
+
+
+def test_the_first_bad_record_is_named_though_the_published_head_differs_too(log, tmp_path):
+    with closing(SqliteStore(log, read_only=True)) as store:
+        (tmp_path / "head").write_text(next(store.checkpoints(newest_first=True)))
+    with closing(sqlite3.connect(log)) as file:
+        file.execute("DROP TRIGGER records_UPDATE")
+        file.execute("""UPDATE records SET body = replace(body, 'jo', 'me') WHERE "index" = 2""")
+        file.commit()
+    said = call("verify", log, "--key", KEY.verifier, "--head", tmp_path / "head").stdout
+    assert "not those that were published; by its own signatures record 2 was changed" in said
+
+
 def test_who_is_to_own_the_tables_gets_their_sql():
     said = call("schema").stdout
+    assert said.count("CREATE TABLE IF NOT EXISTS") == 3
+    assert "CREATE FUNCTION" not in said, "it may be run again"
     assert said.count("append_only BEFORE UPDATE OR DELETE OR TRUNCATE") == 3
