@@ -14,6 +14,7 @@ from tests.api.support import MANAGER, ROOT, Cluster, refusal
 
 from hemostat import generate
 from hemostat.api import GROUP, VERSION
+from hemostat.api.identity import TAKEN_BACK_BY
 from hemostat.api.resources import RESOURCES, Resource
 from hemostat.api.schema import crd
 from hemostat.errors import Refused
@@ -297,7 +298,7 @@ SHOWN = {
         *("Major", "payment", "False", "Verifying", "Verifying", "payment fails"),
         *("it is looked at", "payment", "2", "90", "payment", "payment"),
     ],
-    "Remediation": ["scale", "payment", "NeedsApproval", "Tested", HASH_A, "payment"],
+    "Remediation": ["scale", "payment", "NeedsApproval", "Tested", "admin", HASH_A, "payment"],
     "Approval": ["one", "Deny", "admin"],
     "ChaosExperiment": ["payment", "True", "payment-1"],
 }
@@ -310,6 +311,8 @@ def test_columns_show_what_they_promise(cluster: Cluster, namespace: str, resour
     body = cluster.make(named(resource.kind, MAXIMAL[resource.kind], namespace, namespace))
     if resource.has_status:
         cluster.set_status(body, MAXIMAL_STATUS[resource.kind])
+    if resource.kind == "Remediation":  # what `kubectl hemostat undo` writes on it
+        cluster.kubectl("annotate", "remediations", namespace, f"{TAKEN_BACK_BY}=admin", "--namespace", namespace)
     assert [column.name for column in resource.columns][-1] == "Age"
     shown = list(zip(resource.columns, SHOWN[resource.kind], strict=False))
     assert len(shown) == len(resource.columns) - 1

@@ -6,6 +6,7 @@ from hemostat.api import GROUP, VERSION
 from hemostat.api.approval import Approval
 from hemostat.api.chaosexperiment import ChaosExperiment
 from hemostat.api.gatepolicy import GatePolicy
+from hemostat.api.identity import TAKEN_BACK_BY
 from hemostat.api.incident import Incident
 from hemostat.api.meta import Model
 from hemostat.api.remediation import Remediation
@@ -140,6 +141,7 @@ REMEDIATION = Resource(
         Column("Target", ".spec.targetRef.name"),
         Column("Gate", ".status.decision.outcome"),
         Column("Finished", _condition("Finished", "reason")),
+        Column("Taken-Back-By", ".metadata.annotations." + TAKEN_BACK_BY.replace(".", "\\.")),
         Column("Plan", ".status.planHash", priority=1),
         Column("Incident", ".spec.incidentRef.name", priority=1),
         AGE,

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from hemostat.api.remediation import Remediation
     from hemostat.cli.undo import Item
 
+_HOLDS = (
+    "None of these is applied again. Something new may be proposed for the same trouble, the same action too: a person"
+    " decides about that target for humanEditSeconds of the GatePolicies that match (900, unless they say otherwise);"
+    " where that is 0, nobody is asked because of this."
+)
 MOST = 1000
 """Remediations that are looked at by one command."""
 
@@ -128,5 +133,6 @@ def _taken(session: Session, takes: Sequence[Remediation]) -> int:
             left += 1
             emit(words(f"{where}/{name}: NOT taken back: {error}", "bold red"))
     if takes:
+        emit(words(_HOLDS, "dim"))
         emit(words("To keep Hemostat from beginning anything else: kubectl hemostat stop", "dim"))
     return left

@@ -334,7 +334,9 @@ def test_whoever_cannot_let_go_of_the_fields_is_told(kube, monkeypatch):
 def test_how_far_back(kube):
     kube.clock.step(timedelta(days=2).total_seconds())
     assert "Nothing stands" in call("undo", "--all", "--yes").stderr
-    assert ": taken back" in call("undo", "--all", "--since", "3d", "--yes").stdout
+    done = call("undo", "--all", "--since", "3d", "--yes").stdout
+    assert ": taken back" in done
+    assert "humanEditSeconds" in done, "for how long a person decides, and that the same may be proposed again"
     wrong = call("undo", "--all", "--since", "soon")
     assert "--since must be a time like 30m, 24h or 7d" in str(wrong.exception)
 
