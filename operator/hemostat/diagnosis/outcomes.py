@@ -20,7 +20,9 @@ from hemostat.signals.correlate import openings
 UNFIT = frozenset(
     {
         *("NoGuard", "NotInstalled", "NoWorkload", "SameWorkload", "SharedIdentity", "NoDeadlock", "WhichPod"),
-        *("NothingToMove", "NotTheNode", "WhichNode", "NodesNotGranted", "LocalStorage"),
+        *("NothingToMove", "NotTheNode", "WhichNode", "NodesNotGranted", "LocalStorage", "BarePods"),
+        *("NoSuchPod", "NoLabel", "WouldLift", "AlreadyCordoned", "NotCordoned", "NodeNotReady"),
+        *("AlreadySuspended", "NotFailed", "NoClaim", "WhichVolume", "NotBound", "NotExpandable", "Resizing"),
         *("NoService", "NoAdminKey", "NoKey", "NoTask", "WhichTask", "TaskNotCancelable", "Unreachable"),
     }
 )
