@@ -71,8 +71,8 @@ def test_back_the_steps_come_in_reverse():
     [
         ([0], None, 100, False),
         ([0], None, 101, True),
-        ([0], 40, 109, False),
-        ([0], 40, 111, True),
+        ([0], 40, 114, False),
+        ([0], 40, 116, True),
         ([], 0, 1000, False),
         ([0, 1, 2], None, 1000, False),
     ],
