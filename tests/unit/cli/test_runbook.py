@@ -196,7 +196,8 @@ class Cluster:
         self.objects = objects
 
     def get(self, path):
-        return next(o for o in self.objects if path.endswith(f"/{o['metadata']['name']}"))
+        named = [o for o in self.objects if path.endswith(f"/{o['metadata']['name']}")]
+        return named[0] if named or not path.startswith("/api/v1/namespaces/") else {"kind": "Namespace"}
 
     def list(self, path):
         return [o for o in self.objects if path.endswith(f"/{o['kind'].lower()}s")]
