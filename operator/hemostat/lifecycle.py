@@ -71,7 +71,7 @@ def next_step(remediation: Remediation, now: datetime) -> Step:
     if ended and to_undo(remediation) and not is_true(conditions, UNDONE):
         return Step.UNDO
     asked = is_false(conditions, VERIFIED) and needs_undo(remediation)
-    if asked and to_undo(remediation) and not is_true(conditions, UNDONE):
+    if asked and not is_true(conditions, UNDONE) and not is_false(conditions, UNDONE):
         return Step.UNDO
     if not is_true(conditions, RELEASED):
         return Step.RELEASE
