@@ -156,7 +156,7 @@ It is for the CRD alone: what was stored before it must still be read, and be to
 """
 _IS_CRON = (
     f"self.matches(r'{CRON}')",
-    "must be 5 fields: minute 0-59, hour 0-23, day of the month 1-31, month 1-12, day of the week 0-7; such as 0 18 * * 5",
+    "must be 5 fields: minute 0-59, hour 0-23, day of the month 1-31, month 1-12, day of the week 0-7, as 0 18 * * 5",
 )
 ZONE = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
 

@@ -337,8 +337,8 @@ class Dropped(Model):
     """What a model said and nothing bears."""
 
     reason: Word
-    """CitesNothing, NoSuchEvidence, EntityNotNamed (what it cites does not name what it is about), CameLater (it rests on
-    what was changed after the trouble began), or NotACandidate (a Runbook that does not match)."""
+    """CitesNothing, NoSuchEvidence, EntityNotNamed (what it cites does not name what it is about), CameLater (it rests
+    on what was changed after the trouble began), or NotACandidate (a Runbook that does not match)."""
     count: Count
     """How often."""
 
