@@ -74,8 +74,8 @@ loop: venv ## The whole loop on real pods
 bench: bench-data bench-cluster ## All figures into build/bench/*.json (two hours)
 
 .PHONY: bench-data
-bench-data: venv ## Figures from recorded and made data: gate, audit, acting, nab, rca, series, ingest, healthy_series, agents, who_and_when, memory, diagnosis
-	@for name in gate audit acting nab rca series healthy_series healthy_replay agents who_and_when memory diagnosis ingest; do \
+bench-data: venv ## Figures from recorded and made data: catalogue, gate, audit, acting, nab, rca, series, ingest, healthy_series, agents, who_and_when, memory, diagnosis
+	@for name in catalogue gate audit acting nab rca series healthy_series healthy_replay agents who_and_when memory diagnosis ingest; do \
 		echo "[bench] $$name"; $(BIN)/python tests/bench/$$name.py; \
 	done
 
