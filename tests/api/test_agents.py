@@ -268,7 +268,7 @@ def test_the_detectors_name_every_trouble_and_cut_no_healthy_conversation(runnin
         said = told()
         return {name for name, kind in names.items() if kind not in said.get(name, ())}
 
-    while missing() and time.time() < began + 90:
+    while missing() and time.time() < began + 240:
         time.sleep(10)  # a replay takes seconds
     said = told()
     assert not missing(), said

@@ -50,7 +50,7 @@ def started(
     argv = [sys.executable, "-m", "hemostat", process]
     child = spawn.background(argv, folder / f"{process}.log", env=os.environ | rights | nobody | ports | settings)
     try:
-        until(lambda: answers(f"http://127.0.0.1:{ports[PORTS[0]]}/readyz"), 60, f"hemostat {process} is ready")
+        until(lambda: answers(f"http://127.0.0.1:{ports[PORTS[0]]}/readyz"), 180, f"hemostat {process} is ready")
         yield int(ports[PORTS[0]]), child
     finally:
         spawn.end(child, grace=15)
