@@ -91,13 +91,19 @@ class _Score:
 
 def expression_error(symptom: Symptom) -> str | None:
     """Return why the expression cannot be used, or None. Unknown variables are errors."""
-    if _steps(symptom.expression) > MAX_STEPS:
+    return _error(symptom.expression)
+
+
+@lru_cache(maxsize=512)
+def _error(expression: str) -> str | None:
+    """Say it of the text alone: asked again at every look, it would take longer than the answers."""
+    if _steps(expression) > MAX_STEPS:
         return f"it could take more than {MAX_STEPS} steps; nest and add up fewer lists"
     try:
-        program = _compile(symptom.expression)
+        program = _compile(expression)
     except ValueError as error:
         return str(error).splitlines()[0]
-    unknown = sorted(set(program.variables()) - {name for _, name in BOUND.findall(symptom.expression)} - CEL_VARIABLES)
+    unknown = sorted(set(program.variables()) - {name for _, name in BOUND.findall(expression)} - CEL_VARIABLES)
     if unknown:
         known = ", ".join(sorted(CEL_VARIABLES))
         return f"unknown variable {', '.join(unknown)}; there are {known}"

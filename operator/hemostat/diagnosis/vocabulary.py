@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from hemostat.api.incident import Advice, SignalSource, SignalState
@@ -64,6 +65,7 @@ def always(symptom: Symptom) -> bool:
     return all(holds(symptom, world(variables)) is True for variables in _worlds(symptom.expression))
 
 
+@lru_cache(maxsize=512)
 def never_answers(symptom: Symptom) -> str:
     """Return why a symptom cannot be true or false of evidence as it is, or an empty text.
 

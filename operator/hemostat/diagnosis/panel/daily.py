@@ -58,6 +58,10 @@ class Daily:
         said = f"{used.tokens} tokens and {used.usd:.2f} USD of {bound.tokens} and {bound.usd:g} are used"
         return f"namespace {namespace} has no room left for a request today (UTC): {said}"
 
+    def usd_left(self, namespace: str, day: date) -> float:
+        """Return the US dollars that may be used yet."""
+        return self.bound.usd - self._of(namespace, day).usd
+
     def _of(self, namespace: str, day: date) -> _Used:
         used = self._used.get(namespace)
         if used is None or used.day != day:

@@ -212,8 +212,12 @@ class Meter:
         """Raise `DayBudgetSpent` where so many more, and what is under way in the namespace, would be too much."""
         if self._daily is None:
             return
-        most = tokens + sum(sum(p.held) for p in self._purses.values() if p.namespace == purse.namespace)
-        if why := self._daily.over(purse.namespace, self.today, most, self._price(most)):
+        held = sum(sum(p.held) for p in self._purses.values() if p.namespace == purse.namespace)
+        most = tokens + held
+        usd = self._price(most)
+        if self._dearest is None and not held and self._daily.usd_left(purse.namespace, self.today) > 0:
+            usd = 0.0  # what it costs the first answer tells: were that guessed, a small bound would never let it come
+        if why := self._daily.over(purse.namespace, self.today, most, usd):
             MODEL_DAY_SPENT.labels(purse.namespace).inc()
             raise DayBudgetSpent(why)
 

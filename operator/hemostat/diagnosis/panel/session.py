@@ -116,8 +116,8 @@ class Session:
             if why := self._permitted():
                 raise Refused("NotPermitted", why)
             if so_far != counted[0]:
-                self._again(so_far.less(counted[0]))
-                counted[0] = so_far
+                more, counted[0] = so_far.less(counted[0]), so_far  # counted, also where no other may be sent
+                self._again(more)
 
         try:
             answer = self._asked(wanted, told, standing, tools, before)

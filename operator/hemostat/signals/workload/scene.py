@@ -82,8 +82,9 @@ class Scene:
 
     @property
     def revisions(self) -> Sequence[Json]:
-        """ReplicaSets or ControllerRevisions. Each Job of a CronJob is a run of it, not a version."""
-        return () if self.target is not None and self.target.get("kind") == "CronJob" else self.owned
+        """ReplicaSets or ControllerRevisions. A Job that a CronJob made, or that runs a failed one again, is a run of
+        it, not a version."""
+        return () if self.target is not None and self.target.get("kind") in ("CronJob", "Job") else self.owned
 
     def live_pods(self) -> Iterator[Json]:
         """Yield the pods that are neither finished nor being deleted: what happens to others is meant to happen."""

@@ -55,3 +55,9 @@ def test_what_cannot_be_written_down_is_not_sent_again():
 
     heard, models = consult(Budget(), Spent(50, 10, 0.001), record)
     assert (heard.failure[0], len(models.asked)) == ("NotCounted", 1)
+
+
+def test_what_was_in_vain_is_written_down_once_though_no_other_request_may_be_sent():
+    written = []
+    consult(Budget(tokens=6000), Spent(5000, 1000, 0.15), written.append)
+    assert (written[-1].tokens, float(written[-1].usd)) == (6000, 0.15)

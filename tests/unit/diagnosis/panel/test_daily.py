@@ -88,3 +88,10 @@ def test_namespaces_are_bounded():
         daily.count(f"n{n}", DAY, 1, 0.0)
     assert not daily.knows("n0")
     assert daily.knows(f"n{MAX_NAMESPACES}")
+
+
+def test_a_small_bound_of_the_day_lets_the_first_answer_tell_what_a_token_costs():
+    """Until then a token counts as a dear one: a model that costs nothing was never asked, on no day."""
+    free = Today(Bound(usd=0.1), usd=0.0)
+    assert [free.ask() for _ in range(3)] == ["", "", ""]
+    assert Today(Bound(usd=0.0), usd=0.0).ask() == "DayBudgetSpent"
