@@ -12,6 +12,7 @@ Json = Mapping[str, Any]
 SCALED_OBJECT = ("keda.sh/v1alpha1", "ScaledObject")
 PAUSED = ("autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas")
 RULES = (
+    Rule("apps", ("deployments", "statefulsets"), ("patch",)),  # to let go of the fields, which /scale cannot
     Rule("apps", ("deployments/scale", "statefulsets/scale"), ("get", "patch")),
     Rule("autoscaling", ("horizontalpodautoscalers",), ("get", "list", "patch")),
     Rule("keda.sh", ("scaledobjects",), ("get", "list", "patch")),

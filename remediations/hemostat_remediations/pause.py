@@ -57,7 +57,7 @@ PAUSE = Action(
     params=PauseParams,
     rules=RULES,
     plan=pause,
-    on_ineffective="Undo",
+    on_ineffective="Keep",  # half of a rollout never counts as complete, and going on with a bad one is no undo
 )
 RESUME = Action(
     name="resume-rollout",

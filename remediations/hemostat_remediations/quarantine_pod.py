@@ -1,10 +1,10 @@
 """`quarantine-pod`: the one pod in trouble gets no more traffic and is replaced, and is kept as it is to be looked at.
 
-As people do it by hand: the labels go by which Services and its ReplicaSet or StatefulSet select it. `kubectl get pods
--l hemostat.dev/quarantined` finds it. A ReplicaSet makes another pod at once; a StatefulSet cannot while this one bears
-the name. NetworkPolicies that select it by the same labels would hold it no more: that is refused unless the Runbook
-says so. The inverse puts the labels back: its controller adopts it again, and a ReplicaSet then has a pod too many and
-deletes one, first of all one that is not ready.
+As people do it by hand: the labels go by which Services and its ReplicaSet select it. `kubectl get pods
+-l hemostat.dev/quarantined` finds it. The ReplicaSet makes another pod at once; a StatefulSet could not while this one
+bears the name, and would lack a pod: there it is refused. NetworkPolicies that select it by the same labels would hold it
+no more: that is refused unless the Runbook says so. The inverse puts the labels back: its ReplicaSet adopts it again, then
+has a pod too many and deletes one, first of all one that is not ready.
 https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#isolating-pods-from-a-replicaset
 """
 
@@ -99,13 +99,11 @@ def _effects(pod: Pod, labels: Labels, gone: frozenset[str], remediation: str) -
 
 
 def _summary(world: World, pod: Pod, services: Sequence[str], lifted: Sequence[str]) -> str:
-    kind = controller(pod)["kind"]
-    then = "which makes another one" if kind == "ReplicaSet" else "which makes none while this one bears the name"
     out = f"and of Service {', '.join(services)}" if services else "(no Service selects it)"
     held = f"; NetworkPolicy {', '.join(lifted)} holds it no more" if lifted else ""
-    back = "if undone it is adopted again" + (", and one pod too many is deleted" if kind == "ReplicaSet" else "")
+    back = "if undone it is adopted again, and one pod too many is deleted"
     target = f"{world.target['kind']} {world.target['metadata']['name']}"
-    return f"Take pod {pod_name(pod)} out of {target}, {then}, {out}, and keep it{held}; {back}"[:1000]
+    return f"Take pod {pod_name(pod)} out of {target}, which makes another one, {out}, and keep it{held}; {back}"[:1000]
 
 
 def _named(live: Mapping[str, Any]) -> str:
@@ -115,7 +113,7 @@ def _named(live: Mapping[str, Any]) -> str:
 QUARANTINE_POD = Action(
     name="quarantine-pod",
     summary="Take the one pod that is not ready out of its Services and its controller, and keep it to be looked at",
-    kinds=frozenset({"Deployment", "StatefulSet"}),
+    kinds=frozenset({"Deployment"}),
     params=QuarantinePodParams,
     rules=(
         Rule("", ("pods",), ("get", "list", "patch")),

@@ -135,6 +135,12 @@ class Deciding:
         look = self._listen(remediation, status, reasons)
         return look if since is None else min(look, (since + SELF_HEALED_AFTER - self._clock.now()).total_seconds())
 
+    def cleared(self, remediation: Remediation) -> bool:
+        """Tell whether its Incident is gone or all clear for so long that nothing needs to be done any more."""
+        incident = self._store.incident(remediation.metadata.namespace or "", remediation.spec.incident_ref.name)
+        since = all_clear_since(incident, self._clock.now()) if incident is not None else None
+        return incident is None or (since is not None and self._clock.now() - since >= SELF_HEALED_AFTER)
+
     def _tried(self, remediation: Remediation) -> str:
         """Say whether the API server would take what is not done."""
         namespace = remediation.metadata.namespace or ""

@@ -76,6 +76,7 @@ class Facts:
         live = self.target(namespace, ref)
         cluster = {resource for rule in action.cluster_rules for resource in rule.resources}
         named = {resource for rule in action.rules for resource in rule.resources}
+        got = {resource for rule in action.rules if "get" in rule.verbs for resource in rule.resources}
         listed = {resource for rule in action.rules if "list" in rule.verbs for resource in rule.resources}
         pods = self._all("v1", "Pod", namespace) or () if "pods" in listed else ()
         if ref.kind == "Node" and "pods" in cluster:
@@ -90,9 +91,9 @@ class Facts:
                 for revision in watch.status.revisions
             ],
             scalers=self._scalers(namespace, ref) if "horizontalpodautoscalers" in named else (),
-            orders=self._orders(namespace) if "configmaps" in named else None,
+            orders=self._orders(namespace) if "configmaps" in got else None,
             conversations=self._conversations(
-                remediation, needed=bool({"configmaps", "services"} & named) or action.creates is not None
+                remediation, needed=bool({"configmaps", "services"} & got) or action.creates is not None
             ),
             about=frozenset(remediation.spec.conversations),
             proposed=remediation.metadata.creation_timestamp,

@@ -89,8 +89,11 @@ class Reconciler:
         """Bring `act`'s part of an Incident's status up to date. Returns as `remediation` does."""
         return self._summary.incident(key)
 
-    def _shut_out(self, remediation: Remediation, error: Refused) -> float:
+    def _shut_out(self, remediation: Remediation, error: Refused) -> float | None:
         """Rights are missing: say whose they are to give, and ask again. Something of ours may stand on the target."""
+        if not remediation.status.intents and self._deciding.cleared(remediation):
+            self._tell.end(remediation, remediation.status, "NotNeeded", f"all signals cleared meanwhile; {error}")
+            return None
         namespace = remediation.metadata.namespace or ""
         remedy = (
             f"bind ClusterRole {TARGET_ROLE} to service account {ACT} ({NAMESPACE}) in namespace {namespace}; "

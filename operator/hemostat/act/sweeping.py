@@ -19,6 +19,7 @@ from hemostat.api.remediation import Remediation, Verb
 from hemostat.errors import HemostatError, Refused
 from hemostat.gate.input import Go
 from hemostat.kube import Json
+from hemostat.signals.workload.state import holds
 
 LOG = logging.getLogger(__name__)
 EVERYWHERE = ""
@@ -130,6 +131,8 @@ class Sweeper:
         except HemostatError as error:
             LOG.info("whether %s stands cannot be told: %s", remediation.metadata.name, error)
             return True
+        if _is_over(live):
+            return False  # and it goes only once its Remediation does
         found = standing(remediation, step, live, self._now(), LANDS)
         return found.state in (State.STANDS, State.UNDER_WAY)
 
@@ -140,3 +143,8 @@ class Sweeper:
             if error.reason == "TargetReplaced":
                 return None
             raise
+
+
+def _is_over(live: Json | None) -> bool:
+    """Tell whether it is a Job that has ended: what it did is done, and deleting it takes nothing back."""
+    return live is not None and live.get("kind") == "Job" and (holds(live, "Complete") or holds(live, "Failed"))

@@ -202,14 +202,16 @@ def plan_hash(remediation: Remediation, plan: Plan) -> str:
 
     The uid makes an Approval single-use: a Remediation that is created again under the same name has another hash.
     """
-    spec = remediation.spec
+    spec, whole = remediation.spec, plan.wire()
+    if not plan.overwritten_by:  # versions that did not know of it have stored plans
+        del whole["overwrittenBy"]
     return digest(
         {
             "remediation": remediation.metadata.uid,
             "action": spec.action,
             "target": spec.target_ref.wire(),
             "parameters": sorted((p.name, p.value) for p in spec.parameters),
-            "plan": plan.wire(),
+            "plan": whole,
         }
     )
 

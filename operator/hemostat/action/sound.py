@@ -24,7 +24,7 @@ def faults(action: Any) -> Iterator[str]:
         yield f"name {action.name!r} must be of lower-case letters, digits and dashes, 63 at most"
     if not isinstance(action.summary, str) or not action.summary.strip():
         yield "summary must say in a sentence what it does"
-    if not action.kinds or not frozenset(action.kinds) <= API_VERSIONS.keys():
+    if not isinstance(action.kinds, frozenset) or not action.kinds or not action.kinds <= API_VERSIONS.keys():
         yield f"kinds must be some of {', '.join(API_VERSIONS)}"
     if not isinstance(action.params, type) or not issubclass(action.params, Params):
         yield "params must be a class derived from hemostat.action.contract.Params"

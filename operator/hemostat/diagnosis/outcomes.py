@@ -20,6 +20,7 @@ from hemostat.signals.correlate import openings
 UNFIT = frozenset(
     {
         *("NoGuard", "NotInstalled", "NoWorkload", "SameWorkload", "SharedIdentity", "NoDeadlock", "WhichPod"),
+        "WrongKind",
         *("NothingToMove", "NotTheNode", "WhichNode", "NodesNotGranted", "LocalStorage", "BarePods"),
         *("NoSuchPod", "NoLabel", "WouldLift", "AlreadyCordoned", "NotCordoned", "NodeNotReady"),
         *("AlreadySuspended", "NotFailed", "NoClaim", "WhichVolume", "NotBound", "NotExpandable", "Resizing"),

@@ -18,6 +18,7 @@ from tests.unit.builders import (
     remediation,
     replicaset,
     runbook,
+    signal,
     template,
     watch,
 )
@@ -410,6 +411,28 @@ def test_a_namespace_that_did_not_opt_in_is_asked_less_and_less():
         looks.append(world.process.remediation(KEY))
     assert find(world.now().status.conditions, ADMITTED).reason == "NotOptedIn"
     assert looks == [10, 30, 60, 60]
+
+
+def test_where_nobody_opted_in_it_ends_once_all_signals_are_clear():
+    """Else its Incident is never over, and both stay for ever."""
+    world = World("rollback")
+    world.api.write(CASE, "hemostat-act", lambda o: o.update(status={}))
+    get = world.api.get
+
+    def forbidden(path, **query):
+        if path == TARGET:
+            raise Refused("Forbidden", "deployments is forbidden")
+        return get(path, **query)
+
+    world.api.get = forbidden
+    last: float | None = 1.0
+    for _ in range(5):
+        now = world.clock.step(600)
+        clear = signal(state="Clear", state_time=T0, observed_time=now)
+        world.api.put(f"{BASE}/incidents/payment-1", incident(signals=(clear,)).wire())
+        last = world.process.remediation(KEY)
+    assert last is None
+    assert find(world.now().status.conditions, FINISHED).reason == "NotNeeded"
 
 
 @pytest.mark.parametrize("taken_after", [1, 2])

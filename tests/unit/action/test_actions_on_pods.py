@@ -11,6 +11,7 @@ from hemostat.action.effects import can_be_undone, still_ours, wire
 from hemostat.action.registry import discover
 from hemostat.action.undoing import stays
 from hemostat.api.identity import REMEDIATION_LABEL
+from hemostat.diagnosis.outcomes import UNFIT
 from hemostat.errors import Refused
 
 EVICT, QUARANTINE = (discover()[name] for name in ("evict-pod", "quarantine-pod"))
@@ -89,8 +90,9 @@ def test_of_a_stateful_set_the_pods_are_its_own():
     sick = pod("payment-0", ready=False, owner="uid-payment", kind="StatefulSet")
     bound = TARGET.model_copy(update={"kind": "StatefulSet"})
     assert plan(EVICT, world(sick, target=target), bound).effects[0].name == "payment-0"
-    kept = plan(QUARANTINE, world(sick, target=target), bound)
-    assert "makes none while this one bears the name" in kept.summary
+    with pytest.raises(Refused, match="is for Deployment") as refused:
+        plan(QUARANTINE, world(sick, target=target), bound)
+    assert refused.value.reason in UNFIT, "the Runbook goes on to its next step"
 
 
 def test_what_is_on_its_local_disks_is_lost_only_if_the_runbook_says_so():
