@@ -3,8 +3,8 @@
 As people do it by hand: the labels go by which Services and its ReplicaSet select it. `kubectl get pods
 -l hemostat.dev/quarantined` finds it. The ReplicaSet makes another pod at once; a StatefulSet could not while this one
 bears the name, and would lack a pod: there it is refused. NetworkPolicies that select it by the same labels would hold
-it no more: that is refused unless the Runbook says so. The inverse puts the labels back: its ReplicaSet adopts it again,
-then has a pod too many and deletes one, first of all one that is not ready.
+it no more: that is refused unless the Runbook says so. The inverse puts the labels back: its ReplicaSet adopts it, then
+has a pod too many and deletes one, first of all one that is not ready.
 https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#isolating-pods-from-a-replicaset
 """
 

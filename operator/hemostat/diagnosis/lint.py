@@ -112,9 +112,15 @@ def _kinds(spec: RunbookSpec, catalogue: Catalogue) -> Iterator[Finding]:
     for kind in spec.kinds:
         if kind not in API_VERSIONS:
             yield Finding("spec.kinds", f"no Watch has a {kind} as its target; there are {known}")
+    fits = {
+        kind for wanted in spec.remediations if wanted.action in catalogue for kind in catalogue[wanted.action].kinds
+    }
     for step, wanted in enumerate(spec.remediations):
         action = catalogue.get(wanted.action)
-        if action is not None and (unfit := [k for k in spec.kinds if k in API_VERSIONS and k not in action.kinds]):
+        if action is None:
+            continue
+        unfit = [k for k in spec.kinds if k in API_VERSIONS and k not in action.kinds]
+        if unfit and (len(unfit) == len(spec.kinds) or not fits.issuperset(unfit)):
             message = (
                 f"{action.name} cannot be done to a {', '.join(unfit)}, only to a {', '.join(sorted(action.kinds))}"
             )

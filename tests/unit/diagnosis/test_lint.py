@@ -147,6 +147,13 @@ def test_who_takes_a_rollout_back_must_ask_for_one(expression, necessity, count)
     assert found(symptoms=symptoms, remediations=[step("scale", factorPercent="150")]) == []
 
 
+def test_a_step_that_is_not_for_a_kind_is_passed_over_where_another_one_is():
+    steps = [step("scale", factorPercent="150"), step("rollback")]
+    assert found(kinds=["Deployment", "DaemonSet"], remediations=steps) == []
+    (alone,) = found(kinds=["DaemonSet"], remediations=steps)
+    assert (alone.level, alone.place) == (Level.ERROR, "step 0")
+
+
 @pytest.mark.parametrize(
     ("spec", "level", "said"),
     [
