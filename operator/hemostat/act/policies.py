@@ -16,14 +16,19 @@ from hemostat.gate.wellformed import faults
 class PolicyCheck:
     """Looks at one GatePolicy at a time.
 
-    :param actions: names of the catalogue.
+    :param actions: names of all that are installed, also of those that are not enabled here.
     """
 
     def __init__(self, store: Store, events: Events, clock: Clock, actions: Collection[str]) -> None:
         self._store, self._events, self._clock, self._actions = store, events, clock, actions
 
-    def look(self, policy: GatePolicy) -> None:
+    def look(self, name: str) -> None:
         """Write the condition Ready where it is another than it says."""
+        policy = self._store.policy(name)
+        if policy is not None:
+            self._say(policy)
+
+    def _say(self, policy: GatePolicy) -> None:
         meta, now = policy.metadata, self._clock.now()
         reason, wrong = faults(policy, self._actions, now)
         conditions = set_condition(

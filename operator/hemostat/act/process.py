@@ -24,9 +24,8 @@ from hemostat.act.sweeping import EVERYWHERE, Sweeper
 from hemostat.act.waiting import Waiting
 from hemostat.action.calls.caller import Caller
 from hemostat.action.execute import Executor
-from hemostat.action.registry import discover
+from hemostat.action.registry import discover, installed
 from hemostat.api import GROUP, VERSION
-from hemostat.api.gatepolicy import GatePolicy
 from hemostat.api.incident import SignalState
 from hemostat.api.remediation import ADMITTED
 from hemostat.api.resources import APPROVAL, GATEPOLICY, INCIDENT, REMEDIATION
@@ -68,8 +67,8 @@ class Act:
         store = Store(kube, record)
         prometheus = Prometheus.connect(settings)
         catalogue = discover(settings.actions)
-        facts = Facts(kube, store, prometheus, clock, tuple(sorted(catalogue)))
-        self._policies = PolicyCheck(store, events, clock, catalogue)
+        facts = Facts(kube, store, prometheus, clock, tuple(sorted(installed())))
+        self.policies: WorkQueue[str] = WorkQueue("policies", PolicyCheck(store, events, clock, installed()).look)
         executor = Executor(kube, Caller(kube, permit=permit))
         reconciler = Reconciler(
             store=store,
@@ -100,7 +99,7 @@ class Act:
 
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues, for the liveness probe."""
-        return (self.remediations, self.incidents, self.heads, self.pulse, self.retention)
+        return (self.remediations, self.incidents, self.heads, self.pulse, self.retention, self.policies)
 
     def start(self) -> list[threading.Thread]:
         """Start one worker per queue. One, so that two actions are never admitted at once."""
@@ -114,7 +113,7 @@ class Act:
         on_change(registry, REMEDIATION, self._remediation)
         on_change(registry, APPROVAL, self._approval)
         on_change(registry, INCIDENT, self._incident)
-        on_change(registry, GATEPOLICY, lambda body: self._policies.look(GatePolicy.model_validate(body)))
+        on_change(registry, GATEPOLICY, lambda body: self.policies.add(body["metadata"]["name"]))
         waiting = self._waiting
         follow(registry, GROUP, VERSION, REMEDIATION.plural, put=waiting.put, remove=waiting.remove)
         follow(registry, GROUP, VERSION, INCIDENT.plural, put=waiting.incident, remove=waiting.incident_gone)

@@ -126,6 +126,10 @@ class Store:
         found = self._kube.list(APPROVAL.path(namespace), fieldSelector=f"spec.remediation={remediation}")
         return [Approval.model_validate(o) for o in found]
 
+    def policy(self, name: str) -> GatePolicy | None:
+        """Return the GatePolicy, or None."""
+        return self._one(GATEPOLICY.path(None, name), GatePolicy)
+
     def policies(self) -> list[GatePolicy]:
         """Return all GatePolicies."""
         return [GatePolicy.model_validate(o) for o in self._kube.list(GATEPOLICY.path(None))]

@@ -33,6 +33,11 @@ def discover(allowed: Iterable[str] | None = None) -> Catalogue:
     return {name: _load(point) for name, point in points.items()}
 
 
+def installed() -> frozenset[str]:
+    """Return the names of all actions that are installed, those that may not be used here included."""
+    return frozenset(point.name for point in entry_points(group=ENTRY_POINTS))
+
+
 def _load(point: EntryPoint) -> Action[Any]:
     whose = f"remediation {point.name} of {_whose(point)}"
     try:

@@ -11,10 +11,16 @@ from hemostat.clock import FakeClock
 
 def looked_at(given):
     written, told = [], []
-    store = SimpleNamespace(write_policy=lambda _, status: written.append(status))
+    store = SimpleNamespace(
+        policy={given.metadata.name: given}.get, write_policy=lambda _, status: written.append(status)
+    )
     events = SimpleNamespace(emit=lambda *words: told.append(words))
-    PolicyCheck(store, events, FakeClock(T0), ("rollback",)).look(given)
+    PolicyCheck(store, events, FakeClock(T0), ("rollback",)).look(given.metadata.name)
     return written, told
+
+
+def test_a_policy_that_is_gone_is_not_written():
+    PolicyCheck(SimpleNamespace(policy=lambda _: None), None, FakeClock(T0), ()).look("gone")
 
 
 def of_generation(number, **spec):

@@ -6,7 +6,7 @@ import pytest
 
 from hemostat.action import registry
 from hemostat.action.contract import Action
-from hemostat.action.registry import ENTRY_POINTS, discover
+from hemostat.action.registry import ENTRY_POINTS, discover, installed
 from hemostat.errors import Broken
 
 
@@ -29,6 +29,7 @@ def test_only_what_is_allowed_is_loaded(monkeypatch):
     assert discover([]) == {}
     points(monkeypatch, ROLLBACK, ("broken", "no.such.module:X"))
     assert set(discover(["rollback"])) == {"rollback"}
+    assert installed() == {"rollback", "broken"}, "what a policy may name, though it is not used here"
 
 
 @pytest.mark.parametrize(
