@@ -75,8 +75,8 @@ def test_importing_litellm_reaches_no_network_and_reads_no_env_file(tmp_path):
         "def refuse(*_): raise AssertionError('network')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "from hemostat.diagnosis.model import LiteLLM\n"
-        "from hemostat.telemetry.prices import Prices\n"
-        "made = LiteLLM(['openai/gpt-4o', 'claude-sonnet-4-5'], Prices())\n"
+        "from hemostat.telemetry.pricelist import load\n"
+        "made = LiteLLM(['openai/gpt-4o', 'claude-sonnet-4-5'], load())\n"
         "print(made.provider_of('claude-sonnet-4-5'), 'FROM_A_FILE' in os.environ)\n"
     )
     done = subprocess.run(
