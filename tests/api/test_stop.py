@@ -15,6 +15,7 @@ from hemostat.api.identity import NAMESPACE, REMEDIATION_LABEL
 from hemostat.api.remediation import Plan
 from hemostat.api.stop import Level
 from hemostat.cli.main import app
+from hemostat.clock import SystemClock
 from hemostat.gate.input import Go, Room
 from hemostat.gate.room import MANY
 from hemostat.kube import Kube, path_of
@@ -247,7 +248,7 @@ def test_a_person_stops_and_resumes_by_command_and_act_reads_who_and_why(cluster
 
 
 def test_whether_nodes_have_room_act_sees_only_where_it_is_let(cluster: Cluster, place: Place) -> None:
-    facts = Facts(cluster.act, Store(cluster.act, None), None, None)  # type: ignore[arg-type]
+    facts = Facts(cluster.act, Store(cluster.act, None), None, SystemClock())  # type: ignore[arg-type]
     live = cluster.admin.get(place.path)
     plan = Plan.model_validate(objects.PLAN | {"replicasAfter": live["spec"]["replicas"] + 1})
     assert facts._room(place.namespace, live, plan) == Room(1, MANY, None)
